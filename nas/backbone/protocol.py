@@ -1,0 +1,35 @@
+"""What a backbone is. Any object with these members is one; nothing needs to be inherited."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import nn
+
+from nas.tasks.task import Task
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A stem, then L blocks in sequence, with taps that heads read.
+
+    Each ``make_`` call returns a fresh module with its own parameters. A stem maps the input to features; a
+    block maps features to features. A head is called as ``head(features, size)``: ``features`` is the tuple of
+    the outputs of the blocks in ``taps`` (in that order), ``size`` the spatial size of the network's input
+    (``input.shape[2:]``). Functional operations (an interpolation, a concatenation) live inside a block or a
+    head, so that its cost is all of its cost.
+
+    Attributes:
+        num_blocks: L.
+        taps: indices of the blocks whose outputs heads read, ascending, the last being L - 1.
+    """
+
+    @property
+    def num_blocks(self) -> int: ...
+
+    @property
+    def taps(self) -> tuple[int, ...]: ...
+
+    def make_stem(self) -> nn.Module: ...
+
+    def make_block(self, l: int) -> nn.Module: ...
+
+    def make_head(self, task: Task) -> nn.Module: ...

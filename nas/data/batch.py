@@ -1,0 +1,63 @@
+"""Samples, batches and splits: what every data source gives, whatever it holds.
+
+A *sample* is an input and the labels that are there; a task without an entry has no label on that sample. A
+*batch* keeps, per task, only the labels that are there and says which rows they belong to, so that a missing
+label has no value anywhere that could leak into a loss.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+SplitName = Literal["train", "architecture", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "architecture", "validation", "test")
+
+Sample = tuple[Tensor, Mapping[str, Tensor]]
+
+
+class Batch(NamedTuple):
+    """B inputs and, per task, the n_t <= B labels that are there.
+
+    ``labels[task]`` is [n_t, ...]; ``present[task]`` is a boolean [B] with n_t true entries, in the same order.
+    """
+
+    inputs: Tensor
+    labels: dict[str, Tensor]
+    present: dict[str, Tensor]
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(
+            self.inputs.to(device, non_blocking=True),
+            {task: label.to(device, non_blocking=True) for task, label in self.labels.items()},
+            {task: rows.to(device, non_blocking=True) for task, rows in self.present.items()},
+        )
+
+
+class Dataset(Protocol):
+    """A torch map-style data set of samples. One that is faster in bulk may also have
+    ``__getitems__(indices) -> Batch``; the loader uses it where it exists."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+class DataSource(Protocol):
+    """Four disjoint splits: weights are trained on "train", logits on "architecture", epochs are chosen on
+    "validation", and "test" is looked at once."""
+
+    def split(self, name: SplitName) -> Dataset: ...
+
+
+def collate(samples: Sequence[Sample] | Batch) -> Batch:
+    """Stack samples into a batch; a batch made in bulk by ``__getitems__`` passes through."""
+    if isinstance(samples, Batch):
+        return samples
+    tasks = sorted({task for _, labels in samples for task in labels})
+    return Batch(
+        torch.stack([image for image, _ in samples]),
+        {task: torch.stack([labels[task] for _, labels in samples if task in labels]) for task in tasks},
+        {task: torch.tensor([task in labels for _, labels in samples]) for task in tasks},
+    )

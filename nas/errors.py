@@ -1,0 +1,9 @@
+"""The one exception for what the user got wrong."""
+
+
+class InputError(ValueError):
+    """Bad input: a recipe, a file, a folder, a setting.
+
+    The message is one line that says what is wrong, where, and what to do. The commands print it and end
+    with exit status 2, without a traceback. A broken promise of our own is an ``assert``, never this.
+    """
