@@ -53,8 +53,7 @@ class BranchTree:
                 f"a tree needs one distinct name per block: {len(self.partitions)} partitions, names {list(blocks)}"
             )
         partitions = tuple(
-            _canonical(tasks, partition, name)
-            for partition, name in zip(self.partitions, blocks, strict=True)
+            _canonical(tasks, partition, name) for partition, name in zip(self.partitions, blocks, strict=True)
         )
         for l in range(1, len(partitions)):
             _check_refines(partitions[l - 1], partitions[l], blocks[l - 1], blocks[l])
@@ -219,8 +218,7 @@ def _cost(value: Any) -> dict[str, float] | None:
     if value is None:
         return None
     numbers = isinstance(value, dict) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and v >= 0
-        for v in value.values()
+        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and v >= 0 for v in value.values()
     )
     if not numbers:
         raise InputError(f"cost must map each resource to a number >= 0; found {str(value)[:80]}")
@@ -233,9 +231,7 @@ def _canonical(tasks: tuple[str, ...], partition: Iterable[Iterable[str]], block
     if unknown := sorted({str(task) for task in members if task not in tasks}):
         raise InputError(f"block {block} names unknown tasks {unknown}; the tree's tasks are {list(tasks)}")
     if missing := [task for task in tasks if task not in members]:
-        raise InputError(
-            f"block {block} leaves out the tasks {missing}; every task is in one group of every block"
-        )
+        raise InputError(f"block {block} leaves out the tasks {missing}; every task is in one group of every block")
     if doubled := [task for task in tasks if members.count(task) > 1]:
         raise InputError(f"block {block} has the tasks {doubled} in more than one group")
     if not all(groups):

@@ -43,9 +43,7 @@ class CostTable:
     def single_task_cost(self, task: str) -> dict[str, float]:
         """A complete network for one task: stem, every block once, head."""
         return {
-            resource: self.stem[resource]
-            + sum(block[resource] for block in self.blocks)
-            + self.heads[task][resource]
+            resource: self.stem[resource] + sum(block[resource] for block in self.blocks) + self.heads[task][resource]
             for resource in self.resources
         }
 
@@ -66,6 +64,4 @@ class CostTable:
         """The inverse of `to_dict`."""
         blocks = [dict(block) for block in record["blocks"]]
         names = tuple(block.pop("name") for block in blocks)
-        return cls(
-            dict(record["stem"]), tuple(blocks), {t: dict(c) for t, c in record["heads"].items()}, names
-        )
+        return cls(dict(record["stem"]), tuple(blocks), {t: dict(c) for t, c in record["heads"].items()}, names)
