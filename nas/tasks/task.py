@@ -1,13 +1,13 @@
 """A task: what a head has to produce, and how it is judged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torchmetrics
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
-from torch import Tensor
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]
-"""(outputs [n, ...], labels [n, ...]) -> mean loss, a scalar. Only samples that have the label are passed."""
+from nas.tasks.losses import LOSSES, LossFunction
+from nas.tasks.metrics import METRICS
 
 
 class Task(BaseModel):
@@ -31,3 +31,29 @@ class Task(BaseModel):
     metrics: tuple[str | Callable[["Task"], torchmetrics.Metric], ...] = Field(min_length=1)
     weight: PositiveFloat = 1.0
     labels: tuple[str, ...] | None = None
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, loss: Any) -> Any:
+        return _known("loss", loss, LOSSES)
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, metrics: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(_known("metric", metric, METRICS) for metric in metrics)
+
+    @model_validator(mode="after")
+    def _one_label_per_output(self) -> "Task":
+        if self.labels is not None and len(self.labels) != self.num_outputs:
+            raise ValueError(
+                f"labels must name each of {self.name}'s {self.num_outputs} outputs; found {len(self.labels)} names"
+            )
+        return self
+
+
+def _known(kind: str, given: Any, known: Iterable[str]) -> Any:
+    if isinstance(given, str) and given not in known:
+        raise ValueError(
+            f"there is no {kind} {given!r}; known are {', '.join(known)}; any other is passed as a function"
+        )
+    return given

@@ -1,0 +1,63 @@
+"""Batches of a data set, in an order that can be made again."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from nas.data.batch import Batch, Dataset, collate
+from nas.data.seeds import derive_seed
+from nas.errors import InputError
+
+
+def batches(
+    dataset: Dataset,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    shuffle: bool,
+    drop_last: bool,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> Iterable[Batch]:
+    """One epoch's batches.
+
+    The order is a function of (seed, epoch) alone, not of what was drawn before nor of the number of workers, so a
+    search that resumes at epoch 7 sees what it would have seen. So are the seeds of the workers, that is, the
+    random numbers of an augmentation that draws them there.
+
+    Args:
+        dataset: map-style; ``__getitems__`` is used where it exists.
+        batch_size: B, at least 1.
+        seed: of the trial.
+        epoch: counts from 0.
+        shuffle: whether to mix the samples; in their own order otherwise.
+        drop_last: whether to leave out a last batch of fewer than B samples.
+        num_workers: processes that load samples; 0 loads them here.
+        pin_memory: whether to put the batches into page-locked memory, from where copies to a GPU overlap with work.
+
+    Raises:
+        InputError: a batch size below 1, or no full batch in the data set although only full ones are wanted.
+    """
+    num_samples = len(dataset)
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1; found {batch_size}")
+    if drop_last and num_samples < batch_size:
+        raise InputError(
+            f"batch_size {batch_size} is more than the {num_samples} samples of the split; make it smaller"
+        )
+    generator = torch.Generator().manual_seed(derive_seed("batches", seed, epoch))
+    order = torch.randperm(num_samples, generator=generator).tolist() if shuffle else range(num_samples)
+    loader: DataLoader[Any] = DataLoader(
+        dataset,  # type: ignore[arg-type]  # torch asks for its own class, and needs no more than our protocol
+        batch_size,
+        sampler=order,
+        drop_last=drop_last,
+        num_workers=num_workers,
+        collate_fn=collate,
+        pin_memory=pin_memory,
+        generator=generator,
+    )
+    return loader

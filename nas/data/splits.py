@@ -1,0 +1,76 @@
+"""Splits for those who have a training set and a test set only."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch.utils.data import Subset
+
+from nas.data.batch import SPLITS, Dataset, SplitName
+from nas.data.seeds import derive_seed
+from nas.errors import InputError
+
+
+def split_indices(num_samples: int, shares: Mapping[str, float], seed: int) -> dict[str, list[int]]:
+    """Disjoint random parts of ``range(num_samples)``, which together are all of it.
+
+    Args:
+        num_samples: how many there are to part.
+        shares: by the part's name, its share, >= 0; they sum to 1. Sizes differ from ``share * num_samples`` by at most
+            1, and a part of share 0 is empty.
+        seed: the same seed and shares give the same parts.
+
+    Returns:
+        By name, the part's indices, ascending.
+
+    Raises:
+        InputError: a share is negative, or they do not sum to 1.
+    """
+    total = sum(shares.values())
+    if not shares or min(shares.values()) < 0 or abs(total - 1) > 1e-6:
+        raise InputError(
+            f"the shares of a split must be >= 0 and sum to 1; found {dict(shares)}, which sum to {total:g}"
+        )
+    generator = torch.Generator().manual_seed(derive_seed("split", seed))
+    order = torch.randperm(num_samples, generator=generator).tolist()
+    ends = [round(share * num_samples / total) for share in accumulate(shares.values())]
+    return {name: sorted(order[start:end]) for name, start, end in zip(shares, [0, *ends], ends, strict=False)}
+
+
+class SplitSource:
+    """A data source from a training set, cut at random into three, and a test set, left as it is.
+
+    Args:
+        train: becomes "train", "architecture" and "validation".
+        test: becomes "test".
+        architecture: share of ``train`` that the logits are trained on.
+        validation: share of ``train`` that epochs are chosen on.
+        seed: of the cut.
+
+    Raises:
+        InputError: the shares leave nothing to train on, or are negative.
+    """
+
+    def __init__(
+        self, train: Dataset, test: Dataset, *, architecture: float = 0.2, validation: float = 0.1, seed: int = 0
+    ) -> None:
+        if architecture < 0 or validation < 0 or architecture + validation >= 1:
+            raise InputError(
+                f"architecture and validation must be >= 0 and leave a share for training; "
+                f"found {architecture:g} and {validation:g}"
+            )
+        shares = {"train": 1 - architecture - validation, "architecture": architecture, "validation": validation}
+        parts = split_indices(len(train), shares, seed)
+        self._splits: dict[str, Dataset] = {name: _subset(train, indices) for name, indices in parts.items()}
+        self._splits["test"] = test
+
+    def split(self, name: SplitName) -> Dataset:
+        if name not in self._splits:
+            raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
+        return self._splits[name]
+
+
+def _subset(dataset: Any, indices: Sequence[int]) -> Dataset:
+    # torch's Subset asks for torch's Dataset by name only, and passes on a bulk ``__getitems__``.
+    return Subset(dataset, indices)

@@ -1,0 +1,40 @@
+"""Losses of quantities: numbers of an image, or maps of them."""
+
+import torch
+from torch import Tensor
+
+from nas.errors import InputError
+from nas.tasks.ignore import known_values
+
+
+def mse(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Mean of ``(outputs - labels)^2`` over the entries that hold a value.
+
+    Args:
+        outputs: [n, num_outputs, ...].
+        labels: of the same shape; NaN is no value.
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    errors, num_known = _errors("mse", outputs, labels)
+    return errors.square().sum() / num_known
+
+
+def l1(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Mean of ``|outputs - labels|`` over the entries that hold a value; arguments as for `mse`."""
+    errors, num_known = _errors("l1", outputs, labels)
+    return errors.abs().sum() / num_known
+
+
+def _errors(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Errors, 0 where there is no value, and the number of values, at least 1."""
+    if labels.shape != outputs.shape:
+        raise InputError(
+            f"{loss} needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)} "
+            f"(a single number a sample is a label of shape [1])"
+        )
+    known = known_values(labels)
+    # The mask goes on the labels first: NaN * 0 is NaN in the backward pass, too.
+    errors = outputs - torch.where(known, labels, 0)
+    return torch.where(known, errors, 0), known.sum().clamp(min=1)

@@ -1,0 +1,37 @@
+"""The losses of all tasks on one batch, of which any sample may lack any label."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from nas.data.batch import Batch
+from nas.tasks.losses import LOSSES
+from nas.tasks.task import Task
+
+
+def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """Each task's mean loss over the rows of the batch that have its label, not weighted.
+
+    A task that no row has a label for is left out: it has no loss, hence no gradient, not even zeros that an
+    optimiser's momentum or weight decay would take for an update.
+
+    Args:
+        tasks: the tasks to score.
+        outputs: by task, its head's output on the whole batch, [B, ...].
+        batch: the labels that are there.
+
+    Returns:
+        A scalar for each task with a label, in the order of ``tasks``.
+    """
+    losses = {}
+    for task in tasks:
+        labels = batch.labels.get(task.name)
+        if labels is None or len(labels) == 0:
+            continue
+        rows = outputs[task.name]
+        # Picking rows by a mask waits for the device; a fully labelled batch need not.
+        if len(labels) < len(rows):
+            rows = rows[batch.present[task.name]]
+        loss = LOSSES[task.loss] if isinstance(task.loss, str) else task.loss
+        losses[task.name] = loss(rows, labels)
+    return losses
