@@ -1,0 +1,27 @@
+"""What the logits say about how far a search is."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.discretize import count_changed_choices
+
+
+def entropy_L(logits_LTC: Tensor) -> Tensor:
+    """Entropy of softmax(logits) per block, averaged over tasks and divided by log C: 1 is undecided, 0 decided.
+
+    With one candidate there is nothing to decide, and the entropy is 0.
+    """
+    log_probs_LTC = torch.log_softmax(logits_LTC.double(), dim=-1)
+    entropy_LT = -(log_probs_LTC.exp() * log_probs_LTC).sum(dim=-1)
+    return entropy_LT.mean(dim=-1) / max(math.log(logits_LTC.shape[-1]), 1e-12)
+
+
+def describe_logits(before_LTC: Tensor, after_LTC: Tensor) -> dict[str, Any]:
+    """Entropy per block and the number of arg-max choices that an epoch changed, as plain values."""
+    return {
+        "entropy": entropy_L(after_LTC).tolist(),
+        "changed_choices": count_changed_choices(before_LTC, after_LTC),
+    }

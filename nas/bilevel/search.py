@@ -1,0 +1,166 @@
+"""The bilevel search: passes over two splits in turn, with a checkpoint after every epoch."""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.bilevel.diagnostics import describe_logits
+from nas.bilevel.settings import SearchSettings
+from nas.bilevel.state import SearchState
+from nas.bilevel.steps import logits_step, weight_step, weighted_sum
+from nas.checkpoint import CheckpointFolder
+from nas.cost import expected_cost, resolve_budget
+from nas.data import Batch, DataSource, batches, derive_seed
+from nas.errors import WorkFailed
+from nas.supernet import own_copy_routing, reset_running_statistics, sample_routing
+from nas.tasks import Task
+from nas.tree import CostTable
+
+OnEpoch = Callable[[dict[str, Any]], None]
+
+
+class BilevelSearch:
+    """Everything that stays the same during a search; `SearchState` is what changes.
+
+    Whatever is random in an epoch (order of samples, routing, dropout) comes from seeds derived from
+    ``(seed, epoch)``, so an epoch depends on the state before it and on nothing else. That is what makes a
+    resumed search bitwise equal to an undisturbed one, for the same number of threads.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        data: DataSource,
+        table: CostTable,
+        settings: SearchSettings,
+        *,
+        seed: int,
+        device: torch.device,
+        num_workers: int = 0,
+    ) -> None:
+        self.tasks = tuple(tasks)
+        self.data = data
+        self.table = table
+        self.settings = settings
+        self.seed = seed
+        self.device = device
+        self.num_workers = num_workers
+        resolved = [resolve_budget(budget, table, settings.resource) for budget in settings.budgets]
+        self.budget = statistics.median(resolved) if resolved else None
+
+    def run(self, state: SearchState, checkpoints: CheckpointFolder, on_epoch: OnEpoch) -> None:
+        """Train from wherever the state is to the last epoch."""
+        for epoch in range(state.num_epochs, self.settings.epochs):
+            record = self.train_epoch(state, epoch)
+            state.num_epochs = epoch + 1
+            state.history.append(record)
+            loss = record["architecture"]["total"] if record["architecture"] else None
+            if loss is not None and loss <= state.best_loss:
+                state.best_loss, state.best_epoch = loss, epoch + 1
+            checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
+            on_epoch(record)
+
+    def train_epoch(self, state: SearchState, epoch: int) -> dict[str, Any]:
+        """One pass over the logits' split (after the warm-up), then one over the weights' split."""
+        settings = self.settings
+        before_LTC = state.logits_LTC.detach().clone()
+        warm = epoch < settings.warmup_epochs
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(derive_seed(self.seed, "dropout", epoch))
+            state.supernet.train()
+            if settings.reset_optimizers:
+                state.reset_optimizers(settings)
+            architecture = None if warm else self._logits_pass(state, epoch, generator)
+            weights = self._weights_pass(state, epoch, generator, warm)
+        return {
+            "epoch": epoch,
+            "phase": "warm-up" if warm else "search",
+            "temperature": None if warm else settings.temperature_at(epoch),
+            "weights": weights,
+            "architecture": architecture,
+            "expected_cost": self.expected_cost(state),
+            "budget": self.budget,
+            "penalty": state.penalty.to_dict(),
+            **describe_logits(before_LTC, state.logits_LTC.detach()),
+        }
+
+    def expected_cost(self, state: SearchState) -> float:
+        """Of softmax(logits), in the settings' resource."""
+        with torch.no_grad():
+            probs_LTC = torch.softmax(state.logits_LTC, dim=-1)
+            return expected_cost(probs_LTC, self.table, self.settings.resource).item()
+
+    def _logits_pass(self, state: SearchState, epoch: int, generator: torch.Generator) -> dict[str, Any]:
+        settings = self.settings
+        dataset = self.data.split("architecture")
+        num_steps = max(1, len(dataset) // settings.batch_size)
+        first = settings.warmup_epochs
+        losses = _Mean(self.tasks)
+        for step, batch in enumerate(self._batches("architecture", epoch)):
+            progress = (epoch - first + step / num_steps) / (settings.epochs - first)
+            routing_LTC = self._sample(state, epoch, generator)
+            seen, _ = logits_step(
+                state, batch, routing_LTC, self.tasks, settings, self.table, self.budget, min(progress, 1.0)
+            )
+            losses.add(seen)
+        if settings.reset_statistics:
+            reset_running_statistics(state.supernet)
+        return losses.result(epoch)
+
+    def _weights_pass(self, state: SearchState, epoch: int, generator: torch.Generator, warm: bool) -> dict[str, Any]:
+        own = own_copy_routing(*state.logits_LTC.shape).to(self.device)
+        losses = _Mean(self.tasks)
+        for batch in self._batches("train", epoch):
+            with torch.no_grad():
+                routing_LTC = own if warm else self._sample(state, epoch, generator)
+            losses.add(weight_step(state, batch, routing_LTC, self.tasks, self.settings))
+        return losses.result(epoch)
+
+    def _sample(self, state: SearchState, epoch: int, generator: torch.Generator) -> Tensor:
+        hard = self.settings.routing == "hard"
+        return sample_routing(state.logits_LTC, self.settings.temperature_at(epoch), hard=hard, generator=generator)
+
+    def _batches(self, split: str, epoch: int) -> Iterable[Batch]:
+        dataset = self.data.split(split)
+        loader = batches(
+            dataset,
+            self.settings.batch_size,
+            seed=derive_seed(self.seed, split),
+            epoch=epoch,
+            shuffle=True,
+            # A last batch of one sample would have no batch statistics.
+            drop_last=len(dataset) > self.settings.batch_size,
+            num_workers=self.num_workers,
+        )
+        return (batch.to(self.device) for batch in loader)
+
+
+class _Mean:
+    """Means of losses over an epoch, per task over the batches that had its labels."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, losses: dict[str, Tensor]) -> None:
+        for name, loss in losses.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def result(self, epoch: int) -> dict[str, Any]:
+        means = {name: total / self.counts[name] for name, total in self.sums.items()}
+        for name, mean in means.items():
+            if not torch.isfinite(mean):
+                raise WorkFailed(
+                    f"epoch {epoch}: the loss of {name} is {mean.item()}; lower the learning rate or check its labels"
+                )
+        if not means:
+            raise WorkFailed(f"epoch {epoch}: no batch had a label of any task")
+        total = weighted_sum(self.tasks, means).item()
+        return {"total": total, "tasks": {name: mean.item() for name, mean in sorted(means.items())}}

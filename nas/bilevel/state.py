@@ -1,0 +1,81 @@
+"""The state of a search: everything that changes while it runs, and how it is stored."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.bilevel.settings import SearchSettings
+from nas.cost.penalty import PenaltyState
+from nas.errors import InputError
+from nas.supernet import Supernet
+
+
+@dataclass
+class SearchState:
+    """Weights, logits, their optimisers, the penalty's dual variable, and how far the search is.
+
+    ``logits_LTC`` is a leaf on the supernet's device. ``history`` holds one plain record per finished epoch.
+    """
+
+    supernet: Supernet
+    logits_LTC: Tensor
+    weight_optimizer: torch.optim.Optimizer
+    logits_optimizer: torch.optim.Optimizer
+    penalty: PenaltyState
+    num_epochs: int = 0
+    best_epoch: int | None = None
+    best_loss: float = float("inf")
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, supernet: Supernet, settings: SearchSettings, device: torch.device, penalty: PenaltyState) -> "SearchState":
+        """Uniform logits and fresh optimisers."""
+        supernet.to(device)
+        shape = (supernet.num_blocks, len(supernet.task_names), supernet.num_candidates)
+        logits_LTC = torch.zeros(shape, device=device, requires_grad=True)
+        return cls(
+            supernet,
+            logits_LTC,
+            settings.weights.make(supernet.parameters()),
+            settings.logits.make([logits_LTC]),
+            penalty,
+        )
+
+    def reset_optimizers(self, settings: SearchSettings) -> None:
+        """Forget moments and step counts of both optimisers."""
+        self.weight_optimizer = settings.weights.make(self.supernet.parameters())
+        self.logits_optimizer = settings.logits.make([self.logits_LTC])
+
+    def record(self) -> dict[str, Any]:
+        """Tensors and plain values alone, for a checkpoint."""
+        return {
+            "supernet": self.supernet.state_dict(),
+            "logits_LTC": self.logits_LTC.detach(),
+            "weight_optimizer": self.weight_optimizer.state_dict(),
+            "logits_optimizer": self.logits_optimizer.state_dict(),
+            "penalty": self.penalty.to_dict(),
+            "best_epoch": self.best_epoch,
+            "best_loss": self.best_loss,
+            "history": self.history,
+        }
+
+    def load(self, record: dict[str, Any], where: str) -> None:
+        """Take over a checkpoint's record; one of another architecture is an InputError naming `where`."""
+        try:
+            self.supernet.load_state_dict(record["supernet"])
+            with torch.no_grad():
+                self.logits_LTC.copy_(record["logits_LTC"])
+            self.weight_optimizer.load_state_dict(record["weight_optimizer"])
+            self.logits_optimizer.load_state_dict(record["logits_optimizer"])
+            self.penalty = PenaltyState.from_dict(record["penalty"])
+            self.num_epochs = int(record["num_epochs"])
+            self.best_epoch, self.best_loss = record["best_epoch"], float(record["best_loss"])
+            self.history = list(record["history"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{where}: not a checkpoint of this experiment's supernet ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,133 @@
+"""Measuring what a backbone's parts cost, with fvcore, on the discrete modules in evaluation mode."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from torch import Tensor, nn
+
+from nas.backbone.protocol import Backbone
+from nas.cost.activation import activation_bytes
+from nas.tasks.task import Task
+from nas.tree import CostTable
+
+MAC_OPERATORS = ("conv", "linear", "addmm", "mm", "bmm", "matmul", "einsum")
+"""fvcore's names of the operators whose multiply-adds count as MACs; others are listed apart."""
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """What one stem, block or head costs, for one sample.
+
+    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`; ``unsupported`` counts the calls of operators
+    that fvcore cannot count; ``activation_bytes`` is what autograd keeps for the backward pass.
+    """
+
+    macs: int
+    params: int
+    by_operator: Mapping[str, int]
+    unsupported: Mapping[str, int]
+    activation_bytes: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The measured costs of a backbone's parts for a set of tasks and one size of input."""
+
+    input_shape: tuple[int, ...]
+    stem: PartCost
+    blocks: tuple[PartCost, ...]
+    heads: Mapping[str, PartCost]
+
+    @property
+    def table(self) -> CostTable:
+        def cost(part: PartCost) -> dict[str, float]:
+            return {"macs": part.macs, "params": part.params}
+
+        return CostTable(
+            cost(self.stem),
+            tuple(cost(block) for block in self.blocks),
+            {task: cost(head) for task, head in self.heads.items()},
+            tuple(f"block{l}" for l in range(len(self.blocks))),
+        )
+
+    @property
+    def unsupported(self) -> dict[str, int]:
+        """Operators that no count includes, over all parts."""
+        total: dict[str, int] = {}
+        for part in (self.stem, *self.blocks, *self.heads.values()):
+            for operator, calls in part.unsupported.items():
+                total[operator] = total.get(operator, 0) + calls
+        return total
+
+
+class _BoundHead(nn.Module):
+    """A head as a module of tensors alone, which tracing asks for."""
+
+    def __init__(self, head: nn.Module, size: Sequence[int]) -> None:
+        super().__init__()
+        self.head = head
+        self.size = tuple(size)
+
+    def forward(self, *features: Tensor) -> Tensor:
+        output: Tensor = self.head(features, self.size)
+        return output
+
+
+def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequence[int]) -> Profile:
+    """Measure every part of a backbone once.
+
+    The parts are measured one by one on a single zero sample, so the sum over a tree's parts is the count of
+    the built network to the last unit (DESIGN.md, section 3, Units).
+
+    Args:
+        backbone: any object with the members of `Backbone`.
+        tasks: the tasks whose heads are measured.
+        input_shape: shape of one sample, without the batch, e.g. (3, 512, 512).
+    """
+    with torch.random.fork_rng(devices=()):
+        inputs = torch.zeros(1, *input_shape)
+        stem_cost, features = _measure(backbone.make_stem(), (inputs,))
+        block_costs, tapped = [], []
+        for l in range(backbone.num_blocks):
+            block_cost, features = _measure(backbone.make_block(l), (features,))
+            block_costs.append(block_cost)
+            if l in backbone.taps:
+                tapped.append(features)
+        heads = {
+            task.name: _measure(_BoundHead(backbone.make_head(task), inputs.shape[2:]), tuple(tapped))[0]
+            for task in tasks
+        }
+    return Profile(tuple(input_shape), stem_cost, tuple(block_costs), heads)
+
+
+def count_module(module: nn.Module, inputs: tuple[Tensor, ...]) -> PartCost:
+    """The cost of any module on given inputs of one sample, in evaluation mode."""
+    return _measure(module, inputs)[0]
+
+
+def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, Tensor]:
+    was_training = module.training
+    module.eval()
+    with torch.no_grad():
+        analysis = FlopCountAnalysis(module, inputs).uncalled_modules_warnings(False)
+        analysis.unsupported_ops_warnings(False).tracer_warnings("none")
+        logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
+        counted = {name: round(count) for name, count in analysis.by_operator().items()}
+        unsupported = {_short(name): calls for name, calls in analysis.unsupported_ops().items()}
+        output: Tensor = module(*inputs)
+    cost = PartCost(
+        macs=sum(counted.get(name, 0) for name in MAC_OPERATORS),
+        params=sum(parameter.numel() for parameter in module.parameters()),
+        by_operator=counted,
+        unsupported=unsupported,
+        activation_bytes=activation_bytes(module, inputs),
+    )
+    module.train(was_training)
+    return cost, output
+
+
+def _short(operator: str) -> str:
+    return operator.removeprefix("aten::")

@@ -1,0 +1,63 @@
+"""Optimisers and learning-rate schedules as settings: what a recipe states and training uses."""
+
+import math
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+
+
+class OptimizerSettings(BaseModel):
+    """One of torch's optimisers with its settings; `momentum` is SGD's alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+    def model_post_init(self, _: Any) -> None:
+        if self.momentum and self.kind != "sgd":
+            raise ValueError(f"momentum is sgd's setting; {self.kind} has none")
+
+    def make(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
+        """The optimiser over parameters or parameter groups; a group's own `lr` overrides the setting's."""
+        if self.kind == "sgd":
+            return torch.optim.SGD(
+                parameters, lr=self.lr, weight_decay=self.weight_decay, momentum=self.momentum
+            )
+        cls = torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW
+        return cls(parameters, lr=self.lr, weight_decay=self.weight_decay)
+
+
+class ScheduleSettings(BaseModel):
+    """The learning rate's factor as a pure function of progress in [0, 1].
+
+    After a linear warm-up over the first `warmup` share, with q the progress through the rest:
+
+        constant    1
+        cosine      (1 + cos(pi q)) / 2
+        polynomial  (1 - q) ** power
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["constant", "cosine", "polynomial"] = "cosine"
+    power: PositiveFloat = 0.9
+    warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+    def factor(self, progress: float) -> float:
+        if progress < self.warmup:
+            return progress / self.warmup
+        rest = (progress - self.warmup) / (1.0 - self.warmup)
+        if self.kind == "cosine":
+            return (1.0 + math.cos(math.pi * rest)) / 2.0
+        return (1.0 - rest) ** self.power if self.kind == "polynomial" else 1.0
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Give every group `factor` times the rate that it started with."""
+    for group in optimizer.param_groups:
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
