@@ -1,0 +1,138 @@
+"""Pretrained weights from a local file: a state dict with torchvision's names, as .pth or .safetensors."""
+
+import logging
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from nas.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Which names of the file and of the backbone met.
+
+    Attributes:
+        path: the file.
+        loaded: names that are in both.
+        unmatched: names in the file that the backbone has no place for, such as the classifier's.
+        missing: names in the backbone that the file lacks; they keep their random start.
+    """
+
+    path: Path
+    loaded: tuple[str, ...]
+    unmatched: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {len(self.loaded)} tensors loaded"
+            f"; {len(self.unmatched)} of the file not used: {', '.join(self.unmatched) or 'none'}"
+            f"; {len(self.missing)} of the backbone not in the file: {', '.join(self.missing) or 'none'}"
+        )
+
+
+class PretrainedWeights:
+    """A state-dict file, read once, that fills the parts of a backbone.
+
+    Args:
+        path: of the file; it is opened at the first `load_into`.
+        make_parts: makes the parts that the file describes, by the prefix of their names in it; called once, on
+            the meta device, to learn their names and shapes.
+    """
+
+    def __init__(self, path: Path, make_parts: Callable[[], Mapping[str, nn.Module]]) -> None:
+        self.path = path
+        self._make_parts = make_parts
+
+    def load_into(self, part: nn.Module, prefix: str) -> None:
+        """Copy the file's values into a part that is called ``prefix`` there.
+
+        Raises:
+            InputError: at the first call, for a file that cannot be read or does not fit the backbone.
+        """
+        loaded = set(self.report.loaded)
+        own = {name: self._tensors[prefix + name] for name in part.state_dict() if prefix + name in loaded}
+        part.load_state_dict(own, strict=False)
+
+    @cached_property
+    def report(self) -> LoadReport:
+        """What of the file is used; logged in one line when it is first known."""
+        with torch.device("meta"):
+            parts = self._make_parts()
+        shapes = {
+            prefix + name: tensor.shape for prefix, part in parts.items() for name, tensor in part.state_dict().items()
+        }
+        for name in shapes.keys() & self._tensors.keys():
+            if (found := self._tensors[name].shape) != shapes[name]:
+                raise InputError(
+                    f"{self.path}: {name} has shape {list(found)}, this backbone needs {list(shapes[name])}: "
+                    "give the weights of the same architecture and width"
+                )
+        loaded = tuple(name for name in shapes if name in self._tensors)
+        if not loaded:
+            raise InputError(
+                f"{self.path}: none of its names ({', '.join(list(self._tensors)[:3])}, ...) is one of this backbone's "
+                f"({', '.join(list(shapes)[:3])}, ...): give a state dict with torchvision's names"
+            )
+        report = LoadReport(
+            self.path,
+            loaded,
+            unmatched=tuple(name for name in self._tensors if name not in shapes),
+            # A counter that BatchNorm does not use unless its momentum is None; files older than it lack it.
+            missing=tuple(
+                name for name in shapes if name not in self._tensors and not name.endswith("num_batches_tracked")
+            ),
+        )
+        logger.log(logging.WARNING if report.missing else logging.INFO, "%s", report)
+        return report
+
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
+        return read_state_dict(self.path)
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read names and tensors from a .pth, .pt or .safetensors file; nothing in the file is executed.
+
+    Raises:
+        InputError: naming the file, where it is missing, damaged, not a state dict, or a pickle of anything else.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file of pretrained weights: download it first, or leave out `weights`")
+    if path.suffix == ".safetensors":
+        try:
+            return safetensors.torch.load_file(path)
+        except (safetensors.SafetensorError, OSError) as error:
+            raise InputError(f"{path}: damaged or not a safetensors file ({_first_sentence(error)})") from None
+    if path.suffix not in (".pth", ".pt"):
+        raise InputError(f"{path}: weights are read from .pth, .pt or .safetensors, not {path.suffix or 'this'}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # Its message advises to load without the protection.
+        raise InputError(
+            f"{path}: not a state dict but a pickle of other objects, refused because loading it can run its code, "
+            "or damaged: save model.state_dict() instead"
+        ) from None
+    # A damaged pickle can make the unpickler fail in any way.
+    except Exception as error:
+        raise InputError(f"{path}: damaged or not a file of torch.save ({_first_sentence(error)})") from None
+    if not isinstance(content, dict) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items()
+    ):
+        raise InputError(f"{path}: not a state dict (names to tensors): save model.state_dict()")
+    return dict(content)
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).split(". ")[0].strip() or type(error).__name__
