@@ -1,0 +1,19 @@
+"""Training and evaluating discrete networks, and judging them against single-task ones."""
+
+from nas.training.evaluate import Measured, estimate_batch_statistics, evaluate
+from nas.training.relative import delta_m, metric_directions
+from nas.training.retrain import Retraining, TrainingState, load_network, parameter_groups
+from nas.training.settings import TrainingSettings
+
+__all__ = [
+    "Measured",
+    "Retraining",
+    "TrainingSettings",
+    "TrainingState",
+    "delta_m",
+    "estimate_batch_statistics",
+    "evaluate",
+    "load_network",
+    "metric_directions",
+    "parameter_groups",
+]

@@ -1,0 +1,96 @@
+"""The experiment: what a recipe returns, typed and validated."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+
+from nas.bilevel import SETTINGS, SearchSettings
+from nas.experiment.lazy import Lazy
+from nas.tasks import Task
+from nas.training import TrainingSettings
+
+
+class CompareSettings(BaseModel):
+    """What `compare` trains beside the found trees.
+
+    Args:
+        seeds: each network is trained once per seed; at least three for a spread that means something.
+        random_trees: how many random trees of (nearly) the same cost stand beside each found tree.
+        tolerance: how far below the found tree's cost a random one may cost, as a share.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seeds: tuple[NonNegativeInt, ...] = Field(default=(0, 1, 2), min_length=1)
+    random_trees: NonNegativeInt = 3
+    tolerance: float = Field(default=0.05, gt=0.0, lt=1.0)
+
+
+def _as_lazy(value: Any) -> Any:
+    return Lazy(value) if callable(value) and not isinstance(value, Lazy) else value
+
+
+def _named_search(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in SETTINGS:
+        raise ValueError(f"there is no search setting {value!r}; known are {', '.join(SETTINGS)}")
+    return SETTINGS[value]()
+
+
+LazyObject = Annotated[Lazy, BeforeValidator(_as_lazy)]
+
+
+class Experiment(BaseModel):
+    """Everything a run depends on. Building one does no I/O.
+
+    Args:
+        tasks: the tasks, each name once.
+        backbone: lazy, gives an object with the members of `nas.backbone.Backbone`.
+        data: lazy, gives a `nas.data.DataSource`.
+        input_shape: of one sample, without the batch; costs are measured at it.
+        search: settings of the search, or the name of a setting (``"bmtas"``).
+        retrain: settings of training discrete networks.
+        compare: what found trees are compared with.
+        seed: of everything random.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" is a GPU if there is one.
+        num_threads: threads of torch on the CPU; results are bitwise repeatable for the same number only, so it
+            is part of the experiment. If left out, the number of the machine that starts the run, which the
+            run folder records and a resumed run keeps.
+        num_workers: processes that load samples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    tasks: tuple[Task, ...] = Field(min_length=1)
+    backbone: LazyObject
+    data: LazyObject
+    input_shape: tuple[PositiveInt, ...] = Field(min_length=1)
+    search: Annotated[SearchSettings, BeforeValidator(_named_search)] = SearchSettings()
+    retrain: TrainingSettings = TrainingSettings()
+    compare: CompareSettings = CompareSettings()
+    seed: NonNegativeInt = 0
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    num_threads: PositiveInt | None = None
+    num_workers: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> "Experiment":
+        names = [task.name for task in self.tasks]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"task names must be distinct; {doubled} occur more than once")
+        return self
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        return tuple(task.name for task in self.tasks)
+
+    def with_fields(self, changes: dict[str, Any]) -> "Experiment":
+        """A variant with fields changed by dotted names, validated again: ``{"search.epochs": 5}``.
+
+        Raises:
+            InputError: no such field, or a value that it cannot have.
+        """
+        from nas.experiment.overrides import apply_changes
+
+        return apply_changes(self, changes)

@@ -1,0 +1,78 @@
+"""The front: every tree a run found, dominated ones marked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nas.errors import InputError
+from nas.experiment.overrides import explain
+from nas.files import read_json, write_json_atomically
+
+
+class Quality(BaseModel):
+    """How good a tree is; higher is better. A search alone only estimates it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float
+    measure: str
+    kind: Literal["estimated", "measured"]
+
+
+class Point(BaseModel):
+    """One tree of the front. ``tree`` is its file, relative to the run folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tree: str
+    trial: int
+    seed: int
+    budget: float | None
+    cost: dict[str, float]
+    quality: Quality
+    dominated: bool = False
+
+    @property
+    def tree_id(self) -> str:
+        return Path(self.tree).stem
+
+
+class Front(BaseModel):
+    """All points of a run, cheapest first; ``resource`` is the cost that counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    resource: str
+    points: tuple[Point, ...]
+
+    def write(self, path: Path) -> None:
+        write_json_atomically(path, self.model_dump())
+
+    @classmethod
+    def read(cls, path: Path) -> "Front":
+        """Raises InputError if the file is missing or malformed."""
+        record: Any = read_json(path)
+        try:
+            return cls.model_validate(record)
+        except ValidationError as error:
+            raise InputError(f"{path}: {explain(error)}") from error
+
+
+def make_front(points: Sequence[Point], resource: str) -> Front:
+    """Sort points by cost and mark those that another one beats.
+
+    A point is dominated if another is at least as good in quality and in cost, and better in one of the two.
+    """
+    marked = [
+        point.model_copy(update={"dominated": any(_beats(other, point, resource) for other in points)})
+        for point in points
+    ]
+    return Front(resource=resource, points=tuple(sorted(marked, key=lambda p: (p.cost[resource], -p.quality.value))))
+
+
+def _beats(a: Point, b: Point, resource: str) -> bool:
+    cost_a, cost_b, quality_a, quality_b = a.cost[resource], b.cost[resource], a.quality.value, b.quality.value
+    return cost_a <= cost_b and quality_a >= quality_b and (cost_a < cost_b or quality_a > quality_b)

@@ -1,0 +1,48 @@
+"""Lazy objects: what a recipe builds only when it is needed, and a record can name."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nas.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Lazy:
+    """A class or function with the keyword arguments it will be called with.
+
+    A recipe does no I/O: its data and its backbone are lazy, so that costs can be measured without the data.
+
+        >>> Lazy(dict, {"a": 1})()
+        {'a': 1}
+    """
+
+    target: Callable[..., Any]
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self) -> Any:
+        """Build the object."""
+        return self.target(**self.args)
+
+    def with_argument(self, name: str, value: Any) -> "Lazy":
+        """The same with one argument changed, which the target must know."""
+        known = inspect.signature(self.target).parameters
+        if name not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            raise InputError(f"{self.name} has no argument {name!r}; it has {', '.join(known)}")
+        return Lazy(self.target, {**self.args, name: value})
+
+    @property
+    def name(self) -> str:
+        return qualified_name(self.target)
+
+
+def lazy(target: Callable[..., Any], **args: Any) -> Lazy:
+    """A lazy object: ``lazy(DigitPairs, num_train=4096)``."""
+    return Lazy(target, args)
+
+
+def qualified_name(value: Any) -> str:
+    """``module.name`` of a class or function, of an object's class otherwise."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"

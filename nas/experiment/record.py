@@ -1,0 +1,32 @@
+"""The record of an experiment: plain fields, objects as ``{"type": ..., "args": ...}``. Reading it runs nothing."""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from nas.experiment.lazy import Lazy, qualified_name
+
+
+def describe(value: Any) -> Any:
+    """Any field of an experiment as JSON data."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, BaseModel):
+        return {name: describe(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, Lazy):
+        return {"type": value.name, "args": describe(value.args)}
+    if isinstance(value, functools.partial):
+        args = {str(i): arg for i, arg in enumerate(value.args)} | value.keywords
+        return {"type": qualified_name(value.func), "args": describe(args)}
+    if isinstance(value, Mapping):
+        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(describe(item) for item in value)
+    return {"type": qualified_name(value), "args": {}}

@@ -1,0 +1,155 @@
+"""Training one tree's network in a run folder: where it lies, what it starts from, what came out."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from nas.checkpoint import CheckpointFolder, load_tensors
+from nas.data import DataSource
+from nas.errors import InputError
+from nas.experiment.experiment import Experiment
+from nas.experiment.record import describe
+from nas.experiment.run_folder import RunFolder
+from nas.experiment.trial import build_backbone, build_network
+from nas.files import read_json, write_json_atomically, write_text_atomically
+from nas.inherit import inherit_weights
+from nas.network import BranchedNetwork
+from nas.supernet import Supernet
+from nas.training import Measured, Retraining, TrainingState, load_network
+from nas.tree import BranchTree, write_tree
+
+Start = Literal["fresh", "inherited"]
+"""What a network's weights start from: as the backbone makes them, or the supernet's."""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """The outcome of one training, as ``result.json`` holds it: metrics at the best epoch by validation loss."""
+
+    tree_id: str
+    seed: int
+    start: str
+    num_epochs: int
+    best_epoch: int
+    test: Measured
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"schema_version": 1, **self.__dict__}
+
+    @classmethod
+    def read(cls, path: Path) -> "TrainedNetwork":
+        record = read_json(path)
+        fields = set(cls.__dataclass_fields__)
+        if not isinstance(record, dict) or record.pop("schema_version", None) != 1 or set(record) != fields:
+            raise InputError(f"{path}: not the result of a training")
+        return cls(**record)
+
+
+class TreeTraining:
+    """One tree, one seed, one start, one set of settings: one folder ``retrained/<id>/<start>-<seed>-<settings>/``.
+
+    The last part of the name is a digest of everything the result depends on beside the tree, so a result is
+    never taken for one of other settings.
+    """
+
+    def __init__(self, run: RunFolder, experiment: Experiment, tree: BranchTree, seed: int, start: Start) -> None:
+        self.run = run
+        self.experiment = experiment
+        self.tree = tree
+        self.seed = seed
+        self.start: Start = start
+        self.folder = run.path / "retrained" / tree.id / f"{start}-{seed}-{_digest(experiment)}"
+        self.checkpoints = CheckpointFolder(self.folder / "checkpoint")
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "result.json").is_file()
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.checkpoints.epochs())
+
+    def result(self) -> TrainedNetwork:
+        return TrainedNetwork.read(self.folder / "result.json")
+
+    def train(
+        self, data: DataSource, device: torch.device, on_epoch: Callable[[dict[str, Any]], None] = lambda _: None
+    ) -> TrainedNetwork:
+        """Train from the last checkpoint, if there is one; a finished training is only read."""
+        if self.finished:
+            return self.result()
+        experiment = self.experiment
+        write_tree(self.tree, self.folder / "tree.json")
+        training = Retraining(
+            experiment.tasks,
+            data,
+            experiment.retrain,
+            seed=self.seed,
+            device=device,
+            num_workers=experiment.num_workers,
+        )
+        network = self._starting_network()
+        network.to(device)
+        state = TrainingState.start(network, experiment.retrain)
+        if (saved := self.checkpoints.latest()) is not None:
+            state.load(saved, str(self.checkpoints.folder))
+
+        def record(epoch: dict[str, Any]) -> None:
+            self._write_metrics(state)
+            on_epoch(epoch)
+
+        self._write_metrics(state)
+        training.run(state, self.checkpoints, record)
+        assert state.best_epoch is not None
+        best = self.checkpoints.path(state.best_epoch)
+        load_network(network, load_tensors(best), str(best))
+        result = TrainedNetwork(
+            tree_id=self.tree.id,
+            seed=self.seed,
+            start=self.start,
+            num_epochs=state.num_epochs,
+            best_epoch=state.best_epoch,
+            test=training.evaluate(network, "test"),
+        )
+        write_json_atomically(self.folder / "result.json", result.to_dict())
+        return result
+
+    def _write_metrics(self, state: TrainingState) -> None:
+        lines = "".join(json.dumps(record) + "\n" for record in state.history)
+        write_text_atomically(self.folder / "metrics.jsonl", lines)
+
+    def _starting_network(self) -> BranchedNetwork:
+        network = build_network(self.experiment, self.tree, self.seed)
+        if self.start == "inherited":
+            _inherit(network, self.run, self.experiment)
+        return network
+
+
+def _inherit(network: BranchedNetwork, run: RunFolder, experiment: Experiment) -> None:
+    """Weights of the run's supernet; its first trial's, until a run has more than one."""
+    checkpoints = run.trial(0).checkpoints
+    saved = checkpoints.latest()
+    if saved is None:
+        raise InputError(f"{checkpoints.folder}: no supernet to inherit from; search first, or start fresh")
+    supernet = Supernet(
+        build_backbone(experiment),
+        experiment.tasks,
+        experiment.search.num_candidates,
+        affine_last_norm=experiment.search.affine_last_norm,
+    )
+    try:
+        supernet.load_state_dict(saved["supernet"])
+        inherit_weights(network, supernet, saved["logits_LTC"])
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"{checkpoints.folder}: not checkpoints of this experiment's supernet") from error
+
+
+def _digest(experiment: Experiment) -> str:
+    relevant = ("tasks", "backbone", "data", "input_shape", "retrain")
+    record = json.dumps({name: describe(getattr(experiment, name)) for name in relevant}, sort_keys=True)
+    return hashlib.sha256(record.encode()).hexdigest()[:6]

@@ -1,0 +1,117 @@
+"""The gradient strategy: one bilevel search, and a tree for each budget from its logits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nas.bilevel import BilevelSearch, SearchState
+from nas.cost import resolve_budget
+from nas.data import derive_seed
+from nas.discretize import argmax_tree, discretize, dissimilarity_from_logits
+from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
+from nas.inherit import inherit_weights
+from nas.network import BranchedNetwork
+from nas.supernet import Supernet
+from nas.training import estimate_batch_statistics, evaluate
+from nas.tree import BranchTree
+
+MEASURE = "minus the weighted validation loss with the supernet's weights"
+
+_STATISTICS_BATCHES = 20
+"""Batches that a network's BatchNorm statistics are averaged over before its quality is estimated."""
+
+
+@dataclass(frozen=True)
+class GradientStrategy:
+    """Searches one trial of an experiment in its folder of a run; goes on from the last checkpoint there."""
+
+    experiment: Experiment
+    run: RunFolder
+    number: int = 0
+
+    def search(
+        self, parts: TrialParts, device: torch.device, on_epoch: Callable[[dict[str, Any]], None]
+    ) -> list[Point]:
+        """Train, discretise, estimate each tree's quality, and write everything into the trial's folder."""
+        experiment, folder = self.experiment, self.run.trial(self.number)
+        settings = experiment.search
+        search = BilevelSearch(
+            experiment.tasks,
+            parts.data,
+            parts.table,
+            settings,
+            seed=experiment.seed,
+            device=device,
+            num_workers=experiment.num_workers,
+        )
+        state = self.start(search, parts, device)
+        folder.write_costs(parts.table)
+
+        def record(epoch: dict[str, Any]) -> None:
+            folder.write_metrics(state.history)
+            on_epoch(epoch)
+
+        folder.write_metrics(state.history)
+        search.run(state, folder.checkpoints, record)
+        return [
+            Point(
+                tree=str(folder.write_tree(tree).relative_to(self.run.path)),
+                trial=self.number,
+                seed=experiment.seed,
+                budget=budget,
+                cost=dict(tree.cost or {}),
+                quality=Quality(value=self._estimate(tree, state, parts, device), measure=MEASURE, kind="estimated"),
+            )
+            for budget, tree in self._trees(state, parts)
+        ]
+
+    def start(self, search: BilevelSearch, parts: TrialParts, device: torch.device) -> SearchState:
+        """The state after the last finished epoch, or a fresh one."""
+        settings = self.experiment.search
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(derive_seed(self.experiment.seed, "supernet"))
+            supernet = Supernet(
+                parts.backbone,
+                self.experiment.tasks,
+                settings.num_candidates,
+                equal_start=settings.equal_start,
+                affine_last_norm=settings.affine_last_norm,
+            )
+        state = SearchState.start(supernet, settings, device, search.initial_penalty(supernet))
+        checkpoints = self.run.trial(self.number).checkpoints
+        if (saved := checkpoints.latest()) is not None:
+            state.load(saved, str(checkpoints.folder))
+        return state
+
+    def _trees(self, state: SearchState, parts: TrialParts) -> list[tuple[float | None, BranchTree]]:
+        settings, names = self.experiment.search, self.experiment.task_names
+        logits_LTC = state.logits_LTC.detach().cpu()
+        if settings.discretize == "argmax":
+            return [(None, argmax_tree(names, logits_LTC).with_cost(parts.table))]
+        curve = discretize(names, dissimilarity_from_logits(logits_LTC), parts.table, settings.resource)
+        self.run.trial(self.number).write_curve(curve)
+        if not settings.budgets:
+            return [(None, curve.elbow().tree.with_cost(parts.table))]
+        limits = [(budget, resolve_budget(budget, parts.table, settings.resource)) for budget in settings.budgets]
+        return [(budget, curve.within(limit).tree.with_cost(parts.table)) for budget, limit in limits]
+
+    def _estimate(self, tree: BranchTree, state: SearchState, parts: TrialParts, device: torch.device) -> float:
+        experiment = self.experiment
+        network = BranchedNetwork(parts.backbone, experiment.tasks, tree)
+        inherit_weights(network, state.supernet, state.logits_LTC)
+        network.to(device)
+        batch_size = experiment.search.batch_size
+        estimate_batch_statistics(
+            network,
+            parts.data.split("train"),
+            batch_size=batch_size,
+            num_batches=_STATISTICS_BATCHES,
+            device=device,
+            seed=experiment.seed,
+        )
+        measured = evaluate(
+            network, experiment.tasks, parts.data.split("validation"), batch_size=batch_size, device=device
+        )
+        return -sum(task.weight * measured[task.name]["loss"] for task in experiment.tasks)

@@ -1,0 +1,92 @@
+"""Evaluating a network: every task's loss and metrics over a split."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+import torchmetrics
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nas.data import Batch, Dataset, batches
+from nas.errors import InputError
+from nas.network import BranchedNetwork
+from nas.tasks import METRICS, Task, task_losses
+
+Measured = dict[str, dict[str, float]]
+"""By task: "loss" and its metrics by name."""
+
+
+@torch.no_grad()
+def evaluate(
+    network: BranchedNetwork, tasks: Sequence[Task], dataset: Dataset, *, batch_size: int, device: torch.device, num_workers: int = 0
+) -> Measured:
+    """Losses and metrics of each of the network's tasks over a data set, in evaluation mode.
+
+    A loss is the mean over labelled samples of what the task's loss gives per batch. Metrics are accumulated
+    over the whole set, not averaged over batches.
+
+    Raises:
+        InputError: a task has no label in the whole set.
+    """
+    chosen = [task for task in tasks if task.name in network.tree.tasks]
+    metrics = {task.name: make_metrics(task, device) for task in chosen}
+    sums = dict.fromkeys(metrics, 0.0)
+    counts = dict.fromkeys(metrics, 0)
+    was_training = network.training
+    network.eval()
+    for batch in _in_order(dataset, batch_size, device, num_workers):
+        outputs = network(batch.inputs)
+        for name, loss in task_losses(chosen, outputs, batch).items():
+            labels = batch.labels[name]
+            sums[name] += loss.item() * len(labels)
+            counts[name] += len(labels)
+            for metric in metrics[name].values():
+                metric.update(outputs[name][batch.present[name]], labels)
+    network.train(was_training)
+    if empty := [name for name, count in counts.items() if count == 0]:
+        raise InputError(f"no sample to evaluate on has a label of {empty}")
+    return {
+        name: {"loss": sums[name] / counts[name]} | {key: float(m.compute()) for key, m in metrics[name].items()}
+        for name in metrics
+    }
+
+
+def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Metric]:
+    """A task's metric objects by name, the main one first."""
+    made = {}
+    for metric in task.metrics:
+        name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
+        made[name] = (METRICS[metric] if isinstance(metric, str) else metric)(task).to(device)
+    return made
+
+
+def _in_order(dataset: Dataset, batch_size: int, device: torch.device, num_workers: int) -> Iterable[Batch]:
+    loader = batches(
+        dataset, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers
+    )
+    return (batch.to(device) for batch in loader)
+
+
+@torch.no_grad()
+def estimate_batch_statistics(
+    network: nn.Module, dataset: Dataset, *, batch_size: int, num_batches: int, device: torch.device, seed: int
+) -> None:
+    """Give every BatchNorm the mean and variance of its own inputs, averaged over some training batches.
+
+    A network with inherited weights needs it: the supernet's statistics are those of mixed features.
+    """
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative average
+    network.train()
+    loader = batches(
+        dataset, batch_size, seed=seed, epoch=0, shuffle=True, drop_last=len(dataset) > batch_size
+    )
+    for i, batch in enumerate(loader):
+        if i == num_batches:
+            break
+        network(batch.inputs.to(device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

@@ -1,0 +1,178 @@
+"""Retraining: training a branched network on all tasks together, with a checkpoint after every epoch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils.data import ConcatDataset
+
+from nas.checkpoint import CheckpointFolder
+from nas.data import Batch, DataSource, Dataset, batches, derive_seed
+from nas.errors import InputError, WorkFailed
+from nas.network import BranchedNetwork
+from nas.optimizer import set_learning_rate
+from nas.tasks import Task, task_losses
+from nas.training.evaluate import Measured, evaluate
+from nas.training.settings import TrainingSettings
+
+
+@dataclass
+class TrainingState:
+    """Network, optimiser, and how far the training is. ``history`` holds one plain record per finished epoch."""
+
+    network: BranchedNetwork
+    optimizer: torch.optim.Optimizer
+    num_epochs: int = 0
+    best_epoch: int | None = None
+    best_loss: float = float("inf")
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, network: BranchedNetwork, settings: TrainingSettings) -> "TrainingState":
+        return cls(network, settings.optimizer.make(parameter_groups(network, settings)))
+
+    def record(self) -> dict[str, Any]:
+        """Tensors and plain values alone, for a checkpoint."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best_epoch": self.best_epoch,
+            "best_loss": self.best_loss,
+            "history": self.history,
+        }
+
+    def load(self, record: dict[str, Any], where: str) -> None:
+        """Take over a checkpoint's record; one of another network is an InputError naming `where`."""
+        load_network(self.network, record, where)
+        try:
+            self.optimizer.load_state_dict(record["optimizer"])
+            self.num_epochs, self.best_epoch = int(record["num_epochs"]), record["best_epoch"]
+            self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{where}: not a checkpoint of this training ({error})") from error
+
+
+def load_network(network: BranchedNetwork, record: dict[str, Any], where: str) -> None:
+    """Load a checkpoint's weights into a network; another network's are an InputError naming `where`."""
+    try:
+        network.load_state_dict(record["network"])
+    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"{where}: holds no weights of this tree's network ({reason})") from error
+
+
+def parameter_groups(network: BranchedNetwork, settings: TrainingSettings) -> list[dict[str, Any]]:
+    """The network's parameters by how many tasks use them, with 1/k of the learning rate if it is divided."""
+    by_sharing: dict[int, list[torch.nn.Parameter]] = {}
+    for part, num_tasks in network.sharing():
+        by_sharing.setdefault(num_tasks, []).extend(part.parameters())
+    divided = settings.shared_lr == "divided"
+    return [
+        {"params": parameters, "lr": settings.optimizer.lr / (num_tasks if divided else 1)}
+        for num_tasks, parameters in sorted(by_sharing.items())
+        if parameters
+    ]
+
+
+class Retraining:
+    """Everything that stays the same while a network is trained; `TrainingState` is what changes.
+
+    Randomness comes from ``(seed, epoch)``, as in the search, so a resumed training is bitwise an undisturbed
+    one for the same number of threads.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        data: DataSource,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        device: torch.device,
+        num_workers: int = 0,
+    ) -> None:
+        self.tasks = tuple(tasks)
+        self.data = data
+        self.settings = settings
+        self.seed = seed
+        self.device = device
+        self.num_workers = num_workers
+
+    def run(
+        self, state: TrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """Train from wherever the state is to the last epoch, or until patience ends; then load the best epoch."""
+        state.network.to(self.device)
+        while state.num_epochs < self.settings.epochs and not self._out_of_patience(state):
+            record = self.train_epoch(state, state.num_epochs)
+            state.num_epochs += 1
+            state.history.append(record)
+            if record["validation"]["total"] < state.best_loss:
+                state.best_loss, state.best_epoch = record["validation"]["total"], state.num_epochs
+            checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
+            on_epoch(record)
+
+    def train_epoch(self, state: TrainingState, epoch: int) -> dict[str, Any]:
+        """One pass over the training splits, then the validation split's losses and metrics."""
+        settings = self.settings
+        dataset = self._training_set()
+        num_steps = max(1, len(dataset) // settings.batch_size)
+        chosen = [task for task in self.tasks if task.name in state.network.tree.tasks]
+        total, num_batches = torch.zeros((), device=self.device), 0
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(derive_seed(self.seed, "retrain", epoch))
+            state.network.train()
+            for step, batch in enumerate(self._batches(dataset, epoch)):
+                progress = (epoch + step / num_steps) / settings.epochs
+                set_learning_rate(state.optimizer, settings.schedule.factor(min(progress, 1.0)))
+                losses = task_losses(chosen, state.network(batch.inputs), batch)
+                if not losses:
+                    continue
+                loss = sum((task.weight * losses[task.name] for task in chosen if task.name in losses), torch.zeros(()).to(total))
+                state.optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                state.optimizer.step()
+                total, num_batches = total + loss.detach(), num_batches + 1
+        if num_batches == 0:
+            raise WorkFailed(f"epoch {epoch}: no training batch had a label of {[task.name for task in chosen]}")
+        if not torch.isfinite(total):
+            raise WorkFailed(f"epoch {epoch}: the training loss is {total.item()}; lower the learning rate")
+        measured = self.evaluate(state.network, "validation")
+        validation = sum(task.weight * measured[task.name]["loss"] for task in chosen)
+        return {
+            "epoch": epoch,
+            "training": {"total": total.item() / num_batches},
+            "validation": {"total": validation, "tasks": measured},
+        }
+
+    def evaluate(self, network: BranchedNetwork, split: str) -> Measured:
+        """Losses and metrics on one split."""
+        return evaluate(
+            network,
+            self.tasks,
+            self.data.split(split),
+            batch_size=max(self.settings.batch_size, 256),
+            device=self.device,
+            num_workers=self.num_workers,
+        )
+
+    def _out_of_patience(self, state: TrainingState) -> bool:
+        patience = self.settings.patience
+        return patience is not None and state.num_epochs - (state.best_epoch or 0) >= patience
+
+    def _training_set(self) -> Dataset:
+        parts: list[Any] = [self.data.split(name) for name in self.settings.splits]
+        return parts[0] if len(parts) == 1 else ConcatDataset(parts)
+
+    def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
+        loader = batches(
+            dataset,
+            self.settings.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            shuffle=True,
+            drop_last=len(dataset) > self.settings.batch_size,
+            num_workers=self.num_workers,
+        )
+        return (batch.to(self.device) for batch in loader)
