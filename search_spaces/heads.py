@@ -53,9 +53,9 @@ class ASPPHead(nn.Module):
     def __init__(
         self,
         in_channels: int,
+        channels: int,
         num_outputs: int,
         *,
-        channels: int = 256,
         rates: tuple[int, ...],
         dropout: float,
         activation: Activation,

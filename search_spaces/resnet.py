@@ -1,0 +1,235 @@
+"""Dilated ResNets with ASPP, for dense tasks."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+
+from nas.errors import InputError
+from nas.tasks.task import Task
+from search_spaces.aspp import ASPP
+from search_spaces.convolution import conv, conv_bn, dilated_stages
+from search_spaces.heads import ASPPHead, DeepLabV3PlusHead, ImageHead
+from search_spaces.pretrained import LoadReport, PretrainedWeights
+
+Depth = Literal[18, 34, 50]
+Granularity = Literal["block", "stage"]
+Decoder = Literal["deeplabv3plus", "aspp"]
+Settings = tuple[int, int, int, tuple[int, int]]
+"""Input channels, channels, stride and rates of a residual block."""
+
+# Residual blocks in each stage (arXiv 1512.03385, table 1).
+REPEATS: dict[int, tuple[int, ...]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+STAGE_CHANNELS = (64, 128, 256, 512)
+STAGE_STRIDES = (1, 2, 2, 2)
+STEM_STRIDE = 4
+ASPP_CHANNELS = 256
+# DeepLabV3 (arXiv 1706.05587), section 3.3: the rates double where the output stride halves.
+ASPP_RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut (arXiv 1512.03385, figure 5 left).
+
+    The shortcut is registered and computed first, so that the last BatchNorm of the module is the last of the path.
+    ``rates`` are the dilation of what had the stride and of what follows it.
+    """
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, channels: int, stride: int, rates: tuple[int, int]) -> None:
+        super().__init__()
+        self.downsample = _shortcut(in_channels, channels, stride)
+        self.conv1 = conv(in_channels, channels, 3, stride=stride, dilation=rates[0])
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv(channels, channels, 3, dilation=rates[1])
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        activated: Tensor = self.relu(out + shortcut)
+        return activated
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions and a shortcut (arXiv 1512.03385, figure 5 right), the stride on the 3x3.
+
+    Registered in the order of execution, as in `BasicBlock`.
+    """
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, channels: int, stride: int, rates: tuple[int, int]) -> None:
+        super().__init__()
+        self.downsample = _shortcut(in_channels, self.expansion * channels, stride)
+        self.conv1 = conv(in_channels, channels)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv(channels, channels, 3, stride=stride, dilation=rates[0])
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = conv(channels, self.expansion * channels)
+        self.bn3 = nn.BatchNorm2d(self.expansion * channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        activated: Tensor = self.relu(out + shortcut)
+        return activated
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """ResNet-18, -34 or -50, whose later strides become dilation, with one of two decoders.
+
+    "deeplabv3plus": ASPP is the last block, which tasks can share; heads are DeepLabV3+'s and read the last block at
+    stride 4 and ASPP. "aspp": the residual blocks are all the blocks; each head has an ASPP of its own (DeepLabV3,
+    and LTB's ResNet-34) and reads the last block.
+
+    A task gets a head whose outputs are [B, num_outputs, H, W]; one that is named in ``image_tasks`` gets a linear
+    layer on the mean over the image, whose outputs are [B, num_outputs].
+
+    Args:
+        depth: 18, 34 or 50.
+        output_stride: of the residual blocks: 8 or 16.
+        granularity: what a block of the search is: a residual "block", or a "stage" of them.
+        decoder: "deeplabv3plus" or "aspp".
+        dropout: in ASPP.
+        image_tasks: names of the tasks that have one label per image.
+        weights: a state-dict file with torchvision's names that the stem and every residual block start from.
+            It is opened at the first ``make_``.
+    """
+
+    depth: Depth = 18
+    output_stride: int = 16
+    granularity: Granularity = "block"
+    decoder: Decoder = "deeplabv3plus"
+    dropout: float = 0.0
+    image_tasks: tuple[str, ...] = ()
+    weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name, found, allowed in (
+            ("depth", self.depth, tuple(REPEATS)),
+            ("output_stride", self.output_stride, tuple(ASPP_RATES)),
+            ("granularity", self.granularity, get_args(Granularity)),
+            ("decoder", self.decoder, get_args(Decoder)),
+        ):
+            if found not in allowed:
+                raise InputError(f"ResNet: {name} is {found!r}, must be one of {', '.join(map(repr, allowed))}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"ResNet: dropout is {self.dropout}, must be at least 0 and below 1")
+
+    @property
+    def num_blocks(self) -> int:
+        return len(self._residuals) + (self.decoder == "deeplabv3plus")
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        last = self.num_blocks - 1
+        if self.decoder == "aspp":
+            return (last,)
+        return (0 if self.granularity == "stage" else REPEATS[self.depth][0] - 1, last)
+
+    def make_stem(self) -> nn.Module:
+        stem = _new_stem()
+        if self._pretrained:
+            self._pretrained.load_into(stem, "")
+        return stem
+
+    def make_block(self, l: int) -> nn.Module:
+        assert 0 <= l < self.num_blocks
+        if l == len(self._residuals):
+            return ASPP(self._channels(-1), ASPP_CHANNELS, rates=self._rates, dropout=self.dropout, activation=nn.ReLU)
+        block = self._new_block(l)
+        if self._pretrained:
+            self._pretrained.load_into(block, self._residuals[l][0])
+        return block
+
+    def make_head(self, task: Task) -> nn.Module:
+        if task.name in self.image_tasks:
+            return ImageHead(ASPP_CHANNELS if self.decoder == "deeplabv3plus" else self._channels(-1), task.num_outputs)
+        if self.decoder == "aspp":
+            return ASPPHead(
+                self._channels(-1),
+                ASPP_CHANNELS,
+                task.num_outputs,
+                rates=self._rates,
+                dropout=self.dropout,
+                activation=nn.ReLU,
+            )
+        return DeepLabV3PlusHead(self._channels(0), ASPP_CHANNELS, task.num_outputs, activation=nn.ReLU)
+
+    def weights_report(self) -> LoadReport | None:
+        """Which names of ``weights`` are used, which not, and which are missing; None without ``weights``."""
+        return self._pretrained.report if self._pretrained else None
+
+    @property
+    def _rates(self) -> tuple[int, ...]:
+        return ASPP_RATES[self.output_stride]
+
+    @property
+    def _residual_type(self) -> type[BasicBlock] | type[Bottleneck]:
+        return Bottleneck if self.depth == 50 else BasicBlock
+
+    def _channels(self, stage: int) -> int:
+        return self._residual_type.expansion * STAGE_CHANNELS[stage]
+
+    def _new_block(self, l: int) -> nn.Module:
+        blocks = [self._residual_type(*settings) for settings in self._residuals[l][1]]
+        return nn.Sequential(*blocks) if self.granularity == "stage" else blocks[0]
+
+    @cached_property
+    def _residuals(self) -> list[tuple[str, list[Settings]]]:
+        """Per block but ASPP: its prefix in torchvision's names, and the settings of its residual blocks."""
+        residuals: list[tuple[str, list[Settings]]] = []
+        in_channels = STAGE_CHANNELS[0]
+        stages = zip(
+            REPEATS[self.depth],
+            STAGE_CHANNELS,
+            dilated_stages(STAGE_STRIDES, STEM_STRIDE, self.output_stride),
+            strict=True,
+        )
+        for stage, (repeats, channels, (stride, rate_before, rate_after)) in enumerate(stages):
+            settings: list[Settings] = []
+            for i in range(repeats):
+                first = i == 0
+                rates = (rate_before if first else rate_after, rate_after)
+                settings.append((in_channels, channels, stride if first else 1, rates))
+                in_channels = self._channels(stage)
+            if self.granularity == "stage":
+                residuals.append((f"layer{stage + 1}.", settings))
+            else:
+                residuals.extend((f"layer{stage + 1}.{i}.", [setting]) for i, setting in enumerate(settings))
+        return residuals
+
+    @cached_property
+    def _pretrained(self) -> PretrainedWeights | None:
+        return PretrainedWeights(Path(self.weights), self._pretrained_parts) if self.weights else None
+
+    def _pretrained_parts(self) -> Mapping[str, nn.Module]:
+        return {"": _new_stem(), **{prefix: self._new_block(l) for l, (prefix, _) in enumerate(self._residuals)}}
+
+
+def _new_stem() -> nn.Module:
+    layers: dict[str, nn.Module] = {
+        "conv1": conv(3, STAGE_CHANNELS[0], 7, stride=2),
+        "bn1": nn.BatchNorm2d(STAGE_CHANNELS[0]),
+        "relu": nn.ReLU(inplace=True),
+        "maxpool": nn.MaxPool2d(3, stride=2, padding=1),
+    }
+    return nn.Sequential(OrderedDict(layers))
+
+
+def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    if in_channels == out_channels:
+        return nn.Identity()
+    return conv_bn(in_channels, out_channels, stride=stride, activation=None)
