@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-import math
+import operator
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import networkx as nx
 
 from nas.errors import InputError
-from nas.tree.cost_table import Cost, CostTable
-
-Group = tuple[str, ...]
-Partition = tuple[Group, ...]
+from nas.tree.cost_table import Cost, CostTable, checked_cost
+from nas.tree.partition import Group, Partition, canonical_partition, check_names, check_refines, short_list
 
 SCHEMA_VERSION = 1
+FIELDS = ("schema_version", "tasks", "blocks", "partitions", "cost")
+"""Fields of a tree's record; blocks and cost may be missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,24 +44,26 @@ class BranchTree:
 
     def __post_init__(self) -> None:
         tasks = tuple(self.tasks)
-        if not tasks or len(set(tasks)) < len(tasks) or not all(isinstance(t, str) and t for t in tasks):
-            raise InputError(f"a tree needs distinct, non-empty task names; found {list(tasks)}")
+        check_names(tasks, "task")
+        if not tasks:
+            raise InputError("a tree needs at least one task; found none")
         if not self.partitions:
             raise InputError("a tree needs at least one block; found no partitions")
         blocks = tuple(self.blocks) or tuple(f"block{l}" for l in range(len(self.partitions)))
-        if len(blocks) != len(self.partitions) or len(set(blocks)) < len(blocks):
+        check_names(blocks, "block")
+        if len(blocks) != len(self.partitions):
             raise InputError(
-                f"a tree needs one distinct name per block: {len(self.partitions)} partitions, names {list(blocks)}"
+                f"a tree needs one name per block; found {len(self.partitions)} partitions, names {short_list(blocks)}"
             )
         partitions = tuple(
-            _canonical(tasks, partition, name) for partition, name in zip(self.partitions, blocks, strict=True)
+            canonical_partition(tasks, partition, name) for partition, name in zip(self.partitions, blocks, strict=True)
         )
         for l in range(1, len(partitions)):
-            _check_refines(partitions[l - 1], partitions[l], blocks[l - 1], blocks[l])
+            check_refines(partitions[l - 1], partitions[l], blocks[l - 1], blocks[l])
         object.__setattr__(self, "tasks", tasks)
         object.__setattr__(self, "partitions", partitions)
         object.__setattr__(self, "blocks", blocks)
-        object.__setattr__(self, "cost", None if self.cost is None else dict(self.cost))
+        object.__setattr__(self, "cost", None if self.cost is None else checked_cost(self.cost, "cost"))
 
     @classmethod
     def from_choices(
@@ -83,7 +86,7 @@ class BranchTree:
         paths: list[tuple[int, ...]] = [()] * len(tasks)
         partitions = []
         for l, row in enumerate(choices_LT):
-            choices = [int(choice) for choice in row]
+            choices = [operator.index(choice) for choice in row]
             if len(choices) != len(tasks):
                 raise InputError(f"block {l} has {len(choices)} choices for {len(tasks)} tasks")
             paths = [(*path, choice) for path, choice in zip(paths, choices, strict=True)]
@@ -191,61 +194,24 @@ class BranchTree:
     def from_dict(cls, record: Any) -> "BranchTree":
         """The inverse of `to_dict`; every way a record can be malformed is an InputError that says which."""
         if not isinstance(record, dict):
-            raise InputError(f"a tree is a JSON object; found {type(record).__name__}")
-        if (version := record.get("schema_version")) != SCHEMA_VERSION:
-            raise InputError(f"schema_version must be {SCHEMA_VERSION}; found {version!r}")
-        if unknown := sorted(set(record) - {"schema_version", "tasks", "blocks", "partitions", "cost"}):
-            raise InputError(f"unknown fields {unknown} in a tree")
+            raise InputError(f"a tree is a JSON object; found {reprlib.repr(record)}")
+        if type(version := record.get("schema_version")) is not int or version != SCHEMA_VERSION:
+            raise InputError(f"schema_version must be {SCHEMA_VERSION}; found {reprlib.repr(version)}")
+        if unknown := [field for field in record if field not in FIELDS]:
+            raise InputError(f"unknown fields {short_list(unknown)} in a tree; it has {list(FIELDS)}")
         tasks = _strings(record.get("tasks"), "tasks")
         blocks = _strings(record.get("blocks", []), "blocks")
         partitions = record.get("partitions")
-        if not isinstance(partitions, list) or not all(isinstance(p, list) for p in partitions):
-            raise InputError("partitions must be a list with a list of groups per block")
+        if not isinstance(partitions, list) or not all(isinstance(partition, list) for partition in partitions):
+            raise InputError(f"partitions must be a list of groups per block; found {reprlib.repr(partitions)}")
         groups = tuple(
             tuple(_strings(group, f"partitions[{l}][{i}]") for i, group in enumerate(partition))
             for l, partition in enumerate(partitions)
         )
-        return cls(tasks, groups, blocks, _cost(record.get("cost")))
+        return cls(tasks, groups, blocks, record.get("cost"))
 
 
-def _strings(value: Any, field: str) -> tuple[str, ...]:
+def _strings(value: Any, field: str) -> Group:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InputError(f"{field} must be a list of strings; found {str(value)[:80]}")
+        raise InputError(f"{field} must be a list of strings; found {reprlib.repr(value)}")
     return tuple(value)
-
-
-def _cost(value: Any) -> dict[str, float] | None:
-    if value is None:
-        return None
-    numbers = isinstance(value, dict) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and v >= 0 for v in value.values()
-    )
-    if not numbers:
-        raise InputError(f"cost must map each resource to a number >= 0; found {str(value)[:80]}")
-    return dict(value)
-
-
-def _canonical(tasks: tuple[str, ...], partition: Iterable[Iterable[str]], block: str) -> Partition:
-    groups = [list(group) for group in partition]
-    members = [task for group in groups for task in group]
-    if unknown := sorted({str(task) for task in members if task not in tasks}):
-        raise InputError(f"block {block} names unknown tasks {unknown}; the tree's tasks are {list(tasks)}")
-    if missing := [task for task in tasks if task not in members]:
-        raise InputError(f"block {block} leaves out the tasks {missing}; every task is in one group of every block")
-    if doubled := [task for task in tasks if members.count(task) > 1]:
-        raise InputError(f"block {block} has the tasks {doubled} in more than one group")
-    if not all(groups):
-        raise InputError(f"block {block} has an empty group")
-    position = {task: i for i, task in enumerate(tasks)}
-    ordered = (tuple(sorted(group, key=position.__getitem__)) for group in groups)
-    return tuple(sorted(ordered, key=lambda group: position[group[0]]))
-
-
-def _check_refines(coarse: Partition, fine: Partition, coarse_block: str, fine_block: str) -> None:
-    for group in fine:
-        parents = [parent for parent in coarse if set(parent) & set(group)]
-        if len(parents) > 1:
-            raise InputError(
-                f"block {fine_block} joins {list(group)}, which block {coarse_block} has split into "
-                f"{[list(parent) for parent in parents]}; tasks that have parted stay apart"
-            )
