@@ -1,0 +1,225 @@
+"""Cut a module into the parts of a chain, at the outputs of submodules that are named."""
+
+import copy
+import inspect
+import operator
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import fx, nn
+
+from nas.errors import InputError
+
+
+def cut(module: nn.Module, names: Sequence[str]) -> list[fx.GraphModule]:
+    """Split ``module`` at the outputs of the named submodules: applied in turn, the parts compute the last of them.
+
+    Part i goes from the output of ``names[i - 1]`` (the first from the module's input) to that of ``names[i]``, with
+    all that is needed between them, modules and functions, in the order of execution. What comes after the last name
+    is left out. Only the forward of modules that contain a named one is traced (torch.fx); the others are taken
+    whole. The parts hold copies; ``module`` stays as it is.
+
+    Raises:
+        InputError: saying which value, module or parameter keeps the module from being such a chain.
+    """
+    _check_names(module, names)
+    try:
+        module = copy.deepcopy(module)
+    except Exception as error:
+        raise InputError(f"{_type(module)} cannot be copied, as each candidate has to be: {error}") from error
+    evaluated = _trace(module.eval(), names)
+    trained = _trace(module.train(), names)
+    for node, other in zip(trained, evaluated, strict=False):
+        if _describe(node) != _describe(other):
+            raise InputError(
+                f"{_type(module)}: forward has {_describe(node)} in training and {_describe(other)} in evaluation: "
+                "move what depends on `training` into a submodule, such as nn.Dropout"
+            )
+    return _split(module, trained, names)
+
+
+class _SpineTracer(fx.Tracer):
+    """Traces through the modules that contain a named one; all others are leaves."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.spine = {name.rsplit(".", i)[0] for name in names for i in range(1, name.count(".") + 1)}
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return module_qualified_name not in self.spine
+
+
+def _check_names(module: nn.Module, names: Sequence[str]) -> None:
+    submodules = dict(module.named_modules(remove_duplicate=False))
+    first_names = {id(submodule): name for name, submodule in module.named_modules()}
+    for i, name in enumerate(names):
+        if not name or name not in submodules:
+            children = ", ".join(child for child, _ in module.named_children())
+            raise InputError(f"{_type(module)} has no submodule {name!r}; its children are: {children or 'none'}")
+        if name in names[:i]:
+            raise InputError(f"{_type(module)}: {name} is named twice among stem and blocks: name each part once")
+        if first_names[id(submodules[name])] != name:
+            first = first_names[id(submodules[name])]
+            raise InputError(f"{_type(module)}: {name} and {first} are the same module: parts cannot share one")
+        inside = next((other for other in names if other.startswith(name + ".")), None)
+        if inside:
+            raise InputError(f"{_type(module)}: {inside} lies inside {name}: name one of the two")
+
+
+def _trace(module: nn.Module, names: Sequence[str]) -> list[fx.Node]:
+    """What the last name's output depends on, in the order of execution; each name is called once, in order."""
+    parameters = list(inspect.signature(module.forward).parameters.values())[1:]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    try:
+        nodes = list(_SpineTracer(names).trace(module, concrete_args=defaults or None).nodes)
+    # Whatever the module's own code raises when it is given a symbol instead of a tensor.
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{_type(module)} cannot be traced{_where(error)}: {reason}: name parts so that this is inside one, or "
+            "write a class with make_stem, make_block and make_head"
+        ) from error
+    calls = [node.target for node in nodes if node.op == "call_module" and node.target in names]
+    for name in names:
+        if calls.count(name) != 1:
+            raise InputError(
+                f"{_type(module)}: forward calls {name} {calls.count(name)} times: a part has to be called once"
+            )
+    if calls != list(names):
+        raise InputError(f"{_type(module)}: name stem and blocks in the order of their calls: {', '.join(calls)}")
+
+    end = next(i for i, node in enumerate(nodes) if node.target == names[-1])
+    needed = _ancestors(nodes[end])
+    for node in nodes[:end]:
+        if node not in needed and needed.intersection(node.all_input_nodes) and _in_place(node, module):
+            raise InputError(
+                f"{_type(module)}: {_describe(node)} changes a value in place and its result is not used, so its "
+                "place in the chain is not known: assign its result"
+            )
+    return [node for node in nodes if node in needed]
+
+
+def _split(module: nn.Module, nodes: list[fx.Node], names: Sequence[str]) -> list[fx.GraphModule]:
+    inputs = [node for node in nodes if node.op == "placeholder"]
+    if len(inputs) != 1:
+        found = ", ".join(node.name for node in inputs) or "none"
+        raise InputError(f"{_type(module)}: {names[-1]} depends on the inputs {found}: a backbone has exactly one")
+    parts = []
+    start, done = inputs[0], {inputs[0]}
+    owners: dict[int, tuple[str, str]] = {}
+    for name in names:
+        end = next((node for node in nodes if node.target == name), None)
+        if end is None:
+            raise InputError(f"{_type(module)}: the output of {name} does not reach {names[-1]}: leave {name} out")
+        own = _ancestors(end) - done
+        for value in [start, *(own - {end})]:
+            late = [user for user in nodes if user in value.users and user not in own]
+            if late:
+                raise InputError(
+                    f"{_type(module)}: a connection skips the cut at {name}: {_describe(value)} is used after it by "
+                    f"{' and '.join(map(_describe, late))}: put both ends into one part"
+                )
+        if any(user.target is operator.getitem and isinstance(user.args[1], int) for user in end.users):
+            raise InputError(f"{_type(module)}: {name} returns several values: a block has to return one tensor")
+        part = [node for node in nodes if node in own]
+        _check_unshared(module, part, name, owners)
+        parts.append(_build(module, start, part, name))
+        start = end
+        done |= own
+    return parts
+
+
+def _check_unshared(module: nn.Module, part: list[fx.Node], name: str, owners: dict[int, tuple[str, str]]) -> None:
+    """Note under ``owners`` which part holds each tensor, and refuse one that two parts hold."""
+    for node in part:
+        if node.op == "get_attr":
+            tensors = [(str(node.target), operator.attrgetter(str(node.target))(module))]
+        elif node.op == "call_module":
+            submodule, prefix = module.get_submodule(str(node.target)), f"{node.target}."
+            tensors = [
+                *submodule.named_parameters(prefix=prefix[:-1], remove_duplicate=False),
+                *submodule.named_buffers(prefix=prefix[:-1], remove_duplicate=False),
+            ]
+        else:
+            continue
+        for tensor_name, tensor in tensors:
+            other_name, other_part = owners.setdefault(id(tensor), (tensor_name, name))
+            if other_part != name:
+                shared = tensor_name if tensor_name == other_name else f"{other_name} and {tensor_name}"
+                raise InputError(
+                    f"{_type(module)}: the parts {other_part} and {name} share {shared}: "
+                    "each candidate has weights of its own, so put both into one part"
+                )
+
+
+def _build(module: nn.Module, start: fx.Node, part: list[fx.Node], name: str) -> fx.GraphModule:
+    """The part as a module whose submodules are registered in the order of execution."""
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    # Whoever else reads this part's input, another candidate or a head, must find it unchanged.
+    copies = {start: graph.call_method("clone", (x,)) if any(_in_place(n, module) for n in part) else x}
+    attributes: dict[str, nn.Module | torch.Tensor] = {}
+    for node in part:
+        copies[node] = graph.node_copy(node, lambda other: copies[other])
+        if node.op in ("call_module", "get_attr"):
+            # Without dots, as nested names would be grouped and so leave the order of execution.
+            flat = str(node.target).replace(".", "_")
+            attribute = operator.attrgetter(str(node.target))(module)
+            while attributes.setdefault(flat, attribute) is not attribute:
+                flat += "_"
+            copies[node].target = flat
+    graph.output(copies[part[-1]])
+    return fx.GraphModule(attributes, graph, class_name=type(module.get_submodule(name)).__name__)
+
+
+def _in_place(node: fx.Node, module: nn.Module) -> bool:
+    if node.op == "call_module":
+        return any(getattr(m, "inplace", False) for m in module.get_submodule(str(node.target)).modules())
+    if node.op not in ("call_function", "call_method"):
+        return False
+    called = _called(node)
+    return (
+        (called.endswith("_") and not called.endswith("__"))
+        or called in ("setitem", "iadd", "isub", "imul", "itruediv")
+        or bool(node.kwargs.get("inplace"))
+    )
+
+
+def _ancestors(node: fx.Node) -> set[fx.Node]:
+    """The node and all that its value depends on."""
+    found: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(current.all_input_nodes)
+    return found
+
+
+def _called(node: fx.Node) -> str:
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+
+
+def _describe(node: fx.Node) -> str:
+    if node.op == "placeholder":
+        return f"the input {node.name}"
+    if node.op == "get_attr":
+        return f"self.{node.target}"
+    arguments = [*map(str, node.args), *(f"{key}={value}" for key, value in node.kwargs.items())]
+    return f"{_called(node)}({', '.join(arguments)})"
+
+
+def _where(error: Exception) -> str:
+    """The last line of the user's code in the traceback: not torch's and not this file's."""
+    library = str(Path(torch.__file__).parent)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((library, __file__, "<")):
+            return f" at {frame.filename}, line {frame.lineno}"
+    return ""
+
+
+def _type(module: nn.Module) -> str:
+    return type(module).__name__
