@@ -1,0 +1,54 @@
+"""Neural architecture search for branched multi-task networks.
+
+The names below are all that most programs need; each command of the command line is a function here. They are
+imported when first used, so ``import nas.tree`` stays free of torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.bilevel import SearchSettings as SearchSettings
+    from nas.bilevel import bmtas as bmtas
+    from nas.commands import check as check
+    from nas.commands import compare as compare
+    from nas.commands import data_sheet as data_sheet
+    from nas.commands import evaluate as evaluate
+    from nas.commands import profile as profile
+    from nas.commands import retrain as retrain
+    from nas.commands import search as search
+    from nas.commands import show as show
+    from nas.errors import InputError as InputError
+    from nas.errors import WorkFailed as WorkFailed
+    from nas.experiment import CompareSettings as CompareSettings
+    from nas.experiment import Experiment as Experiment
+    from nas.experiment import RunFolder as RunFolder
+    from nas.experiment import lazy as lazy
+    from nas.network import BranchedNetwork as BranchedNetwork
+    from nas.tasks import Task as Task
+    from nas.training import TrainingSettings as TrainingSettings
+    from nas.tree import BranchTree as BranchTree
+
+_HOMES = {
+    "nas.bilevel": ("SearchSettings", "bmtas"),
+    "nas.commands": ("check", "compare", "data_sheet", "evaluate", "profile", "retrain", "search", "show"),
+    "nas.errors": ("InputError", "WorkFailed"),
+    "nas.experiment": ("CompareSettings", "Experiment", "RunFolder", "lazy"),
+    "nas.network": ("BranchedNetwork",),
+    "nas.tasks": ("Task",),
+    "nas.training": ("TrainingSettings",),
+    "nas.tree": ("BranchTree",),
+}
+
+__all__ = sorted(name for names in _HOMES.values() for name in names)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'nas' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,8 +4,8 @@ A checkpoint is a nested dict of tensors and plain values, written to a temporar
 with ``weights_only=True``, so that opening one never runs code from it.
 """
 
+import io
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from nas.errors import InputError
+from nas.files import write_bytes_atomically
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -22,12 +23,9 @@ FORMAT_VERSION = 1
 def save_tensors(record: Mapping[str, Any], path: Path) -> None:
     """Write a nested dict of tensors and plain values; a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        torch.save({"format_version": FORMAT_VERSION, **record}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    buffer = io.BytesIO()
+    torch.save({"format_version": FORMAT_VERSION, **record}, buffer)
+    write_bytes_atomically(path, buffer.getvalue())
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
@@ -82,7 +80,7 @@ class CheckpointFolder:
         Raises:
             InputError: there are files and none can be read.
         """
-        failures = []
+        failures: list[str] = []
         for record in self._readable(failures):
             for failure in failures:
                 _LOGGER.warning("%s; going on from epoch %d", failure, record["num_epochs"])

@@ -14,7 +14,7 @@ from nas.bilevel.state import SearchState
 from nas.bilevel.steps import logits_step, weight_step, weighted_sum
 from nas.checkpoint import CheckpointFolder
 from nas.cost import expected_cost, resolve_budget
-from nas.data import Batch, DataSource, batches, derive_seed
+from nas.data import Batch, DataSource, SplitName, batches, derive_seed
 from nas.errors import WorkFailed
 from nas.supernet import own_copy_routing, reset_running_statistics, sample_routing
 from nas.tasks import Task
@@ -49,8 +49,8 @@ class BilevelSearch:
         self.seed = seed
         self.device = device
         self.num_workers = num_workers
-        resolved = [resolve_budget(budget, table, settings.resource) for budget in settings.budgets]
-        self.budget = statistics.median(resolved) if resolved else None
+        self.budgets = tuple(resolve_budget(budget, table, settings.resource) for budget in settings.budgets)
+        self.target = statistics.median(self.budgets) if self.budgets else None
 
     def run(self, state: SearchState, checkpoints: CheckpointFolder, on_epoch: OnEpoch) -> None:
         """Train from wherever the state is to the last epoch."""
@@ -84,7 +84,7 @@ class BilevelSearch:
             "weights": weights,
             "architecture": architecture,
             "expected_cost": self.expected_cost(state),
-            "budget": self.budget,
+            "budget": self.target,
             "penalty": state.penalty.to_dict(),
             **describe_logits(before_LTC, state.logits_LTC.detach()),
         }
@@ -94,6 +94,23 @@ class BilevelSearch:
         with torch.no_grad():
             probs_LTC = torch.softmax(state.logits_LTC, dim=-1)
             return expected_cost(probs_LTC, self.table, self.settings.resource).item()
+
+    def try_steps(self, state: SearchState) -> tuple[dict[str, float], int]:
+        """One step of each kind on a first batch of each split, as in the first epoch after the warm-up.
+
+        Returns:
+            the weights' losses by task, and how many such pairs of steps the whole search takes.
+        """
+        settings, epoch = self.settings, self.settings.warmup_epochs
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
+        state.supernet.train()
+        batch = next(iter(self._batches("architecture", epoch)))
+        routing_LTC = self._sample(state, epoch, generator)
+        logits_step(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, 0.0)
+        batch = next(iter(self._batches("train", epoch)))
+        losses = weight_step(state, batch, routing_LTC, self.tasks, settings)
+        num_steps = settings.epochs * max(1, len(self.data.split("train")) // settings.batch_size)
+        return {name: loss.item() for name, loss in losses.items()}, num_steps
 
     def _logits_pass(self, state: SearchState, epoch: int, generator: torch.Generator) -> dict[str, Any]:
         settings = self.settings
@@ -105,7 +122,7 @@ class BilevelSearch:
             progress = (epoch - first + step / num_steps) / (settings.epochs - first)
             routing_LTC = self._sample(state, epoch, generator)
             seen, _ = logits_step(
-                state, batch, routing_LTC, self.tasks, settings, self.table, self.budget, min(progress, 1.0)
+                state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)
             )
             losses.add(seen)
         if settings.reset_statistics:
@@ -125,7 +142,7 @@ class BilevelSearch:
         hard = self.settings.routing == "hard"
         return sample_routing(state.logits_LTC, self.settings.temperature_at(epoch), hard=hard, generator=generator)
 
-    def _batches(self, split: str, epoch: int) -> Iterable[Batch]:
+    def _batches(self, split: SplitName, epoch: int) -> Iterable[Batch]:
         dataset = self.data.split(split)
         loader = batches(
             dataset,

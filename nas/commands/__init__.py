@@ -1,0 +1,28 @@
+"""The commands as functions: each verb of the command line under the same name, with the same meaning.
+
+They return values and raise `InputError` for what the user got wrong; printing is the command line's.
+"""
+
+from nas.commands.check import check
+from nas.commands.compare import compare
+from nas.commands.comparison import Comparison
+from nas.commands.data import data_sheet
+from nas.commands.evaluate import evaluate
+from nas.commands.opening import open_run
+from nas.commands.profile import profile
+from nas.commands.retrain import retrain
+from nas.commands.search import search
+from nas.commands.show import show
+
+__all__ = [
+    "Comparison",
+    "check",
+    "compare",
+    "data_sheet",
+    "evaluate",
+    "open_run",
+    "profile",
+    "retrain",
+    "search",
+    "show",
+]

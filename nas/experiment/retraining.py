@@ -84,6 +84,7 @@ class TreeTraining:
         if self.finished:
             return self.result()
         experiment = self.experiment
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(
             experiment.tasks,

@@ -143,6 +143,11 @@ class TrialFolder:
         self.path = path
         self.checkpoints = CheckpointFolder(path / "checkpoint")
         self.metrics = path / "metrics.jsonl"
+        self.costs = path / "costs.json"
+
+    def make(self) -> None:
+        """Make the folder and those in it."""
+        (self.path / "trees").mkdir(parents=True, exist_ok=True)
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """One line of JSON per finished epoch."""
@@ -154,7 +159,7 @@ class TrialFolder:
         return path
 
     def write_costs(self, table: CostTable) -> None:
-        write_json_atomically(self.path / "costs.json", table.to_dict())
+        write_json_atomically(self.costs, table.to_dict())
 
 
 def default_folder(recipe: Path) -> Path:

@@ -1,5 +1,5 @@
 """Strategies: how an experiment's trees are found."""
 
-from nas.strategies.gradient import GradientStrategy
+from nas.strategies.gradient import GradientStrategy, start_search
 
-__all__ = ["GradientStrategy"]
+__all__ = ["GradientStrategy", "start_search"]

@@ -46,7 +46,10 @@ class GradientStrategy:
             device=device,
             num_workers=experiment.num_workers,
         )
-        state = self.start(search, parts, device)
+        folder.make()
+        state = start_search(experiment, parts, search)
+        if (saved := folder.checkpoints.latest()) is not None:
+            state.load(saved, str(folder.checkpoints.folder))
         folder.write_costs(parts.table)
 
         def record(epoch: dict[str, Any]) -> None:
@@ -66,24 +69,6 @@ class GradientStrategy:
             )
             for budget, tree in self._trees(state, parts)
         ]
-
-    def start(self, search: BilevelSearch, parts: TrialParts, device: torch.device) -> SearchState:
-        """The state after the last finished epoch, or a fresh one."""
-        settings = self.experiment.search
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(derive_seed(self.experiment.seed, "supernet"))
-            supernet = Supernet(
-                parts.backbone,
-                self.experiment.tasks,
-                settings.num_candidates,
-                equal_start=settings.equal_start,
-                affine_last_norm=settings.affine_last_norm,
-            )
-        state = SearchState.start(supernet, settings, device, search.initial_penalty(supernet))
-        checkpoints = self.run.trial(self.number).checkpoints
-        if (saved := checkpoints.latest()) is not None:
-            state.load(saved, str(checkpoints.folder))
-        return state
 
     def _trees(self, state: SearchState, parts: TrialParts) -> list[tuple[float | None, BranchTree]]:
         settings, names = self.experiment.search, self.experiment.task_names
@@ -115,3 +100,18 @@ class GradientStrategy:
             network, experiment.tasks, parts.data.split("validation"), batch_size=batch_size, device=device
         )
         return -sum(task.weight * measured[task.name]["loss"] for task in experiment.tasks)
+
+
+def start_search(experiment: Experiment, parts: TrialParts, search: BilevelSearch) -> SearchState:
+    """A fresh supernet, by the experiment's seed, with uniform logits."""
+    settings = experiment.search
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(derive_seed(experiment.seed, "supernet"))
+        supernet = Supernet(
+            parts.backbone,
+            experiment.tasks,
+            settings.num_candidates,
+            equal_start=settings.equal_start,
+            affine_last_norm=settings.affine_last_norm,
+        )
+    return search.start(supernet)

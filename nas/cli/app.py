@@ -1,0 +1,259 @@
+"""The commands of the command line; each calls the function of the same name."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from nas.cli import tables
+from nas.cli.progress import display, search_figures, training_figures
+from nas.experiment import TreeTraining, parse_overrides
+
+app = typer.Typer(
+    help="Search, look at, retrain and compare branched multi-task networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RecipeArg = Annotated[Path, typer.Argument(metavar="RECIPE", help="A Python file with a function experiment().")]
+RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: search.epochs=5.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable result.")]
+RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The run's recipe, if it has moved.")]
+AllowOption = Annotated[bool, typer.Option("--allow-changed", help="Accept a recipe that changed since.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+SplitOption = Annotated[
+    Literal["train", "architecture", "validation", "test"], typer.Option("--split", help="Which samples.")
+]
+
+
+@app.command()
+def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False) -> None:
+    """Before a long search: labels, one search step, predicted memory, disk and time."""
+    from nas.commands import check as run_check
+
+    report = run_check(recipe, changes=parse_overrides(set_ or ()))
+    if as_json:
+        _print_json(report)
+        return
+    console = _print_table(tables.check_table(report))
+    console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
+    for budget in report["budgets"]:
+        (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
+        console.print(f"budget {budget['budget']:g}: {tables.format_quantity(amount, resource)}")
+    console.print(
+        f"search: about {report['seconds']:.0f} s, memory {tables.bytes_in_words(report['memory_bytes'])}, "
+        f"checkpoints {tables.bytes_in_words(report['disk_bytes'])}"
+    )
+
+
+@app.command()
+def profile(
+    recipe: RecipeArg,
+    tree: Annotated[Path | None, typer.Option("--tree", metavar="FILE", help="A tree file.")] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Height and width of the input.")] = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """MACs, parameters and activations of the parts and of whole networks; needs no data."""
+    from nas.commands import profile as run_profile
+
+    report = run_profile(recipe, tree=tree, size=size, changes=parse_overrides(set_ or ()))
+    if as_json:
+        _print_json(report)
+    else:
+        _print_table(tables.profile_table(report))
+
+
+@app.command()
+def search(
+    recipe: RecipeArg,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder, new or empty.")] = None,
+    set_: SetOption = None,
+    resume: ResumeOption = False,
+    allow_changed: AllowOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Search trees within the recipe's budgets; leaves a front of them, drawn."""
+    from nas.commands import search as run_search
+
+    with display() as shown:
+        resource = "macs"
+
+        def on_start(run: Any) -> None:
+            nonlocal resource
+            resource = run.experiment.search.resource
+            done = run.folder.trial(0).checkpoints.epochs()
+            shown.begin("search", run.experiment.search.epochs, done[0] if done else 0)
+
+        run = run_search(
+            recipe,
+            out=out,
+            changes=parse_overrides(set_ or ()),
+            resume=resume,
+            allow_changed=allow_changed,
+            on_start=on_start,
+            on_epoch=lambda record: shown.advance(search_figures(record, resource)),
+        )
+    if as_json:
+        _print_json({"run": str(run.path), **run.front.model_dump()})
+        return
+    console = _print_table(tables.front_table(run.front))
+    console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(metavar="RUN|TREE.json", help="A run folder or a tree file.")],
+    tree: Annotated[str | None, typer.Option("--tree", metavar="ID", help="A tree of the run.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Draw into a png, svg, pdf, dot or graphml.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A branch tree in the terminal, or as a picture."""
+    from nas.commands import show as run_show
+    from nas.commands.show import find
+
+    text = run_show(path, tree=tree, out=out)
+    if as_json:
+        _print_json(find(path, tree)[0].to_dict())
+    else:
+        print(text)
+
+
+@app.command()
+def retrain(
+    run: Annotated[Path, typer.Argument(metavar="RUN|RECIPE", help="A run folder or a recipe.")],
+    tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="The front's best by default.")] = None,
+    start: Annotated[Literal["fresh", "inherited"], typer.Option("--from", help="Where weights start.")] = "fresh",
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="The experiment's by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder, where a recipe is given.")] = None,
+    set_: SetOption = None,
+    resume: ResumeOption = False,
+    recipe: RecipeOption = None,
+    allow_changed: AllowOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the discrete network of a tree and measure it on the test split."""
+    from nas.commands import retrain as run_retrain
+
+    with display() as shown:
+
+        def on_start(training: TreeTraining) -> None:
+            done = training.checkpoints.epochs()
+            total = training.experiment.retrain.epochs
+            shown.begin(f"retrain {training.tree.id}", total, done[0] if done else 0)
+
+        result = run_retrain(
+            run,
+            tree=tree,
+            start=start,
+            seed=seed,
+            out=out,
+            changes=parse_overrides(set_ or ()),
+            resume=resume,
+            recipe=recipe,
+            allow_changed=allow_changed,
+            on_start=on_start,
+            on_epoch=lambda record: shown.advance(training_figures(record)),
+        )
+    if as_json:
+        _print_json(result.to_dict())
+        return
+    console = _print_table(tables.measured_table(result.test))
+    console.print(f"tree {result.tree_id}, best epoch {result.best_epoch} of {result.num_epochs}, test split")
+
+
+@app.command()
+def evaluate(
+    run: RunArg,
+    tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="A retrained tree.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint of a training.")] = None,
+    split: SplitOption = "test",
+    set_: SetOption = None,
+    recipe: RecipeOption = None,
+    allow_changed: AllowOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Losses and metrics of a retrained network."""
+    from nas.commands import evaluate as run_evaluate
+
+    measured = run_evaluate(
+        run,
+        tree=tree,
+        checkpoint=checkpoint,
+        split=split,
+        changes=parse_overrides(set_ or ()),
+        recipe=recipe,
+        allow_changed=allow_changed,
+    )
+    if as_json:
+        _print_json(measured)
+    else:
+        _print_table(tables.measured_table(measured))
+
+
+@app.command()
+def compare(
+    run: RunArg,
+    set_: SetOption = None,
+    recipe: RecipeOption = None,
+    allow_changed: AllowOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Found trees against single tasks, the shared network and random trees of equal cost; goes on where it stopped."""
+    from nas.commands import compare as run_compare
+
+    with display() as shown:
+
+        def on_training(progress: Any) -> None:
+            training = progress.training
+            label = f"[{progress.index + 1}/{progress.total}] {progress.name}, seed {training.seed}"
+            done = training.checkpoints.epochs()
+            shown.begin(label, training.experiment.retrain.epochs, done[0] if done else 0)
+
+        comparison = run_compare(
+            run,
+            changes=parse_overrides(set_ or ()),
+            recipe=recipe,
+            allow_changed=allow_changed,
+            on_training=on_training,
+            on_epoch=lambda record: shown.advance(training_figures(record)),
+        )
+    if as_json:
+        _print_json(comparison.to_dict())
+        return
+    console = _print_table(tables.comparison_table(comparison))
+    for verdict in comparison.verdicts:
+        console.print(verdict, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def data(
+    recipe: RecipeArg,
+    out: Annotated[Path, typer.Option("--out", help="The picture: png, svg or pdf.")],
+    split: SplitOption = "train",
+    num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples.")] = 8,
+) -> None:
+    """Draw a sheet of samples with their labels."""
+    from nas.commands import data_sheet
+
+    print(data_sheet(recipe, out, split=split, num_samples=num_samples))
+
+
+def _print_table(table: Any) -> Console:
+    console = Console()
+    # Piped output has no width of its own; wide enough that no figure is cut.
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table)
+    return console
+
+
+def _print_json(result: Any) -> None:
+    print(json.dumps(result, indent=2))

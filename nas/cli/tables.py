@@ -1,0 +1,106 @@
+"""Results as tables for a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from nas.commands import Comparison
+from nas.experiment import Front
+from nas.tree import format_quantity
+
+
+def front_table(front: Front) -> Table:
+    """Every tree of a front, cheapest first."""
+    table = _table("tree", "budget", *front.points[0].cost, "quality", "")
+    for point in front.points:
+        table.add_row(
+            point.tree_id,
+            "none" if point.budget is None else f"{point.budget:g}",
+            *(format_quantity(value, name) for name, value in point.cost.items()),
+            f"{point.quality.value:.4f}",
+            "dominated" if point.dominated else "",
+        )
+    table.caption = f"quality: {front.points[0].quality.kind}, {front.points[0].quality.measure}"
+    return table
+
+
+def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:
+    """Losses and metrics by task."""
+    table = _table("task", "loss", "metrics", left=("metrics",))
+    for task, values in measured.items():
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name != "loss")
+        table.add_row(task, f"{values['loss']:.4f}", metrics)
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """One row per contender, with each task's main metric."""
+    first = comparison.rows[0].metrics
+    main = {task: next(name for name in values if name != "loss") for task, values in first.items()}
+    table = _table(
+        "network", "share", *comparison.rows[0].cost, "delta_m [%]", *(f"{t}\n{m}" for t, m in main.items())
+    )
+    for row in comparison.rows:
+        spread = "" if row.spread is None else f" ± {row.spread:.2f}"
+        table.add_row(
+            f"{row.kind} {row.name}" if row.kind == "found" else row.name,
+            f"{row.share:.2f}",
+            *(format_quantity(value, name) for name, value in row.cost.items()),
+            f"{row.delta_m:+.2f}{spread}",
+            *(f"{row.metrics[task][metric]:.4f}" for task, metric in main.items()),
+        )
+    seeds = ", ".join(str(seed) for seed in comparison.seeds)
+    table.caption = f"test split, mean over seeds {seeds}; ± is the standard deviation over trainings"
+    return table
+
+
+def profile_table(report: Mapping[str, Any]) -> Table:
+    """Costs of parts and networks."""
+    table = _table("", "MACs", "params", "activations", "of separate")
+    rows: list[tuple[str, Mapping[str, Any]]] = [("stem", report["stem"])]
+    rows += [(block["name"], block) for block in report["blocks"]]
+    rows += [(f"head {name}", head) for name, head in report["heads"].items()]
+    networks: list[tuple[str, Mapping[str, Any]]] = [(f"single {n}", c) for n, c in report["single"].items()]
+    networks += [(name, report[name]) for name in ("shared", "tree", "separate") if name in report]
+    for name, cost in rows:
+        table.add_row(name, *_amounts(cost), "")
+    table.add_section()
+    for name, cost in networks:
+        table.add_row(name, *_amounts(cost), f"{cost['macs'] / report['separate']['macs']:.3f}")
+    if report["unsupported"]:
+        table.caption = "not counted: " + ", ".join(f"{n} ({c} calls)" for n, c in report["unsupported"].items())
+    return table
+
+
+def check_table(report: Mapping[str, Any]) -> Table:
+    """Labels by split and task."""
+    table = _table("split", "task", "labelled", "smallest", "largest", left=("split", "task"))
+    for split, tasks in report["labels"].items():
+        for task, seen in tasks.items():
+            table.add_row(split, task, f"{seen['coverage']:.1%}", f"{seen['min']:.4g}", f"{seen['max']:.4g}")
+    return table
+
+
+def bytes_in_words(amount: float) -> str:
+    """``3.2 MiB``."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.4g} {unit}"
+        amount /= 1024
+    return f"{amount:.4g} GiB"
+
+
+def _amounts(cost: Mapping[str, Any]) -> tuple[str, str, str]:
+    return (
+        format_quantity(cost["macs"], "macs"),
+        format_quantity(cost["params"], "params"),
+        bytes_in_words(cost["activation_bytes"]),
+    )
+
+
+def _table(*columns: str, left: Sequence[str] = ()) -> Table:
+    table = Table(caption_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 or column in left else "right")
+    return table

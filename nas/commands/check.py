@@ -1,0 +1,130 @@
+"""`nas check`: before a long search, look at the labels, take one step, and say what the whole will need."""
+
+import resource
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from nas.bilevel import BilevelSearch, SearchState
+from nas.commands.opening import Recipe, open_experiment
+from nas.data import SPLITS, Batch, DataSource, batches
+from nas.errors import InputError
+from nas.experiment import Experiment, TrialParts, resolve_device, use_threads
+from nas.strategies import start_search
+from nas.tasks import Task
+
+_LABEL_BATCHES = 20
+"""Batches per split that labels are looked at in."""
+
+_CHECKPOINTS_KEPT = 3
+
+
+def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Look at an experiment before it is searched; nothing is written.
+
+    Returns:
+        plain data: "labels" (per split and task: share of samples that have the label, smallest and largest
+        value seen), "losses" of the first step, "seconds" predicted for the search, "memory_bytes" (peak of this
+        process during a step; on a GPU the device's), "disk_bytes" of the checkpoints that will be kept,
+        "budgets" in absolute terms.
+
+    Raises:
+        InputError: a label has a value that the task's outputs cannot have, a task has no label in a split, a
+            budget is below the smallest tree, or any part of the recipe does not work.
+    """
+    experiment = open_experiment(recipe, changes)
+    device = resolve_device(experiment.device)
+    use_threads(experiment.num_threads)
+    parts = TrialParts.build(experiment)
+    labels = {split: _labels(experiment, parts.data, split) for split in SPLITS}
+    search = BilevelSearch(
+        experiment.tasks, parts.data, parts.table, experiment.search, seed=experiment.seed, device=device
+    )
+    state = start_search(experiment, parts, search)
+    step = _time_steps(search, state)
+    return {
+        "labels": labels,
+        **step,
+        "disk_bytes": _CHECKPOINTS_KEPT * _state_bytes(state),
+        "budgets": [
+            {"budget": budget, experiment.search.resource: amount}
+            for budget, amount in zip(experiment.search.budgets, search.budgets, strict=True)
+        ],
+    }
+
+
+def _labels(experiment: Experiment, data: DataSource, split: Any) -> dict[str, Any]:
+    found: dict[str, list[Any]] = {task.name: [0, None, None] for task in experiment.tasks}
+    seen = 0
+    loader = batches(
+        data.split(split), experiment.search.batch_size, seed=experiment.seed, epoch=0, shuffle=True, drop_last=False
+    )
+    for i, batch in enumerate(loader):
+        if i == _LABEL_BATCHES:
+            break
+        _check_inputs(batch, experiment, split)
+        seen += len(batch.inputs)
+        for task in experiment.tasks:
+            labels = batch.labels.get(task.name)
+            if labels is None or labels.numel() == 0:
+                continue
+            _check_labels(task, labels, split)
+            low, high = labels.min().item(), labels.max().item()
+            count, lowest, highest = found[task.name]
+            found[task.name] = [
+                count + len(labels),
+                low if lowest is None else min(low, lowest),
+                high if highest is None else max(high, highest),
+            ]
+    if empty := [name for name, (count, _, _) in found.items() if count == 0]:
+        raise InputError(f"split {split!r}: none of {seen} samples has a label of {empty}")
+    return {
+        name: {"coverage": count / seen, "min": low, "max": high} for name, (count, low, high) in found.items()
+    }
+
+
+def _check_inputs(batch: Batch, experiment: Experiment, split: str) -> None:
+    shape = tuple(batch.inputs.shape[1:])
+    if shape != experiment.input_shape:
+        raise InputError(
+            f"split {split!r}: inputs have shape {list(shape)}, input_shape is {list(experiment.input_shape)}"
+        )
+    if not torch.isfinite(batch.inputs).all():
+        raise InputError(f"split {split!r}: inputs hold NaN or infinite values")
+
+
+def _check_labels(task: Task, labels: torch.Tensor, split: str) -> None:
+    if labels.is_floating_point():
+        if not torch.isfinite(labels).all():
+            raise InputError(f"split {split!r}: labels of {task.name} hold NaN or infinite values")
+    elif task.loss == "cross_entropy":
+        valid = (labels < task.num_outputs) & (labels >= -1) | (labels == 255)
+        if not valid.all():
+            raise InputError(
+                f"split {split!r}: labels of {task.name} hold class {labels[~valid][0].item()}; its "
+                f"{task.num_outputs} outputs allow 0..{task.num_outputs - 1}, and 255 or -1 to ignore"
+            )
+
+
+def _time_steps(search: BilevelSearch, state: SearchState) -> dict[str, Any]:
+    if search.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(search.device)
+    # The first steps pay for allocations and algorithm choices.
+    search.try_steps(state)
+    start = time.perf_counter()
+    losses, num_steps = search.try_steps(state)
+    each = time.perf_counter() - start
+    memory = (
+        torch.cuda.max_memory_allocated(search.device)
+        if search.device.type == "cuda"
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
+    return {"losses": losses, "seconds": each * num_steps, "memory_bytes": memory}
+
+
+def _state_bytes(state: SearchState) -> int:
+    # Weights, and two moments of each that an Adam keeps.
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in state.supernet.state_dict().values())
+    return 3 * weights

@@ -1,0 +1,94 @@
+"""`nas compare`: the trees found, against single-task networks, the shared network and random trees of equal cost."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.commands.comparison import Comparison, Contender, judge
+from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.data import derive_seed
+from nas.experiment import TrainedNetwork, TreeTraining, build_data, measure
+from nas.tree import BranchTree, CostTable, random_tree, read_tree
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One training of a comparison: which, and how many there are."""
+
+    index: int
+    total: int
+    name: str
+    training: TreeTraining
+
+
+def compare(
+    run: str | Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    recipe: Recipe | None = None,
+    allow_changed: bool = False,
+    on_training: Callable[[Progress], None] = lambda _: None,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> Comparison:
+    """Train every contender with every seed, by the same recipe, and judge them.
+
+    Contenders: each task alone, the fully shared tree, every distinct tree of the front that is not dominated,
+    and for each of these several random trees of at most its cost. A training that is done is not repeated, so
+    an interrupted comparison goes on where it stopped, and single-task references are trained once.
+
+    Writes ``compare/results.json`` and ``compare/table.csv`` into the run folder.
+
+    Args:
+        run: the folder of a finished search.
+        changes: fields to change, for instance ``{"compare.seeds": [0, 1]}``.
+    """
+    opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
+    table = measure(opened.experiment).table
+    contenders = _contenders(opened, table)
+    with opened.folder.locked():
+        results = _train(opened, contenders, on_training, on_epoch)
+        comparison = judge(opened.experiment, table, contenders, results)
+        comparison.write(opened.folder.path / "compare")
+    return comparison
+
+
+def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
+    experiment, front = opened.experiment, opened.folder.front
+    names, num_blocks = experiment.task_names, len(table.blocks)
+    found: dict[str, BranchTree] = {}
+    for point in front.points:
+        if not point.dominated:
+            found.setdefault(point.tree_id, read_tree(opened.folder.path / point.tree))
+    contenders = [Contender("single", name, BranchTree.shared([name], num_blocks)) for name in names]
+    contenders.append(Contender("shared", "shared", BranchTree.shared(names, num_blocks)))
+    for tree_id, tree in found.items():
+        contenders.append(Contender("found", tree_id, tree))
+        cost = table.tree_cost(tree)[front.resource]
+        for i in range(experiment.compare.random_trees):
+            rng = np.random.default_rng(derive_seed(experiment.seed, "random tree", tree_id, i))
+            random = random_tree(
+                names, table, cost, resource=front.resource, tolerance=experiment.compare.tolerance, rng=rng
+            )
+            contenders.append(Contender("random", tree_id, random))
+    return contenders
+
+
+def _train(
+    opened: OpenRun,
+    contenders: list[Contender],
+    on_training: Callable[[Progress], None],
+    on_epoch: Callable[[dict[str, Any]], None],
+) -> dict[tuple[str, int], TrainedNetwork]:
+    data = build_data(opened.experiment)
+    seeds = opened.experiment.compare.seeds
+    results: dict[tuple[str, int], TrainedNetwork] = {}
+    # Seed by seed, so that what an interrupted comparison has done is complete for the first seeds.
+    turns = [(seed, contender) for seed in seeds for contender in contenders]
+    for i, (seed, contender) in enumerate(turns):
+        training = TreeTraining(opened.folder, opened.experiment, contender.tree, seed, "fresh")
+        on_training(Progress(i, len(turns), f"{contender.kind} {contender.name}", training))
+        results[contender.tree.id, seed] = training.train(data, opened.device, on_epoch)
+    return results

@@ -1,0 +1,177 @@
+"""Judging trained networks: delta_m over seeds, per-task metrics, costs; as rows, JSON, CSV and words."""
+
+import csv
+import io
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from nas.experiment import Experiment, TrainedNetwork
+from nas.files import write_json_atomically, write_text_atomically
+from nas.training import delta_m, metric_directions
+from nas.tree import BranchTree, CostTable
+
+Kind = Literal["single", "shared", "found", "random"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A tree that is trained; ``name`` is a single task's, a found tree's id, or the id a random tree stands beside."""
+
+    kind: Kind
+    name: str
+    tree: BranchTree
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. Values are means over ``num_trainings`` trainings; ``spread`` is the sample standard
+    deviation of delta_m over them (None for fewer than two)."""
+
+    name: str
+    kind: str
+    cost: Mapping[str, float]
+    share: float
+    delta_m: float
+    spread: float | None
+    num_trainings: int
+    metrics: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, single-task networks first, and what they say in words."""
+
+    resource: str
+    seeds: Sequence[int]
+    rows: Sequence[Row]
+    verdicts: Sequence[str] = field(default_factory=tuple)
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = [dict(row.__dict__) for row in self.rows]
+        return {
+            "schema_version": 1,
+            "resource": self.resource,
+            "seeds": list(self.seeds),
+            "rows": rows,
+            "verdicts": list(self.verdicts),
+        }
+
+    def to_csv(self) -> str:
+        """One line per row, a column per resource, task and metric."""
+        metrics = [(task, metric) for task, values in self.rows[0].metrics.items() for metric in values]
+        resources = list(self.rows[0].cost)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(
+            ["name", "kind", *resources, "share", "delta_m", "spread", "num_trainings"]
+            + [f"{task}.{metric}" for task, metric in metrics]
+        )
+        for row in self.rows:
+            spread = "" if row.spread is None else row.spread
+            writer.writerow(
+                [row.name, row.kind, *(row.cost[name] for name in resources), row.share, row.delta_m, spread]
+                + [row.num_trainings, *(row.metrics[task][metric] for task, metric in metrics)]
+            )
+        return text.getvalue()
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        write_json_atomically(folder / "results.json", self.to_dict())
+        write_text_atomically(folder / "table.csv", self.to_csv())
+
+
+def judge(
+    experiment: Experiment,
+    table: CostTable,
+    contenders: Sequence[Contender],
+    results: Mapping[tuple[str, int], TrainedNetwork],
+) -> Comparison:
+    """Turn trained networks into rows; each seed is judged against the single-task networks of the same seed."""
+    seeds, resource = experiment.compare.seeds, experiment.search.resource
+    singles = {contender.name: contender.tree for contender in contenders if contender.kind == "single"}
+    reference = {
+        seed: {task: results[tree.id, seed].test[task] for task, tree in singles.items()} for seed in seeds
+    }
+    separate = table.separate_cost()
+    directions = metric_directions(experiment.tasks)
+
+    def row(name: str, kind: Kind, trees: Sequence[BranchTree]) -> Row:
+        trained = [(results[tree.id, seed], seed) for tree in trees for seed in seeds]
+        deltas = [delta_m(network.test, reference[seed], directions) for network, seed in trained]
+        costs = [table.tree_cost(tree) for tree in trees]
+        cost = {key: statistics.fmean(cost[key] for cost in costs) for key in costs[0]}
+        return Row(
+            name,
+            kind,
+            cost,
+            cost[resource] / separate[resource],
+            statistics.fmean(deltas),
+            _spread(deltas),
+            len(deltas),
+            _mean_metrics([network.test for network, _ in trained]),
+        )
+
+    rows = [
+        Row(
+            "single tasks",
+            "single",
+            separate,
+            1.0,
+            0.0,
+            None,
+            len(seeds),
+            _mean_metrics(list(reference.values())),
+        )
+    ]
+    for contender in contenders:
+        if contender.kind in ("shared", "found"):
+            rows.append(row(contender.name, contender.kind, [contender.tree]))
+        if contender.kind == "found":
+            beside = [other.tree for other in contenders if other.kind == "random" and other.name == contender.name]
+            if beside:
+                rows.append(row(random_beside(contender.name), "random", beside))
+    return Comparison(resource, seeds, rows, tuple(_verdicts(rows)))
+
+
+def random_beside(tree_id: str) -> str:
+    """Name of the row of the random trees that cost at most what a found tree costs."""
+    return f"random beside {tree_id}"
+
+
+def _mean_metrics(measured: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    return {
+        task: {metric: statistics.fmean(m[task][metric] for m in measured) for metric in values}
+        for task, values in measured[0].items()
+    }
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def _verdicts(rows: Sequence[Row]) -> list[str]:
+    """What the numbers say; a difference counts from two standard errors on."""
+    shared = next(row for row in rows if row.kind == "shared")
+    found = [row for row in rows if row.kind == "found"]
+    verdicts = []
+    for tree in found:
+        random = next((row for row in rows if row.name == random_beside(tree.name)), None)
+        for other in (shared, *([random] if random else [])):
+            verdicts.append(_verdict(tree, other))
+    if found and max(row.delta_m for row in found) <= shared.delta_m:
+        verdicts.append("the fully shared tree, the cheapest of all, is not beaten by any tree found")
+    return verdicts
+
+
+def _verdict(tree: Row, other: Row) -> str:
+    difference = tree.delta_m - other.delta_m
+    text = f"{tree.name} against {other.name}: {difference:+.2f} points of delta_m"
+    if tree.spread is None or other.spread is None:
+        return f"{text}, from one training: says nothing yet"
+    error = (tree.spread**2 / tree.num_trainings + other.spread**2 / other.num_trainings) ** 0.5
+    if abs(difference) <= 2 * error:
+        return f"{text}, within two standard errors ({error:.2f} each): no difference shown"
+    return f"{text}, more than two standard errors ({error:.2f} each)"

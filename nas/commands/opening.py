@@ -1,0 +1,97 @@
+"""Opening what a command is given: a recipe, an experiment, or a run together with its recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.errors import InputError
+from nas.experiment import (
+    Experiment,
+    RunFolder,
+    describe,
+    describe_environment,
+    load_recipe,
+    recipe_hash,
+    resolve_device,
+    use_threads,
+)
+
+Recipe = str | Path | Experiment
+
+
+def open_experiment(recipe: Recipe, changes: Mapping[str, Any] | None = None) -> Experiment:
+    """The experiment of a recipe file, or the one given, with changes applied."""
+    if isinstance(recipe, Experiment):
+        return recipe.with_fields(dict(changes or {}))
+    return load_recipe(Path(recipe), changes)
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run folder, its experiment, and the device it computes on; torch's threads are set for it."""
+
+    folder: RunFolder
+    experiment: Experiment
+    device: torch.device
+
+
+def start_run(recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None) -> OpenRun:
+    """Make a new run folder and record the experiment in it."""
+    experiment = open_experiment(recipe, changes)
+    device = resolve_device(experiment.device)
+    environment = describe_environment(
+        seed=experiment.seed, num_threads=use_threads(experiment.num_threads), device=device
+    )
+    source = None if isinstance(recipe, Experiment) else Path(recipe)
+    folder = RunFolder.create(path, experiment, source, changes or {}, environment)
+    return OpenRun(folder, experiment, device)
+
+
+def open_run(
+    path: str | Path,
+    *,
+    recipe: Recipe | None = None,
+    changes: Mapping[str, Any] | None = None,
+    allow_changed: bool = False,
+) -> OpenRun:
+    """An existing run with its experiment, from the recipe that its record names or the one given.
+
+    The recipe is imported from where the user keeps it, never from the run folder.
+
+    Args:
+        changes: on top of those the run was started with.
+        allow_changed: accept a recipe that is not what it was when the run began.
+
+    Raises:
+        InputError: not a run, its recipe is gone, or has changed.
+    """
+    folder = RunFolder.open(Path(path))
+    record = folder.record
+    source: Recipe | None = recipe if recipe is not None else record["recipe"]
+    if source is None:
+        raise InputError(f"{folder.path}: was started without a recipe file; name one with --recipe")
+    if not isinstance(source, Experiment) and not Path(source).is_file():
+        raise InputError(f"{folder.path}: its recipe {source} is gone; name it with --recipe")
+    experiment = open_experiment(source, record["overrides"])
+    if not allow_changed:
+        _check_unchanged(folder, source, experiment, record)
+    if changes:
+        experiment = experiment.with_fields(dict(changes))
+    use_threads(folder.num_threads)
+    return OpenRun(folder, experiment, resolve_device(experiment.device))
+
+
+def _check_unchanged(folder: RunFolder, source: Recipe, experiment: Experiment, record: Mapping[str, Any]) -> None:
+    hash_changed = not isinstance(source, Experiment) and recipe_hash(Path(source)) != record.get("recipe_sha256")
+    now, then = describe(experiment), record["experiment"]
+    changed = sorted(name for name in now if now[name] != then.get(name))
+    if hash_changed or changed:
+        what = f"its fields {', '.join(changed)} differ" if changed else "its text differs, though no field does"
+        name = "the experiment" if isinstance(source, Experiment) else f"recipe {source}"
+        raise InputError(
+            f"{folder.path}: {name} has changed since the run began ({what}); "
+            "restore it, or accept it with --allow-changed"
+        )

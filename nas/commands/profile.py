@@ -1,0 +1,95 @@
+"""`nas profile`: what an experiment's networks cost, without the data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.commands.opening import Recipe, open_experiment
+from nas.cost import PartCost, Profile
+from nas.errors import InputError
+from nas.experiment import measure
+from nas.network import check_fits
+from nas.tree import BranchTree, read_tree
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """A network's totals; ``activation_bytes`` is per sample, for training."""
+
+    macs: int
+    params: int
+    macs_by_operator: Mapping[str, int]
+    activation_bytes: int
+
+    @classmethod
+    def total(cls, parts: Sequence[PartCost]) -> "NetworkCost":
+        by_operator: dict[str, int] = {}
+        for part in parts:
+            for operator, count in part.by_operator.items():
+                by_operator[operator] = by_operator.get(operator, 0) + count
+        return cls(
+            sum(part.macs for part in parts),
+            sum(part.params for part in parts),
+            by_operator,
+            sum(part.activation_bytes for part in parts),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**self.__dict__, "macs_by_operator": dict(self.macs_by_operator)}
+
+
+def profile(
+    recipe: Recipe,
+    *,
+    tree: str | Path | None = None,
+    size: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Costs per part and in total of single tasks, the shared and the separate network, and a tree.
+
+    Args:
+        recipe: a recipe file or an Experiment; its data is not touched.
+        tree: a tree file; its blocks match the backbone's by position, and it needs no cost.
+        size: height and width of the input instead of the experiment's own.
+
+    Returns:
+        plain data: "stem", "blocks", "heads" per part; "single" per task; "shared", "separate" (T complete
+        single-task networks) and "tree"; "unsupported" counts calls of operators that fvcore cannot count.
+
+    Raises:
+        InputError: bad recipe or tree; the backbone does not run at that size.
+    """
+    experiment = open_experiment(recipe, changes)
+    if size is not None:
+        if size < 1 or len(experiment.input_shape) != 3:
+            raise InputError(f"--size {size}: needs a positive size and images of shape (channels, height, width)")
+        experiment = experiment.with_fields({"input_shape": (experiment.input_shape[0], size, size)})
+    measured = measure(experiment)
+    names = experiment.task_names
+    report: dict[str, Any] = {
+        "input_shape": list(measured.input_shape),
+        "stem": NetworkCost.total([measured.stem]).to_dict(),
+        "blocks": [
+            {"name": f"block{l}", **NetworkCost.total([block]).to_dict()} for l, block in enumerate(measured.blocks)
+        ],
+        "heads": {name: NetworkCost.total([head]).to_dict() for name, head in measured.heads.items()},
+        "single": {name: _network(measured, BranchTree.shared([name], len(measured.blocks))) for name in names},
+        "shared": _network(measured, BranchTree.shared(names, len(measured.blocks))),
+        "separate": NetworkCost.total(
+            [part for name in names for part in (measured.stem, *measured.blocks, measured.heads[name])]
+        ).to_dict(),
+        "unsupported": measured.unsupported,
+    }
+    if tree is not None:
+        found = read_tree(Path(tree))
+        check_fits(found, len(measured.blocks), names)
+        report["tree"] = _network(measured, found)
+    return report
+
+
+def _network(measured: Profile, tree: BranchTree) -> dict[str, Any]:
+    parts = [measured.stem]
+    for block, num_groups in zip(measured.blocks, tree.num_groups, strict=True):
+        parts += [block] * num_groups
+    return NetworkCost.total([*parts, *(measured.heads[task] for task in tree.tasks)]).to_dict()
