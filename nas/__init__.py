@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.bilevel import SearchSettings as SearchSettings
     from nas.bilevel import bmtas as bmtas
-    from nas.commands import check as check
-    from nas.commands import compare as compare
-    from nas.commands import data_sheet as data_sheet
-    from nas.commands import evaluate as evaluate
-    from nas.commands import profile as profile
-    from nas.commands import retrain as retrain
-    from nas.commands import search as search
-    from nas.commands import show as show
+    from nas.commands.check import check as check
+    from nas.commands.compare import compare as compare
+    from nas.commands.data import data_sheet as data_sheet
+    from nas.commands.evaluate import evaluate as evaluate
+    from nas.commands.profile import profile as profile
+    from nas.commands.retrain import retrain as retrain
+    from nas.commands.search import search as search
+    from nas.commands.show import show as show
     from nas.errors import InputError as InputError
     from nas.errors import WorkFailed as WorkFailed
     from nas.experiment import CompareSettings as CompareSettings
     from nas.experiment import Experiment as Experiment
     from nas.experiment import RunFolder as RunFolder
-    from nas.experiment import lazy as lazy
+    from nas.experiment.lazy import lazy as lazy
     from nas.network import BranchedNetwork as BranchedNetwork
     from nas.tasks import Task as Task
     from nas.training import TrainingSettings as TrainingSettings
@@ -40,7 +40,7 @@ _HOMES = {
     "nas.tree": ("BranchTree",),
 }
 
-__all__ = sorted(name for names in _HOMES.values() for name in names)  # noqa: PLE0605
+__all__ = sorted(name for names in _HOMES.values() for name in names)
 
 
 def __getattr__(name: str) -> Any:

@@ -25,9 +25,7 @@ class OptimizerSettings(BaseModel):
     def make(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
         """The optimiser over parameters or parameter groups; a group's own `lr` overrides the setting's."""
         if self.kind == "sgd":
-            return torch.optim.SGD(
-                parameters, lr=self.lr, weight_decay=self.weight_decay, momentum=self.momentum
-            )
+            return torch.optim.SGD(parameters, lr=self.lr, weight_decay=self.weight_decay, momentum=self.momentum)
         cls = torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW
         return cls(parameters, lr=self.lr, weight_decay=self.weight_decay)
 

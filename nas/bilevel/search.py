@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from nas.checkpoint import CheckpointFolder
 from nas.cost import expected_cost, resolve_budget
 from nas.data import Batch, DataSource, SplitName, batches, derive_seed
 from nas.errors import WorkFailed
-from nas.supernet import own_copy_routing, reset_running_statistics, sample_routing
+from nas.supernet import Supernet, own_copy_routing, reset_running_statistics, sample_routing
 from nas.tasks import Task
 from nas.tree import CostTable
 
@@ -51,6 +51,11 @@ class BilevelSearch:
         self.num_workers = num_workers
         self.budgets = tuple(resolve_budget(budget, table, settings.resource) for budget in settings.budgets)
         self.target = statistics.median(self.budgets) if self.budgets else None
+
+    def start(self, supernet: Supernet) -> SearchState:
+        """The state before the first epoch: uniform logits, fresh optimisers, a penalty that has seen nothing."""
+        state = SearchState.start(supernet, self.settings, self.device)
+        return replace(state, penalty=self.settings.penalty.initial_state(self.expected_cost(state)))
 
     def run(self, state: SearchState, checkpoints: CheckpointFolder, on_epoch: OnEpoch) -> None:
         """Train from wherever the state is to the last epoch."""

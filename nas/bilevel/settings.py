@@ -1,10 +1,11 @@
 """What a search can be told, and the published setting by its name."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from nas.cost.penalty import DualPenalty, FixedPenalty
+from nas.cost import DualPenalty, FixedPenalty, Penalty
 from nas.optimizer import OptimizerSettings
 
 
@@ -55,7 +56,7 @@ class SearchSettings(BaseModel):
     reset_statistics: bool = True
     affine_last_norm: bool = False
     equal_start: bool = True
-    penalty: Annotated[FixedPenalty | DualPenalty, Field(discriminator="kind")] = DualPenalty()
+    penalty: Penalty = DualPenalty()
 
     @model_validator(mode="after")
     def _consistent(self) -> "SearchSettings":
@@ -104,5 +105,5 @@ def bmtas(**changes: Any) -> SearchSettings:
     return SearchSettings(**{**published, **changes})
 
 
-SETTINGS = {"bmtas": bmtas, "default": SearchSettings}
+SETTINGS: dict[str, Callable[..., SearchSettings]] = {"bmtas": bmtas, "default": SearchSettings}
 """Settings that a recipe or ``--set search=NAME`` can name."""

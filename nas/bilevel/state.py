@@ -30,7 +30,7 @@ class SearchState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, supernet: Supernet, settings: SearchSettings, device: torch.device, penalty: PenaltyState) -> "SearchState":
+    def start(cls, supernet: Supernet, settings: SearchSettings, device: torch.device) -> "SearchState":
         """Uniform logits and fresh optimisers."""
         supernet.to(device)
         shape = (supernet.num_blocks, len(supernet.task_names), supernet.num_candidates)
@@ -40,7 +40,7 @@ class SearchState:
             logits_LTC,
             settings.weights.make(supernet.parameters()),
             settings.logits.make([logits_LTC]),
-            penalty,
+            PenaltyState(initial_cost=0.0),
         )
 
     def reset_optimizers(self, settings: SearchSettings) -> None:
@@ -74,7 +74,9 @@ class SearchState:
             self.best_epoch, self.best_loss = record["best_epoch"], float(record["best_loss"])
             self.history = list(record["history"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{where}: not a checkpoint of this experiment's supernet ({_first_line(error)})") from error
+            raise InputError(
+                f"{where}: not a checkpoint of this experiment's supernet ({_first_line(error)})"
+            ) from error
 
 
 def _first_line(error: Exception) -> str:

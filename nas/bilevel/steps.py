@@ -38,7 +38,7 @@ def weight_step(
         if not losses:
             continue
         state.weight_optimizer.zero_grad(set_to_none=True)
-        weighted_sum(labelled, losses).backward()
+        weighted_sum(labelled, losses).backward()  # type: ignore[no-untyped-call]
         state.weight_optimizer.step()
         seen |= {name: loss.detach() for name, loss in losses.items()}
     return seen

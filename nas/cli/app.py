@@ -10,6 +10,7 @@ from rich.console import Console
 from nas.cli import tables
 from nas.cli.progress import display, search_figures, training_figures
 from nas.experiment import TreeTraining, parse_overrides
+from nas.tree import format_quantity
 
 app = typer.Typer(
     help="Search, look at, retrain and compare branched multi-task networks.",
@@ -46,7 +47,7 @@ def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False
     console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
     for budget in report["budgets"]:
         (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
-        console.print(f"budget {budget['budget']:g}: {tables.format_quantity(amount, resource)}")
+        console.print(f"budget {budget['budget']:g}: {format_quantity(amount, resource)}")
     console.print(
         f"search: about {report['seconds']:.0f} s, memory {tables.bytes_in_words(report['memory_bytes'])}, "
         f"checkpoints {tables.bytes_in_words(report['disk_bytes'])}"

@@ -38,9 +38,7 @@ def comparison_table(comparison: Comparison) -> Table:
     """One row per contender, with each task's main metric."""
     first = comparison.rows[0].metrics
     main = {task: next(name for name in values if name != "loss") for task, values in first.items()}
-    table = _table(
-        "network", "share", *comparison.rows[0].cost, "delta_m [%]", *(f"{t}\n{m}" for t, m in main.items())
-    )
+    table = _table("network", "share", *comparison.rows[0].cost, "delta_m [%]", *(f"{t}\n{m}" for t, m in main.items()))
     for row in comparison.rows:
         spread = "" if row.spread is None else f" ± {row.spread:.2f}"
         table.add_row(

@@ -80,9 +80,7 @@ def _labels(experiment: Experiment, data: DataSource, split: Any) -> dict[str, A
             ]
     if empty := [name for name, (count, _, _) in found.items() if count == 0]:
         raise InputError(f"split {split!r}: none of {seen} samples has a label of {empty}")
-    return {
-        name: {"coverage": count / seen, "min": low, "max": high} for name, (count, low, high) in found.items()
-    }
+    return {name: {"coverage": count / seen, "min": low, "max": high} for name, (count, low, high) in found.items()}
 
 
 def _check_inputs(batch: Batch, experiment: Experiment, split: str) -> None:
@@ -127,4 +125,4 @@ def _time_steps(search: BilevelSearch, state: SearchState) -> dict[str, Any]:
 def _state_bytes(state: SearchState) -> int:
     # Weights, and two moments of each that an Adam keeps.
     weights = sum(tensor.numel() * tensor.element_size() for tensor in state.supernet.state_dict().values())
-    return 3 * weights
+    return 3 * int(weights)

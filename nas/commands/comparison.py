@@ -72,8 +72,11 @@ class Comparison:
         for row in self.rows:
             spread = "" if row.spread is None else row.spread
             writer.writerow(
-                [row.name, row.kind, *(row.cost[name] for name in resources), row.share, row.delta_m, spread]
-                + [row.num_trainings, *(row.metrics[task][metric] for task, metric in metrics)]
+                [
+                    *(row.name, row.kind, *(row.cost[name] for name in resources)),
+                    *(row.share, row.delta_m, spread, row.num_trainings),
+                    *(row.metrics[task][metric] for task, metric in metrics),
+                ]
             )
         return text.getvalue()
 
@@ -92,9 +95,7 @@ def judge(
     """Turn trained networks into rows; each seed is judged against the single-task networks of the same seed."""
     seeds, resource = experiment.compare.seeds, experiment.search.resource
     singles = {contender.name: contender.tree for contender in contenders if contender.kind == "single"}
-    reference = {
-        seed: {task: results[tree.id, seed].test[task] for task, tree in singles.items()} for seed in seeds
-    }
+    reference = {seed: {task: results[tree.id, seed].test[task] for task, tree in singles.items()} for seed in seeds}
     separate = table.separate_cost()
     directions = metric_directions(experiment.tasks)
 
@@ -159,8 +160,7 @@ def _verdicts(rows: Sequence[Row]) -> list[str]:
     verdicts = []
     for tree in found:
         random = next((row for row in rows if row.name == random_beside(tree.name)), None)
-        for other in (shared, *([random] if random else [])):
-            verdicts.append(_verdict(tree, other))
+        verdicts += [_verdict(tree, other) for other in (shared, random) if other is not None]
     if found and max(row.delta_m for row in found) <= shared.delta_m:
         verdicts.append("the fully shared tree, the cheapest of all, is not beaten by any tree found")
     return verdicts

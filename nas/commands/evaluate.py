@@ -9,7 +9,8 @@ from nas.commands.opening import Recipe, open_run
 from nas.data import SPLITS, SplitName
 from nas.errors import InputError
 from nas.experiment import RunFolder, TrainedNetwork, build_data, build_network
-from nas.training import Measured, evaluate as evaluate_network, load_network
+from nas.training import Measured, load_network
+from nas.training import evaluate as evaluate_network
 from nas.tree import BranchTree, read_tree
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from nas.commands.opening import OpenRun, Recipe, open_run, start_run
 from nas.errors import InputError
-from nas.experiment import Experiment, Start, TrainedNetwork, TreeTraining, build_data, default_folder
+from nas.experiment import Experiment, Start, TrainedNetwork, TreeTraining, build_backbone, build_data, default_folder
 from nas.network import check_fits
-from nas.experiment import build_backbone
 
 
 def retrain(

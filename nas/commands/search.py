@@ -49,9 +49,7 @@ def _started(recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] 
     return start_run(recipe, default_folder(Path(str(recipe))) if out is None else Path(out), changes)
 
 
-def _resumed(
-    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None, allow_changed: bool
-) -> OpenRun:
+def _resumed(recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None, allow_changed: bool) -> OpenRun:
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs its run folder to resume: search(experiment, out=..., resume=True)")
     path = latest_unfinished(Path(str(recipe))) if out is None else Path(out)

@@ -1,6 +1,6 @@
 """Experiments: what a recipe returns, how it is changed and recorded, and the folder that a run leaves.
 
-    recipe.py -> Experiment (typed, validated, lazy) -> RunFolder (experiment.json, trials/, retrained/, front.json)
+recipe.py -> Experiment (typed, validated, lazy) -> RunFolder (experiment.json, trials/, retrained/, front.json)
 """
 
 from nas.experiment.environment import describe_environment, resolve_device, use_threads

@@ -14,7 +14,17 @@ import torch
 import nas
 from nas.errors import InputError
 
-_PACKAGES = ("branched-nas", "torch", "numpy", "scipy", "networkx", "fvcore", "pydantic", "torchmetrics", "scikit-learn")
+_PACKAGES = (
+    "branched-nas",
+    "torch",
+    "numpy",
+    "scipy",
+    "networkx",
+    "fvcore",
+    "pydantic",
+    "torchmetrics",
+    "scikit-learn",
+)
 
 
 def describe_environment(*, seed: int, num_threads: int, device: torch.device) -> dict[str, Any]:

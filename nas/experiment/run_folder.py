@@ -13,21 +13,26 @@ from nas.checkpoint import CheckpointFolder
 from nas.errors import InputError
 from nas.experiment.experiment import Experiment
 from nas.experiment.front import Front
-from nas.experiment.record import describe
 from nas.experiment.recipe import recipe_hash
+from nas.experiment.record import describe
 from nas.files import read_json, write_json_atomically, write_text_atomically
 from nas.tree import BranchTree, CostTable, read_tree, write_tree
 
 
 class RunFolder:
-    """Paths and files of a run (DESIGN: experiment.json, environment.json, front.json, figures/, trials/, retrained/)."""
+    """A run's experiment.json, environment.json, front.json, figures/, trials/<n>/ and retrained/<id>/."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def create(
-        cls, path: Path, experiment: Experiment, recipe: Path | None, changes: Mapping[str, Any], environment: Mapping[str, Any]
+        cls,
+        path: Path,
+        experiment: Experiment,
+        recipe: Path | None,
+        changes: Mapping[str, Any],
+        environment: Mapping[str, Any],
     ) -> "RunFolder":
         """Make the folder, which must be new or empty, and write the record of the experiment into it."""
         if path.exists() and not path.is_dir():

@@ -18,7 +18,13 @@ Measured = dict[str, dict[str, float]]
 
 @torch.no_grad()
 def evaluate(
-    network: BranchedNetwork, tasks: Sequence[Task], dataset: Dataset, *, batch_size: int, device: torch.device, num_workers: int = 0
+    network: BranchedNetwork,
+    tasks: Sequence[Task],
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    device: torch.device,
+    num_workers: int = 0,
 ) -> Measured:
     """Losses and metrics of each of the network's tasks over a data set, in evaluation mode.
 
@@ -61,9 +67,7 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
 
 
 def _in_order(dataset: Dataset, batch_size: int, device: torch.device, num_workers: int) -> Iterable[Batch]:
-    loader = batches(
-        dataset, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers
-    )
+    loader = batches(dataset, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers)
     return (batch.to(device) for batch in loader)
 
 
@@ -81,9 +85,7 @@ def estimate_batch_statistics(
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average
     network.train()
-    loader = batches(
-        dataset, batch_size, seed=seed, epoch=0, shuffle=True, drop_last=len(dataset) > batch_size
-    )
+    loader = batches(dataset, batch_size, seed=seed, epoch=0, shuffle=True, drop_last=len(dataset) > batch_size)
     for i, batch in enumerate(loader):
         if i == num_batches:
             break

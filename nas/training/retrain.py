@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import ConcatDataset
 
 from nas.checkpoint import CheckpointFolder
-from nas.data import Batch, DataSource, Dataset, batches, derive_seed
+from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
 from nas.errors import InputError, WorkFailed
 from nas.network import BranchedNetwork
 from nas.optimizer import set_learning_rate
@@ -129,7 +129,10 @@ class Retraining:
                 losses = task_losses(chosen, state.network(batch.inputs), batch)
                 if not losses:
                     continue
-                loss = sum((task.weight * losses[task.name] for task in chosen if task.name in losses), torch.zeros(()).to(total))
+                loss = sum(
+                    (task.weight * losses[task.name] for task in chosen if task.name in losses),
+                    torch.zeros(()).to(total),
+                )
                 state.optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 state.optimizer.step()
@@ -146,7 +149,7 @@ class Retraining:
             "validation": {"total": validation, "tasks": measured},
         }
 
-    def evaluate(self, network: BranchedNetwork, split: str) -> Measured:
+    def evaluate(self, network: BranchedNetwork, split: SplitName) -> Measured:
         """Losses and metrics on one split."""
         return evaluate(
             network,
@@ -163,7 +166,9 @@ class Retraining:
 
     def _training_set(self) -> Dataset:
         parts: list[Any] = [self.data.split(name) for name in self.settings.splits]
-        return parts[0] if len(parts) == 1 else ConcatDataset(parts)
+        whole: Any = parts[0] if len(parts) == 1 else ConcatDataset(parts)
+        joined: Dataset = whole
+        return joined
 
     def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
         loader = batches(

@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from nas.data import SplitName
 from nas.optimizer import OptimizerSettings, ScheduleSettings
 
 
@@ -32,7 +31,3 @@ class TrainingSettings(BaseModel):
     schedule: ScheduleSettings = ScheduleSettings(kind="cosine")
     shared_lr: Literal["same", "divided"] = "same"
     patience: PositiveInt | None = None
-
-    @property
-    def split_names(self) -> tuple[SplitName, ...]:
-        return self.splits

@@ -1,0 +1,59 @@
+"""Budgets: what a user states, as an absolute amount of a resource."""
+
+import math
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from nas.errors import InputError
+from nas.tree import BranchTree, CostTable
+
+
+def resolve_budget(value: float, table: CostTable, resource: str) -> float:
+    """The absolute amount of a resource that a budget allows.
+
+    Args:
+        value: a share in (0, 1] of the cost of T complete single-task networks, or, above 1, an absolute amount
+            (MACs, parameters or milliseconds).
+        table: costs of the backbone's parts for the T tasks.
+        resource: one of the table's resources.
+
+    Raises:
+        InputError: not a positive, finite number; or less than the fully shared network costs, below which there is no
+            tree: the message names the smallest feasible budget.
+    """
+    if resource not in table.resources:
+        raise InputError(f"resource must be one of {list(table.resources)}; found {resource!r}")
+    amount = _positive(value)
+    separate = table.separate_cost()[resource]
+    budget = amount * separate if amount <= 1.0 else amount
+    smallest = smallest_budget(table, resource)
+    # A user who divides the two costs and hands in the quotient means the fully shared network.
+    if math.isclose(budget, smallest, rel_tol=1e-12):
+        return smallest
+    if budget < smallest:
+        raise InputError(
+            f"budget {value} allows {budget:.6g} {resource}, but the fully shared network costs more; the smallest "
+            f"feasible budget is {_round_up(smallest / separate)} of the separate networks' cost, or {smallest:.15g} {resource}"
+        )
+    return budget
+
+
+def smallest_budget(table: CostTable, resource: str) -> float:
+    """The cost of the fully shared network."""
+    tree = BranchTree.shared(tuple(table.heads), len(table.blocks))
+    return float(table.tree_cost(tree)[resource])
+
+
+def _positive(value: Any) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise InputError(
+            f"a budget is a share in (0, 1] of the separate networks' cost, or an absolute amount above 1; found {value!r}"
+        )
+    return float(value)
+
+
+def _round_up(share: float) -> Decimal:
+    """Three decimals, or more for small shares, so that what the message names is feasible when typed in."""
+    exact = Decimal(share)
+    return exact.quantize(Decimal(1).scaleb(min(exact.adjusted(), -1) - 2), rounding=ROUND_CEILING)

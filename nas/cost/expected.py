@@ -1,0 +1,211 @@
+"""The expected number of groups and the expected cost of a random tree: exact where it can be, differentiable."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from nas.errors import InputError
+from nas.tree import CostTable
+
+EXACT_LIMIT = 2**23
+"""Array elements that an exact form may make: up to 0.8 s and 0.4 GB, forward and backward, on one core."""
+
+ROW_SUM_TOLERANCE = 1e-4
+"""How far a row of probabilities may be from 1: a softmax in single precision is within 1e-6."""
+
+Form = Literal["subsets", "paths", "sampling"]
+
+
+def expected_cost(
+    probs_LTC: Tensor,
+    table: CostTable,
+    resource: str,
+    *,
+    num_samples: int = 4096,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Expected cost of the tree when task t picks candidate c of block l with probability ``probs_LTC[l, t, c]``.
+
+        E[cost] = cost(stem) + sum_l cost_l E[N_l] + sum_t cost(head_t)
+
+    Args:
+        probs_LTC: probabilities, independent over blocks and tasks, [L, T, C].
+        table: costs of L blocks and T heads.
+        resource: one of the table's resources.
+        num_samples, generator: as in `expected_groups`.
+
+    Returns:
+        a scalar in double precision, in the resource's unit; equal to the built tree's cost at one-hot probabilities.
+
+    Raises:
+        InputError: as in `expected_groups`, or the table is of other blocks, tasks or resources.
+    """
+    if resource not in table.resources:
+        raise InputError(f"resource must be one of {list(table.resources)}; found {resource!r}")
+    if probs_LTC.shape[:2] != (len(table.blocks), len(table.heads)):
+        raise InputError(
+            f"probabilities of shape {list(probs_LTC.shape)} do not match a cost table of {len(table.blocks)} blocks "
+            f"and {len(table.heads)} tasks"
+        )
+    groups_L = expected_groups(probs_LTC, num_samples=num_samples, generator=generator)
+    cost_L = torch.tensor([block[resource] for block in table.blocks], dtype=torch.float64, device=groups_L.device)
+    return table.stem[resource] + cost_L @ groups_L + sum(head[resource] for head in table.heads.values())
+
+
+def expected_groups(
+    probs_LTC: Tensor, *, num_samples: int = 4096, generator: torch.Generator | None = None
+) -> Tensor:
+    """Expected number of groups at each block, E[N_l], of which there are two exact forms and a sampled one.
+
+    Tasks are in one group at block l iff they picked the same candidate at every block up to l, so N_l counts the
+    different paths of l + 1 candidates. The form that makes the smaller number of array elements is used; if both
+    exact ones make more than `EXACT_LIMIT`, the sampled one: 12 tasks, 12 candidates and 18 blocks go by subsets,
+    40 tasks, 5 candidates and 6 blocks by paths, 40 tasks, 40 candidates and 18 blocks by sampling.
+
+    Args:
+        probs_LTC: probabilities, independent over blocks and tasks, [L, T, C]; rows sum to 1 within
+            `ROW_SUM_TOLERANCE`.
+        num_samples: paths that the sampled form draws.
+        generator: of the sampled form. Without one every call starts from the same seed: it is then a deterministic
+            function, whose error does not average out over calls.
+
+    Returns:
+        E[N_l] in double precision, differentiable, [L].
+
+    Raises:
+        InputError: not three-dimensional, empty, negative, not finite, or rows that do not sum to 1.
+
+    Differs from: the recursion in BMTAS's published code, which is not this expectation for three tasks or more.
+    """
+    _check(probs_LTC, num_samples)
+    probs_LTC = probs_LTC.double()
+    match choose_form(*probs_LTC.shape):
+        case "subsets":
+            return groups_by_subsets(probs_LTC)
+        case "paths":
+            return groups_by_paths(probs_LTC)
+        case "sampling":
+            generator = torch.Generator().manual_seed(0) if generator is None else generator
+            return groups_by_sampling(probs_LTC, num_samples, generator)
+
+
+def choose_form(num_blocks: int, num_tasks: int, num_candidates: int) -> Form:
+    """The form of E[N_l] that makes the smallest arrays, exact ones first."""
+    subsets = num_blocks * 2**num_tasks
+    paths = num_tasks * sum(num_candidates**l for l in range(1, num_blocks + 1))
+    if min(subsets, paths) > EXACT_LIMIT:
+        return "sampling"
+    return "subsets" if subsets <= paths else "paths"
+
+
+def groups_by_subsets(probs_LTC: Tensor) -> Tensor:
+    """E[N_l] = sum over non-empty sets S of tasks (-1)^(|S|+1)  prod_{m<=l} sum_c prod_{t in S} p_m(t, c).
+
+    A set of k tasks that stay together contributes sum_{S subset of it} (-1)^(|S|+1) = 1. The sets are pairs of a
+    set of the first T/2 tasks and one of the others, so that the sum over candidates is a matrix product and no
+    array has more than L 2^T elements.
+    """
+    num_blocks, num_tasks, _ = probs_LTC.shape
+    half = num_tasks // 2
+    first_LSC, first_sign_S = _products_over_sets(probs_LTC[:, :half])
+    other_LSC, other_sign_S = _products_over_sets(probs_LTC[:, half:])
+    # The empty set comes first and must go before the products over blocks: its C^l would drown the others.
+    together_LS = (first_LSC @ other_LSC.transpose(1, 2)).flatten(1)[:, 1:]
+    sign_S = -torch.outer(first_sign_S, other_sign_S).flatten()[1:]
+    # Not torch.cumprod: its gradient divides, or takes a slow road, at zeros, and one-hot routing is full of zeros.
+    together_S = together_LS[0]
+    groups = [together_S @ sign_S]
+    for l in range(1, num_blocks):
+        together_S = together_S * together_LS[l]
+        groups.append(together_S @ sign_S)
+    return torch.stack(groups)
+
+
+def _products_over_sets(probs_LTC: Tensor) -> tuple[Tensor, Tensor]:
+    """prod_{t in S} p(t, c) for all 2^T sets S, the empty one first, [L, 2^T, C]; and (-1)^|S|, [2^T]."""
+    num_blocks, num_tasks, num_candidates = probs_LTC.shape
+    product_LSC = probs_LTC.new_ones(num_blocks, 1, num_candidates)
+    sign_S = probs_LTC.new_ones(1)
+    for t in range(num_tasks):
+        product_LSC = torch.cat([product_LSC, product_LSC * probs_LTC[:, t : t + 1]], dim=1)
+        sign_S = torch.cat([sign_S, -sign_S])
+    return product_LSC, sign_S
+
+
+def groups_by_paths(probs_LTC: Tensor) -> Tensor:
+    """E[N_l] = sum over paths pi [1 - prod_t (1 - r_t(pi))],  r_t(pi) = prod_{m<=l} p_m(t, pi_m), over all C^l paths."""
+    num_blocks, num_tasks, num_candidates = probs_LTC.shape
+    reach_TP = probs_LTC[0]
+    groups = [_union(reach_TP).sum()]
+    for l in range(1, num_blocks):
+        reach_TP = (reach_TP[:, :, None] * probs_LTC[l, :, None, :]).reshape(num_tasks, -1)
+        groups.append(_union(reach_TP).sum())
+    return torch.stack(groups)
+
+
+def groups_by_sampling(probs_LTC: Tensor, num_samples: int, generator: torch.Generator) -> Tensor:
+    """An estimate of the sum over paths, from paths that the tasks themselves take; value and gradient are unbiased.
+
+        E[N_l] = T - mean over pi ~ q of  [sum_t r_t(pi) - u(pi)] / q(pi)
+        u = 1 - prod_t (1 - r_t),   q = (1/T) sum_t r_t, detached
+
+    Importance sampling from the mixture q of the tasks' own paths, stratified: num_samples / T paths (rounded up) of
+    each task, whose first l + 1 steps serve block l. Each weight is between 0 and T - 1, since
+    max_t r_t <= u <= sum_t r_t, so the standard error of a value is at most (T - 1) / (2 sqrt(num_samples)). At
+    one-hot routing every weight is T minus the number of groups of that path's tasks, T / size, and the estimate is exact.
+
+    The gradient is that of the bracket alone. It has no bias wherever all probabilities are positive; of a candidate
+    with probability zero it sees nothing, and a softmax passes nothing to that one either. sum_t r_t sums to T over all paths:
+    estimating its zero gradient too would make the error twenty times greater.
+
+    Measured for T=5, L=6, C=5, logits from N(0, 1), 250 samples, 2,000 seeds: sum_l E[N_l] is 28.0502 +- 0.0008
+    (exact 28.0493); its gradient, projected on the exact one, 0.9989 +- 0.0023 of it; the 150 entries' z-scores
+    have root mean square 0.83 and maximum 2.7. One estimate's gradient is off by 26 % of the exact norm.
+
+    Differs from: a straight-through estimate (DESIGN.md, section 3), whose gradient is biased.
+    """
+    num_blocks, num_tasks, num_candidates = probs_LTC.shape
+    per_task = math.ceil(num_samples / num_tasks)
+    own_RC = probs_LTC.detach().to(generator.device).reshape(num_blocks * num_tasks, num_candidates)
+    drawn_RN = torch.multinomial(own_RC, per_task, replacement=True, generator=generator)
+    path_LP = drawn_RN.reshape(num_blocks, num_tasks * per_task).to(probs_LTC.device)
+    reach_TP = probs_LTC.new_ones(num_tasks, path_LP.shape[1])
+    groups = []
+    for l in range(num_blocks):
+        reach_TP = reach_TP * probs_LTC[l][:, path_LP[l]]
+        mixture_P = reach_TP.detach().mean(dim=0)
+        groups.append(num_tasks - ((reach_TP.sum(dim=0) - _union(reach_TP)) / mixture_P).mean())
+    return torch.stack(groups)
+
+
+def _union(prob_TP: Tensor) -> Tensor:
+    """1 - prod_t (1 - p_t) by pairs, a + b (1 - a): no cancellation when all are small, no zeros to divide by."""
+    while len(prob_TP) > 1:
+        half = len(prob_TP) // 2
+        first_TP, other_TP, rest_TP = prob_TP[:half], prob_TP[half : 2 * half], prob_TP[2 * half :]
+        prob_TP = torch.cat([first_TP + other_TP * (1.0 - first_TP), rest_TP])
+    return prob_TP[0]
+
+
+def _check(probs_LTC: Tensor, num_samples: int) -> None:
+    if probs_LTC.dim() != 3 or probs_LTC.numel() == 0:
+        raise InputError(
+            f"probabilities must be a non-empty array [blocks, tasks, candidates]; found shape {list(probs_LTC.shape)}"
+        )
+    if not probs_LTC.is_floating_point():
+        raise InputError(f"probabilities must be floating-point numbers; found {probs_LTC.dtype}")
+    if num_samples < 1:
+        raise InputError(f"num_samples must be at least 1; found {num_samples}")
+    probs_LTC = probs_LTC.detach()
+    if not bool(torch.isfinite(probs_LTC).all()):
+        raise InputError("probabilities must be finite; found NaN or infinity")
+    if (smallest := probs_LTC.min().item()) < 0.0:
+        raise InputError(f"probabilities must not be negative; found {smallest}")
+    sum_LT = probs_LTC.double().sum(dim=-1)
+    if (error := (sum_LT - 1.0).abs().max().item()) > ROW_SUM_TOLERANCE:
+        raise InputError(
+            f"the probabilities of a task's candidates at a block must sum to 1 within {ROW_SUM_TOLERANCE}; "
+            f"found a sum that is off by {error:.3g} (apply softmax over the last axis)"
+        )
