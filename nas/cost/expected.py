@@ -54,9 +54,7 @@ def expected_cost(
     return table.stem[resource] + cost_L @ groups_L + sum(head[resource] for head in table.heads.values())
 
 
-def expected_groups(
-    probs_LTC: Tensor, *, num_samples: int = 4096, generator: torch.Generator | None = None
-) -> Tensor:
+def expected_groups(probs_LTC: Tensor, *, num_samples: int = 4096, generator: torch.Generator | None = None) -> Tensor:
     """Expected number of groups at each block, E[N_l], of which there are two exact forms and a sampled one.
 
     Tasks are in one group at block l iff they picked the same candidate at every block up to l, so N_l counts the
@@ -154,7 +152,7 @@ def groups_by_sampling(probs_LTC: Tensor, num_samples: int, generator: torch.Gen
     Importance sampling from the mixture q of the tasks' own paths, stratified: num_samples / T paths (rounded up) of
     each task, whose first l + 1 steps serve block l. Each weight is between 0 and T - 1, since
     max_t r_t <= u <= sum_t r_t, so the standard error of a value is at most (T - 1) / (2 sqrt(num_samples)). At
-    one-hot routing every weight is T minus the number of groups of that path's tasks, T / size, and the estimate is exact.
+    one-hot routing the path of a group of k tasks weighs T (k - 1) / k whenever it is drawn, and the estimate is exact.
 
     The gradient is that of the bracket alone. It has no bias wherever all probabilities are positive; of a candidate
     with probability zero it sees nothing, and a softmax passes nothing to that one either. sum_t r_t sums to T over all paths:
