@@ -25,16 +25,16 @@ def canonical_partition(tasks: Sequence[str], partition: Iterable[Iterable[str]]
     position = {task: i for i, task in enumerate(tasks)}
     if unknown := [task for task in count if task not in position]:
         raise InputError(
-            f"block {block} names unknown tasks {short_list(unknown)}; the tree's tasks are {short_list(tasks)}"
+            f"block {block!r} names unknown tasks {short_list(unknown)}; the tree's tasks are {short_list(tasks)}"
         )
     if missing := [task for task in tasks if task not in count]:
         raise InputError(
-            f"block {block} leaves out the tasks {short_list(missing)}; every task is in one group of every block"
+            f"block {block!r} leaves out the tasks {short_list(missing)}; every task is in one group of every block"
         )
     if doubled := [task for task in tasks if count[task] > 1]:
-        raise InputError(f"block {block} has the tasks {short_list(doubled)} more than once")
+        raise InputError(f"block {block!r} has the tasks {short_list(doubled)} more than once")
     if not all(groups):
-        raise InputError(f"block {block} has an empty group")
+        raise InputError(f"block {block!r} has an empty group")
     ordered = (tuple(sorted(group, key=position.__getitem__)) for group in groups)
     return tuple(sorted(ordered, key=lambda group: position[group[0]]))
 
@@ -46,7 +46,7 @@ def check_refines(coarse: Partition, fine: Partition, coarse_block: str, fine_bl
         parents = list(dict.fromkeys(parent_of[task] for task in group))
         if len(parents) > 1:
             raise InputError(
-                f"block {fine_block} joins {short_list(group)}, which block {coarse_block} has split into "
+                f"block {fine_block!r} joins {short_list(group)}, which block {coarse_block!r} has split into "
                 f"{' and '.join(short_list(parent) for parent in parents[:3])}; tasks that have parted stay apart"
             )
 
