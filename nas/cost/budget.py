@@ -33,7 +33,8 @@ def resolve_budget(value: float, table: CostTable, resource: str) -> float:
     if budget < smallest:
         raise InputError(
             f"budget {value} allows {budget:.6g} {resource}, but the fully shared network costs more; the smallest "
-            f"feasible budget is {_round_up(smallest / separate)} of the separate networks' cost, or {smallest:.15g} {resource}"
+            f"feasible budget is {_round_up(smallest / separate)} of the separate networks' cost, "
+            f"or {smallest:.15g} {resource}"
         )
     return budget
 
@@ -48,7 +49,8 @@ def _positive(value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value <= 0:
         raise InputError(
-            f"a budget is a share in (0, 1] of the separate networks' cost, or an absolute amount above 1; found {value!r}"
+            "a budget is a share in (0, 1] of the separate networks' cost, or an absolute amount above 1; "
+            f"found {value!r}"
         )
     return float(value)
 

@@ -133,8 +133,8 @@ def _products_over_sets(probs_LTC: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def groups_by_paths(probs_LTC: Tensor) -> Tensor:
-    """E[N_l] = sum over paths pi [1 - prod_t (1 - r_t(pi))],  r_t(pi) = prod_{m<=l} p_m(t, pi_m), over all C^l paths."""
-    num_blocks, num_tasks, num_candidates = probs_LTC.shape
+    """E[N_l] = sum over the paths pi up to l [1 - prod_t (1 - r_t(pi))],  r_t(pi) = prod_{m<=l} p_m(t, pi_m)."""
+    num_blocks, num_tasks, _ = probs_LTC.shape
     reach_TP = probs_LTC[0]
     groups = [_union(reach_TP).sum()]
     for l in range(1, num_blocks):
@@ -155,8 +155,9 @@ def groups_by_sampling(probs_LTC: Tensor, num_samples: int, generator: torch.Gen
     one-hot routing the path of a group of k tasks weighs T (k - 1) / k whenever it is drawn, and the estimate is exact.
 
     The gradient is that of the bracket alone. It has no bias wherever all probabilities are positive; of a candidate
-    with probability zero it sees nothing, and a softmax passes nothing to that one either. sum_t r_t sums to T over all paths:
-    estimating its zero gradient too would make the error twenty times greater.
+    with probability zero it sees nothing, and a softmax passes nothing to that one either. The plain mean of u / q has
+    the same value, but also estimates the gradient of sum_t r_t, which sums to T over all paths: its zero would
+    cost twenty times the error.
 
     Measured for T=5, L=6, C=5, logits from N(0, 1), 250 samples, 2,000 seeds: sum_l E[N_l] is 28.0502 +- 0.0008
     (exact 28.0493); its gradient, projected on the exact one, 0.9989 +- 0.0023 of it; the 150 entries' z-scores

@@ -78,10 +78,10 @@ class DualPenalty(BaseModel):
         dual <- max(0, dual + rate * excess * (progress since the last update))
 
     This is dual ascent on the constraint E[cost] <= budget, with a proportional part (the method of multipliers) that
-    damps its oscillation: on problems of logits alone the final cost was within 1 % of the budget with it, and 5 to 20 % off
-    without. Time is progress, so that the same rate serves long and short searches. The ramp matters: a
-    dual variable that meets the budget at once grows large and collapses everything to one shared group. A budget above
-    the initial cost is the target from the start.
+    damps its oscillation: on problems of logits alone, 300 to 1,000 steps, the final cost was mostly within 1 % of the
+    budget with it, and 5 to 20 % off without. Time is progress, so that the same rate serves long and short searches.
+    The ramp matters: a dual variable that meets the budget at once grows large and collapses everything to one shared
+    group. A budget above the initial cost is the target from the start.
 
     At uniform logits the gradient of the expected cost is zero: the penalty pulls together what the tasks' losses
     have begun to tell apart, and does not choose by itself who shares.
