@@ -72,17 +72,17 @@ class PretrainedWeights:
         shapes = {
             prefix + name: tensor.shape for prefix, part in parts.items() for name, tensor in part.state_dict().items()
         }
-        for name in shapes.keys() & self._tensors.keys():
+        loaded = tuple(name for name in shapes if name in self._tensors)
+        for name in loaded:
             if (found := self._tensors[name].shape) != shapes[name]:
                 raise InputError(
                     f"{self.path}: {name} has shape {list(found)}, this backbone needs {list(shapes[name])}: "
                     "give the weights of the same architecture and width"
                 )
-        loaded = tuple(name for name in shapes if name in self._tensors)
         if not loaded:
             raise InputError(
-                f"{self.path}: none of its names ({', '.join(list(self._tensors)[:3])}, ...) is one of this backbone's "
-                f"({', '.join(list(shapes)[:3])}, ...): give a state dict with torchvision's names"
+                f"{self.path}: none of its names, such as {next(iter(self._tensors), '(it has none)')}, is one of this "
+                f"backbone's, such as {next(iter(shapes))}: give a state dict with torchvision's names"
             )
         report = LoadReport(
             self.path,

@@ -1,0 +1,333 @@
+"""Any chain of submodules as a backbone: the original's outputs exactly, or the reason why not."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.backbone.protocol import Backbone
+from nas.errors import InputError
+from nas.supernet import Supernet
+from nas.tasks.task import Task
+from search_spaces.from_module import ModuleBackbone, from_module
+from search_spaces.heads import ImageHead
+
+
+def unit(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.BatchNorm2d(out_channels), nn.ReLU())
+
+
+class Residual(nn.Module):
+    """Activates its input in place: the shortcut is activated too, which only the original's order shows."""
+
+    def __init__(self, channels: int, scale: float = 1.0) -> None:
+        super().__init__()
+        self.act = nn.ReLU(inplace=True)
+        self.body = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor, scale: float = 1.0) -> Tensor:
+        if x.mean() > 1e9:  # Inside a block nothing is traced, so that values may be looked at.
+            return x
+        y: Tensor = self.body(self.act(x)) * scale
+        return x + y
+
+
+class Net(nn.Module):
+    """With what real networks have between their parts: functions, constants, a dropout, a classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.shift = nn.Parameter(torch.randn(8, 1, 1))
+        self.features = nn.ModuleDict({"stages": nn.ModuleList([Residual(8), Residual(8), unit(8, 12)])})
+        self.dropout = nn.Dropout(0.5)
+        self.classifier = nn.Linear(12, 10)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is not None:
+            x = x * mask
+        x = F.gelu(self.norm(self.conv(2 * x)))
+        for i, stage in enumerate(self.features["stages"]):
+            x = stage(x, scale=0.5 * i) if i < 2 else self.dropout(stage(x + self.shift))
+        return self.classifier(F.dropout(x.mean((2, 3)), 0.1, self.training))
+
+
+NET_BLOCKS = [f"features.stages.{i}" for i in range(3)]
+
+
+def head(task: Task) -> nn.Module:
+    return ImageHead(12, task.num_outputs)
+
+
+def chain_and_original(
+    module: nn.Module, stem: str, blocks: Sequence[str], inputs: Tensor, training: bool
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Outputs of stem and blocks, one after the other; and those of the submodules during the original's forward."""
+    module = module.train(training)
+    backbone = from_module(module, stem=stem, blocks=blocks, head=head)
+    assert isinstance(backbone, Backbone)
+    seen: list[Tensor] = []
+    original = copy.deepcopy(module)
+    for name in [stem, *blocks]:
+        # As it was when it was given out: what follows may change it in place.
+        original.get_submodule(name).register_forward_hook(lambda m, i, out: seen.append(out.clone()))
+    torch.manual_seed(1)
+    original(inputs)
+    torch.manual_seed(1)
+    outputs = [inputs]
+    for part in [backbone.make_stem(), *(backbone.make_block(l) for l in range(backbone.num_blocks))]:
+        outputs.append(part.train(training)(outputs[-1]))
+    return outputs[1:], seen
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_chain_computes_exactly_what_the_original_does(training: bool) -> None:
+    torch.manual_seed(0)
+    outputs, seen = chain_and_original(Net(), "conv", NET_BLOCKS, torch.randn(2, 3, 33, 47), training)
+    assert len(outputs) == len(seen) == 4
+    for output, expected in zip(outputs, seen, strict=True):
+        assert torch.equal(output, expected)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_sequential_is_a_chain(training: bool) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(unit(3, 8), unit(8, 8), nn.MaxPool2d(2), unit(8, 12), nn.Flatten())
+    outputs, seen = chain_and_original(module, "0", ["1", "3"], torch.randn(2, 3, 33, 47), training)
+    for output, expected in zip(outputs, seen, strict=True):
+        assert torch.equal(output, expected)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_real_network_is_a_chain(training: bool) -> None:
+    """EfficientNet-B0 of efficientnet_pytorch 0.7.1, which drops connections at random, as deep as it goes."""
+    efficientnet = pytest.importorskip("efficientnet_pytorch")
+    torch.manual_seed(0)
+    module = efficientnet.EfficientNet.from_name("efficientnet-b0")
+    blocks = [f"_blocks.{i}" for i in range(16)]
+    outputs, seen = chain_and_original(module, "_bn0", blocks, torch.randn(2, 3, 65, 97), training)
+    for output, expected in zip(outputs, seen, strict=True):
+        assert torch.equal(output, expected)
+
+
+def test_every_part_is_a_copy_with_the_modules_weights() -> None:
+    module = Net()
+    before = copy.deepcopy(module.state_dict())
+    backbone = from_module(module, stem="conv", blocks=NET_BLOCKS, head=head)
+    first, second = backbone.make_block(1), backbone.make_block(1)
+    expected = dict(module.features["stages"][1].named_parameters())
+    for block in (first, second):
+        found = list(block.parameters())
+        assert len(found) == len(expected)
+        assert all(torch.equal(a, b) for a, b in zip(found, expected.values(), strict=True))
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.fill_(9.0)
+    assert not any((p == 9.0).any() for p in second.parameters())
+    # Neither cutting nor training a candidate touches the user's module.
+    assert module.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+def test_the_users_module_keeps_its_mode() -> None:
+    module = Net().eval()
+    from_module(module, stem="conv", blocks=NET_BLOCKS, head=head)
+    assert not any(m.training for m in module.modules())
+
+
+def test_a_factory_is_called_once_and_not_before_it_is_needed() -> None:
+    calls = []
+
+    def make() -> nn.Module:
+        calls.append(1)
+        return Net()
+
+    backbone = from_module(make, stem="conv", blocks=NET_BLOCKS, head=head)
+    assert (backbone.num_blocks, backbone.taps, calls) == (3, (2,), [])
+    backbone.make_stem()
+    backbone.make_block(0)
+    assert calls == [1]
+
+
+def test_parts_register_submodules_in_the_order_of_execution() -> None:
+    """Nested names that alternate would otherwise be grouped by their parent."""
+
+    class Alternating(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.ModuleList([nn.BatchNorm2d(3) for _ in range(3)])
+            self.b = nn.ModuleList([nn.BatchNorm2d(3) for _ in range(2)])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.a[2](self.b[1](self.a[1](self.b[0](self.a[0](x)))))
+
+    block = from_module(Alternating(), stem="a.0", blocks=["a.2"], head=head).make_block(0)
+    assert [name for name, _ in block.named_children()] == ["b_0", "a_1", "b_1", "a_2"]
+
+
+def test_a_cut_network_trains_in_a_supernet() -> None:
+    torch.manual_seed(0)
+    backbone = from_module(Net(), stem="conv", blocks=NET_BLOCKS, head=head)
+    tasks = [Task(name=name, num_outputs=2, loss="l1", metrics=("rmse",)) for name in ("a", "b")]
+    supernet = Supernet(backbone, tasks, affine_last_norm=False)
+    routing_LTC = torch.full((3, 2, 2), 0.5, requires_grad=True)
+    outputs = supernet(torch.randn(2, 3, 33, 47), routing_LTC)
+    sum(out.square().sum() for out in outputs.values()).backward()
+    assert routing_LTC.grad is not None
+    assert all(p.grad is not None for p in supernet.parameters())
+
+
+class Skip(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = unit(3, 4), unit(4, 4), unit(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.a(x)
+        return self.c(self.b(a) + a)
+
+
+class SkipFromInput(Skip):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.b(self.a(x)) + x.mean())
+
+
+class Twice(Skip):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.b(self.b(self.a(x))))
+
+
+class Branches(Skip):
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.a(x)
+        return self.c(a) + self.b(a)
+
+
+class Uncalled(Skip):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.a(x))
+
+
+class ControlFlow(Skip):
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x)
+        if x.mean() > 0:  # not a chain: the line that the message names
+            x = self.b(x)
+        return self.c(x)
+
+
+class Mode(Skip):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(F.dropout(self.b(self.a(x)), 0.5, self.training))
+
+
+class InPlace(Skip):
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.b(self.a(x))
+        x.relu_()
+        return self.c(x)
+
+
+class TwoInputs(Skip):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.c(self.b(self.a(x + y)))
+
+
+class Several(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.c = Pair(), unit(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = self.a(x)
+        return self.c(first + second)
+
+
+class Pair(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+class SharedNorm(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.norm = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.c = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.norm(self.b(self.norm(self.a(x)))))
+
+
+def tied() -> nn.Module:
+    module = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+    module[2].weight = module[1].weight
+    return module
+
+
+def same_module() -> nn.Module:
+    layer = nn.Conv2d(3, 3, 1)
+    return nn.Sequential(nn.Identity(), layer, layer)
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "message"),
+    [
+        (Skip, ["a", "b", "c"], r"Skip: a connection skips the cut at b: a\(x\) is used after it by add\(b, a\)"),
+        (SkipFromInput, ["a", "b", "c"], r"SkipFromInput: .* cut at a: the input x is used after it by mean\(x\)"),
+        (Twice, ["a", "b", "c"], r"Twice: forward calls b 2 times"),
+        (Uncalled, ["a", "b", "c"], r"Uncalled: forward calls b 0 times"),
+        (Skip, ["b", "a", "c"], r"Skip: name stem and blocks in the order of their calls: a, b, c"),
+        (Branches, ["a", "c", "b"], r"Branches: the output of c does not reach b"),
+        (
+            ControlFlow,
+            ["a", "b", "c"],
+            r"ControlFlow cannot be traced at .*test_from_module\.py, line \d+: .*control flow",
+        ),
+        (Mode, ["a", "b", "c"], r"Mode: forward has dropout\(.*True.*\) in training and dropout\(.*False.*\) in eval"),
+        (InPlace, ["a", "b", "c"], r"InPlace: relu_\(b\) changes a value in place and its result is not used"),
+        (TwoInputs, ["a", "b", "c"], r"TwoInputs: c depends on the inputs x, y: a backbone has exactly one"),
+        (Several, ["a", "c"], r"Several: a returns several values"),
+        (SharedNorm, ["a", "b", "c"], r"SharedNorm: the parts b and c share norm\.weight"),
+        (tied, ["0", "1", "2"], r"Sequential: the parts 1 and 2 share 1\.weight and 2\.weight"),
+        (same_module, ["0", "1", "2"], r"Sequential: 2 and 1 are the same module"),
+        (Skip, ["a", "b", "d"], r"Skip has no submodule 'd'; its children are: a, b, c"),
+        (Skip, ["a", "b", "b"], r"Skip: b is named twice"),
+        (Skip, ["a", "b", "b.1"], r"Skip: b\.1 lies inside b"),
+    ],
+)
+def test_what_is_not_a_chain_is_refused_with_its_reason(
+    make: Callable[[], nn.Module], names: list[str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        from_module(make(), stem=names[0], blocks=names[1:], head=head)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_place_that_cannot_be_traced_is_the_users_line() -> None:
+    with pytest.raises(InputError) as caught:
+        from_module(ControlFlow(), stem="a", blocks=["b", "c"], head=head)
+    number = int(str(caught.value).split(", line ")[1].split(":")[0])
+    with open(__file__) as source:
+        assert "the line that the message names" in source.readlines()[number - 1]
+
+
+def test_a_skip_that_both_ends_share_a_part_with_is_no_skip() -> None:
+    """The advice of the message: the same module, cut elsewhere."""
+    assert from_module(Skip(), stem="a", blocks=["c"], head=head).num_blocks == 1
+
+
+@pytest.mark.parametrize("taps", [(), (0,), (2, 1), (1, 1), (0, 2), (-1, 1)])
+def test_taps_that_are_not_ascending_to_the_last_block_are_refused(taps: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"taps is .*, must be indices of blocks, ascending, the last one 1"):
+        ModuleBackbone(Skip, "a", ("b", "c"), taps, head)
+
+
+@pytest.mark.parametrize(("blocks", "message"), [([], "blocks is empty"), ("bc", "blocks is the string 'bc'")])
+def test_blocks_have_to_be_names(blocks: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        from_module(Skip(), stem="a", blocks=blocks, head=head)
