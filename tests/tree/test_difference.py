@@ -99,6 +99,10 @@ def test_the_difference_reads_well():
     assert describe_difference(outsider, shared) == [
         "left parts from right, mean and sum at block2 in the first tree, shares every block in the second"
     ]
+    three = BranchTree.from_choices(tasks, [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]])
+    assert describe_difference(shared, three) == [
+        "left, right and mean share every block with sum in the first tree, part at block1 in the second"
+    ]
     halves = BranchTree.from_choices(tasks, [[0, 0, 1, 1]] * 3)
     assert describe_difference(shared, halves) == [
         "left and right share every block with mean and sum in the first tree, part at block0 in the second"
