@@ -1,0 +1,54 @@
+"""The tasks that every sample is labelled for, and the names behind the class numbers."""
+
+from typing import Literal
+
+SceneTask = Literal["semseg", "parts", "depth", "normals", "edge", "sal"]
+TASKS: tuple[SceneTask, ...] = ("semseg", "parts", "depth", "normals", "edge", "sal")
+
+IGNORE = 255
+"""The label of a pixel that belongs to no class in `semseg` and `parts`; the renderer itself never gives it."""
+
+SEMSEG_CLASSES = (
+    "sky",
+    "ground",
+    "road",
+    "floor",
+    "wall",
+    "ceiling",
+    "picture",
+    "table",
+    "chair",
+    "lamp",
+    "person",
+    "tree",
+    "car",
+    "house",
+    "thing",
+)
+
+FOREGROUND_CLASSES = ("table", "chair", "lamp", "person", "tree", "car", "house", "thing")
+"""The classes whose objects can be salient; the others are the stage they stand on."""
+
+PARTS = (
+    "background",
+    "head",
+    "torso",
+    "upper_arm",
+    "lower_arm",
+    "upper_leg",
+    "lower_leg",
+    "top",
+    "back",
+    "support",
+    "shade",
+    "trunk",
+    "crown",
+    "body",
+    "cabin",
+    "wheel",
+    "walls",
+    "roof",
+    "opening",
+)
+"""The first six after the background are a person's, as in PASCAL human parts. "top" is a table's top and a chair's
+seat, "support" what carries a table, a chair or a lamp, "opening" a house's door or window; things have no parts."""
