@@ -12,9 +12,10 @@ Labels may be missing twice over. A sample without a label for a task takes no p
 (`nas.tasks.ignore`).
 """
 
+from nas.tasks.digits import digit_tasks
 from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
 from nas.tasks.multi_task_loss import task_losses
 from nas.tasks.task import Task
 
-__all__ = ["LOSSES", "METRICS", "LossFunction", "Task", "task_losses"]
+__all__ = ["LOSSES", "METRICS", "LossFunction", "Task", "digit_tasks", "task_losses"]

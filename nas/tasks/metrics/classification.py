@@ -19,7 +19,7 @@ def accuracy(task: Task) -> MulticlassAccuracy:
 
 
 def f1(task: Task) -> MulticlassF1Score:
-    """Mean of the classes' F1 = 2 TP / (2 TP + FP + FN), over the classes that occur."""
+    """Mean of the classes' F1 = 2 TP / (2 TP + FP + FN), over the classes that occur in labels or outputs."""
     return _F1(task.num_outputs, average="macro")
 
 
@@ -33,24 +33,35 @@ def binary_f1(task: Task) -> BinaryF1Score:
     return _BinaryF1()
 
 
+# Each skips a batch without values, because torchmetrics cannot count one.
+
+
 class _Accuracy(MulticlassAccuracy):
     def update(self, outputs: Tensor, labels: Tensor) -> None:
-        super().update(*_most_likely(outputs, labels))
+        chosen, known = _most_likely(outputs, labels)
+        if len(known):
+            super().update(chosen, known)
 
 
 class _F1(MulticlassF1Score):
     def update(self, outputs: Tensor, labels: Tensor) -> None:
-        super().update(*_most_likely(outputs, labels))
+        chosen, known = _most_likely(outputs, labels)
+        if len(known):
+            super().update(chosen, known)
 
 
 class _BinaryAccuracy(BinaryAccuracy):
     def update(self, outputs: Tensor, labels: Tensor) -> None:
-        super().update(*_positive(outputs, labels))
+        chosen, known = _positive(outputs, labels)
+        if len(known):
+            super().update(chosen, known)
 
 
 class _BinaryF1(BinaryF1Score):
     def update(self, outputs: Tensor, labels: Tensor) -> None:
-        super().update(*_positive(outputs, labels))
+        chosen, known = _positive(outputs, labels)
+        if len(known):
+            super().update(chosen, known)
 
 
 def _most_likely(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

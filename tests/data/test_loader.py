@@ -1,0 +1,84 @@
+"""The order of an epoch follows from its seed and number alone."""
+
+from collections.abc import Iterable
+from itertools import chain
+
+import pytest
+import torch
+
+from nas.data.batch import Batch, Sample
+from nas.data.loader import batches
+from nas.data.seeds import derive_seed
+from nas.data.tensors import MaskedTensors
+from nas.errors import InputError
+
+NUMBERS = MaskedTensors(torch.arange(50), {"parity": torch.arange(50) % 2})
+
+
+class OneByOne:
+    """The same samples, without the bulk method."""
+
+    def __len__(self) -> int:
+        return len(NUMBERS)
+
+    def __getitem__(self, index: int) -> Sample:
+        return NUMBERS[index]
+
+
+def _order(loader: Iterable[Batch]) -> list[list[int]]:
+    return [batch.inputs.tolist() for batch in loader]
+
+
+def _shuffled(seed: int = 0, epoch: int = 0, num_workers: int = 0) -> list[list[int]]:
+    loader = batches(NUMBERS, 8, seed=seed, epoch=epoch, shuffle=True, drop_last=False, num_workers=num_workers)
+    return _order(loader)
+
+
+def test_an_epoch_is_a_permutation_that_seed_and_epoch_decide() -> None:
+    first = _shuffled()
+    assert sorted(chain.from_iterable(first)) == list(range(50))
+    assert [len(batch) for batch in first] == [8] * 6 + [2]
+    torch.rand(3)
+    assert _shuffled() == first
+    others = [_shuffled(epoch=1), _shuffled(seed=1), _shuffled(seed=1, epoch=1)]
+    assert all(a != b for i, a in enumerate([first, *others]) for b in others[i:])
+
+
+def test_going_through_it_again_gives_the_same_batches_and_leaves_the_ambient_generator_alone() -> None:
+    loader = batches(NUMBERS, 8, seed=0, epoch=3, shuffle=True, drop_last=False)
+    state = torch.get_rng_state()
+    assert _order(loader) == _order(loader)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_workers_do_not_change_the_order() -> None:
+    assert _shuffled(num_workers=1) == _shuffled()
+
+
+def test_bulk_and_single_samples_give_the_same_batches() -> None:
+    arguments = {"seed": 2, "epoch": 0, "shuffle": True, "drop_last": True}
+    for bulk, single in zip(batches(NUMBERS, 8, **arguments), batches(OneByOne(), 8, **arguments), strict=True):
+        assert torch.equal(bulk.inputs, single.inputs)
+        assert torch.equal(bulk.labels["parity"], single.labels["parity"])
+        assert torch.equal(bulk.labels["parity"], bulk.inputs % 2)
+
+
+def test_without_shuffling_samples_keep_their_order_and_the_rest_can_be_dropped() -> None:
+    loader = batches(NUMBERS, 8, seed=0, epoch=0, shuffle=False, drop_last=True)
+    assert list(chain.from_iterable(_order(loader))) == list(range(48))
+
+
+def test_batch_sizes_that_give_no_batch_are_refused() -> None:
+    with pytest.raises(InputError, match="at least 1; found 0"):
+        batches(NUMBERS, 0, seed=0, epoch=0, shuffle=True, drop_last=False)
+    with pytest.raises(InputError, match="batch_size 51 is more than the 50 samples"):
+        batches(NUMBERS, 51, seed=0, epoch=0, shuffle=True, drop_last=True)
+
+
+def test_seeds_of_different_purposes_differ() -> None:
+    purposes = [(0,), ("0",), (0, 0), (0, 1), (1, 0), ("a", "b"), ("ab",), ("a,b",), (10,), (1, 0, "")]
+    seeds = [derive_seed(*parts) for parts in purposes]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    # Pinned, so that a resumed run on another machine or version sees the same data.
+    assert derive_seed("batches", 0, 0) == 5446010815100379146

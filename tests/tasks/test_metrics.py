@@ -1,0 +1,85 @@
+"""Metrics agree with their formulas, over the entries that hold a value, however the batches are cut."""
+
+import math
+
+import pytest
+import torch
+import torchmetrics
+
+from nas.tasks import METRICS, Task
+
+HIGHER_IS_BETTER = {
+    "accuracy": True,
+    "f1": True,
+    "binary_accuracy": True,
+    "binary_f1": True,
+    "rmse": False,
+    "mae": False,
+    "psnr": True,
+}
+NAN = math.nan
+
+
+def _metric(name: str, num_outputs: int) -> torchmetrics.Metric:
+    return METRICS[name](Task(name="task", num_outputs=num_outputs, loss="mse", metrics=(name,)))
+
+
+def test_every_metric_says_which_way_is_better() -> None:
+    assert {name: _metric(name, 3).higher_is_better for name in METRICS} == HIGHER_IS_BETTER
+
+
+def test_accuracy_and_f1_of_classes() -> None:
+    outputs = torch.eye(3)[torch.tensor([0, 0, 1, 2, 2, 1])]
+    labels = torch.tensor([0, 1, 1, 2, -1, 255])
+    expected_f1 = (2 / 3 + 2 / 3 + 1) / 3
+    for name, expected in [("accuracy", 3 / 4), ("f1", expected_f1)]:
+        metric = _metric(name, 3)
+        metric.update(outputs[:2], labels[:2])
+        metric.update(outputs[2:], labels[2:])
+        assert metric.compute().item() == pytest.approx(expected)
+
+
+def test_accuracy_of_dense_labels_weighs_pixels_alike() -> None:
+    outputs = torch.zeros(2, 3, 2, 2)
+    outputs[:, 1] = 1
+    labels = torch.tensor([[[1, 1], [1, 0]], [[255, 255], [-1, 2]]])
+    metric = _metric("accuracy", 3)
+    for row in range(2):
+        metric.update(outputs[row : row + 1], labels[row : row + 1])
+    assert metric.compute().item() == pytest.approx(3 / 5)
+
+
+def test_binary_metrics_cut_at_logit_zero_even_if_all_outputs_look_like_probabilities() -> None:
+    outputs = torch.tensor([[0.2, 0.4], [0.1, 0.9]])
+    labels = torch.tensor([[1, 1], [255, 0]])
+    for name, expected in [("binary_accuracy", 2 / 3), ("binary_f1", 4 / 5)]:
+        for kind in (torch.int64, torch.float32):
+            metric = _metric(name, 2)
+            metric.update(outputs, labels.to(kind))
+            assert metric.compute().item() == pytest.approx(expected)
+
+
+def test_errors_are_pooled_over_entries_that_have_a_value() -> None:
+    outputs = torch.tensor([[[[0.5, 0.0], [1.0, 1.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
+    labels = torch.tensor([[[[0.0, 0.0], [1.0, NAN]]], [[[NAN, NAN], [NAN, 1.0]]]])
+    squared, absolute = (0.25 + 0 + 0 + 1) / 4, (0.5 + 0 + 0 + 1) / 4
+    expected = {"rmse": math.sqrt(squared), "mae": absolute, "psnr": -10 * math.log10(squared)}
+    for name, value in expected.items():
+        metric = _metric(name, 1)
+        for row in range(2):
+            metric.update(outputs[row : row + 1], labels[row : row + 1])
+        assert metric.compute().item() == pytest.approx(value)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_batch_without_values_changes_nothing(name: str) -> None:
+    classes = name in ("accuracy", "f1")
+    outputs = torch.linspace(-1, 1, 24).reshape(4, 3, 2)
+    labels = torch.ones(4, 2, dtype=torch.int64) if classes else torch.ones(4, 3, 2)
+    nothing = torch.full_like(labels, 255 if classes or name.startswith("binary") else NAN)
+    plain, interrupted = _metric(name, 3), _metric(name, 3)
+    plain.update(outputs, labels)
+    interrupted.update(outputs, nothing)
+    interrupted.update(outputs, labels)
+    interrupted.update(outputs[:0], labels[:0])
+    assert plain.compute() == interrupted.compute()
