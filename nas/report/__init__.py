@@ -1,0 +1,40 @@
+"""Pictures for papers and slides: branch trees and fronts, and the same trees as graphs for other programs.
+
+>>> from nas.report import draw_front, draw_tree, save_figure, save_tree
+>>> from nas.tree import BranchTree
+>>> tree = BranchTree.from_choices(["semseg", "depth", "edge"], [[0, 0, 0], [0, 0, 1]])
+>>> save_tree(tree, "tree.svg")  # doctest: +SKIP
+>>> draw_tree(tree, title="Found on NYUv2").get_facecolor()
+(1.0, 1.0, 1.0, 1.0)
+
+- `draw_tree`, `draw_front`: matplotlib figures, made without pyplot and without any global state;
+- `save_tree` (png, svg, pdf, dot, graphml), `save_figure` (png, svg, pdf): written whole or not at all, and the
+  same bytes for the same tree.
+
+Only what draws needs matplotlib (``pip install 'branched-nas[plot]'``), and says so where it is missing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from nas.report.save import save_figure, save_tree
+
+if TYPE_CHECKING:
+    from nas.report.front import draw_front
+    from nas.report.picture import draw_tree
+
+__all__ = ["draw_front", "draw_tree", "save_figure", "save_tree"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what draws when it is asked for, because graphs are written without matplotlib, too."""
+    if name not in ("draw_front", "draw_tree"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import nas.report.canvas  # noqa: F401, first, because it says what to install if matplotlib is missing
+
+    if name == "draw_tree":
+        from nas.report.picture import draw_tree
+
+        return draw_tree
+    from nas.report.front import draw_front
+
+    return draw_front

@@ -1,0 +1,159 @@
+"""A page in points on which shapes and text are drawn: the only module of the tree's picture that knows matplotlib."""
+
+import io
+import math
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, NamedTuple
+
+from nas.errors import InputError
+
+
+class MissingMatplotlib(InputError, ImportError):
+    """What the user has to install; an ImportError, too, for who can do without pictures."""
+
+
+try:
+    import matplotlib.style
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Curve
+    from matplotlib.textpath import text_to_path
+except ImportError as error:
+    raise MissingMatplotlib("pictures need matplotlib; install it with: pip install 'branched-nas[plot]'") from error
+
+# The font that comes with matplotlib, so that a picture is the same on every machine.
+FONT = "DejaVu Sans"
+
+# Text stays text, and the same figure gives the same bytes.
+SAVE_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "branched-nas", "pdf.fonttype": 42}
+NO_DATE = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+
+Point = tuple[float, float]
+Align = Literal["left", "center", "right"]
+
+
+class TextStyle(NamedTuple):
+    """Size in points."""
+
+    size: float
+    colour: str
+    bold: bool = False
+
+
+class Canvas:
+    """Shapes and text in points, x to the right, y downwards; the page becomes as large as what is drawn.
+
+    Attributes:
+        left, top, right, bottom: the extent of what has been drawn so far.
+    """
+
+    def __init__(self) -> None:
+        self._figure = Figure(facecolor="white")
+        self._figure.set_layout_engine("none")
+        self._axes = self._figure.add_axes((0, 0, 1, 1))
+        self._axes.set_axis_off()
+        self.left = self.top = math.inf
+        self.right = self.bottom = -math.inf
+
+    def figure(self, margin: float) -> Figure:
+        """The page: what was drawn, with a margin around it."""
+        left, right, top, bottom = self.left - margin, self.right + margin, self.top - margin, self.bottom + margin
+        self._figure.set_size_inches((right - left) / 72, (bottom - top) / 72)
+        self._axes.set(xlim=(left, right), ylim=(bottom, top))
+        return self._figure
+
+    def polygon(self, vertices: Sequence[Point], colour: str) -> None:
+        self._extend(vertices)
+        self._axes.add_patch(PathPatch(Curve([*vertices, vertices[0]], closed=True), facecolor=colour, linewidth=0))
+
+    def curve(self, points: Sequence[Point], colour: str, thickness: float) -> None:
+        """A straight line to the second point, a cubic Bezier curve to the last but one, a straight line to the end."""
+        self._extend(points)
+        codes = [Curve.MOVETO, Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4, Curve.LINETO]
+        patch = PathPatch(Curve(points, codes), edgecolor=colour, facecolor="none", linewidth=thickness)
+        self._axes.add_patch(patch)
+
+    def text(
+        self, x: float, y: float, text: str, style: TextStyle, align: Align = "left", *, slanted: bool = False
+    ) -> None:
+        """Text on one line: (x, y) is the left end, the middle or the right end of its middle height.
+
+        Slanted text rises to the right by 45 degrees.
+        """
+        width = text_width(text, style)
+        cos, sin = (math.sqrt(0.5), -math.sqrt(0.5)) if slanted else (1.0, 0.0)
+        start = {"left": 0.0, "center": -width / 2, "right": -width}[align]
+        half = 0.6 * style.size
+        self._extend(
+            (x + along * cos - across * sin, y + along * sin + across * cos)
+            for along in (start, start + width)
+            for across in (-half, half)
+        )
+        self._axes.text(
+            x,
+            y,
+            text,
+            color=style.colour,
+            fontproperties=_font(style),
+            horizontalalignment=align,
+            verticalalignment="center_baseline",
+            rotation=45 if slanted else 0,
+            rotation_mode="anchor",
+            parse_math=False,
+            usetex=False,
+        )
+
+    def _extend(self, points: Iterable[Point]) -> None:
+        for x, y in points:
+            self.left, self.right = min(self.left, x), max(self.right, x)
+            self.top, self.bottom = min(self.top, y), max(self.bottom, y)
+
+
+def text_width(text: str, style: TextStyle) -> float:
+    """Width in points."""
+    return float(text_to_path.get_text_width_height_descent(text, _font(style), False)[0])
+
+
+def shortened(text: str, style: TextStyle, room: float) -> str:
+    """The text, with an ellipsis in its middle if it is wider than ``room`` points.
+
+    Characters that cannot be printed (a line break) are replaced.
+    """
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    if text_width(text, style) <= room:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        cut = text[: (kept + 1) // 2] + "…" + text[len(text) - kept // 2 :]
+        if text_width(cut, style) <= room:
+            return cut
+    return "…"
+
+
+def wrapped(text: str, style: TextStyle, room: float) -> list[str]:
+    """The text in lines of at most ``room`` points, broken between words."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and text_width(f"{lines[-1]} {word}", style) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return [shortened(line, style, room) for line in lines]
+
+
+def _font(style: TextStyle) -> FontProperties:
+    return FontProperties(family=FONT, size=style.size, weight="bold" if style.bold else "normal")
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The figure as a ``png``, ``svg`` or ``pdf`` file; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    with plain_style():
+        figure.savefig(buffer, format=kind, dpi=220, metadata=NO_DATE[kind])
+    return buffer.getvalue()
+
+
+def plain_style() -> AbstractContextManager[None]:
+    """Matplotlib's own defaults and `SAVE_STYLE`, whatever style the user has set."""
+    return matplotlib.style.context(SAVE_STYLE, after_reset=True)
