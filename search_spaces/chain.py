@@ -137,11 +137,8 @@ def _check_unshared(module: nn.Module, part: list[fx.Node], name: str, owners: d
         if node.op == "get_attr":
             tensors = [(str(node.target), operator.attrgetter(str(node.target))(module))]
         elif node.op == "call_module":
-            submodule, prefix = module.get_submodule(str(node.target)), f"{node.target}."
-            tensors = [
-                *submodule.named_parameters(prefix=prefix[:-1], remove_duplicate=False),
-                *submodule.named_buffers(prefix=prefix[:-1], remove_duplicate=False),
-            ]
+            submodule, prefix = module.get_submodule(str(node.target)), str(node.target)
+            tensors = [*submodule.named_parameters(prefix), *submodule.named_buffers(prefix)]
         else:
             continue
         for tensor_name, tensor in tensors:

@@ -100,6 +100,26 @@ def _conv_macs(backbone: Backbone, inputs: torch.Tensor) -> list[int]:
     return counts
 
 
+def test_heads_read_24_channels_at_stride_4_and_128_at_stride_16() -> None:
+    backbone = MobileNetV2()
+    assert backbone.taps == (2, 17)
+    with torch.device("meta"):
+        x, shapes = backbone.make_stem()(torch.zeros(2, 3, 64, 96)), []
+        for l in range(18):
+            x = backbone.make_block(l)(x)
+            shapes.append(tuple(x.shape))
+    assert [shapes[l] for l in backbone.taps] == [(2, 24, 16, 24), (2, 128, 4, 6)]
+
+
+def test_dropout_is_in_r_aspp_and_in_training_only() -> None:
+    x = torch.randn(2, 320, 4, 4)
+    for dropout, differs in ((0.0, False), (0.5, True)):
+        block = MobileNetV2(dropout=dropout).make_block(17)
+        assert torch.equal(block(x), block(x)) != differs
+        block.eval()
+        assert torch.equal(block(x), block(x))
+
+
 def test_dilation_rates_at_output_stride_16() -> None:
     rates = [
         next(m.dilation[0] for m in MobileNetV2().make_block(l).modules() if getattr(m, "kernel_size", 0) == (3, 3))
@@ -127,9 +147,9 @@ def test_dilated_features_are_those_of_the_strided_network_at_every_nth_place(ou
 
 @pytest.mark.parametrize(
     ("width", "last_channels", "published"),
-    # Parameters in millions of torchvision's mobilenet_v2 and timm's mobilenetv2_050 and _140, with their classifier:
-    # a 1x1 convolution with BatchNorm and a linear layer to 1000.
-    [(1.0, 1280, 3.504872), (0.5, 1280, 1.97), (1.4, 1792, 6.11)],
+    # Parameters in millions of torchvision's mobilenet_v2 and timm's mobilenetv2_035, _050 and _140, with their
+    # classifier: a 1x1 convolution with BatchNorm and a linear layer to 1000.
+    [(1.0, 1280, 3.504872), (0.35, 1280, 1.68), (0.5, 1280, 1.97), (1.4, 1792, 6.11)],
 )
 def test_width_multiplies_channels_as_in_published_models(width: float, last_channels: int, published: float) -> None:
     backbone = MobileNetV2(width=width)
