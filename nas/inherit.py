@@ -60,9 +60,11 @@ def inherit_weights(network: BranchedNetwork, supernet: Supernet, logits_LTC: Te
 
 
 def _load_with_affine(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    missing = module.load_state_dict(state, strict=False).missing_keys
+    missing, unexpected = module.load_state_dict(state, strict=False)
+    assert not unexpected, f"the network has no {unexpected}"
     for key in missing:
         owner, _, field = key.rpartition(".")
         norm = module.get_submodule(owner)
         assert isinstance(norm, _BatchNorm), f"the supernet has no {key}"
+        assert field in ("weight", "bias"), f"the supernet has no {key}"
         (nn.init.ones_ if field == "weight" else nn.init.zeros_)(getattr(norm, field))

@@ -1,7 +1,7 @@
 """Measuring what a backbone's parts cost, with fvcore, on the discrete modules in evaluation mode."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -109,24 +109,33 @@ def count_module(module: nn.Module, inputs: tuple[Tensor, ...]) -> PartCost:
 
 
 def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, Tensor]:
-    was_training = module.training
-    module.eval()
-    with torch.no_grad():
-        analysis = FlopCountAnalysis(module, inputs).uncalled_modules_warnings(False)
-        analysis.unsupported_ops_warnings(False).tracer_warnings("none")
-        logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
-        counted = {name: round(count) for name, count in analysis.by_operator().items()}
-        unsupported = {_short(name): calls for name, calls in analysis.unsupported_ops().items()}
-        output: Tensor = module(*inputs)
-    cost = PartCost(
-        macs=sum(counted.get(name, 0) for name in MAC_OPERATORS),
-        params=sum(parameter.numel() for parameter in module.parameters()),
-        by_operator=counted,
-        unsupported=unsupported,
-        activation_bytes=activation_bytes(module, inputs),
-    )
-    module.train(was_training)
+    with _evaluation_mode(module):
+        with torch.no_grad():
+            analysis = FlopCountAnalysis(module, inputs).uncalled_modules_warnings(False)
+            analysis.unsupported_ops_warnings(False).tracer_warnings("none")
+            counted = {name: round(count) for name, count in analysis.by_operator().items()}
+            unsupported = {_short(name): calls for name, calls in analysis.unsupported_ops().items()}
+            output: Tensor = module(*inputs)
+        cost = PartCost(
+            macs=sum(counted.get(name, 0) for name in MAC_OPERATORS),
+            params=sum(parameter.numel() for parameter in module.parameters()),
+            by_operator=counted,
+            unsupported=unsupported,
+            activation_bytes=activation_bytes(module, inputs),
+        )
     return cost, output
+
+
+@contextmanager
+def _evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and then every submodule's own mode again."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
 
 
 def _short(operator: str) -> str:

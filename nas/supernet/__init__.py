@@ -5,13 +5,13 @@ A routing is data: `sample_routing` draws one from logits, `one_hot_routing` mak
 """
 
 from nas.supernet.routing import one_hot_routing, own_copy_routing, sample_routing
-from nas.supernet.supernet import Supernet, reset_running_statistics, without_last_affine
+from nas.supernet.supernet import Supernet, remove_last_affine, reset_running_statistics
 
 __all__ = [
     "Supernet",
     "one_hot_routing",
     "own_copy_routing",
+    "remove_last_affine",
     "reset_running_statistics",
     "sample_routing",
-    "without_last_affine",
 ]

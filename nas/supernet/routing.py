@@ -10,9 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def sample_routing(
-    logits_LTC: Tensor, temperature: float, *, hard: bool, generator: torch.Generator | None = None
-) -> Tensor:
+def sample_routing(logits_LTC: Tensor, temperature: float, *, hard: bool, generator: torch.Generator) -> Tensor:
     """One Gumbel-softmax sample per block and task (Jang et al., 2017; Maddison et al., 2017).
 
         routing = softmax((logits + g) / temperature),  g ~ Gumbel(0, 1)
@@ -31,10 +29,12 @@ def sample_routing(
     exponential = torch.empty(logits_LTC.shape, dtype=logits_LTC.dtype).exponential_(generator=generator)
     # An exponential sample can be exactly 0, whose logarithm would make the softmax NaN.
     gumbel = -exponential.clamp_min(torch.finfo(exponential.dtype).tiny).log()
-    soft = functional.softmax((logits_LTC + gumbel.to(logits_LTC.device)) / temperature, dim=-1)
+    noisy_LTC = logits_LTC + gumbel.to(logits_LTC.device)
+    soft = functional.softmax(noisy_LTC / temperature, dim=-1)
     if not hard:
         return soft
-    one_hot = functional.one_hot(soft.argmax(dim=-1), soft.shape[-1]).to(soft.dtype)
+    # Not the soft sample's arg-max: at a high temperature rounding makes its entries equal, and the first would win.
+    one_hot = functional.one_hot(noisy_LTC.argmax(dim=-1), noisy_LTC.shape[-1]).to(soft.dtype)
     # The bracket is exactly zero in value, so the forward routing is exactly one-hot.
     return one_hot + (soft - soft.detach())
 

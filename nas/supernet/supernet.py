@@ -50,8 +50,8 @@ class Supernet(nn.Module):
         if not affine_last_norm:
             for candidates in self.blocks:
                 assert isinstance(candidates, nn.ModuleList)
-                for i, candidate in enumerate(candidates):
-                    candidates[i] = without_last_affine(candidate)
+                for candidate in candidates:
+                    remove_last_affine(candidate)
         self.heads = nn.ModuleDict({task.name: backbone.make_head(task) for task in tasks})
 
     @property
@@ -87,7 +87,7 @@ class Supernet(nn.Module):
                 for c in used:
                     if (id(feature), c) not in outputs:
                         outputs[id(feature), c] = candidates[c](feature)
-                if weights is not None and weights[l][row][used[0]] == 1.0:
+                if weights is not None and len(used) == 1 and weights[l][row][used[0]] == 1.0:
                     mixed.append(outputs[id(feature), used[0]])
                 else:
                     mixed.append(_mix(routing_LTC[l, row], [(c, outputs[id(feature), c]) for c in used]))
@@ -115,22 +115,13 @@ def _make_candidates(backbone: Backbone, l: int, num_candidates: int, equal_star
     return [block, *(copy.deepcopy(block) for _ in range(num_candidates - 1))]
 
 
-def without_last_affine(block: nn.Module) -> nn.Module:
-    """The block with its last BatchNorm, in the order of its modules, replaced by one without scale and shift.
-
-    A block without a BatchNorm is returned as it is.
-    """
-    names = [name for name, module in block.named_modules() if isinstance(module, _BatchNorm)]
-    if not names:
-        return block
-    old = block.get_submodule(names[-1])
-    assert isinstance(old, _BatchNorm)
-    new = type(old)(old.num_features, old.eps, old.momentum, affine=False)
-    new.load_state_dict({key: value for key, value in old.state_dict().items() if key.startswith(("running", "num"))})
-    if names[-1] == "":
-        return new
-    block.set_submodule(names[-1], new)
-    return block
+def remove_last_affine(block: nn.Module) -> None:
+    """Take scale and shift from the last BatchNorm of a block, in the order of its modules, if it has one."""
+    norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+    if norms:
+        norms[-1].affine = False
+        norms[-1].register_parameter("weight", None)
+        norms[-1].register_parameter("bias", None)
 
 
 def reset_running_statistics(module: nn.Module) -> None:
