@@ -1,6 +1,7 @@
 """The bilevel search: passes over two splits in turn, with a checkpoint after every epoch."""
 
 import statistics
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -100,36 +101,48 @@ class BilevelSearch:
             probs_LTC = torch.softmax(state.logits_LTC, dim=-1)
             return expected_cost(probs_LTC, self.table, self.settings.resource).item()
 
-    def try_steps(self, state: SearchState) -> tuple[dict[str, float], int]:
+    def try_steps(self, state: SearchState) -> tuple[dict[str, float], float]:
         """One step of each kind on a first batch of each split, as in the first epoch after the warm-up.
 
         Returns:
-            the weights' losses by task, and how many such pairs of steps the whole search takes.
+            the weights' losses by task, and how many seconds the whole search would take at this pace (steps of
+            the warm-up are counted in full, though they are cheaper).
         """
         settings, epoch = self.settings, self.settings.warmup_epochs
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
         state.supernet.train()
+        start = time.perf_counter()
         batch = next(iter(self._batches("architecture", epoch)))
         routing_LTC = self._sample(state, epoch, generator)
         logits_step(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, 0.0)
+        middle = time.perf_counter()
         batch = next(iter(self._batches("train", epoch)))
-        losses = weight_step(state, batch, routing_LTC, self.tasks, settings)
-        num_steps = settings.epochs * max(1, len(self.data.split("train")) // settings.batch_size)
-        return {name: loss.item() for name, loss in losses.items()}, num_steps
+        losses = {
+            name: loss.item()
+            for name, loss in weight_step(state, batch, routing_LTC.detach(), self.tasks, settings).items()
+        }
+        end = time.perf_counter()
+        seconds = (settings.epochs - epoch) * self._num_steps("architecture") * (middle - start)
+        return losses, seconds + settings.epochs * self._num_steps("train") * (end - middle)
+
+    def _num_steps(self, split: SplitName) -> int:
+        return max(1, len(self.data.split(split)) // self.settings.batch_size)
 
     def _logits_pass(self, state: SearchState, epoch: int, generator: torch.Generator) -> dict[str, Any]:
         settings = self.settings
-        dataset = self.data.split("architecture")
-        num_steps = max(1, len(dataset) // settings.batch_size)
+        num_steps = self._num_steps("architecture")
         first = settings.warmup_epochs
         losses = _Mean(self.tasks)
         for step, batch in enumerate(self._batches("architecture", epoch)):
             progress = (epoch - first + step / num_steps) / (settings.epochs - first)
             routing_LTC = self._sample(state, epoch, generator)
-            seen, _ = logits_step(
-                state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)
+            losses.add(
+                logits_step(
+                    state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)
+                )
             )
-            losses.add(seen)
+            # At once, since logits that are NaN have no expected cost at the next step.
+            losses.require_finite(epoch)
         if settings.reset_statistics:
             reset_running_statistics(state.supernet)
         return losses.result(epoch)
@@ -175,14 +188,18 @@ class _Mean:
             self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss
             self.counts[name] = self.counts.get(name, 0) + 1
 
-    def result(self, epoch: int) -> dict[str, Any]:
-        means = {name: total / self.counts[name] for name, total in self.sums.items()}
-        for name, mean in means.items():
-            if not torch.isfinite(mean):
+    def require_finite(self, epoch: int) -> None:
+        for name, total in self.sums.items():
+            if not torch.isfinite(total):
                 raise WorkFailed(
-                    f"epoch {epoch}: the loss of {name} is {mean.item()}; lower the learning rate or check its labels"
+                    f"epoch {epoch + 1}: the loss of {name} is {total.item()}; "
+                    f"lower the learning rate or check its labels"
                 )
+
+    def result(self, epoch: int) -> dict[str, Any]:
+        self.require_finite(epoch)
+        means = {name: total / self.counts[name] for name, total in self.sums.items()}
         if not means:
-            raise WorkFailed(f"epoch {epoch}: no batch had a label of any task")
+            raise WorkFailed(f"epoch {epoch + 1}: no batch had a label of any task")
         total = weighted_sum(self.tasks, means).item()
         return {"total": total, "tasks": {name: mean.item() for name, mean in sorted(means.items())}}

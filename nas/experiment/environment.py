@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-import nas
 from nas.errors import InputError
 
 _PACKAGES = (
@@ -70,7 +69,7 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     """The commit of the project's checkout, with a plus if it has changes; None where it is installed."""
-    folder = Path(nas.__file__).parent.parent
+    folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
     try:

@@ -27,7 +27,10 @@ class Lazy:
 
     def with_argument(self, name: str, value: Any) -> "Lazy":
         """The same with one argument changed, which the target must know."""
-        known = inspect.signature(self.target).parameters
+        try:
+            known = inspect.signature(self.target).parameters
+        except ValueError:  # some of Python's own types do not say what they take
+            return Lazy(self.target, {**self.args, name: value})
         if name not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
             raise InputError(f"{self.name} has no argument {name!r}; it has {', '.join(known)}")
         return Lazy(self.target, {**self.args, name: value})

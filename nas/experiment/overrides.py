@@ -30,13 +30,19 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def apply_changes(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
-    """The experiment with every change applied in turn; see `Experiment.with_fields`."""
-    for name, value in changes.items():
-        try:
-            experiment = _changed(experiment, name.split("."), value, name)
-        except ValidationError as error:
-            raise InputError(f"{name}={value!r}: {explain(error)}") from error
-    return experiment
+    """The experiment with all changes applied at once; see `Experiment.with_fields`.
+
+    Fields are validated when all are in place, so two that only fit together can be changed in any order, and a
+    section that is replaced (``search=bmtas``) is replaced before its fields are changed.
+    """
+    if not changes:
+        return experiment
+    named = ", ".join(f"{name}={value!r}" for name, value in changes.items())
+    try:
+        changed: Experiment = _changed(experiment, [(name.split("."), value) for name, value in changes.items()], "")
+    except ValidationError as error:
+        raise InputError(f"--set {named}: {explain(error)}") from error
+    return changed
 
 
 def explain(error: ValidationError) -> str:
@@ -50,24 +56,55 @@ def explain(error: ValidationError) -> str:
     return " ".join("; ".join(parts).split())
 
 
-def _changed(owner: Any, path: list[str], value: Any, name: str) -> Any:
-    head, *rest = path
+_Change = tuple[list[str], Any]
+"""The path below an owner, and the new value."""
+
+
+def _changed(owner: Any, changes: list[_Change], place: str) -> Any:
+    """A copy of `owner`, which lies at the dotted name `place`, with changes below it."""
+    by_field: dict[str, list[_Change]] = {}
+    for (head, *rest), value in changes:
+        by_field.setdefault(head, []).append((rest, value))
+    fields = {head: _new_value(owner, head, below, place) for head, below in by_field.items()}
+    return _with(owner, fields)
+
+
+def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any:
+    known = _fields(owner)
+    name = f"{place}.{head}" if place else head
+    if known is None:
+        raise InputError(f"--set {name!r}: there is nothing below {place!r} to set")
+    # What a function takes is its own to check: its arguments may have defaults that no recipe has named.
+    if head not in known and not isinstance(owner, Lazy):
+        raise InputError(f"--set {name!r}: there is no field {head!r}; known are {', '.join(known)}")
+    current = known.get(head)
+    for rest, value in changes:
+        if not rest:
+            current = value
+    deeper = [change for change in changes if change[0]]
+    if not deeper:
+        return current
+    if any(not rest for rest, _ in changes):
+        current = (_fields(_with(owner, {head: current})) or {})[head]
+    return _changed(current, deeper, name)
+
+
+def _fields(owner: Any) -> dict[str, Any] | None:
+    """What can be set below an owner, by name; None if it has no fields."""
     if isinstance(owner, Lazy):
-        current, known = owner.args.get(head), None
-    elif isinstance(owner, BaseModel):
-        known = list(type(owner).model_fields)
-        current = getattr(owner, head) if head in known else None
-    elif isinstance(owner, tuple) and owner and isinstance(owner[0], Task):
-        known = [task.name for task in owner]
-        current = owner[known.index(head)] if head in known else None
-    else:
-        raise InputError(f"--set {name}: there is nothing below {head!r} to set")
-    if known is not None and head not in known:
-        raise InputError(f"--set {name}: there is no field {head!r}; known are {', '.join(known)}")
-    new = _changed(current, rest, value, name) if rest else value
+        return dict(owner.args)
+    if isinstance(owner, BaseModel):
+        return {name: getattr(owner, name) for name in type(owner).model_fields}
+    if isinstance(owner, tuple) and owner and isinstance(owner[0], Task):
+        return {task.name: task for task in owner}
+    return None
+
+
+def _with(owner: Any, fields: Mapping[str, Any]) -> Any:
     if isinstance(owner, Lazy):
-        return owner.with_argument(head, new)
+        for name, value in fields.items():
+            owner = owner.with_argument(name, value)
+        return owner
     if isinstance(owner, tuple):
-        return tuple(new if task.name == head else task for task in owner)
-    fields = {field: getattr(owner, field) for field in type(owner).model_fields}
-    return type(owner).model_validate({**fields, head: new})
+        return tuple(fields.get(task.name, task) for task in owner)
+    return type(owner).model_validate({**(_fields(owner) or {}), **fields})

@@ -1,0 +1,46 @@
+"""The front marks exactly the dominated points, and reads back what it wrote."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.errors import InputError
+from nas.experiment import Front, Point, Quality, make_front
+
+few = st.integers(0, 4).map(float)
+
+
+def a_point(cost: float, quality: float) -> Point:
+    return Point(
+        tree="trials/0/trees/ab.json",
+        trial=0,
+        seed=0,
+        budget=0.5,
+        cost={"macs": cost, "params": 1},
+        quality=Quality(value=quality, measure="m", kind="estimated"),
+    )
+
+
+@given(st.lists(st.tuples(few, few), min_size=1, max_size=8))
+def test_dominated_points_are_those_that_another_beats(values):
+    front = make_front([a_point(cost, quality) for cost, quality in values], "macs")
+    assert sorted((p.cost["macs"], p.quality.value) for p in front.points) == sorted(values)
+    for point in front.points:
+        c, q = point.cost["macs"], point.quality.value
+        beaten = any((c2 < c and q2 >= q) or (c2 <= c and q2 > q) for c2, q2 in values)
+        assert point.dominated == beaten
+    assert any(not point.dominated for point in front.points)
+
+
+def test_it_reads_back(tmp_path):
+    front = make_front([a_point(2, 3), a_point(1, 4)], "macs")
+    front.write(tmp_path / "front.json")
+    assert Front.read(tmp_path / "front.json") == front
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2, "resource": "macs", "points": []}', "\x00"])
+def test_a_malformed_front_is_named(tmp_path, text):
+    path = tmp_path / "front.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"front\.json"):
+        Front.read(path)

@@ -1,0 +1,92 @@
+"""Overrides change any field and validate again; whatever else is given is refused in one line."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.errors import InputError
+from nas.experiment import Experiment, apply_changes, lazy, parse_overrides
+from nas.tasks import digit_tasks
+
+
+def an_experiment() -> Experiment:
+    return Experiment(
+        tasks=digit_tasks(), backbone=lazy(dict, a=1), data=lazy(divmod), input_shape=(1, 12, 20), search="bmtas"
+    )
+
+
+def test_values_are_json_or_plain_text():
+    parsed = parse_overrides(["search.epochs=5", "search.budgets=[0.4, 0.6]", "search=bmtas", "x=a=b", "y="])
+    assert parsed == {"search.epochs": 5, "search.budgets": [0.4, 0.6], "search": "bmtas", "x": "a=b", "y": ""}
+
+
+def test_a_change_leaves_everything_else_alone():
+    before = an_experiment()
+    after = apply_changes(before, {"search.weights.lr": 0.5, "retrain.epochs": 3})
+    assert after.search.weights.lr == 0.5
+    assert after.retrain.epochs == 3
+    assert after.search.model_copy(update={"weights": before.search.weights}) == before.search
+    assert after.tasks == before.tasks
+    assert before.search.weights.lr == 1e-3
+
+
+def test_tasks_are_named_and_arguments_of_lazy_objects_are_fields():
+    after = apply_changes(an_experiment(), {"tasks.left.weight": 2.5, "backbone.b": 7})
+    assert {task.name: task.weight for task in after.tasks}["left"] == 2.5
+    assert after.backbone() == {"a": 1, "b": 7}
+
+
+def test_a_named_setting_is_put_in_place_before_its_fields_are_changed():
+    start = apply_changes(an_experiment(), {"search.epochs": 9, "search.batch_size": 9})
+    for names in (("search.epochs", "search"), ("search", "search.epochs")):
+        changed = apply_changes(start, {name: {"search.epochs": 3, "search": "bmtas"}[name] for name in names})
+        assert (changed.search.epochs, changed.search.batch_size) == (3, 16)
+
+
+def test_fields_that_only_fit_together_can_be_changed_in_any_order():
+    start = an_experiment()
+    both = {"search.discretize": "exact", "search.budgets": [0.5]}
+    there = apply_changes(start, both)
+    assert there.search.budgets == (0.5,)
+    back = {"search.discretize": "argmax", "search.budgets": []}
+    assert apply_changes(there, back).search == start.search
+    assert apply_changes(there, dict(reversed(back.items()))).search == start.search
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("search.epochs", 0, "search.epochs"),
+        ("search.epochs", "many", "many"),
+        ("search.epoch", 3, "known are"),
+        ("search", "nothing", "known are bmtas"),
+        ("search.epochs.more", 3, "nothing below"),
+        ("tasks.up.weight", 3, "known are left"),
+        ("tasks.left.weight", -1, "weight"),
+        ("data.nothing", 3, "no argument"),
+        ("device", "tpu", "device"),
+        ("search.budgets", [0.5], "arg-max"),
+        ("search.temperature", [1.0, float("nan")], "temperature"),
+        ("", 3, "no field"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(name, value, words):
+    with pytest.raises(InputError) as raised:
+        apply_changes(an_experiment(), {name: value})
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@given(st.text(), st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
+def test_any_text_is_taken_or_refused(name, value):
+    texts = [f"{name}={json.dumps(value)}", name, f"search.{name}={json.dumps(value)}", f"search.epochs={value}"]
+    for text in texts:
+        try:
+            changed = apply_changes(an_experiment(), parse_overrides([text]))
+        except InputError as error:
+            lines = str(error).splitlines()
+        else:
+            lines = [type(changed).__name__]
+        assert len(lines) == 1, lines
