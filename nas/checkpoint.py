@@ -6,6 +6,8 @@ with ``weights_only=True``, so that opening one never runs code from it.
 
 import io
 import logging
+import pickle
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,15 +34,19 @@ def load_tensors(path: Path) -> dict[str, Any]:
     """Read what `save_tensors` wrote, onto the CPU.
 
     Raises:
-        InputError: the file is missing, truncated, not ours, or holds objects that would run code.
+        InputError: the file is missing, truncated, damaged, not ours, or holds objects that would run code.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
     try:
+        # torch ignores the archive's checksums, and would take a flipped bit for a weight.
+        with zipfile.ZipFile(path) as archive:
+            if (part := archive.testzip()) is not None:
+                raise zipfile.BadZipFile(f"wrong checksum of {part!r}")
         record = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path}: refused, it holds more than tensors and plain values") from error
     except Exception as error:  # what a damaged archive raises depends on where it is damaged
-        if "weights_only" in str(error) or "Unsupported" in str(error):
-            raise InputError(f"{path}: refused, it holds more than tensors and plain values") from error
         raise InputError(f"{path}: not a readable checkpoint (truncated or damaged)") from error
     if not isinstance(record, dict) or record.pop("format_version", None) != FORMAT_VERSION:
         raise InputError(f"{path}: not a checkpoint of format {FORMAT_VERSION}")
@@ -57,9 +63,12 @@ class CheckpointFolder:
         self.folder = folder
 
     def save(self, num_epochs: int, record: Mapping[str, Any], best_epoch: int | None) -> None:
-        """Write the state after `num_epochs` epochs, then drop all but the last two and the best."""
+        """Write the state after `num_epochs` epochs, then drop all but the last two and the best.
+
+        Files of later epochs could not be read when this training went on from an earlier one; they go, too.
+        """
         save_tensors({"num_epochs": num_epochs, **record}, self.path(num_epochs))
-        keep = {*self.epochs()[:2], best_epoch}
+        keep = {*[epoch for epoch in self.epochs() if epoch <= num_epochs][:2], best_epoch}
         for epoch in self.epochs():
             if epoch not in keep:
                 self.path(epoch).unlink()
@@ -70,7 +79,8 @@ class CheckpointFolder:
     def epochs(self) -> list[int]:
         """The epochs there are files of, the latest first."""
         found = (path.stem.removeprefix("epoch-") for path in self.folder.glob("epoch-*.pt"))
-        return sorted((int(epoch) for epoch in found if epoch.isdecimal()), reverse=True)
+        epochs = {int(epoch) for epoch in found if epoch.isdecimal()}
+        return sorted((epoch for epoch in epochs if self.path(epoch).is_file()), reverse=True)
 
     def latest(self) -> dict[str, Any] | None:
         """The latest state that can be read, or None if there is no file at all.
