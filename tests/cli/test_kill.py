@@ -1,0 +1,119 @@
+"""`kill -9` at random moments, then `--resume`: the same logits, trees and metrics, bit for bit."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.checkpoint import load_tensors
+
+RECIPE = str(Path(__file__).parents[2] / "runs" / "digits.py")
+CHANGES = [
+    argument
+    for change in (
+        "data.num_train=64",
+        "data.num_architecture=64",
+        "data.num_validation=32",
+        "data.num_test=32",
+        "search.epochs=5",
+        "search.batch_size=16",
+        "search.budgets=[0.4,0.9]",
+        "retrain.epochs=5",
+        "num_threads=1",
+    )
+    for argument in ("--set", change)
+]
+FILES = ("front.json", "trials/0/metrics.jsonl", "trials/0/curve.json", "trials/0/costs.json")
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", "from nas.cli import main; main()", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(*arguments: str) -> None:
+    process = start(*arguments)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+
+
+def kill_after(epochs: int, checkpoint: Path, wait: float, *arguments: str) -> None:
+    """Kill a command a moment after it has finished so many epochs."""
+    process = start(*arguments)
+    while process.poll() is None and not any(checkpoint.glob(f"**/epoch-{epochs:04d}.pt")):
+        time.sleep(0.01)
+    time.sleep(wait)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def same_tensors(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same_tensors(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(same_tensors(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    finish("search", RECIPE, "--out", str(folder), *CHANGES)
+    return folder
+
+
+def test_a_search_that_is_killed_twice_ends_the_same(undisturbed, tmp_path):
+    rng = random.Random(0)
+    folder = tmp_path / "run"
+    kill_after(1, folder, rng.uniform(0, 0.5), "search", RECIPE, "--out", str(folder), *CHANGES)
+    kill_after(3, folder, rng.uniform(0, 0.5), "search", RECIPE, "--out", str(folder), "--resume")
+    finish("search", RECIPE, "--out", str(folder), "--resume")
+    for name in FILES:
+        assert (folder / name).read_bytes() == (undisturbed / name).read_bytes(), name
+    trees = [
+        {path.name: path.read_bytes() for path in (run / "trials/0/trees").iterdir()} for run in (folder, undisturbed)
+    ]
+    assert trees[0] == trees[1]
+    last = [load_tensors(run / "trials/0/checkpoint/epoch-0005.pt") for run in (folder, undisturbed)]
+    assert same_tensors(last[0], last[1])
+
+
+def test_a_retraining_that_is_killed_ends_the_same(undisturbed, tmp_path):
+    tree = str(next((undisturbed / "trials/0/trees").iterdir()))
+    results = []
+    for name in ("whole", "killed"):
+        folder = tmp_path / name
+        command = ["retrain", RECIPE, "--tree", tree, "--out", str(folder)]
+        if name == "killed":
+            kill_after(2, folder, random.Random(1).uniform(0, 0.5), *command, *CHANGES)
+            command.append("--resume")
+        finish(*command, *([] if name == "killed" else CHANGES))
+        (trained,) = folder.glob("retrained/*/*")
+        results.append(trained)
+    whole, killed = results
+    for name in ("result.json", "metrics.jsonl", "tree.json"):
+        assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
+    last = [load_tensors(run / "checkpoint/epoch-0005.pt") for run in results]
+    assert same_tensors(last[0], last[1])
+
+
+def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(undisturbed, tmp_path):
+    import shutil
+
+    folder = tmp_path / "run"
+    shutil.copytree(undisturbed, folder)
+    (folder / "front.json").unlink()
+    latest = folder / "trials/0/checkpoint/epoch-0005.pt"
+    latest.write_bytes(latest.read_bytes()[:-1000])
+    process = start("search", RECIPE, "--out", str(folder), "--resume")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "epoch-0005.pt" in "".join(errors.split())
+    assert (folder / "front.json").read_bytes() == (undisturbed / "front.json").read_bytes()
