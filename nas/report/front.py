@@ -17,6 +17,7 @@ from nas.errors import InputError
 from nas.report.canvas import TextStyle, plain_style, shortened, text_width
 from nas.report.label_placement import Rect, place_labels
 from nas.report.palette import OKABE_ITO
+from nas.report.summary import check_resource
 from nas.tree import CostTable, format_quantity
 
 INK, GREY, LIGHT_GREY, BEST = "#1A1A1A", "#6B6B6B", "#B8B8B8", OKABE_ITO[0]
@@ -62,6 +63,8 @@ def draw_front(
     Raises:
         InputError: there are no points, they differ in their measure or lack the resource; matplotlib is missing.
     """
+    if table is not None:
+        check_resource(table, resource)
     trees = _trees(points, resource)
     separate = None if table is None else table.separate_cost()[resource]
     budgets = _budgets((point["budget"] for point in points), separate, resource)
@@ -159,10 +162,10 @@ def _draw_points(axes: Axes, trees: Sequence[_Point], kinds: Sequence[str]) -> N
 
 
 def _widen(axes: Axes) -> None:
-    """Show at least a fifth of the costs from zero, so that trees of nearly one cost look so."""
+    """Show at least a fifth of the costs from zero, so that trees of nearly one cost look so, and none below zero."""
     low, high = axes.get_xlim()
     missing = max(0.0, 0.2 * high - (high - low))
-    axes.set_xlim(low - missing / 2, high + missing / 2)
+    axes.set_xlim(max(0.0, low - missing / 2), high + missing / 2)
 
 
 def _draw_labels(axes: Axes, trees: Sequence[_Point], budgets: Mapping[float, str]) -> None:

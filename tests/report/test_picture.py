@@ -86,9 +86,9 @@ def test_names_are_taken_literally(tmp_path):
 
 
 def test_long_names_do_not_leave_the_page():
-    tasks = tuple(f"a_task_with_quite_a_long_name_{i}" for i in range(40))
-    tree = BranchTree.shared(tasks, 30)
-    blocks = [f"a block with quite a long name {l}" for l in range(30)]
+    tasks = tuple(f"a_task_with_quite_a_long_name_{i}" for i in range(24))
+    tree = BranchTree.shared(tasks, 20)
+    blocks = [f"a block with quite a long name {l}" for l in range(20)]
     figure = draw_tree(BranchTree(tasks, tree.partitions, tuple(blocks)), title="title " * 60)
     figure.draw_without_rendering()
     texts = [text for axes in figure.axes for text in axes.texts]
@@ -199,6 +199,18 @@ for picture in (draw, lambda: save_tree(tree, {str(tmp_path / "tree.svg")!r})):
     assert [path.name for path in tmp_path.iterdir()] == ["tree.dot"]
 
 
+def test_drawing_leaves_pyplot_alone(tmp_path):
+    program = f"""
+import sys
+from nas.report import draw_front, save_tree
+from nas.tree import BranchTree
+save_tree(BranchTree.shared(["a"], 1), {str(tmp_path / "tree.png")!r})
+print("matplotlib.pyplot" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def point(tree_id, macs, value, **changes):
     fields = {"trial": 0, "seed": 0, "budget": 0.6, "cost": {"macs": macs}, "dominated": False}
     quality = {"value": value, "measure": "mean $m_t$ & co", "kind": "estimated"}
@@ -230,11 +242,13 @@ def test_labels_of_a_crowded_front_do_not_overlap():
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
-def test_a_front_that_cannot_be_drawn():
+def test_a_front_that_cannot_be_drawn(table):
     with pytest.raises(InputError, match="no points"):
         draw_front([])
     with pytest.raises(InputError, match=r"bbbb\.json has no cost in 'macs'; it has params"):
         draw_front([point("aaaa", 1, 1), point("bbbb", 1, 1, cost={"params": 3})])
+    with pytest.raises(InputError, match="no resource 'ms'"):
+        draw_front([point("aaaa", 1, 1, cost={"ms": 1})], table, resource="ms")
     other = {"value": 1.0, "measure": "other", "kind": "measured"}
     with pytest.raises(InputError, match="several measures"):
         draw_front([point("aaaa", 1, 1), point("bbbb", 1, 1, quality=other)])
