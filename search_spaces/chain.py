@@ -155,8 +155,8 @@ def _build(module: nn.Module, start: fx.Node, part: list[fx.Node], name: str) ->
     """The part as a module whose submodules are registered in the order of execution."""
     graph = fx.Graph()
     x = graph.placeholder("x")
-    # Whoever else reads this part's input, another candidate or a head, must find it unchanged.
-    copies = {start: graph.call_method("clone", (x,)) if any(_in_place(n, module) for n in part) else x}
+    # A module may write to its input, and what else reads it, another candidate or a head, must find it unchanged.
+    copies = {start: graph.call_method("clone", (x,))}
     attributes: dict[str, nn.Module | torch.Tensor] = {}
     for node in part:
         copies[node] = graph.node_copy(node, lambda other: copies[other])

@@ -63,9 +63,9 @@ def from_module(
 
     The stem is all that the module computes up to and with the output of ``stem``; block l goes on from there to the
     output of ``blocks[l]``, with whatever lies between; what comes after the last block (the classifier) is left out.
-    Every stem and candidate is a copy that starts from the module's weights. Where a part may write in place, it
-    first copies its input. A part's submodules are in the order of execution; the submodules of a module that is
-    not cut are in the order in which its author registered them.
+    Every stem and candidate is a copy that starts from the module's weights. As a module may write to its input, each
+    part first copies its own. A part's submodules are in the order of execution; within a module that is not cut,
+    they are in the order in which its author registered them.
 
     Args:
         module_or_factory: a module, which is cut at once, or a function that makes it, which is called once, at the

@@ -7,14 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
-from torch import Tensor, nn
+from torch import nn
 
 from nas.errors import InputError
 from nas.tasks.task import Task
 from search_spaces.aspp import ASPP
-from search_spaces.convolution import conv, conv_bn, dilated_stages
+from search_spaces.convolution import conv, dilated_stages
 from search_spaces.heads import ASPPHead, DeepLabV3PlusHead, ImageHead
 from search_spaces.pretrained import LoadReport, PretrainedWeights
+from search_spaces.residual import BasicBlock, Bottleneck
 
 Depth = Literal[18, 34, 50]
 Granularity = Literal["block", "stage"]
@@ -30,60 +31,6 @@ STEM_STRIDE = 4
 ASPP_CHANNELS = 256
 # DeepLabV3 (arXiv 1706.05587), section 3.3: the rates double where the output stride halves.
 ASPP_RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut (arXiv 1512.03385, figure 5 left).
-
-    The shortcut is registered and computed first, so that the last BatchNorm of the module is the last of the path.
-    ``rates`` are the dilation of what had the stride and of what follows it.
-    """
-
-    expansion = 1
-
-    def __init__(self, in_channels: int, channels: int, stride: int, rates: tuple[int, int]) -> None:
-        super().__init__()
-        self.downsample = _shortcut(in_channels, channels, stride)
-        self.conv1 = conv(in_channels, channels, 3, stride=stride, dilation=rates[0])
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = conv(channels, channels, 3, dilation=rates[1])
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        shortcut = self.downsample(x)
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        activated: Tensor = self.relu(out + shortcut)
-        return activated
-
-
-class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions and a shortcut (arXiv 1512.03385, figure 5 right), the stride on the 3x3.
-
-    Registered in the order of execution, as in `BasicBlock`.
-    """
-
-    expansion = 4
-
-    def __init__(self, in_channels: int, channels: int, stride: int, rates: tuple[int, int]) -> None:
-        super().__init__()
-        self.downsample = _shortcut(in_channels, self.expansion * channels, stride)
-        self.conv1 = conv(in_channels, channels)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = conv(channels, channels, 3, stride=stride, dilation=rates[0])
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = conv(channels, self.expansion * channels)
-        self.bn3 = nn.BatchNorm2d(self.expansion * channels)
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        shortcut = self.downsample(x)
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
-        activated: Tensor = self.relu(out + shortcut)
-        return activated
 
 
 @dataclass(frozen=True)
@@ -227,9 +174,3 @@ def _new_stem() -> nn.Module:
         "maxpool": nn.MaxPool2d(3, stride=2, padding=1),
     }
     return nn.Sequential(OrderedDict(layers))
-
-
-def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    if in_channels == out_channels:
-        return nn.Identity()
-    return conv_bn(in_channels, out_channels, stride=stride, activation=None)

@@ -105,7 +105,7 @@ def test_a_sequential_is_a_chain(training: bool) -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 def test_a_real_network_is_a_chain(training: bool) -> None:
-    """EfficientNet-B0 of efficientnet_pytorch 0.7.1, which drops connections at random, as deep as it goes."""
+    """EfficientNet-B0 of efficientnet_pytorch 0.7.1, which in training drops connections at random."""
     efficientnet = pytest.importorskip("efficientnet_pytorch")
     torch.manual_seed(0)
     module = efficientnet.EfficientNet.from_name("efficientnet-b0")
@@ -168,6 +168,32 @@ def test_parts_register_submodules_in_the_order_of_execution() -> None:
 
     block = from_module(Alternating(), stem="a.0", blocks=["a.2"], head=head).make_block(0)
     assert [name for name, _ in block.named_children()] == ["b_0", "a_1", "b_1", "a_2"]
+
+
+def test_a_block_that_adds_to_its_input_leaves_the_input_as_it_is() -> None:
+    class AddsInPlace(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            x += 1
+            return x
+
+    block = from_module(nn.Sequential(nn.Identity(), AddsInPlace()), stem="0", blocks=["1"], head=head).make_block(0)
+    x = torch.zeros(2)
+    assert torch.equal(block(x), torch.ones(2))
+    assert torch.equal(x, torch.zeros(2))
+
+
+def test_optional_inputs_keep_their_defaults() -> None:
+    class Optional(Skip):
+        def forward(self, x: Tensor, repeat: int = 2, skip_b: bool = False, *, scale: float | None = None) -> Tensor:
+            x = self.a(x)
+            if not skip_b:
+                x = self.b(x if scale is None else x * scale)
+            return self.c(x * repeat)
+
+    torch.manual_seed(0)
+    module = Optional().eval()
+    outputs, seen = chain_and_original(module, "a", ["b", "c"], torch.randn(2, 3, 9, 9), training=False)
+    assert torch.equal(outputs[-1], seen[-1])
 
 
 def test_a_cut_network_trains_in_a_supernet() -> None:

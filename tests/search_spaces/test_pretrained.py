@@ -1,5 +1,6 @@
 """Weights with torchvision's names: every value in its place, and files that are refused."""
 
+import functools
 import logging
 import os
 import pickle
@@ -36,6 +37,7 @@ def conv_shape(*shape: int) -> torch.Size:
     return torch.Size(shape)
 
 
+@functools.cache
 def mobilenet_v2_weights() -> StateDict:
     """Names and shapes of torchvision.models.mobilenet_v2(), random values."""
     torch.manual_seed(0)
@@ -57,6 +59,7 @@ def mobilenet_v2_weights() -> StateDict:
     return state | {"classifier.1.weight": torch.zeros(1000, 1280), "classifier.1.bias": torch.zeros(1000)}
 
 
+@functools.cache
 def resnet_weights(depth: int) -> StateDict:
     """Names and shapes of torchvision.models.resnet18() or resnet50(), random values."""
     torch.manual_seed(0)
@@ -189,7 +192,7 @@ def test_resnet_computes_what_its_weights_were_trained_for(depth: Any, tmp_path:
 
 
 def test_report_and_one_log_line_list_what_did_not_meet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    state = mobilenet_v2_weights()
+    state = dict(mobilenet_v2_weights())
     del state["features.3.conv.2.weight"], state["features.0.1.num_batches_tracked"]
     path = save(state, tmp_path / "weights.pth")
     backbone = MobileNetV2(weights=path)
