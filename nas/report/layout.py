@@ -15,8 +15,6 @@ from nas.tree import BranchTree, CostTable, Group, Partition
 
 MIN_LENGTH = 1.5
 """A box is at least this long, so that what costs next to nothing can still be seen."""
-
-
 LABEL_GAP = 6.0
 Point = tuple[float, float]
 
@@ -97,7 +95,7 @@ def lay_out(
     """Boxes with an area proportional to their cost, near the middle of their tasks; lanes that never cross.
 
     All boxes of a column have one height, so within it length is cost; up to 13 tasks all columns have one
-    height. Without a table all blocks are of one size, and stem and heads are smaller. With ``label_widths``,
+    height. Without a table all blocks are of one length, and stem and heads shorter. With ``label_widths``,
     one per column, columns stand so far apart that labels centred below them stay clear of each other.
     """
     tasks = tree_order(tree)

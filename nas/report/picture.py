@@ -33,7 +33,7 @@ def draw_tree(
 
     Args:
         tree: what to draw.
-        table: costs of the tree's blocks (matched by position) and heads; without it all blocks are of one size.
+        table: costs of the tree's blocks (matched by position) and heads; without it all blocks are equally long.
         title: a heading above the summary of the cost.
         resource: what the areas and the first line of the summary are about, one of the table's.
 

@@ -33,13 +33,16 @@ def column(layout, c):
     return [box for box in layout.boxes if box.column == c]
 
 
-# Two single tasks beside a group of 38, whose stripes ask for high boxes.
-LOPSIDED = BranchTree.from_choices([f"t{i}" for i in range(40)], [[0, 1] + [2] * 38])
-NO_COST = CostTable({"macs": 0}, ({"macs": 0},), {task: {"macs": 0} for task in LOPSIDED.tasks}, ("a",))
+def lopsided(*group_sizes):
+    """Single tasks beside large groups, whose stripes ask for high boxes."""
+    row = [group for group, size in enumerate(group_sizes) for _ in range(size)]
+    tree = BranchTree.from_choices([f"t{i}" for i in range(len(row))], [row])
+    return tree, CostTable({"macs": 0}, ({"macs": 0},), {task: {"macs": 0} for task in tree.tasks}, ("a",))
 
 
 @given(large_trees_with_tables())
-@example((LOPSIDED, NO_COST))
+@example(lopsided(1, 1, 38))
+@example(lopsided(19, 1, 1, 19))
 @settings(max_examples=40, deadline=None)
 def test_boxes_stay_apart_and_on_the_page(tree_and_table):
     layout = lay_out(*tree_and_table)
