@@ -1,4 +1,4 @@
-"""Pictures for papers and slides: branch trees and fronts, and the same trees as graphs for other programs.
+"""Pictures for papers and slides: branch trees and fronts, and the same trees as graphs for other programs; samples.
 
 >>> from nas.report import draw_front, draw_tree, save_figure, save_tree
 >>> from nas.tree import BranchTree
@@ -8,6 +8,7 @@
 (1.0, 1.0, 1.0, 1.0)
 
 - `draw_tree`, `draw_front`: matplotlib figures, made without pyplot and without any global state;
+- `sample_sheet`: samples of a data set with their labels;
 - `save_tree` (png, svg, pdf, dot, graphml), `save_figure` (png, svg, pdf): written whole or not at all, and the
   same bytes for the same tree.
 
@@ -21,13 +22,14 @@ from nas.report.save import save_figure, save_tree
 if TYPE_CHECKING:
     from nas.report.front import draw_front
     from nas.report.picture import draw_tree
+    from nas.report.sheet import sample_sheet
 
-__all__ = ["draw_front", "draw_tree", "save_figure", "save_tree"]
+__all__ = ["draw_front", "draw_tree", "sample_sheet", "save_figure", "save_tree"]
 
 
 def __getattr__(name: str) -> Any:
     """Import what draws when it is asked for, because graphs are written without matplotlib, too."""
-    if name not in ("draw_front", "draw_tree"):
+    if name not in ("draw_front", "draw_tree", "sample_sheet"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import nas.report.canvas  # noqa: F401, first, because it says what to install if matplotlib is missing
 
@@ -35,6 +37,10 @@ def __getattr__(name: str) -> Any:
         from nas.report.picture import draw_tree
 
         return draw_tree
+    if name == "sample_sheet":
+        from nas.report.sheet import sample_sheet
+
+        return sample_sheet
     from nas.report.front import draw_front
 
     return draw_front
