@@ -1,5 +1,6 @@
 """Evaluating a network: every task's loss and metrics over a split."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -62,6 +63,8 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
     made = {}
     for metric in task.metrics:
         name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
+        if name in made or name == "loss":
+            raise InputError(f"task {task.name} has two measures called {name!r}; give one function another __name__")
         made[name] = (METRICS[metric] if isinstance(metric, str) else metric)(task).to(device)
     return made
 
@@ -77,18 +80,20 @@ def estimate_batch_statistics(
 ) -> None:
     """Give every BatchNorm the mean and variance of its own inputs, averaged over some training batches.
 
-    A network with inherited weights needs it: the supernet's statistics are those of mixed features.
+    A network with inherited weights needs it: the supernet's statistics are those of mixed features. All but the
+    BatchNorms is in evaluation mode meanwhile, as it will be when the statistics are used (no dropout).
     """
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
+    was_training = network.training
+    network.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average
-    network.train()
+        norm.train()
     loader = batches(dataset, batch_size, seed=seed, epoch=0, shuffle=True, drop_last=len(dataset) > batch_size)
-    for i, batch in enumerate(loader):
-        if i == num_batches:
-            break
+    for batch in itertools.islice(loader, num_batches):
         network(batch.inputs.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+    network.train(was_training)

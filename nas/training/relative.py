@@ -24,7 +24,7 @@ def metric_directions(tasks: Sequence[Task]) -> dict[str, dict[str, bool]]:
 def delta_m(measured: Measured, single: Measured, higher_is_better: Mapping[str, Mapping[str, bool]]) -> float:
     """Mean relative gain over single-task networks, in percent (Maninis et al., CVPR 2019, eq. 4; Vandenhende et al.).
 
-        delta_m = 100 mean_t (-1)^{lower is better} (M_t - M_single,t) / M_single,t
+        delta_m = 100 mean_t (-1)^{lower is better} (M_t - M_single,t) / |M_single,t|
 
     With several metrics a task, the mean over its metrics is taken first. Negative is worse than single tasks.
 

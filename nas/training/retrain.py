@@ -1,10 +1,12 @@
 """Retraining: training a branched network on all tasks together, with a checkpoint after every epoch."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from nas.checkpoint import CheckpointFolder
@@ -49,7 +51,7 @@ class TrainingState:
             self.optimizer.load_state_dict(record["optimizer"])
             self.num_epochs, self.best_epoch = int(record["num_epochs"]), record["best_epoch"]
             self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{where}: not a checkpoint of this training ({error})") from error
 
 
@@ -102,7 +104,10 @@ class Retraining:
     def run(
         self, state: TrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
     ) -> None:
-        """Train from wherever the state is to the last epoch, or until patience ends; then load the best epoch."""
+        """Train from wherever the state is to the last epoch, or until patience ends.
+
+        The state is then the last epoch's; the best one's is in the checkpoints.
+        """
         state.network.to(self.device)
         while state.num_epochs < self.settings.epochs and not self._out_of_patience(state):
             record = self.train_epoch(state, state.num_epochs)
@@ -119,7 +124,8 @@ class Retraining:
         dataset = self._training_set()
         num_steps = max(1, len(dataset) // settings.batch_size)
         chosen = [task for task in self.tasks if task.name in state.network.tree.tasks]
-        total, num_batches = torch.zeros((), device=self.device), 0
+        # Kept on the device and looked at after the epoch, so that no step waits for its loss.
+        seen: list[dict[str, Tensor]] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(derive_seed(self.seed, "retrain", epoch))
             state.network.train()
@@ -129,23 +135,22 @@ class Retraining:
                 losses = task_losses(chosen, state.network(batch.inputs), batch)
                 if not losses:
                     continue
-                loss = sum(
-                    (task.weight * losses[task.name] for task in chosen if task.name in losses),
-                    torch.zeros(()).to(total),
-                )
                 state.optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                _weighted_sum(chosen, losses).backward()  # type: ignore[no-untyped-call]
                 state.optimizer.step()
-                total, num_batches = total + loss.detach(), num_batches + 1
-        if num_batches == 0:
-            raise WorkFailed(f"epoch {epoch}: no training batch had a label of {[task.name for task in chosen]}")
-        if not torch.isfinite(total):
-            raise WorkFailed(f"epoch {epoch}: the training loss is {total.item()}; lower the learning rate")
+                seen.append({name: loss.detach() for name, loss in losses.items()})
+        if not seen:
+            raise WorkFailed(f"epoch {epoch + 1}: no training batch had a label of {[task.name for task in chosen]}")
+        _require_finite(seen, epoch)
         measured = self.evaluate(state.network, "validation")
+        if diverged := [name for name, values in measured.items() if not math.isfinite(values["loss"])]:
+            raise WorkFailed(
+                f"epoch {epoch + 1}: the validation loss of {diverged} is not finite; lower the learning rate"
+            )
         validation = sum(task.weight * measured[task.name]["loss"] for task in chosen)
         return {
             "epoch": epoch,
-            "training": {"total": total.item() / num_batches},
+            "training": {"total": sum(_weighted_sum(chosen, losses).item() for losses in seen) / len(seen)},
             "validation": {"total": validation, "tasks": measured},
         }
 
@@ -155,7 +160,7 @@ class Retraining:
             network,
             self.tasks,
             self.data.split(split),
-            batch_size=max(self.settings.batch_size, 256),
+            batch_size=self.settings.batch_size,
             device=self.device,
             num_workers=self.num_workers,
         )
@@ -181,3 +186,18 @@ class Retraining:
             num_workers=self.num_workers,
         )
         return (batch.to(self.device) for batch in loader)
+
+
+def _weighted_sum(tasks: Sequence[Task], losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack([task.weight * losses[task.name] for task in tasks if task.name in losses]).sum()
+
+
+def _require_finite(seen: list[dict[str, Tensor]], epoch: int) -> None:
+    """WorkFailed on the first loss that is not finite: it makes all the others NaN from the next step on."""
+    for losses in seen:
+        for name, loss in losses.items():
+            if not torch.isfinite(loss):
+                raise WorkFailed(
+                    f"epoch {epoch + 1}: the training loss of {name} is {loss.item()}; "
+                    f"lower the learning rate or check its labels"
+                )

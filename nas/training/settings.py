@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from nas.optimizer import OptimizerSettings, ScheduleSettings
 
@@ -26,7 +26,7 @@ class TrainingSettings(BaseModel):
 
     epochs: PositiveInt = 30
     batch_size: PositiveInt = 64
-    splits: tuple[Literal["train", "architecture"], ...] = ("train", "architecture")
+    splits: tuple[Literal["train", "architecture"], ...] = Field(default=("train", "architecture"), min_length=1)
     optimizer: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)
     schedule: ScheduleSettings = ScheduleSettings(kind="cosine")
     shared_lr: Literal["same", "divided"] = "same"
