@@ -132,7 +132,7 @@ class BilevelSearch:
         settings = self.settings
         num_steps = self._num_steps("architecture")
         first = settings.warmup_epochs
-        losses = _Mean(self.tasks)
+        losses = _Mean(self.tasks, epoch)
         for step, batch in enumerate(self._batches("architecture", epoch)):
             progress = (epoch - first + step / num_steps) / (settings.epochs - first)
             routing_LTC = self._sample(state, epoch, generator)
@@ -141,20 +141,18 @@ class BilevelSearch:
                     state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)
                 )
             )
-            # At once, since logits that are NaN have no expected cost at the next step.
-            losses.require_finite(epoch)
         if settings.reset_statistics:
             reset_running_statistics(state.supernet)
-        return losses.result(epoch)
+        return losses.result()
 
     def _weights_pass(self, state: SearchState, epoch: int, generator: torch.Generator, warm: bool) -> dict[str, Any]:
         own = own_copy_routing(*state.logits_LTC.shape).to(self.device)
-        losses = _Mean(self.tasks)
+        losses = _Mean(self.tasks, epoch)
         for batch in self._batches("train", epoch):
             with torch.no_grad():
                 routing_LTC = own if warm else self._sample(state, epoch, generator)
             losses.add(weight_step(state, batch, routing_LTC, self.tasks, self.settings))
-        return losses.result(epoch)
+        return losses.result()
 
     def _sample(self, state: SearchState, epoch: int, generator: torch.Generator) -> Tensor:
         hard = self.settings.routing == "hard"
@@ -178,28 +176,26 @@ class BilevelSearch:
 class _Mean:
     """Means of losses over an epoch, per task over the batches that had its labels."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], epoch: int) -> None:
         self.tasks = tasks
+        self.epoch = epoch
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
 
     def add(self, losses: dict[str, Tensor]) -> None:
         for name, loss in losses.items():
+            # At once: from the next step on all losses are NaN, and logits that are NaN have no expected cost.
+            if not torch.isfinite(loss):
+                raise WorkFailed(
+                    f"epoch {self.epoch + 1}: the loss of {name} is {loss.item()}; "
+                    f"lower the learning rate or check its labels"
+                )
             self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss
             self.counts[name] = self.counts.get(name, 0) + 1
 
-    def require_finite(self, epoch: int) -> None:
-        for name, total in self.sums.items():
-            if not torch.isfinite(total):
-                raise WorkFailed(
-                    f"epoch {epoch + 1}: the loss of {name} is {total.item()}; "
-                    f"lower the learning rate or check its labels"
-                )
-
-    def result(self, epoch: int) -> dict[str, Any]:
-        self.require_finite(epoch)
+    def result(self) -> dict[str, Any]:
+        if not self.sums:
+            raise WorkFailed(f"epoch {self.epoch + 1}: no batch had a label of any task")
         means = {name: total / self.counts[name] for name, total in self.sums.items()}
-        if not means:
-            raise WorkFailed(f"epoch {epoch + 1}: no batch had a label of any task")
         total = weighted_sum(self.tasks, means).item()
         return {"total": total, "tasks": {name: mean.item() for name, mean in sorted(means.items())}}

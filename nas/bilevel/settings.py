@@ -22,7 +22,7 @@ class SearchSettings(BaseModel):
             keep one.
         epochs: passes over the weights' split.
         warmup: share of the epochs, at the start, in which every task trains its own copies and the logits
-            rest; at least one epoch if it is not zero.
+            rest; at least one epoch if it is not zero, and never the last one.
         batch_size: of both passes.
         num_candidates: C; the number of tasks if left out.
         routing: "soft" mixes candidates, "hard" runs one per task and block with straight-through gradients.
@@ -68,7 +68,7 @@ class SearchSettings(BaseModel):
 
     @property
     def warmup_epochs(self) -> int:
-        return 0 if self.warmup == 0.0 else max(1, int(self.epochs * self.warmup))
+        return 0 if self.warmup == 0.0 else min(max(1, round(self.epochs * self.warmup)), self.epochs - 1)
 
     def temperature_at(self, epoch: int) -> float:
         """Linear per epoch from the first value to the last, which the final epoch reaches."""

@@ -51,6 +51,7 @@ class SearchState:
     def record(self) -> dict[str, Any]:
         """Tensors and plain values alone, for a checkpoint."""
         return {
+            "tasks": list(self.supernet.task_names),
             "supernet": self.supernet.state_dict(),
             "logits_LTC": self.logits_LTC.detach(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
@@ -64,6 +65,13 @@ class SearchState:
     def load(self, record: dict[str, Any], where: str) -> None:
         """Take over a checkpoint's record; one of another architecture is an InputError naming `where`."""
         try:
+            # The rows of the logits are in this order, which the names of the weights do not tell.
+            if list(record["tasks"]) != list(self.supernet.task_names):
+                raise ValueError(f"its tasks are {record['tasks']}, here they are {list(self.supernet.task_names)}")
+            if record["logits_LTC"].shape != self.logits_LTC.shape:
+                raise ValueError(
+                    f"its logits are {list(record['logits_LTC'].shape)}, here they are {list(self.logits_LTC.shape)}"
+                )
             self.supernet.load_state_dict(record["supernet"])
             with torch.no_grad():
                 self.logits_LTC.copy_(record["logits_LTC"])
@@ -73,7 +81,7 @@ class SearchState:
             self.num_epochs = int(record["num_epochs"])
             self.best_epoch, self.best_loss = record["best_epoch"], float(record["best_loss"])
             self.history = list(record["history"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise InputError(
                 f"{where}: not a checkpoint of this experiment's supernet ({_first_line(error)})"
             ) from error

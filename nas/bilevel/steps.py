@@ -53,21 +53,21 @@ def logits_step(
     table: CostTable,
     budget: float | None,
     progress: float,
-) -> tuple[Losses, float]:
+) -> Losses:
     """Update the logits on one batch: the tasks' losses under a sampled routing, plus the resource penalty.
 
     The penalty is on the expected cost of softmax(logits), without noise, and is added once per task with a
-    loss, as BMTAS does; gradients are summed over the tasks and one step is taken.
+    loss, as BMTAS does; gradients are summed over the tasks and one step is taken. Nothing changes on a batch
+    without labels.
 
     Args:
         routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
         budget: absolute, in the settings' resource; None if the search has no target.
         progress: share of the search after its warm-up, in [0, 1].
-
-    Returns:
-        the losses, and the expected cost before the step.
     """
     labelled = [task for task in tasks if task.name in batch.labels]
+    if not labelled:
+        return {}
     with _frozen(state.supernet):
         outputs = state.supernet(batch.inputs, routing_LTC, [task.name for task in labelled])
         losses = task_losses(labelled, outputs, batch)
@@ -77,9 +77,8 @@ def logits_step(
         state.logits_optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         state.logits_optimizer.step()
-    seen = cost.item()
-    state.penalty = settings.penalty.update(state.penalty, seen, progress, budget, table_scale(table, settings))
-    return {name: loss.detach() for name, loss in losses.items()}, seen
+    state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, table_scale(table, settings))
+    return {name: loss.detach() for name, loss in losses.items()}
 
 
 def table_scale(table: CostTable, settings: SearchSettings) -> float:
