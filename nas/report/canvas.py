@@ -23,8 +23,9 @@ try:
 except ImportError as error:
     raise MissingMatplotlib("pictures need matplotlib; install it with: pip install 'branched-nas[plot]'") from error
 
-# The font that comes with matplotlib, so that a picture is the same on every machine.
-FONT = "DejaVu Sans"
+# The font that comes with matplotlib, so that a picture is the same on every machine; where an SVG is shown without
+# it, some other sans-serif.
+FONTS = ["DejaVu Sans", "sans-serif"]
 
 # Text stays text, and the same figure gives the same bytes.
 SAVE_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "branched-nas", "pdf.fonttype": 42}
@@ -66,13 +67,15 @@ class Canvas:
 
     def polygon(self, vertices: Sequence[Point], colour: str) -> None:
         self._extend(vertices)
-        self._axes.add_patch(PathPatch(Curve([*vertices, vertices[0]], closed=True), facecolor=colour, linewidth=0))
+        self._axes.add_patch(
+            PathPatch(Curve([*vertices, vertices[0]], closed=True), facecolor=colour, linewidth=0, clip_on=False)
+        )
 
     def curve(self, points: Sequence[Point], colour: str, thickness: float) -> None:
         """A straight line to the second point, a cubic Bezier curve to the last but one, a straight line to the end."""
         self._extend(points)
         codes = [Curve.MOVETO, Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4, Curve.LINETO]
-        patch = PathPatch(Curve(points, codes), edgecolor=colour, facecolor="none", linewidth=thickness)
+        patch = PathPatch(Curve(points, codes), edgecolor=colour, facecolor="none", linewidth=thickness, clip_on=False)
         self._axes.add_patch(patch)
 
     def text(
@@ -143,7 +146,7 @@ def wrapped(text: str, style: TextStyle, room: float) -> list[str]:
 
 
 def _font(style: TextStyle) -> FontProperties:
-    return FontProperties(family=FONT, size=style.size, weight="bold" if style.bold else "normal")
+    return FontProperties(family=FONTS, size=style.size, weight="bold" if style.bold else "normal")
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
