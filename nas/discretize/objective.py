@@ -1,0 +1,51 @@
+"""The value of a partition at a block, in exact arithmetic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.discretize.chains import MAX_VALUE
+from nas.discretize.lattice import Floats, Ints, Lattice
+
+_DIVISIBLE = 840
+"""The least number that 1, ..., 8 divide: in this fraction of a unit 1/|G| of a sum is whole."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """value_l(P) = sum over groups G of P  (1/|G|) sum_{s<t in G} d_l(s, t),  as a multiple of a smallest unit.
+
+    The dissimilarities are rounded to 2^-b of the greatest one, b about 31 for 8 tasks and 18 blocks; from there on
+    everything is whole numbers for groups of up to 8 tasks. Two ways to write the same sum are so the same number, and
+    a tie is a tie.
+
+    Args:
+        rounded_LTT: whole numbers; symmetric, with a zero diagonal.
+        unit: what a value of 1 is worth in dissimilarity.
+    """
+
+    rounded_LTT: Floats
+    unit: float
+
+    @classmethod
+    def of(cls, dissimilarity_LTT: Floats) -> Objective:
+        """Args: finite and symmetric; its diagonal does not count."""
+        num_blocks, num_tasks, _ = dissimilarity_LTT.shape
+        off_diagonal_LTT = dissimilarity_LTT * ~np.eye(num_tasks, dtype=bool)
+        greatest = float(np.abs(off_diagonal_LTT).max()) or 1.0
+        # A block's value is at most T/2 of the greatest dissimilarity.
+        bits = int(math.log2(2 * MAX_VALUE / (_DIVISIBLE * num_blocks * num_tasks)))
+        return cls(np.rint(off_diagonal_LTT / greatest * 2.0**bits), greatest / 2.0**bits / _DIVISIBLE)
+
+    def values(self, lattice: Lattice) -> Ints:
+        """value_l(P) for all partitions of a lattice, [L, P]."""
+        pairs = np.triu_indices(self.rounded_LTT.shape[1], k=1)
+        together_PTT = lattice.labels_PT[:, :, None] == lattice.labels_PT[:, None, :]
+        size_PT = together_PTT.sum(axis=2)
+        weight_PN = together_PTT[:, *pairs] * (_DIVISIBLE / size_PT[:, pairs[0]])
+        # Whole numbers below 2^53 (see MAX_VALUE), so the product in floating point is exact.
+        value_LP: Floats = np.rint(self.rounded_LTT[:, *pairs] @ weight_PN.T)
+        return value_LP.astype(np.int64)

@@ -1,0 +1,96 @@
+"""Discretisation: the best tree within every budget, from the dissimilarities of tasks at blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nas.discretize.beam import beam_search
+from nas.discretize.chains import nondominated, nondominated_chains
+from nas.discretize.curve import Curve
+from nas.discretize.lattice import Floats, Lattice
+from nas.discretize.objective import Objective
+from nas.errors import InputError
+from nas.tree import CostTable
+
+EXACT_TASKS = 8
+"""The greatest number of tasks whose partitions are all enumerated."""
+
+
+def discretize(
+    tasks: Sequence[str],
+    dissimilarity_LTT: ArrayLike,
+    table: CostTable,
+    resource: str,
+    *,
+    max_cost: float = math.inf,
+) -> Curve:
+    """The trees that minimise the dissimilarity within groups, one for every budget (DESIGN.md, section 3).
+
+        argmin over chains of refining partitions   sum_l sum_{G in P_l} (1/|G|) sum_{s<t in G} d_l(s, t)
+        subject to                                   cost(tree) <= budget
+
+    Where d is negative, sharing is wanted for its own sake; where it is positive, only because it is cheap. A
+    dissimilarity that cannot be negative must have a noise floor taken off, or separate tasks would always win.
+
+    Up to `EXACT_TASKS` tasks the curve is exact, by dynamic programming over (block, partition) with real costs
+    (`nas.discretize.chains`); beyond, a beam search (`nas.discretize.beam`) that contains the fully shared tree. No
+    tree exceeds the budget it is asked for, to the last unit of `CostTable.tree_cost`. Equal values go to the cheaper
+    tree.
+
+    Args:
+        tasks: names of the T tasks.
+        dissimilarity_LTT: d, symmetric in the tasks, [L, T, T]; the diagonal does not count.
+        table: costs of the L blocks and of the tasks' heads.
+        resource: the resource that the budget is in.
+        max_cost: trees that cost more are left out, which saves time; absolute.
+
+    Raises:
+        InputError: shapes, tasks or the resource do not fit together, d is not finite or not symmetric, or no tree
+            costs at most ``max_cost``.
+    """
+    tasks = tuple(tasks)
+    objective = Objective.of(_checked(tasks, dissimilarity_LTT, table, resource))
+    cost_L = np.array([block[resource] for block in table.blocks], np.float64)
+    fixed = table.total(resource, [0] * len(cost_L), tasks)
+    smallest = table.total(resource, [1] * len(cost_L), tasks)
+    if not max_cost >= smallest:
+        raise InputError(f"no tree costs at most {max_cost} {resource}; the fully shared one costs {smallest:.15g}")
+    # What passes here by rounding is judged again by the table's own sum.
+    limit = max_cost * (1.0 + 1e-12) - fixed
+    if exact := len(tasks) <= EXACT_TASKS:
+        lattice = Lattice.of_all(len(tasks))
+        chains = nondominated_chains(lattice, objective.values(lattice), cost_L, max_cost=limit)
+    else:
+        lattice, chains = beam_search(objective, cost_L, max_cost=limit)
+    cost_K = table.total(resource, lattice.num_groups_P[chains.partition_KL].T, tasks)
+    best = nondominated(cost_K, chains.value_K)
+    best = best[cost_K[best] <= max_cost]
+    choices_KLT = lattice.labels_PT[chains.partition_KL[best]]
+    return Curve(tasks, table, resource, cost_K[best], chains.value_K[best] * objective.unit, choices_KLT, exact)
+
+
+def _checked(tasks: tuple[str, ...], dissimilarity_LTT: ArrayLike, table: CostTable, resource: str) -> Floats:
+    """The dissimilarity as an exactly symmetric array."""
+    if resource not in table.resources:
+        raise InputError(f"resource must be one of {list(table.resources)}; found {resource!r}")
+    array_LTT = np.asarray(dissimilarity_LTT, np.float64)
+    if array_LTT.shape != (len(table.blocks), len(tasks), len(tasks)):
+        raise InputError(
+            f"a dissimilarity of {len(tasks)} tasks at {len(table.blocks)} blocks has the shape "
+            f"{[len(table.blocks), len(tasks), len(tasks)]}; found {list(array_LTT.shape)}"
+        )
+    if not np.isfinite(array_LTT).all():
+        raise InputError(f"a dissimilarity must be finite; found NaN or infinity at block {_first_bad(array_LTT)}")
+    mirrored_LTT = array_LTT.swapaxes(1, 2)
+    # Symmetric up to the rounding of single precision, relative to the greatest entry.
+    if (error := np.abs(array_LTT - mirrored_LTT).max()) > 1e-5 * np.abs(array_LTT).max():
+        raise InputError(f"a dissimilarity must be symmetric in the tasks; found entries that differ by {error:.3g}")
+    return (array_LTT + mirrored_LTT) / 2.0
+
+
+def _first_bad(array_LTT: Floats) -> int:
+    return int(np.argmax(~np.isfinite(array_LTT).all(axis=(1, 2))))
