@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nas.data.scenes.primitives import dot, interval
+from nas.data.scenes.primitives import dot, entry
 from nas.data.scenes.table import Table
 
 TILE = 4
@@ -28,7 +28,7 @@ class Hits(NamedTuple):
 
 
 def cast(origin: Tensor, directions: Tensor, table: Table, reach: float) -> Hits:
-    """The nearest solid along rays origin + t directions, 0 < t < reach; origin is [B, 3], directions [3, B, T, TILE^2].
+    """The nearest solid along rays origin + t directions, 0 < t < reach: origin [B, 3], directions [3, B, T, TILE^2].
 
     Of solids hit at the same t the one of the lowest row counts.
     """
@@ -50,9 +50,9 @@ def cast(origin: Tensor, directions: Tensor, table: Table, reach: float) -> Hits
         d = directions.flatten(1, 2).index_select(1, scene * num_tiles + tile)
         d = torch.stack([m[i, 0] * d[0] + m[i, 1] * d[1] + m[i, 2] * d[2] for i in range(3)])
         nearest = -dot(o, d) / dot(d, d)
-        enter, leave = interval(kind, o + nearest * d, d, table.shape[scene, row].unsqueeze(-1))
-        t = nearest + enter
-        t = torch.where((enter <= leave) & (t > _NEAREST) & (t < reach), t, torch.inf)
+        s, hit = entry(kind, o + nearest * d, d, table.shape[scene, row].unsqueeze(-1))
+        t = nearest + s
+        t = torch.where(hit & (t > _NEAREST) & (t < reach), t, torch.inf)
         key = (t.view(torch.int32).long() << 16) | row.unsqueeze(-1)
         best.scatter_reduce_(0, (scene * num_tiles + tile).unsqueeze(-1).expand_as(key), key, "amin")
     t = (best >> 16).int().view(torch.float32)

@@ -27,13 +27,14 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return product[0] + product[1] + product[2]
 
 
-def interval(kind: Kind, q: Tensor, d: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
-    """The parameters s [...] at which the rays q + s d enter and leave the unit solid; a ray that misses it enters
-    after it leaves.
+def entry(kind: Kind, q: Tensor, d: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
+    """The parameter s [...] at which the rays q + s d enter the unit solid, and whether they do; without a hit, s
+    means nothing.
 
     q and d are [3, ...], shape broadcasts over [...].
     """
-    return _INTERVALS[kind](q, d, shape)
+    start, end = _INTERVALS[kind](q, d, shape)
+    return start, start <= end
 
 
 def _roots(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,7 +91,9 @@ def _cone(q: Tensor, d: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
 
 def _capsule(q: Tensor, d: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
     start, end = _tube(q, d)
-    # A ray that enters the endless tube beyond an end of the segment can only enter through that end's cap.
+    # A ray that enters the endless tube beyond an end of the segment can only enter through that end's cap. Where it
+    # leaves the capsule is not told: the end belongs to the piece that the ray enters, and is after the start iff it
+    # does.
     z = q[2] + start * d[2]
     to_cap = torch.stack((q[0], q[1], q[2] - torch.minimum(torch.maximum(z, -shape), shape)))
     cap_start, cap_end = _sphere(to_cap, d, shape)

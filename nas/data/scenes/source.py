@@ -111,7 +111,7 @@ class SceneSplit:
             source.label_noise if noisy else 0.0,
         )
         self._device = torch.device(source.device)
-        self._cache = None if source.cache is None else SampleCache(source.cache / self._fingerprint() / name)
+        self._cache = None if source.cache is None else SampleCache(Path(source.cache) / self._fingerprint() / name)
 
     def __len__(self) -> int:
         return self._source.sizes.get(self._name, 0)
