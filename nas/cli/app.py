@@ -14,7 +14,6 @@ from nas.tree import format_quantity
 
 app = typer.Typer(
     help="Search, look at, retrain and compare branched multi-task networks.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-import click
+import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -30,29 +30,26 @@ def run(arguments: Sequence[str] | None = None) -> int:
         force=True,
     )
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="nas", standalone_mode=False)
-    except (click.exceptions.Exit, SystemExit) as exit_:
-        code = exit_.exit_code if isinstance(exit_, click.exceptions.Exit) else exit_.code
-        return code if isinstance(code, int) else DONE
+        status = app(args=None if arguments is None else list(arguments), prog_name="nas", standalone_mode=False)
     except InputError as error:
-        return _say(str(error), WRONG_INPUT)
-    except click.ClickException as error:
-        return _say(error.format_message(), WRONG_INPUT)
+        return _say(f"error: {error}", WRONG_INPUT)
+    except typer.TyperException as error:
+        # What the parser refuses; its own words, without the page of usage that it would print around them.
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return _say(f"error: {message or 'a command is missing'} (nas --help)", WRONG_INPUT)
     except WorkFailed as error:
-        return _say(f"{error}; what was done until the last checkpoint is kept (--resume)", FAILED)
-    except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted; go on with --resume", INTERRUPTED)
+        return _say(f"error: {error}; what was done until the last checkpoint is kept (--resume)", FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
     except Exception as error:
         traceback.print_exc()
-        return _say(f"{type(error).__name__}: {_one_line(str(error))}", FAILED)
-    return DONE
+        return _say(f"error: {type(error).__name__}: {error}", FAILED)
+    if status == INTERRUPTED:
+        return _say("interrupted; go on with --resume", INTERRUPTED)
+    return status if isinstance(status, int) else DONE
 
 
 def _say(message: str, status: int) -> int:
     # Plain text on purpose: messages hold brackets, which a console would take for markup.
-    print(f"error: {_one_line(message)}" if status != INTERRUPTED else message, file=sys.stderr)
+    print(" ".join(message.split()), file=sys.stderr)
     return status
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())

@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nas.checkpoint import CheckpointFolder
+from nas.discretize import Curve
 from nas.errors import InputError
 from nas.experiment.experiment import Experiment
 from nas.experiment.front import Front
@@ -162,6 +163,15 @@ class TrialFolder:
         path = self.path / "trees" / f"{tree.id}.json"
         write_tree(tree, path)
         return path
+
+    def write_curve(self, curve: Curve) -> None:
+        """The whole curve: every tree that no other beats in cost and value, with its partitions."""
+        points = [
+            {"cost": point.cost, "value": point.value, "tree": point.tree.id, "partitions": point.tree.partitions}
+            for point in curve
+        ]
+        record = {"schema_version": 1, "resource": curve.resource, "exact": curve.exact, "points": points}
+        write_json_atomically(self.path / "curve.json", record)
 
     def write_costs(self, table: CostTable) -> None:
         write_json_atomically(self.costs, table.to_dict())
