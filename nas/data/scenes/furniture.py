@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 from nas.data.scenes.solids import (
+    THIN,
     Colour,
     Material,
     Pattern,
@@ -129,15 +130,11 @@ _ORNAMENTS: tuple[Callable[[float, Material], Solid], ...] = (
 )
 
 
-_THIN = 0.001
-"""Metres, half the height of what lies flat: its sides are never seen and cast no shadow."""
-
-
 def rug(rng: random.Random) -> Thing:
     pattern: Pattern = rng.choice(("checker", "stripes", "patches", "plain"))
     material = Material(hue(rng, 0.6, 0.5), hue(rng, 0.4, 0.7), pattern, rng.uniform(0.2, 0.4), 0.3)
-    size = (rng.uniform(0.9, 1.4), rng.uniform(0.7, 1.0), _THIN)
-    return Thing("floor", [box((0, 0, _THIN), size, material)], 0.0)
+    size = (rng.uniform(0.9, 1.4), rng.uniform(0.7, 1.0), THIN)
+    return Thing("floor", [box((0, 0, THIN), size, material)], 0.0)
 
 
 def picture(rng: random.Random) -> Thing:

@@ -3,7 +3,7 @@
 import math
 import random
 
-from nas.data.scenes.solids import Material, Thing, ball, box, ellipsoid, frustum, hue, near, rod
+from nas.data.scenes.solids import THIN, Material, Thing, ball, box, ellipsoid, frustum, hue, near, rod
 
 _GLASS = Material((0.05, 0.08, 0.11), grain=0.05, gloss=0.6)
 
@@ -122,5 +122,5 @@ def road(rng: random.Random, width: float) -> Thing:
     """It runs along x, with a line in the middle."""
     asphalt = Material((0.10, 0.10, 0.11), grain=0.4, period=0.4)
     paint = Material((0.75, 0.75, 0.72), grain=0.2)
-    dashes = [box((x, 0, 0.003), (1.0, 0.07, 0.001), paint) for x in range(-24, 25, 4)]
-    return Thing("road", [box((0, 0, 0.001), (150.0, width / 2, 0.001), asphalt), *dashes], 0.0)
+    dashes = [box((x, 0, 3 * THIN), (1.0, 0.07, THIN), paint) for x in range(-24, 25, 4)]
+    return Thing("road", [box((0, 0, THIN), (150.0, width / 2, THIN), asphalt), *dashes], 0.0)

@@ -104,16 +104,17 @@ def _capsule(q: Tensor, d: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
 _INTERVALS = {"sphere": _sphere, "box": _box, "cylinder": _cylinder, "cone": _cone, "capsule": _capsule}
 
 
-def outward(kind: Tensor, p: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
+def outward(kind: Tensor, p: Tensor, shape: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Outward normals [3, N], not of unit length, at points p [3, N] of unit solids, and the number of the face.
 
-    `kind` [N] indexes `KINDS`. Two points are on one face iff the surface between them is smooth: a box has six
-    faces, a cylinder or cone three, the others one. Planes have none of this and get zeros.
+    `kind` [N] indexes `KINDS`, `size` [3, N] are the half extents. Two points are on one face iff the surface between
+    them is smooth: a box has six faces, a cylinder or cone three, the others one. Planes have none of this and get
+    zeros.
     """
     x, y, z = p
-    size = p.abs()
-    widest = torch.maximum(torch.maximum(size[0], size[1]), size[2])
-    along = (size == widest).to(p.dtype)
+    # A box's point is on the face that is nearest in metres: in the unit box the rounding errors of thin sides loom large.
+    depth = (1 - p.abs()) * size
+    along = (depth == torch.minimum(torch.minimum(depth[0], depth[1]), depth[2])).to(p.dtype)
     along = torch.stack((along[0], along[1] * (1 - along[0]), along[2] * (1 - along[0]) * (1 - along[1])))
     sign = 1 - 2 * (p < 0).to(p.dtype)
     slope = (shape - 1) / 2

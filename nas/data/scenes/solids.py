@@ -19,6 +19,8 @@ Pattern = Literal["plain", "checker", "stripes", "bricks", "patches"]
 PATTERNS: tuple[Pattern, ...] = ("plain", "checker", "stripes", "bricks", "patches")
 
 UP: Vector = (0.0, 0.0, 1.0)
+THIN = 5e-5
+"""Metres, half the height of what lies flat on the ground: its sides are too low to be seen."""
 
 
 class Material(NamedTuple):

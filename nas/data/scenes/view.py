@@ -94,7 +94,7 @@ def _surfaces(
     offset = point - centre
     unit = matrix[:, 0] * offset[0] + matrix[:, 1] * offset[1] + matrix[:, 2] * offset[2]
     kind = numbers[0]
-    out, face = outward(kind, unit, shape)
+    out, face = outward(kind, unit, shape, size)
     # Normals go by the inverse transpose of object-to-world: the transpose of `matrix`.
     normal = matrix[0] * out[0] + matrix[1] * out[1] + matrix[2] * out[2]
     is_plane = kind == KINDS.index("plane")

@@ -173,6 +173,15 @@ def test_only_foreground_objects_are_salient(rendered):
     assert salient.flatten(1).any(1).float().mean() > 0.9
 
 
+def test_what_lies_flat_shows_its_top_only(rendered):
+    _, view, labels = rendered
+    up = view.frame.image(view.normal)[2]
+    flat = class_mask(labels, "ground", "road", "floor")
+    assert int(class_mask(labels, "road").sum()) > 1000
+    # A frame turned by a rounded sine and cosine is upright to 1e-7.
+    assert (up[flat] > 1 - 1e-6).float().mean() > 0.9999
+
+
 def test_parts_belong_to_their_objects(rendered):
     _, _, labels = rendered
     belongs = {

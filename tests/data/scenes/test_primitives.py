@@ -62,7 +62,7 @@ def test_the_normal_is_the_gradient_of_the_implicit_function(kind, shape):
     start, hit = entry(kind, q, d, shapes)
     p = (q + start * d)[:, hit].requires_grad_()
     (gradient,) = torch.autograd.grad(implicit(kind, p, shape).sum(), p)
-    normal, _ = outward(torch.full((int(hit.sum()),), KINDS.index(kind)), p.detach(), shapes[hit])
+    normal, _ = outward(torch.full((int(hit.sum()),), KINDS.index(kind)), p.detach(), shapes[hit], torch.ones_like(p))
     cosine = dot(normal, gradient) / (dot(normal, normal) * dot(gradient, gradient)).sqrt()
     assert cosine.min() > 1 - 1e-9  # double precision, both closed forms
     assert (dot(normal, d[:, hit]) < 0).all()
@@ -72,7 +72,7 @@ def test_faces_of_a_box_and_of_a_cylinder_are_told_apart():
     axes = torch.eye(3)
     p = torch.cat([axes, -axes], dim=1)
     box, cylinder = torch.full((6,), KINDS.index("box")), torch.full((6,), KINDS.index("cylinder"))
-    assert len(set(outward(box, p, torch.zeros(6))[1].tolist())) == 6
-    side_x, side_y, top, *_, bottom = outward(cylinder, p, torch.zeros(6))[1].tolist()
+    assert len(set(outward(box, p, torch.zeros(6), torch.ones(3, 6))[1].tolist())) == 6
+    side_x, side_y, top, *_, bottom = outward(cylinder, p, torch.zeros(6), torch.ones(3, 6))[1].tolist()
     assert side_x == side_y
     assert len({side_x, top, bottom}) == 3
