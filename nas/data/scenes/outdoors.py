@@ -12,9 +12,11 @@ def tree(rng: random.Random) -> Thing:
     """A conifer of stacked cones or a broad crown of ellipsoids, 2.5 to 6 m high."""
     height = rng.uniform(2.6, 6.0)
     bark = Material(near(rng, (0.20, 0.12, 0.06)), grain=0.8, period=0.15)
-    green = rng.choice(((0.07, 0.20, 0.04), (0.13, 0.28, 0.05), (0.22, 0.30, 0.06), (0.42, 0.22, 0.05)))
+    conifer = rng.random() < 0.4
+    greens = ((0.07, 0.20, 0.04), (0.13, 0.28, 0.05), (0.22, 0.30, 0.06), (0.42, 0.22, 0.05))
+    green = rng.choice(greens[:2] if conifer else greens)
     leaves = Material(near(rng, green, 0.2), near(rng, green, 0.5), "patches", 0.35, 0.9)
-    if rng.random() < 0.4:
+    if conifer:
         wide = height * rng.uniform(0.2, 0.26)
         solids = [rod((0, 0, 0), (0, 0, 0.25 * height), 0.03 * height, bark, "trunk")]
         for i, (low, high) in enumerate(((0.13, 0.55), (0.38, 0.78), (0.60, 1.0))):
@@ -89,8 +91,8 @@ def house(rng: random.Random) -> Thing:
     slant = 1.06 * depth / math.sqrt(2)
     solids = [
         box((0, 0, height / 2), (depth, width, height / 2), wall, "walls"),
-        # A square bar on its edge, its lower half inside the walls.
-        box((0, 0, height), (slant, width + 0.15, slant), tiles, "roof", (math.sqrt(0.5), 0.0, math.sqrt(0.5))),
+        # A square bar on its edge, its lower half inside the walls, and a little shorter than they are.
+        box((0, 0, height), (slant, width - 0.02, slant), tiles, "roof", (math.sqrt(0.5), 0.0, math.sqrt(0.5))),
         box((depth, 0, 1.0), (0.05, 0.45, 1.0), door, "opening"),
     ]
     for y in (-0.6 * width, 0.6 * width):

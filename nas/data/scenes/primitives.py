@@ -112,7 +112,7 @@ def outward(kind: Tensor, p: Tensor, shape: Tensor, size: Tensor) -> tuple[Tenso
     zeros.
     """
     x, y, z = p
-    # A box's point is on the face that is nearest in metres: in the unit box the rounding errors of thin sides loom large.
+    # A box's point is on the face that is nearest in metres: relative to a thin side, rounding errors are large.
     depth = (1 - p.abs()) * size
     along = (depth == torch.minimum(torch.minimum(depth[0], depth[1]), depth[2])).to(p.dtype)
     along = torch.stack((along[0], along[1] * (1 - along[0]), along[2] * (1 - along[0]) * (1 - along[1])))
