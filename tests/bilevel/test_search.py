@@ -210,6 +210,19 @@ def test_samples_are_drawn_at_the_epochs_temperature(monkeypatch, tmp_path, rout
     assert len({tuple(routing_LTC.flatten().tolist()) for *_, routing_LTC in drawn}) >= 15
 
 
+def test_samples_and_dropout_are_drawn_anew_in_every_epoch():
+    searching = new_search(SearchSettings(**QUICK))
+    state = new_state(searching)
+    seeds, inputs, firsts = [], [], []
+    state.supernet.stem.register_forward_hook(lambda module, arguments, _: inputs.append(arguments[0]))
+    state.supernet.stem.register_forward_hook(lambda *_: seeds.append(torch.initial_seed()))
+    for epoch in range(4):
+        seeds.clear(), inputs.clear()
+        searching.train_epoch(state, epoch)
+        firsts.append((seeds[0], tuple(inputs[-1].flatten().tolist())))
+    assert len({seed for seed, _ in firsts}) == len({batch for _, batch in firsts}) == 4
+
+
 def test_weights_and_logits_are_trained_on_their_own_splits(tmp_path):
     used = []
 

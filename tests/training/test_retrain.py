@@ -5,7 +5,6 @@ from toys import DEVICE, ToyData, VectorBackbone, assert_same, copied_state, nam
 from tree_strategies import trees
 
 from nas.checkpoint import CheckpointFolder, load_tensors
-from nas.data import derive_seed
 from nas.errors import InputError, WorkFailed
 from nas.network import BranchedNetwork
 from nas.optimizer import OptimizerSettings, ScheduleSettings
@@ -316,12 +315,15 @@ def test_a_record_that_lacks_a_part_is_refused(tmp_path, missing):
             state.load(record, "here")
 
 
-def test_orders_differ_from_epoch_to_epoch():
-    training = new_training(TrainingSettings(batch_size=16))
-    dataset = training.data.split("train")
-    first, again, second = (
-        torch.cat([batch.inputs for batch in training._batches(dataset, epoch)]) for epoch in (0, 0, 1)
-    )
-    assert torch.equal(first, again)
-    assert not torch.equal(first, second)
-    assert derive_seed(0, "retrain", 0) != derive_seed(0, "retrain", 1)
+def test_samples_and_dropout_are_drawn_anew_in_every_epoch():
+    training = new_training(TrainingSettings(epochs=3, batch_size=16))
+    state = TrainingState.start(new_network(), training.settings)
+    seeds, inputs = [], []
+    state.network.stem.register_forward_hook(lambda module, arguments, _: inputs.append(arguments[0]))
+    state.network.stem.register_forward_hook(lambda *_: seeds.append(torch.initial_seed()))
+    firsts = []
+    for epoch in (0, 1, 2):
+        seeds.clear(), inputs.clear()
+        training.train_epoch(state, epoch)
+        firsts.append((seeds[0], tuple(inputs[0].flatten().tolist())))
+    assert len({seed for seed, _ in firsts}) == len({batch for _, batch in firsts}) == 3
