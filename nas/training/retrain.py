@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import ConcatDataset
 
 from nas.checkpoint import CheckpointFolder
 from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
@@ -16,6 +15,7 @@ from nas.network import BranchedNetwork
 from nas.optimizer import set_learning_rate
 from nas.tasks import Task, task_losses
 from nas.training.evaluate import Measured, evaluate
+from nas.training.joined import JoinedDataset
 from nas.training.settings import TrainingSettings
 
 
@@ -170,10 +170,7 @@ class Retraining:
         return patience is not None and state.num_epochs - (state.best_epoch or 0) >= patience
 
     def _training_set(self) -> Dataset:
-        parts: list[Any] = [self.data.split(name) for name in self.settings.splits]
-        whole: Any = parts[0] if len(parts) == 1 else ConcatDataset(parts)
-        joined: Dataset = whole
-        return joined
+        return JoinedDataset([self.data.split(name) for name in self.settings.splits])
 
     def _batches(self, dataset: Dataset, epoch: int) -> Iterator[Batch]:
         loader = batches(

@@ -1,0 +1,72 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import ConcatDataset, Subset
+from toys import IN_FEATURES, ToyData, names, toy_tasks
+
+from nas.data import MaskedTensors, collate
+from nas.training.joined import JoinedDataset
+
+TASKS = toy_tasks(3)
+
+
+def new_parts():
+    """Sets of different sizes: in bulk, in bulk through torch's Subset, one by one, without a task, and empty."""
+    first, second, third = (ToyData(TASKS, size, 0.4, seed).split("train") for seed, size in enumerate((7, 9, 5)))
+    unlabelled = MaskedTensors(torch.full((3, IN_FEATURES), 9.0), {"t1": torch.zeros(3, 2)})
+    empty = MaskedTensors(torch.zeros(0, IN_FEATURES), {})
+    return [first, Subset(second, [4, 2, 8]), [third[i] for i in range(len(third))], unlabelled, empty]
+
+
+def by_sample(batch):
+    """Inputs with their labels, as a multiset."""
+    rows = []
+    for i, inputs in enumerate(batch.inputs):
+        labels = {
+            task: batch.labels[task][present[:i].sum()].tolist()
+            for task, present in batch.present.items()
+            if present[i]
+        }
+        rows.append((inputs.tolist(), sorted(labels.items())))
+    return sorted(rows, key=repr)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_batch_in_bulk_has_the_samples_of_the_parts_one_by_one(data):
+    joined, reference = JoinedDataset(new_parts()), ConcatDataset(new_parts())
+    assert len(joined) == len(reference) == 7 + 3 + 5 + 3
+    indices = data.draw(st.lists(st.integers(0, len(joined) - 1), min_size=1, max_size=20))
+    batch, expected = joined.__getitems__(indices), collate([reference[i] for i in indices])
+    assert by_sample(batch) == by_sample(expected)
+    assert list(batch.labels) == list(batch.present) == list(expected.labels)
+    assert all(int(rows.sum()) == len(batch.labels[task]) for task, rows in batch.present.items())
+    for i in indices:
+        inputs, labels = joined[i]
+        assert torch.equal(inputs, reference[i][0])
+        assert sorted(labels) == sorted(reference[i][1])
+
+
+@pytest.mark.parametrize("index", [-1, 18])
+def test_there_are_no_samples_beyond_the_ends(index):
+    joined = JoinedDataset(new_parts())
+    with pytest.raises(IndexError, match=f"sample {index} of 18"):
+        joined[index]
+
+
+def test_parts_are_asked_once_a_batch():
+    asked = []
+
+    class Counting(MaskedTensors):
+        def __getitems__(self, indices):
+            asked.append(list(indices))
+            return super().__getitems__(indices)
+
+        def __getitem__(self, index):
+            raise AssertionError("one by one")
+
+    labels = {name: torch.zeros(6, 2) for name in names(TASKS)}
+    part = Counting(torch.zeros(6, IN_FEATURES), labels)
+    JoinedDataset([part, part]).__getitems__([0, 7, 3, 11])
+    assert asked == [[0, 3], [1, 5]]
