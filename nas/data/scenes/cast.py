@@ -33,7 +33,7 @@ def cast(origin: Tensor, directions: Tensor, table: Table, reach: float) -> Hits
     Of solids hit at the same t the one of the lowest row counts.
     """
     _, num_scenes, num_tiles, num_rays = directions.shape
-    near = _touched(origin, directions, table, reach)
+    near = _touched(origin, directions, table)
     offset = origin[:, None] - table.centre
     matrix = table.matrix
     local_origin = (matrix * offset[:, :, None]).unbind(-1)
@@ -59,14 +59,13 @@ def cast(origin: Tensor, directions: Tensor, table: Table, reach: float) -> Hits
     return Hits(t.view(num_scenes, num_tiles, num_rays), (best & 0xFFFF).view(num_scenes, num_tiles, num_rays))
 
 
-def _touched(origin: Tensor, directions: Tensor, table: Table, reach: float) -> Tensor:
+def _touched(origin: Tensor, directions: Tensor, table: Table) -> Tensor:
     """[B, P, T]: may a ray of the tile meet the primitive's bounding sphere?
 
     With the sphere's half angle phi = asin(radius / distance), the cone's half angle alpha and theta between their
     axes: theta <= phi + alpha. A cone wider than a half-space touches everything.
     """
-    length = dot(directions, directions).sqrt()
-    unit = directions / length
+    unit = directions / dot(directions, directions).sqrt()
     axis = unit.mean(-1)
     axis = axis / dot(axis, axis).sqrt().clamp_min(1e-6)
     cos_alpha = dot(unit, axis.unsqueeze(-1)).amin(-1).clamp(-1, 1)[:, None]
@@ -75,12 +74,11 @@ def _touched(origin: Tensor, directions: Tensor, table: Table, reach: float) -> 
     distance = dot(to_centre, to_centre).sqrt().clamp_min(1e-6)
     sin_phi = (table.radius / distance)[..., None]
     cos_phi = (1 - sin_phi * sin_phi).clamp_min(0).sqrt()
-    cos_theta = dot((to_centre / distance).unsqueeze(-1), axis.unsqueeze(2))
+    towards, axis = (to_centre / distance).unsqueeze(-1), axis.unsqueeze(2)
+    cos_theta = towards[0] * axis[0] + towards[1] * axis[1] + towards[2] * axis[2]
     # The margin is a hundred times the rounding of a cosine in float32.
     meets = cos_theta >= cos_phi * cos_alpha - sin_phi * sin_alpha - 1e-5
-    meets = meets | (sin_phi >= 1) | (cos_alpha <= 0)
-    within = (distance - table.radius).unsqueeze(-1) <= 1.001 * reach * length.amax(-1)[:, None]
-    return meets & within & (table.radius >= 0).unsqueeze(-1)
+    return (meets | (sin_phi >= 1) | (cos_alpha <= 0)) & (table.radius >= 0).unsqueeze(-1)
 
 
 def shell_exit(table: Table, directions: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from nas.data.scenes.render import Look, render
 from nas.errors import InputError
 
 _NOISY_SPLITS = ("train", "architecture")
-_PIXELS_AT_ONCE = {"cpu": 2**14, "cuda": 2**21}
+_PIXELS_AT_ONCE = {"cpu": 2**15, "cuda": 2**21}
 """What is rendered together: on a processor what its caches hold and one core does best alone (small operations of many
 threads wait for one another; loader workers do not), on a GPU enough to keep it busy."""
 
@@ -137,7 +137,7 @@ class SceneSplit:
 
     def _rendered(self, indices: Sequence[int]) -> list[Sample]:
         pixels = self._look.height * self._look.width * self._look.supersample**2
-        chunk = max(1, _PIXELS_AT_ONCE.get(self._device.type, 2**14) // pixels)
+        chunk = max(1, _PIXELS_AT_ONCE.get(self._device.type, 2**15) // pixels)
         samples: list[Sample] = []
         for start in range(0, len(indices), chunk):
             some = indices[start : start + chunk]

@@ -86,8 +86,8 @@ def _surfaces(
     table: Table, frame: Frame, scene: Tensor, depth: Tensor, ray: Tensor, row: Tensor, shell_face: Tensor
 ) -> View:
     entry = scene * table.values.shape[1] + row
-    values = table.values.flatten(0, 1).index_select(0, entry).t().contiguous()
-    numbers = table.numbers.flatten(0, 1).index_select(0, entry).t().contiguous()
+    values = table.values.flatten(0, 1).t().contiguous().index_select(1, entry)
+    numbers = table.numbers.flatten(0, 1).t().contiguous().index_select(1, entry)
     origin = table.origin.index_select(0, scene).t()
     point = origin + torch.where(torch.isinf(depth), 0.0, depth) * ray
     matrix, centre, size, shape = values[:9].view(3, 3, -1), values[9:12], values[12:15], values[15]

@@ -86,7 +86,7 @@ def test_culling_changes_nothing(monkeypatch):
     scenes = random_scenes(6)
     table, view, _ = see(scenes, 30, 34)
     lit = reached(table, view)
-    everything = lambda origin, directions, table, reach: (  # noqa: E731
+    everything = lambda origin, directions, table: (  # noqa: E731
         (table.radius >= 0).unsqueeze(-1).expand(-1, -1, directions.shape[2])
     )
     culled = []
