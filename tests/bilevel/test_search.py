@@ -343,10 +343,10 @@ def test_a_strong_fixed_penalty_shares_everything(tmp_path):
     assert state.history[-1]["expected_cost"] == pytest.approx(0.493 * SEPARATE, rel=0.02)
 
 
-def test_the_penalty_aims_at_the_median_budget():
-    searching = new_search(SearchSettings(budgets=(0.9, 0.5, 0.6)))
-    assert searching.budgets == pytest.approx((0.9 * SEPARATE, 0.5 * SEPARATE, 0.6 * SEPARATE))
-    assert searching.target == pytest.approx(0.6 * SEPARATE)
+def test_the_penalty_aims_at_the_largest_budget():
+    searching = new_search(SearchSettings(budgets=(0.5, 0.9, 0.6)))
+    assert searching.budgets == pytest.approx((0.5 * SEPARATE, 0.9 * SEPARATE, 0.6 * SEPARATE))
+    assert searching.target == pytest.approx(0.9 * SEPARATE)
     assert new_search(SearchSettings()).target is None
 
 

@@ -14,6 +14,7 @@ from nas.supernet import Supernet, one_hot_routing, remove_last_affine, reset_ru
 from nas.tasks import Task
 from nas.tree import BranchTree
 from search_spaces.digits import DigitsBackbone
+from search_spaces.mobilenet_v2 import MobileNetV2
 
 DIGIT_TASKS = (
     Task(name="left", num_outputs=3, loss="cross_entropy", metrics=("accuracy",)),
@@ -123,6 +124,12 @@ def test_one_hot_routing_is_the_branched_network(case, training, affine):
 )
 def test_one_hot_routing_is_the_branched_network_of_convolutions(num_candidates, choices, training, affine):
     check_equal_networks(DIGITS, DIGIT_TASKS, (1, 9, 11), num_candidates, choices, 0, training, affine_last_norm=affine)
+
+
+def test_one_hot_routing_is_the_branched_network_of_a_published_backbone():
+    backbone = MobileNetV2(width=0.25, image_tasks=("ink",))
+    choices = [[0, 0, 0], [0, 0, 1], *[[1, 0, 1]] * (backbone.num_blocks - 2)]
+    check_equal_networks(backbone, DIGIT_TASKS, (3, 17, 19), 2, choices, 0, True, affine_last_norm=False)
 
 
 @settings(deadline=None, max_examples=20)
