@@ -1,6 +1,5 @@
 """The bilevel search: passes over two splits in turn, with a checkpoint after every epoch."""
 
-import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -51,7 +50,8 @@ class BilevelSearch:
         self.device = device
         self.num_workers = num_workers
         self.budgets = tuple(resolve_budget(budget, table, settings.resource) for budget in settings.budgets)
-        self.target = statistics.median(self.budgets) if self.budgets else None
+        # The exact discretisation cuts a tree down to a smaller budget, but cannot split what never parted.
+        self.target = max(self.budgets, default=None)
 
     def start(self, supernet: Supernet) -> SearchState:
         """The state before the first epoch: uniform logits, fresh optimisers, a penalty that has seen nothing."""

@@ -14,9 +14,9 @@ class SearchSettings(BaseModel):
 
     Args:
         budgets: what the trees may cost, each a share in (0, 1] of the cost of T single-task networks or an
-            absolute amount of the resource. One training gives a tree for each; the penalty aims at the median
-            budget. Without budgets the dual penalty has no target and rests, and the tree is the curve's elbow,
-            or the arg-max.
+            absolute amount of the resource. One training gives a tree for each; the penalty aims at the largest,
+            and discretisation cuts down to the others. Without budgets the dual penalty has no target and
+            rests, and the tree is the curve's elbow, or the arg-max.
         resource: what is counted.
         discretize: "exact" is the best tree within each budget; "argmax" is the published rule, which cannot
             keep one.

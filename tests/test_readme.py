@@ -1,0 +1,65 @@
+"""What the README says works: its commands run, small, and so does its Python example."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from nas.cli.main import run
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+SMALL = {
+    "data.num_train": 64,
+    "data.num_architecture": 64,
+    "data.num_validation": 64,
+    "data.num_test": 64,
+    "search.epochs": 2,
+    "search.batch_size": 32,
+    "retrain.epochs": 1,
+    "compare.random_trees": 1,
+    "compare.seeds": [0],
+    "num_threads": 1,
+}
+
+
+def commands() -> list[list[str]]:
+    blocks = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    return [words[1:] for words in lines if words and words[0] == "tools/nas"]
+
+
+def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = commands()
+    assert [words[0] for words in found] == [
+        "search",
+        "check",
+        "data",
+        "profile",
+        "show",
+        "retrain",
+        "evaluate",
+        "compare",
+    ]
+    for words in found:
+        words = [str(ROOT / word) if word == "runs/digits.py" else word for word in words]
+        if words[0] in ("search", "check"):
+            words += [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+        assert run(words) == 0, words
+    assert (tmp_path / "tree.svg").is_file()
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_the_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert len(example.strip().splitlines()) <= 25
+    exec(compile(example, "README.md", "exec"), {})
+    assert (tmp_path / "runs/out/example/front.json").is_file()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)", TEXT))))
+def test_what_it_links_to_is_there(path):
+    assert (ROOT / path).exists()
