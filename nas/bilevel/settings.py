@@ -25,7 +25,8 @@ class SearchSettings(BaseModel):
             rest; at least one epoch if it is not zero, and never the last one.
         batch_size: of both passes.
         num_candidates: C; the number of tasks if left out.
-        routing: "soft" mixes candidates, "hard" runs one per task and block with straight-through gradients.
+        routing: "soft" mixes candidates; "hard" uses one per task and block, in the weights' pass running no other,
+            in the logits' pass with straight-through gradients, for which all candidates run.
         temperature: of the Gumbel-softmax, linear per epoch from the first value to the second after warm-up.
         weight_step: "per_task" is one optimiser step per task and batch, as published; "joint" is one step on
             the weighted sum of the tasks' losses.
