@@ -1,0 +1,93 @@
+"""Samples that have ids, and the project's four splits of them from the two that data sets come with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nas.data.batch import SPLITS, Sample, SplitName
+from nas.data.splits import split_indices
+from nas.errors import InputError
+
+
+@dataclass(frozen=True)
+class SamplesById:
+    """A map-style data set: the samples of some ids, in their order.
+
+    Args:
+        ids: of the samples.
+        read: gives the sample of an id.
+    """
+
+    ids: tuple[str, ...]
+    read: Callable[[str], Sample]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.read(self.ids[index])
+
+
+@dataclass(frozen=True)
+class IdSplits:
+    """The ids of the four splits."""
+
+    train: tuple[str, ...]
+    architecture: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @classmethod
+    def cut(
+        cls,
+        train: Sequence[str],
+        test: Sequence[str],
+        *,
+        architecture: float,
+        validation: float,
+        seed: int,
+        where: str,
+    ) -> "IdSplits":
+        """Cut the training ids at random into three splits; the test ids are the fourth, as they are.
+
+        ``validation`` is the share of the training ids that epochs are chosen on; of the rest, the share
+        ``architecture`` is for the logits and what is left for the weights. Each split has at least one id.
+
+        Args:
+            train, test: ids, each once.
+            architecture, validation: shares, above 0 and below 1.
+            seed: the same seed, shares and ids in the same order give the same splits.
+            where: what messages name the training ids by.
+
+        Raises:
+            InputError: a share is out of its range, there are too few ids, or the two lists have one in common.
+        """
+        for name, share in (("architecture", architecture), ("validation", validation)):
+            if not 0 < share < 1:
+                raise InputError(f"{name} is the share of a split, above 0 and below 1; found {share:g}")
+        if common := sorted(set(train) & set(test)):
+            raise InputError(
+                f"{where}: {len(common)} of its ids are for testing, too, such as {common[0]!r}; remove them"
+            )
+        num_validation = max(1, round(validation * len(train)))
+        num_architecture = max(1, round(architecture * (len(train) - num_validation)))
+        num_train = len(train) - num_validation - num_architecture
+        if num_train < 1:
+            raise InputError(f"{where}: {len(train)} ids are too few to cut into weights, logits and validation")
+        counts = {"train": num_train, "architecture": num_architecture, "validation": num_validation}
+        parts = split_indices(len(train), {name: count / len(train) for name, count in counts.items()}, seed)
+        return cls(**{name: tuple(train[i] for i in indices) for name, indices in parts.items()}, test=tuple(test))
+
+    def of(self, name: SplitName) -> tuple[str, ...]:
+        """The ids of one split.
+
+        Raises:
+            InputError: there is no such split.
+        """
+        if name not in SPLITS:
+            raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
+        ids: tuple[str, ...] = getattr(self, name)
+        return ids
+
+    def describe(self) -> dict[str, list[str]]:
+        """The ids of every split, as plain data for a record."""
+        return {name: list(self.of(name)) for name in SPLITS}
