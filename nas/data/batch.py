@@ -37,7 +37,8 @@ class Batch(NamedTuple):
 
 class Dataset(Protocol):
     """A torch map-style data set of samples. One that is faster in bulk may also have
-    ``__getitems__(indices) -> Batch``; the loader uses it where it exists."""
+    ``__getitems__(indices) -> Batch``, and one whose samples differ between epochs has
+    ``at_epoch(seed, epoch) -> Dataset``; the loader uses both where they exist."""
 
     def __len__(self) -> int: ...
 
@@ -61,3 +62,13 @@ def collate(samples: Sequence[Sample] | Batch) -> Batch:
         {task: torch.stack([labels[task] for _, labels in samples if task in labels]) for task in tasks},
         {task: torch.tensor([task in labels for _, labels in samples]) for task in tasks},
     )
+
+
+def uncollate(batch: Batch) -> list[Sample]:
+    """The samples that a batch is made of."""
+    rows = {task: iter(label) for task, label in batch.labels.items()}
+    present = {task: where.tolist() for task, where in batch.present.items()}
+    return [
+        (image, {task: next(rows[task]) for task in rows if present[task][row]})
+        for row, image in enumerate(batch.inputs)
+    ]

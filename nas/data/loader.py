@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from nas.data.batch import Batch, Dataset, collate
+from nas.data.epoch import at_epoch
 from nas.data.seeds import derive_seed
 from nas.errors import InputError
 
@@ -25,8 +26,8 @@ def batches(
     """One epoch's batches.
 
     The order is a function of (seed, epoch) alone, not of what was drawn before nor of the number of workers, so a
-    search that resumes at epoch 7 sees what it would have seen. So are the seeds of the workers, that is, the
-    random numbers of an augmentation that draws them there.
+    search that resumes at epoch 7 sees what it would have seen. So are the samples of an augmented data set
+    (`nas.data.epoch`), and the seeds of the workers for one that draws from torch's own generator.
 
     Args:
         dataset: map-style; ``__getitems__`` is used where it exists.
@@ -51,7 +52,8 @@ def batches(
     generator = torch.Generator().manual_seed(derive_seed("batches", seed, epoch))
     order = torch.randperm(num_samples, generator=generator).tolist() if shuffle else range(num_samples)
     loader: DataLoader[Any] = DataLoader(
-        dataset,  # type: ignore[arg-type]  # torch asks for its own class, and needs no more than our protocol
+        # torch asks for its own class, and needs no more than our protocol
+        at_epoch(dataset, seed, epoch),  # type: ignore[arg-type]
         batch_size,
         sampler=order,
         drop_last=drop_last,

@@ -1,0 +1,90 @@
+"""Augmentations, and data sets and sources under one."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas.data.augmentation.kinds import Kinds, check_kinds, check_label
+from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate, uncollate
+from nas.data.epoch import at_epoch
+from nas.data.seeds import derive_seed
+
+Step = Callable[[Sample, Kinds, random.Random], Sample]
+"""Makes a new sample of one, with what it needs of random numbers."""
+
+_TRAINED_ON: tuple[SplitName, ...] = ("train", "architecture")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Steps, done one after the other.
+
+    Args:
+        steps: in their order.
+        kinds: by task, what its labels are.
+
+    Raises:
+        InputError: a kind that does not exist; when called, a label without a kind or of another one.
+    """
+
+    steps: Sequence[Step]
+    kinds: Kinds
+
+    def __post_init__(self) -> None:
+        check_kinds(self.kinds)
+
+    def __call__(self, sample: Sample, rng: random.Random) -> Sample:
+        image, labels = sample
+        for task, label in labels.items():
+            check_label(task, label, image, self.kinds)
+        for step in self.steps:
+            sample = step(sample, self.kinds, rng)
+        return sample
+
+
+@dataclass(frozen=True, eq=False)
+class Augmented:
+    """A data set under an augmentation.
+
+    What is drawn for a sample follows from (seed, epoch, index), not from who asks when. `nas.data.batches` sets seed
+    and epoch (`at_epoch`); samples that are asked for directly are those of epoch 0 of seed 0.
+    """
+
+    dataset: Dataset
+    augmentation: Augmentation
+    seed: int = 0
+    epoch: int = 0
+
+    def at_epoch(self, seed: int, epoch: int) -> "Augmented":
+        """The data set as it is in an epoch."""
+        return Augmented(at_epoch(self.dataset, seed, epoch), self.augmentation, seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._augmented(self.dataset[index], index)
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        dataset: Any = self.dataset
+        in_bulk = getattr(dataset, "__getitems__", None)
+        found = in_bulk(indices) if in_bulk else [dataset[index] for index in indices]
+        samples = uncollate(found) if isinstance(found, Batch) else found
+        return collate([self._augmented(sample, index) for sample, index in zip(samples, indices, strict=True)])
+
+    def _augmented(self, sample: Sample, index: int) -> Sample:
+        return self.augmentation(sample, random.Random(derive_seed("augmentation", self.seed, self.epoch, int(index))))
+
+
+@dataclass(frozen=True, eq=False)
+class AugmentedSource:
+    """A data source, its "train" and "architecture" splits under one augmentation and the others under another."""
+
+    source: DataSource
+    training: Augmentation
+    evaluation: Augmentation
+
+    def split(self, name: SplitName) -> Augmented:
+        augmentation = self.training if name in _TRAINED_ON else self.evaluation
+        return Augmented(self.source.split(name), augmentation)

@@ -1,0 +1,64 @@
+"""What the numbers of a label mean, as far as moving its pixels changes them."""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from nas.errors import InputError
+
+LabelKind = Literal["classes", "mask", "normals", "depth", "inverse_depth", "values", "none"]
+"""How a label is treated. All but "none" have pixels, and are resampled to the nearest one, so that no value appears
+that was not there.
+
+classes        a class per pixel; padding is ignored (255)
+mask           yes and no per pixel; padding is ignored (255)
+normals        directions [3, H, W], x to the right; a flip negates x, a scale leaves them; padding is 0 (invalid)
+depth          metres; a scale divides it, as a larger image is one seen from nearer by; padding is 0 (invalid)
+inverse_depth  disparity or 1 / metres; a scale multiplies it; padding is 0 (invalid)
+values         numbers that stay what they are; padding is NaN (no value)
+none           belongs to the image as a whole, and stays as it is
+
+Dividing the depth by a scale and leaving the normals is exact for a camera whose focal length is enlarged with the
+image; it is what all published multi-task code does.
+"""
+
+Kinds = Mapping[str, LabelKind]
+"""By task."""
+
+_KNOWN: tuple[str, ...] = get_args(LabelKind)
+_INVALID = {"normals": 0.0, "depth": 0.0, "inverse_depth": 0.0, "values": float("nan")}
+
+
+def padding_value(kind: LabelKind, ignored_class: int) -> float:
+    """What a pixel outside the image is labelled."""
+    return _INVALID.get(kind, ignored_class)
+
+
+def check_kinds(kinds: Kinds) -> None:
+    """InputError naming the first task whose kind is none of `LabelKind`."""
+    for task, kind in kinds.items():
+        if kind not in _KNOWN:
+            raise InputError(f"Augmentation: kinds[{task!r}] must be one of {', '.join(_KNOWN)}; found {kind!r}")
+
+
+def check_label(task: str, label: Tensor, image: Tensor, kinds: Kinds) -> None:
+    """InputError if a label's kind is not given, or the label is not of that kind."""
+    if task not in kinds:
+        raise InputError(
+            f"Augmentation: kinds names {', '.join(kinds) or 'no task'}, and a sample has a label for {task!r}; "
+            f"give its kind ({', '.join(_KNOWN)})"
+        )
+    kind = kinds[task]
+    if kind == "none":
+        return
+    if label.shape[-2:] != image.shape[-2:] or (kind == "normals" and label.shape[-3:-2] != (3,)):
+        expected = "[3, H, W]" if kind == "normals" else "[..., H, W]"
+        raise InputError(
+            f"Augmentation: the label of {task} has shape {list(label.shape)}, and {kind!r} needs {expected} of an "
+            f"image {list(image.shape)}"
+        )
+    if label.dtype == torch.bool or (kind in _INVALID and not label.is_floating_point()):
+        needs = "floats" if kind in _INVALID else "numbers, as yes and no leave none for padding"
+        raise InputError(f"Augmentation: the label of {task} is {label.dtype}, and {kind!r} needs {needs}")
