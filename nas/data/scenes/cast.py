@@ -33,52 +33,59 @@ def cast(origin: Tensor, directions: Tensor, table: Table, reach: float) -> Hits
     Of solids hit at the same t the one of the lowest row counts.
     """
     _, num_scenes, num_tiles, num_rays = directions.shape
-    near = _touched(origin, directions, table)
-    offset = origin[:, None] - table.centre
-    matrix = table.matrix
-    local_origin = (matrix * offset[:, :, None]).unbind(-1)
-    local_origin_BP3 = local_origin[0] + local_origin[1] + local_origin[2]
+    offset, matrix = origin[:, None] - table.centre, table.matrix
+    moved = (matrix * offset[:, :, None]).unbind(-1)
+    local_origin_BP3 = moved[0] + moved[1] + moved[2]
+    row, scene, tile = _touching(directions, -offset, table.radius)
+    starts = torch.tensor([start for start, _ in table.spans.values()], device=row.device)
+    bounds = [*torch.searchsorted(row, starts).tolist(), len(row)]
     # Distance and row in one integer, so that a single minimum finds both; positive floats sort like their bits.
     best = torch.full((num_scenes * num_tiles, num_rays), (0x7F800000 << 16) | _NO_HIT, device=origin.device)
-    for kind, (start, stop) in table.spans.items():
-        if kind == "plane" or start == stop:
+    for kind, start, stop in zip(table.spans, bounds[:-1], bounds[1:], strict=True):
+        if start == stop:
             continue
-        scene, row, tile = near[:, start:stop].nonzero(as_tuple=True)
-        row = row + start
-        m = matrix[scene, row].permute(1, 2, 0).unsqueeze(-1)
-        o = local_origin_BP3[scene, row].t().unsqueeze(-1)
-        d = directions.flatten(1, 2).index_select(1, scene * num_tiles + tile)
+        r, b, group = row[start:stop], scene[start:stop], (scene * num_tiles + tile)[start:stop]
+        m = matrix[b, r].permute(1, 2, 0).unsqueeze(-1)
+        o = local_origin_BP3[b, r].t().unsqueeze(-1)
+        d = directions.flatten(1, 2).index_select(1, group)
         d = torch.stack([m[i, 0] * d[0] + m[i, 1] * d[1] + m[i, 2] * d[2] for i in range(3)])
         nearest = -dot(o, d) / dot(d, d)
-        s, hit = entry(kind, o + nearest * d, d, table.shape[scene, row].unsqueeze(-1))
+        s, hit = entry(kind, o + nearest * d, d, table.shape[b, r].unsqueeze(-1))
         t = nearest + s
         t = torch.where(hit & (t > _NEAREST) & (t < reach), t, torch.inf)
-        key = (t.view(torch.int32).long() << 16) | row.unsqueeze(-1)
-        best.scatter_reduce_(0, (scene * num_tiles + tile).unsqueeze(-1).expand_as(key), key, "amin")
+        key = (t.view(torch.int32).long() << 16) | r.unsqueeze(-1)
+        best.scatter_reduce_(0, group.unsqueeze(-1).expand_as(key), key, "amin")
     t = (best >> 16).int().view(torch.float32)
     return Hits(t.view(num_scenes, num_tiles, num_rays), (best & 0xFFFF).view(num_scenes, num_tiles, num_rays))
 
 
-def _touched(origin: Tensor, directions: Tensor, table: Table) -> Tensor:
-    """[B, P, T]: may a ray of the tile meet the primitive's bounding sphere?
+def _touching(directions: Tensor, to_centre_BP3: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, scene and tile, sorted by row, where a ray of the tile may meet the primitive's bounding sphere.
 
-    With the sphere's half angle phi = asin(radius / distance), the cone's half angle alpha and theta between their
-    axes: theta <= phi + alpha. A cone wider than a half-space touches everything.
+    First by cones: with the sphere's half angle phi = asin(radius / distance), the half angle alpha of the tile's cone
+    and theta between their axes, theta <= phi + alpha; a cone wider than a half-space touches everything. Then, since
+    the cones of tiles that see an outline are wide, ray by ray: distance^2 - (distance along the ray)^2 <= radius^2.
     """
     unit = directions / dot(directions, directions).sqrt()
     axis = unit.mean(-1)
     axis = axis / dot(axis, axis).sqrt().clamp_min(1e-6)
-    cos_alpha = dot(unit, axis.unsqueeze(-1)).amin(-1).clamp(-1, 1)[:, None]
+    cos_alpha = dot(unit, axis.unsqueeze(-1)).amin(-1).clamp(-1, 1)
     sin_alpha = (1 - cos_alpha * cos_alpha).clamp_min(0).sqrt()
-    to_centre = (table.centre - origin[:, None]).permute(2, 0, 1)
+    to_centre = to_centre_BP3.permute(2, 1, 0)  # [3, P, B]
     distance = dot(to_centre, to_centre).sqrt().clamp_min(1e-6)
-    sin_phi = (table.radius / distance)[..., None]
+    sin_phi = (radius.t() / distance).unsqueeze(-1)
     cos_phi = (1 - sin_phi * sin_phi).clamp_min(0).sqrt()
-    towards, axis = (to_centre / distance).unsqueeze(-1), axis.unsqueeze(2)
+    towards = (to_centre / distance).unsqueeze(-1)
     cos_theta = towards[0] * axis[0] + towards[1] * axis[1] + towards[2] * axis[2]
-    # The margin is a hundred times the rounding of a cosine in float32.
+    # The margins are a hundred times the rounding of what is compared, in float32.
     meets = cos_theta >= cos_phi * cos_alpha - sin_phi * sin_alpha - 1e-5
-    return (meets | (sin_phi >= 1) | (cos_alpha <= 0)) & (table.radius >= 0).unsqueeze(-1)
+    meets = (meets | (sin_phi >= 1) | (cos_alpha <= 0)) & (sin_phi >= 0)
+    row, scene, tile = meets.nonzero(as_tuple=True)
+    centre = to_centre[:, row, scene].unsqueeze(-1)
+    along = dot(centre, unit.flatten(1, 2).index_select(1, scene * unit.shape[2] + tile))
+    limit = (1 - 1e-5) * distance[row, scene] ** 2 - radius.t()[row, scene] ** 2
+    kept = (along * along >= limit.unsqueeze(-1)).any(-1)
+    return row[kept], scene[kept], tile[kept]
 
 
 def shell_exit(table: Table, directions: Tensor) -> tuple[Tensor, Tensor]:
