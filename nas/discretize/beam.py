@@ -9,11 +9,11 @@ from nas.discretize.lattice import Floats, Ints, Lattice
 from nas.discretize.objective import Objective
 from nas.discretize.regrouping import best_moves, merge_greedily
 
-NUM_ROUNDS = 6
+NUM_ROUNDS = 8
 POOL_SIZE = 2000
 BEAM_WIDTH = 24
 NUM_MOVES = 6
-NUM_GRAINS = 1000
+NUM_GRAINS = 2000
 
 
 def beam_search(objective: Objective, cost_L: Floats, *, max_cost: float = np.inf) -> tuple[Lattice, Chains]:
@@ -21,17 +21,20 @@ def beam_search(objective: Objective, cost_L: Floats, *, max_cost: float = np.in
 
     The pool starts with the fully shared and the fully separate partition and with what greedy merging finds for each
     block, for the blocks up to each and for the blocks from each on. The programme of `nondominated_chains` gives the
-    best chains in the pool. In each of up to `NUM_ROUNDS` rounds the pool then gains, around `BEAM_WIDTH`
-    of them spread over the curve and for each run of blocks with one partition,
+    best chains in the pool. In each of `NUM_ROUNDS` rounds the pool then gains, around `BEAM_WIDTH` chains spread over
+    the curve and for each run of blocks with one partition,
 
     - what greedy merging finds between the partition of the block after the run and that of the block before it;
     - the `NUM_MOVES` best partitions of each kind one step away from the run's own, for the run and for its two ends;
 
-    and loses what no chain uses, so that it has about `POOL_SIZE` partitions. The search ends early when the curve
-    stays. Labels are thinned to one in `NUM_GRAINS` intervals of cost.
+    and loses what no chain uses as far as it is above `POOL_SIZE`. When the curve stays, the pool gains what is one
+    step away from any of its partitions, until it is full; then the search ends. Labels are thinned to one in
+    `NUM_GRAINS` intervals of cost.
 
-    Measured against the exact programme, in percent of the curve's span of values, mean over the curve and maximum:
-    MEASURED. Time on one core: TIMES.
+    Measured against the exact programme of 8 and 9 tasks, 5 to 18 blocks, random dissimilarities
+    (tools/bench_discretize.py): on the mean over the curve the values are greater by at most 0.1 % of the curve's span
+    of values, at the worst point by 3 %. On one core, 15 tasks and 8 blocks take 1.5 s, 40 tasks and 6 blocks
+    3.4 s, 40 tasks and 18 blocks 18 s.
 
     Args:
         cost_L: of one group, >= 0.
@@ -58,11 +61,15 @@ def beam_search(objective: Objective, cost_L: Floats, *, max_cost: float = np.in
         lattice = Lattice.of_pool(pool_PT)
         grain = float(cost_L.sum()) * (num_tasks - 1) / NUM_GRAINS
         chains = nondominated_chains(lattice, objective.values(lattice), cost_L, max_cost=max_cost, grain=grain)
-        if before is not None and np.array_equal(before.value_K, chains.value_K):
+        stays = before is not None and np.array_equal(before.value_K, chains.value_K)
+        if stays and len(pool_PT) == POOL_SIZE:
             break
         before = chains
         used_PT = lattice.labels_PT[np.unique(chains.partition_KL)]
         found_PT = np.concatenate([_neighbours(lattice, chains, until_LTT), lattice.labels_PT])
+        if stays:
+            whole_PTT = np.broadcast_to(until_LTT[-1], (len(lattice.labels_PT), num_tasks, num_tasks))
+            found_PT = np.concatenate([found_PT, best_moves(lattice.labels_PT, whole_PTT, NUM_MOVES)])
     return lattice, chains
 
 

@@ -82,12 +82,14 @@ def canonical(labels_PT: Ints) -> Ints:
     """Groups renumbered in the order of their first members."""
     first_PT = first_members(labels_PT)
     starts_PT = first_PT == np.arange(labels_PT.shape[1])
-    return np.take_along_axis(np.cumsum(starts_PT, axis=1) - 1, first_PT, axis=1)
+    number_PT: Ints = np.cumsum(starts_PT, axis=1) - 1
+    return np.take_along_axis(number_PT, first_PT, axis=1)
 
 
 def first_members(labels_PT: Ints) -> Ints:
     """The first task of each task's group."""
-    return np.argmax(labels_PT[:, :, None] == labels_PT[:, None, :], axis=2)
+    first_PT: Ints = np.argmax(labels_PT[:, :, None] == labels_PT[:, None, :], axis=2)
+    return first_PT
 
 
 def ranges(start: Ints, length: Ints) -> Ints:
