@@ -3,35 +3,18 @@
 No file stays open: what is returned lies in memory, so a data set may be used by any number of worker processes.
 """
 
-import struct
-import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from nas.errors import InputError
 
 Array = npt.NDArray[Any]
-
-# What PIL, scipy and numpy raise on files that are cut off or overwritten.
-_DAMAGED = (
-    OSError,
-    EOFError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+Decoded = TypeVar("Decoded")
 
 
 def require_folder(path: Path, what: str) -> Path:
@@ -74,12 +57,17 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
 def read_picture(path: Path) -> Image.Image:
     """A picture, decoded."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except _DAMAGED as error:
-        raise _unreadable(path, "picture", error) from error
+
+    def decode(file: BinaryIO) -> Image.Image:
+        try:
+            picture = Image.open(file)
+        except UnidentifiedImageError:
+            # Its own message shows the open file.
+            raise ValueError("of no known format") from None
+        picture.load()
+        return picture
+
+    return _decoded(path, "picture", decode)
 
 
 def read_mat(path: Path, key: str) -> Array:
@@ -87,10 +75,8 @@ def read_mat(path: Path, key: str) -> Array:
     # Half a second to import, which only those who use such files should pay.
     from scipy.io import loadmat
 
-    try:
-        variables = loadmat(path, appendmat=False)
-    except _DAMAGED as error:
-        raise _unreadable(path, "MATLAB file", error) from error
+    # scipy's stubs know paths only.
+    variables = _decoded(path, "MATLAB file", lambda file: loadmat(file))  # type: ignore[arg-type]
     if key not in variables:
         found = ", ".join(sorted(name for name in variables if not name.startswith("__"))) or "nothing"
         raise InputError(f"{path}: has no variable {key!r}; it holds {found}")
@@ -99,22 +85,24 @@ def read_mat(path: Path, key: str) -> Array:
 
 def read_npy(path: Path) -> Array:
     """An array of numbers; one of Python objects is refused, for reading it would run code."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except _DAMAGED as error:
-        raise _unreadable(path, "npy file", error) from error
+    array = _decoded(path, "npy file", lambda file: np.load(file, allow_pickle=False))
     if not isinstance(array, np.ndarray):
-        array.close()
         raise InputError(f"{path}: is an archive of arrays (npz); one array (npy) is needed")
     if array.dtype.kind not in "biuf":
         raise InputError(f"{path}: holds {array.dtype}, not numbers")
     return array
 
 
-def _unreadable(path: Path, kind: str, error: BaseException) -> InputError:
-    if isinstance(error, FileNotFoundError):
-        return InputError(f"{path}: no such file")
-    if isinstance(error, OSError) and error.strerror:
-        return InputError(f"{path}: cannot be read: {error.strerror}")
-    reason = " ".join(str(error).replace(f"{str(path)!r}", "it").split()) or type(error).__name__
-    return InputError(f"{path}: damaged, or no {kind} ({reason}); put an undamaged copy in its place")
+def _decoded(path: Path, kind: str, decode: Callable[[BinaryIO], Decoded]) -> Decoded:
+    """What ``decode`` makes of the file, or an InputError that names it."""
+    try:
+        with open(path, "rb") as file:
+            return decode(file)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except Exception as error:
+        # Files that are cut off or overwritten raise nearly anything.
+        if isinstance(error, OSError) and error.strerror:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: damaged, or no {kind} ({reason}); put an undamaged copy in its place") from error
