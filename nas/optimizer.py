@@ -14,7 +14,7 @@ class OptimizerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: PositiveFloat = 1e-3
+    lr: float = Field(default=1e-3, gt=0.0, allow_inf_nan=False)
     weight_decay: NonNegativeFloat = 0.0
     momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
 

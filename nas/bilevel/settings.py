@@ -23,7 +23,7 @@ class SearchSettings(BaseModel):
         epochs: passes over the weights' split.
         warmup: share of the epochs, at the start, in which every task trains its own copies and the logits
             rest; at least one epoch if it is not zero, and never the last one.
-        batch_size: of both passes.
+        batch_size: of both passes; batch statistics need two samples.
         num_candidates: C; the number of tasks if left out.
         routing: "soft" mixes candidates; "hard" uses one per task and block, in the weights' pass running no other,
             in the logits' pass with straight-through gradients, for which all candidates run.
@@ -46,7 +46,7 @@ class SearchSettings(BaseModel):
     discretize: Literal["exact", "argmax"] = "exact"
     epochs: PositiveInt = 20
     warmup: float = Field(default=0.05, ge=0.0, lt=1.0)
-    batch_size: PositiveInt = 64
+    batch_size: int = Field(default=64, ge=2)
     num_candidates: PositiveInt | None = None
     routing: Literal["soft", "hard"] = "soft"
     temperature: tuple[PositiveFloat, PositiveFloat] = (5.0, 0.1)

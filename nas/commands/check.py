@@ -70,7 +70,7 @@ def _labels(experiment: Experiment, data: DataSource, split: Any) -> dict[str, A
             if labels is None or labels.numel() == 0:
                 continue
             _check_labels(task, labels, split)
-            low, high = labels.min().item(), labels.max().item()
+            low, high = _range(labels)
             count, lowest, highest = found[task.name]
             found[task.name] = [
                 count + len(labels),
@@ -80,6 +80,12 @@ def _labels(experiment: Experiment, data: DataSource, split: Any) -> dict[str, A
     if empty := [name for name, (count, _, _) in found.items() if count == 0]:
         raise InputError(f"split {split!r}: none of {seen} samples has a label of {empty}")
     return {name: {"coverage": count / seen, "min": low, "max": high} for name, (count, low, high) in found.items()}
+
+
+def _range(labels: torch.Tensor) -> tuple[float, float]:
+    """Smallest and largest value; NaN, which stands for no value, is left out where there is any other."""
+    values = labels[~labels.isnan()] if labels.is_floating_point() and not labels.isnan().all() else labels
+    return values.min().item(), values.max().item()
 
 
 def _check_inputs(batch: Batch, experiment: Experiment, split: str) -> None:
@@ -94,8 +100,8 @@ def _check_inputs(batch: Batch, experiment: Experiment, split: str) -> None:
 
 def _check_labels(task: Task, labels: torch.Tensor, split: str) -> None:
     if labels.is_floating_point():
-        if not torch.isfinite(labels).all():
-            raise InputError(f"split {split!r}: labels of {task.name} hold NaN or infinite values")
+        if torch.isinf(labels).any():
+            raise InputError(f"split {split!r}: labels of {task.name} hold infinite values (NaN is for no value)")
     elif task.loss == "cross_entropy":
         valid = (labels < task.num_outputs) & (labels >= -1) | (labels == 255)
         if not valid.all():

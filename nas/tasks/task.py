@@ -5,6 +5,7 @@ from typing import Any
 
 import torchmetrics
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from torch import nn
 
 from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
@@ -31,6 +32,14 @@ class Task(BaseModel):
     metrics: tuple[str | Callable[["Task"], torchmetrics.Metric], ...] = Field(min_length=1)
     weight: PositiveFloat = 1.0
     labels: tuple[str, ...] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _free_name(cls, name: str) -> str:
+        # Heads are submodules by the task's name, beside a module's own attributes.
+        if hasattr(nn.ModuleDict(), name):
+            raise ValueError(f"{name!r} is the name of a part of every torch module; choose another, {name}_task say")
+        return name
 
     @field_validator("loss")
     @classmethod

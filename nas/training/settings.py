@@ -12,7 +12,7 @@ class TrainingSettings(BaseModel):
 
     Args:
         epochs: passes over the training splits.
-        batch_size: samples a step.
+        batch_size: samples a step; batch statistics need two.
         splits: what is trained on; by default all that the search saw, weights' and logits' split together.
         optimizer: see `OptimizerSettings`.
         schedule: the learning rate's course, per step.
@@ -25,7 +25,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: PositiveInt = 30
-    batch_size: PositiveInt = 64
+    batch_size: int = Field(default=64, ge=2)
     splits: tuple[Literal["train", "architecture"], ...] = Field(default=("train", "architecture"), min_length=1)
     optimizer: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)
     schedule: ScheduleSettings = ScheduleSettings(kind="cosine")
