@@ -1,4 +1,31 @@
-"""What trees cost: measured per part, expected over random trees, limited by a budget, and as a penalty on logits."""
+"""What trees cost: measured per part, expected over random trees, limited by a budget, and as a penalty on logits.
+
+`measure_costs` measures; the rest is arithmetic on its `CostTable`.
+
+>>> import torch
+>>> from nas.cost import DualPenalty, expected_cost, resolve_budget
+>>> from nas.tree import CostTable
+>>> table = CostTable(
+...     stem={"macs": 1},
+...     blocks=({"macs": 10}, {"macs": 20}),
+...     heads={"semseg": {"macs": 3}, "edge": {"macs": 2}},
+...     block_names=("a", "b"),
+... )
+>>> logits_LTC = torch.zeros(2, 2, 2, requires_grad=True)
+>>> cost = expected_cost(torch.softmax(logits_LTC, dim=-1), table, "macs")
+>>> cost.item()
+56.0
+
+That is a stem, two heads, 10 times 1.5 expected groups and 20 times 1.75. A penalty leads it to the budget:
+
+>>> penalty, budget = DualPenalty(), resolve_budget(0.7, table, "macs")
+>>> scale = table.separate_cost()["macs"]
+>>> state = penalty.initial_state(cost.item())
+>>> loss = penalty.loss(state, cost, 0.1, budget, scale)
+>>> state = penalty.update(state, cost.item(), 0.1, budget, scale)
+>>> state.dual > 0
+True
+"""
 
 from nas.cost.budget import resolve_budget, smallest_budget
 from nas.cost.expected import expected_cost, expected_groups

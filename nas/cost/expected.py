@@ -10,7 +10,7 @@ from nas.errors import InputError
 from nas.tree import CostTable
 
 EXACT_LIMIT = 2**23
-"""Array elements that an exact form may make: up to 0.8 s and 0.4 GB, forward and backward, on one core."""
+"""Array elements that an exact form may make: up to 0.3 s and 0.4 GB, forward and backward, on one core."""
 
 ROW_SUM_TOLERANCE = 1e-4
 """How far a row of probabilities may be from 1: a softmax in single precision is within 1e-6."""
@@ -90,12 +90,18 @@ def expected_groups(probs_LTC: Tensor, *, num_samples: int = 4096, generator: to
 
 
 def choose_form(num_blocks: int, num_tasks: int, num_candidates: int) -> Form:
-    """The form of E[N_l] that makes the smallest arrays, exact ones first."""
-    subsets = num_blocks * 2**num_tasks
-    paths = num_tasks * sum(num_candidates**l for l in range(1, num_blocks + 1))
-    if min(subsets, paths) > EXACT_LIMIT:
-        return "sampling"
-    return "subsets" if subsets <= paths else "paths"
+    """The exact form that makes fewer array elements, or sampling if both make more than `EXACT_LIMIT`."""
+    elements = count_elements(num_blocks, num_tasks, num_candidates)
+    fewest = min(elements, key=elements.__getitem__)
+    return fewest if elements[fewest] <= EXACT_LIMIT else "sampling"
+
+
+def count_elements(num_blocks: int, num_tasks: int, num_candidates: int) -> dict[Form, int]:
+    """Array elements that each exact form makes: L 2^T, and T (C + ... + C^L)."""
+    return {
+        "subsets": num_blocks * 2**num_tasks,
+        "paths": num_tasks * sum(num_candidates**l for l in range(1, num_blocks + 1)),
+    }
 
 
 def groups_by_subsets(probs_LTC: Tensor) -> Tensor:
@@ -105,18 +111,17 @@ def groups_by_subsets(probs_LTC: Tensor) -> Tensor:
     set of the first T/2 tasks and one of the others, so that the sum over candidates is a matrix product and no
     array has more than L 2^T elements.
     """
-    num_blocks, num_tasks, _ = probs_LTC.shape
-    half = num_tasks // 2
+    half = probs_LTC.shape[1] // 2
     first_LSC, first_sign_S = _products_over_sets(probs_LTC[:, :half])
     other_LSC, other_sign_S = _products_over_sets(probs_LTC[:, half:])
     # The empty set comes first and must go before the products over blocks: its C^l would drown the others.
     together_LS = (first_LSC @ other_LSC.transpose(1, 2)).flatten(1)[:, 1:]
     sign_S = -torch.outer(first_sign_S, other_sign_S).flatten()[1:]
     # Not torch.cumprod: its gradient divides, or takes a slow road, at zeros, and one-hot routing is full of zeros.
-    together_S = together_LS[0]
+    together_S, *further = together_LS.unbind()
     groups = [together_S @ sign_S]
-    for l in range(1, num_blocks):
-        together_S = together_S * together_LS[l]
+    for block_S in further:
+        together_S = together_S * block_S
         groups.append(together_S @ sign_S)
     return torch.stack(groups)
 
@@ -134,11 +139,10 @@ def _products_over_sets(probs_LTC: Tensor) -> tuple[Tensor, Tensor]:
 
 def groups_by_paths(probs_LTC: Tensor) -> Tensor:
     """E[N_l] = sum over the paths pi up to l [1 - prod_t (1 - r_t(pi))],  r_t(pi) = prod_{m<=l} p_m(t, pi_m)."""
-    num_blocks, num_tasks, _ = probs_LTC.shape
-    reach_TP = probs_LTC[0]
+    reach_TP, *further = probs_LTC.unbind()
     groups = [_union(reach_TP).sum()]
-    for l in range(1, num_blocks):
-        reach_TP = (reach_TP[:, :, None] * probs_LTC[l, :, None, :]).reshape(num_tasks, -1)
+    for probs_TC in further:
+        reach_TP = (reach_TP[:, :, None] * probs_TC[:, None, :]).flatten(1)
         groups.append(_union(reach_TP).sum())
     return torch.stack(groups)
 
@@ -172,8 +176,8 @@ def groups_by_sampling(probs_LTC: Tensor, num_samples: int, generator: torch.Gen
     path_LP = drawn_RN.reshape(num_blocks, num_tasks * per_task).to(probs_LTC.device)
     reach_TP = probs_LTC.new_ones(num_tasks, path_LP.shape[1])
     groups = []
-    for l in range(num_blocks):
-        reach_TP = reach_TP * probs_LTC[l][:, path_LP[l]]
+    for probs_TC, path_P in zip(probs_LTC.unbind(), path_LP, strict=True):
+        reach_TP = reach_TP * probs_TC[:, path_P]
         mixture_P = reach_TP.detach().mean(dim=0)
         groups.append(num_tasks - ((reach_TP.sum(dim=0) - _union(reach_TP)) / mixture_P).mean())
     return torch.stack(groups)
