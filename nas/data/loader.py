@@ -1,5 +1,6 @@
 """Batches of a data set, in an order that can be made again."""
 
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,7 +41,8 @@ def batches(
         pin_memory: whether to put the batches into page-locked memory, from where copies to a GPU overlap with work.
 
     Raises:
-        InputError: a batch size below 1, or no full batch in the data set although only full ones are wanted.
+        InputError: a batch size below 1, or no full batch in the data set although only full ones are wanted. What
+            the data set raises for a sample is raised as it is, also from a worker.
     """
     num_samples = len(dataset)
     if batch_size < 1:
@@ -51,7 +53,7 @@ def batches(
         )
     generator = torch.Generator().manual_seed(derive_seed("batches", seed, epoch))
     order = torch.randperm(num_samples, generator=generator).tolist() if shuffle else range(num_samples)
-    loader: DataLoader[Any] = DataLoader(
+    return _Loader(
         # torch asks for its own class, and needs no more than our protocol
         at_epoch(dataset, seed, epoch),  # type: ignore[arg-type]
         batch_size,
@@ -62,4 +64,16 @@ def batches(
         pin_memory=pin_memory,
         generator=generator,
     )
-    return loader
+
+
+class _Loader(DataLoader[Any]):
+    def __iter__(self) -> Any:
+        try:
+            yield from super().__iter__()
+            return
+        except InputError as error:
+            # What comes from a worker has the text of its whole traceback, which the message ends.
+            message = str(error).rsplit(f"{InputError.__module__}.{InputError.__qualname__}: ", 1)[-1].rstrip()
+            # The frames hold the workers in a cycle, and torch waits 5 seconds for each that the collector finds.
+            traceback.clear_frames(error.__traceback__)
+        raise InputError(message)

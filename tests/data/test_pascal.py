@@ -227,6 +227,17 @@ def test_worker_processes_give_the_same_batches(pristine: tuple[Path, Truth], st
         _assert_same(batch, other)
 
 
+def test_a_worker_tells_what_is_wrong_in_one_line(root: Path) -> None:
+    split = PascalMT(root).split("test")
+    path = root / "JPEGImages" / f"{split.ids[1]}.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    for num_workers in (0, 1):
+        with pytest.raises(InputError) as raised:
+            list(batches(split, 2, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers))
+        assert str(raised.value).startswith(f"{path}: damaged, or no picture (")
+        assert "\n" not in str(raised.value)
+
+
 def test_no_file_stays_open(pristine: tuple[Path, Truth], tmp_path: Path) -> None:
     source = PascalMT(pristine[0], cache=tmp_path)
     source.sample(fixture.WITH_PERSON)
@@ -242,7 +253,7 @@ def _tree(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def _entries(cache: Path) -> list[Path]:
-    return sorted(cache.rglob("*.npz"))
+    return sorted(cache.rglob("*.sample"))
 
 
 def test_a_cache_gives_the_same_bits_without_reading_the_data(
@@ -299,7 +310,6 @@ def test_a_damaged_entry_is_remade(root: Path, tmp_path: Path) -> None:
     (entry,) = _entries(tmp_path / "cache")
     intact = entry.read_bytes()
     damaged = [intact[:length] for length in (0, 1, 100, len(intact) // 2, len(intact) - 1)]
-    # The checksums of a zip archive cover all but parts of its headers.
     for position in range(0, len(intact), 97):
         changed = bytearray(intact)
         changed[position] ^= 0x55

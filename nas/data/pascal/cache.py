@@ -1,5 +1,6 @@
 """Decoded samples on disk, outside the data folder: one file per sample, remade when it is old or damaged."""
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from nas.errors import InputError
 from nas.files import write_bytes_atomically
 
 _SOURCES = "sources"
+_DIGEST_BYTES = 16
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -20,8 +22,8 @@ Bytes = npt.NDArray[np.uint8]
 class DecodedCache:
     """What was decoded, by id, each with the state of the files that it was decoded from.
 
-    Entries are compressed, about 4 bytes a pixel, and checked by their checksums when they are read. Several processes
-    may write the same one.
+    An entry is a digest followed by an archive of arrays (npz), which is looked into only if the digest is its own.
+    Several processes may write the same entry.
 
     Args:
         folder: made at the first entry; other settings of decoding need another one.
@@ -33,14 +35,15 @@ class DecodedCache:
     def get(self, id: str, sources: Sequence[Path]) -> dict[str, Bytes] | None:
         """The entry, or None if there is none, it is damaged, or a source has another size or time than it had."""
         try:
-            with np.load(self._path(id), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-                if str(arrays.pop(_SOURCES)) != _state(sources):
-                    return None
-        except Exception:
-            # A damaged archive raises nearly anything, and whatever it was, the entry is remade.
+            entry = self._path(id).read_bytes()
+        except OSError:
             return None
-        return arrays
+        digest, archive = entry[:_DIGEST_BYTES], entry[_DIGEST_BYTES:]
+        if digest != _digest(archive):
+            return None
+        with np.load(io.BytesIO(archive), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return arrays if str(arrays.pop(_SOURCES)) == _state(sources) else None
 
     def put(self, id: str, sources: Sequence[Path], arrays: Mapping[str, Bytes]) -> None:
         """Store an entry; a reader sees all of it or nothing.
@@ -55,10 +58,15 @@ class DecodedCache:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the cache folder {self.folder}: {error.strerror}; name another") from error
-        write_bytes_atomically(self._path(id), buffer.getvalue())
+        archive = buffer.getvalue()
+        write_bytes_atomically(self._path(id), _digest(archive) + archive)
 
     def _path(self, id: str) -> Path:
-        return self.folder / f"{id}.npz"
+        return self.folder / f"{id}.sample"
+
+
+def _digest(archive: bytes) -> bytes:
+    return hashlib.blake2b(archive, digest_size=_DIGEST_BYTES).digest()
 
 
 def _state(sources: Sequence[Path]) -> str:
