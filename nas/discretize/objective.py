@@ -18,9 +18,8 @@ _DIVISIBLE = 840
 class Objective:
     """value_l(P) = sum over groups G of P  (1/|G|) sum_{s<t in G} d_l(s, t),  as a multiple of a smallest unit.
 
-    The dissimilarities are rounded to 2^-b of the greatest one, b about 31 for 8 tasks and 18 blocks; from there on
-    everything is whole numbers for groups of up to 8 tasks. Two ways to write the same sum are so the same number, and
-    a tie is a tie.
+    The dissimilarities are rounded to 2^-b of the greatest one, b = 32 for 8 tasks and 18 blocks; from there on
+    everything is whole numbers for groups of up to 8 tasks, whatever the order of adding.
 
     Args:
         rounded_LTT: whole numbers; symmetric, with a zero diagonal.
@@ -39,6 +38,16 @@ class Objective:
         # A block's value is at most T/2 of the greatest dissimilarity.
         bits = int(math.log2(2 * MAX_VALUE / (_DIVISIBLE * num_blocks * num_tasks)))
         return cls(np.rint(off_diagonal_LTT / greatest * 2.0**bits), greatest / 2.0**bits / _DIVISIBLE)
+
+    @property
+    def rounding(self) -> int:
+        """Values of two trees that differ by no more than this may be equal but for the rounding of d: a tie.
+
+        A pair of one group of size k counts 1/k and is off by up to half a step of d, so a block by T/4 steps and two
+        trees by L T/2 steps.
+        """
+        num_blocks, num_tasks, _ = self.rounded_LTT.shape
+        return _DIVISIBLE * num_blocks * num_tasks // 2
 
     def values(self, lattice: Lattice) -> Ints:
         """value_l(P) for all partitions of a lattice, [L, P]."""
