@@ -46,7 +46,7 @@ class Objective:
         A pair of one group of size k counts 1/k and is off by up to half a step of d, so a block by T/4 steps and two
         trees by L T/2 steps.
         """
-        num_blocks, num_tasks, _ = self.rounded_LTT.shape
+        num_blocks, num_tasks = len(self.rounded_LTT), len(self.rounded_LTT[0])
         return _DIVISIBLE * num_blocks * num_tasks // 2
 
     def values(self, lattice: Lattice) -> Ints:

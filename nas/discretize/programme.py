@@ -69,7 +69,7 @@ def discretize(
     cost_K = table.total(resource, lattice.num_groups_P[chains.partition_KL].T, tasks)
     best = nondominated(cost_K, chains.value_K)
     best = _without_ties(best[cost_K[best] <= max_cost], chains.value_K, objective.rounding)
-    value_K: Floats = objective.unit * chains.value_K[best]
+    value_K = chains.value_K[best].astype(np.float64) * objective.unit
     choices_KLT = lattice.labels_PT[chains.partition_KL[best]]
     return Curve(tasks, table, resource, cost_K[best], value_K, choices_KLT, exact)
 
