@@ -1,0 +1,67 @@
+"""The example of nas/data/README.md runs, from the files it reads to a search's first step."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import nas
+from nas.data import SPLITS, batches
+from search_spaces import MobileNetV2
+
+TEXT = (Path(nas.__file__).parent / "data" / "README.md").read_text()
+ROWS = ("a.png,2,1.5", "b.png,,2", "c.png,0,", "d.png,,", "e.png,1,0.5")
+
+
+def _photos() -> Any:
+    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert len([line for line in example.splitlines() if line]) <= 25
+    namespace: dict[str, Any] = {"__name__": "example"}
+    exec(example, namespace)
+    return namespace["photos"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for half, repeats in (("train", 12), ("test", 1)):
+        (tmp_path / half).mkdir()
+        (tmp_path / half / "labels.csv").write_text("file,kind,weight\n" + "\n".join(ROWS * repeats) + "\n")
+        for name in "abcde":
+            pixels = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / half / f"{name}.png")
+    return tmp_path
+
+
+def test_the_example_reads_samples_and_leaves_out_labels_nobody_gave(folder: Path) -> None:
+    source = _photos()(folder)
+    sizes = {name: len(source.split(name)) for name in SPLITS}
+    assert sizes == {"train": 42, "architecture": 12, "validation": 6, "test": 5}
+    (batch,) = batches(source.split("test"), 5, seed=0, epoch=0, shuffle=False, drop_last=False)
+    assert batch.present["kind"].tolist() == [True, False, True, False, True]
+    assert batch.labels["kind"].tolist() == [2, 0, 1]
+    assert batch.present["weight"].tolist() == [True, True, False, False, True]
+    assert batch.labels["weight"].tolist() == [[1.5], [2.0], [0.5]]
+    with Image.open(folder / "test" / "a.png") as picture:
+        assert torch.equal(batch.inputs[0], torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255)
+
+
+def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
+    experiment = nas.Experiment(
+        tasks=(
+            nas.Task(name="kind", num_outputs=3, loss="cross_entropy", metrics=("accuracy",)),
+            nas.Task(name="weight", num_outputs=1, loss="mse", metrics=("rmse",)),
+        ),
+        backbone=nas.lazy(MobileNetV2, width=0.25, image_tasks=("kind", "weight")),
+        data=nas.lazy(_photos(), folder=str(folder)),
+        input_shape=(3, 32, 32),
+        search=nas.SearchSettings(batch_size=4),
+        num_threads=1,
+    )
+    report = nas.check(experiment)
+    assert set(report["losses"]) == {"kind", "weight"}
+    assert report["labels"]["test"]["kind"] == {"coverage": 3 / 5, "min": 0, "max": 2}
