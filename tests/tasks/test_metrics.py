@@ -16,6 +16,18 @@ HIGHER_IS_BETTER = {
     "rmse": False,
     "mae": False,
     "psnr": True,
+    "mean_iou": True,
+    "max_mean_iou": True,
+    "ods_f": True,
+    "mean_angle": False,
+    "median_angle": False,
+    "within_11_25": True,
+    "within_22_5": True,
+    "within_30": True,
+    "depth_rmse": False,
+    "depth_mae": False,
+    "abs_rel": False,
+    "delta1": True,
 }
 NAN = math.nan
 
@@ -71,15 +83,60 @@ def test_errors_are_pooled_over_entries_that_have_a_value() -> None:
         assert metric.compute().item() == pytest.approx(value)
 
 
+CLASSES, FLAGS = ("accuracy", "f1", "mean_iou"), ("binary_accuracy", "binary_f1", "max_mean_iou", "ods_f")
+
+
+def _dense(name: str, num_samples: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Outputs, labels of the metric's kind, and labels that hold nothing."""
+    generator = torch.Generator().manual_seed(seed)
+    channels = 1 if name in FLAGS else 3
+    outputs = torch.randn(num_samples, channels, 6, 7, generator=generator)
+    if name in CLASSES:
+        labels = torch.randint(3, (num_samples, 6, 7), generator=generator)
+        return outputs, labels, torch.full_like(labels, 255)
+    labels = torch.rand(outputs.shape, generator=generator) + 0.5
+    if name in FLAGS:
+        labels = (labels > 1).float()
+        return outputs, labels, torch.full_like(labels, 255)
+    return outputs, labels, torch.full_like(labels, NAN)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_a_batch_without_values_changes_nothing(name: str) -> None:
-    classes = name in ("accuracy", "f1")
-    outputs = torch.linspace(-1, 1, 24).reshape(4, 3, 2)
-    labels = torch.ones(4, 2, dtype=torch.int64) if classes else torch.ones(4, 3, 2)
-    nothing = torch.full_like(labels, 255 if classes or name.startswith("binary") else NAN)
+    outputs, labels, nothing = _dense(name, 4)
     plain, interrupted = _metric(name, 3), _metric(name, 3)
     plain.update(outputs, labels)
     interrupted.update(outputs, nothing)
     interrupted.update(outputs, labels)
     interrupted.update(outputs[:0], labels[:0])
     assert plain.compute() == interrupted.compute()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_how_samples_are_cut_into_batches_does_not_matter(name: str) -> None:
+    outputs, labels, _ = _dense(name, 6)
+    whole, parts = _metric(name, 3), _metric(name, 3)
+    whole.update(outputs, labels)
+    for rows in (slice(0, 1), slice(1, 4), slice(4, 6)):
+        parts.update(outputs[rows], labels[rows])
+    # Sums of float32 in another order.
+    assert parts.compute().item() == pytest.approx(whole.compute().item(), rel=1e-5)
+    assert whole.compute().isfinite()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_no_metric_keeps_its_samples(name: str) -> None:
+    metric = _metric(name, 3)
+    sizes = set()
+    for seed in range(3):
+        outputs, labels, _ = _dense(name, 5, seed)
+        metric.update(outputs, labels)
+        states = metric.metric_state.values()
+        assert all(isinstance(state, torch.Tensor) for state in states)
+        sizes.add(sum(state.numel() for state in states))
+    assert len(sizes) == 1
+    metric.reset()
+    fresh = _metric(name, 3)
+    for one in (metric, fresh):
+        one.update(outputs, labels)
+    assert metric.compute() == fresh.compute()

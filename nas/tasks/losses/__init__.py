@@ -9,7 +9,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from nas.tasks.losses.classification import binary_cross_entropy, cross_entropy
+from nas.tasks.losses.classification import (
+    balanced_binary_cross_entropy,
+    binary_cross_entropy,
+    cross_entropy,
+    weighted_binary_cross_entropy,
+)
+from nas.tasks.losses.geometry import depth_l1, normals_cosine, normals_l1
 from nas.tasks.losses.regression import l1, mse
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -18,8 +24,25 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 LOSSES: dict[str, LossFunction] = {
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
+    "balanced_binary_cross_entropy": balanced_binary_cross_entropy,
+    "weighted_binary_cross_entropy": weighted_binary_cross_entropy,
+    "normals_l1": normals_l1,
+    "normals_cosine": normals_cosine,
+    "depth_l1": depth_l1,
     "mse": mse,
     "l1": l1,
 }
 
-__all__ = ["LOSSES", "LossFunction", "binary_cross_entropy", "cross_entropy", "l1", "mse"]
+__all__ = [
+    "LOSSES",
+    "LossFunction",
+    "balanced_binary_cross_entropy",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "depth_l1",
+    "l1",
+    "mse",
+    "normals_cosine",
+    "normals_l1",
+    "weighted_binary_cross_entropy",
+]

@@ -38,13 +38,61 @@ def binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     Raises:
         InputError: the shapes differ.
     """
-    if labels.shape != outputs.shape:
-        raise InputError(
-            f"binary_cross_entropy needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)}"
-        )
-    known = known_classes(labels, num_classes=2)
-    targets = labels.to(outputs.dtype).masked_fill(~known, 0)
+    targets, known = _binary_targets("binary_cross_entropy", outputs, labels)
     total = functional.binary_cross_entropy_with_logits(
         outputs, targets, weight=known.to(outputs.dtype), reduction="sum"
     )
+    return total / known.sum().clamp(min=1)
+
+
+def weighted_binary_cross_entropy(outputs: Tensor, labels: Tensor, *, positive_weight: float = 0.95) -> Tensor:
+    """Mean of ``-w y log sigmoid(x) - (1 - w) (1 - y) log sigmoid(-x)`` over the entries that hold a value.
+
+    For edges, of which there are few: w is 0.95 on PASCAL-Context and 0.8 on NYUD in the published code of ASTMT and
+    those after it. Another weight is ``functools.partial(weighted_binary_cross_entropy, positive_weight=0.8)``.
+
+    Args:
+        outputs, labels: as for `binary_cross_entropy`.
+        positive_weight: w, in [0, 1].
+
+    Raises:
+        InputError: the shapes differ, or the weight is not in [0, 1].
+    """
+    if not 0 <= positive_weight <= 1:
+        raise InputError(
+            f"weighted_binary_cross_entropy needs a positive_weight in [0, 1], of which negatives get the rest; "
+            f"found {positive_weight:g}"
+        )
+    targets, known = _binary_targets("weighted_binary_cross_entropy", outputs, labels)
+    return _weighted_mean(outputs, targets, known, outputs.new_tensor(positive_weight))
+
+
+def balanced_binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
+    """`weighted_binary_cross_entropy` whose w is the share of negatives among the batch's entries that hold a value.
+
+    So positives and negatives weigh alike, however few there are of either. A batch that has only one of them is worth
+    0. Used for saliency, as in BMTAS; the weights are those of HED (Xie and Tu, ICCV 2015, eq. 2), there per image.
+
+    Args:
+        outputs, labels: as for `binary_cross_entropy`.
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    targets, known = _binary_targets("balanced_binary_cross_entropy", outputs, labels)
+    share = ((1 - targets) * known).sum() / known.sum().clamp(min=1)
+    return _weighted_mean(outputs, targets, known, share)
+
+
+def _binary_targets(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Labels in [0, 1], 0 where there is no value, and where there is one."""
+    if labels.shape != outputs.shape:
+        raise InputError(f"{loss} needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)}")
+    known = known_classes(labels, num_classes=2)
+    return labels.to(outputs.dtype).masked_fill(~known, 0), known
+
+
+def _weighted_mean(outputs: Tensor, targets: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
+    weights = (positive_weight * targets + (1 - positive_weight) * (1 - targets)) * known
+    total = functional.binary_cross_entropy_with_logits(outputs, targets, weight=weights, reduction="sum")
     return total / known.sum().clamp(min=1)

@@ -1,10 +1,11 @@
 """Metrics by name: what a task's ``metrics`` may hold as strings.
 
 Each is a function of the task that makes a `torchmetrics.Metric`, to be updated with the head's outputs and the
-labels of the samples that have them. They are torchmetrics' own, told apart by what the outputs mean (logits) and by
-which entries of a label hold no value (`nas.tasks.ignore`). ``higher_is_better`` is set on each. Accuracies and F1
-are fractions in [0, 1], errors are in the label's unit, PSNR is in decibels. A metric of nothing is what torchmetrics
-makes of it (0 or NaN): ask `update_called` first.
+labels of the samples that have them. Most are torchmetrics' own, told apart by what the outputs mean (logits) and by
+which entries of a label hold no value (`nas.tasks.ignore`). ``higher_is_better`` is set on each. Accuracies, F, IoU and
+other shares are fractions in [0, 1], errors are in the label's unit, angles in degrees, PSNR is in decibels. All are of
+the whole set, however it is cut into batches, and none keeps its samples. A metric of nothing is what comes of it (0 or
+NaN): ask `update_called` first.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from typing import TYPE_CHECKING
 
 import torchmetrics
 
-from nas.tasks.metrics.classification import accuracy, binary_accuracy, binary_f1, f1
+from nas.tasks.metrics.boundary import BoundaryF, ods_f
+from nas.tasks.metrics.classification import accuracy, binary_accuracy, binary_f1, f1, mean_iou
+from nas.tasks.metrics.depth import abs_rel, delta1, depth_mae, depth_rmse
+from nas.tasks.metrics.normals import mean_angle, median_angle, within_angle
 from nas.tasks.metrics.regression import mae, psnr, rmse
+from nas.tasks.metrics.saliency import max_mean_iou
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
@@ -23,11 +28,43 @@ if TYPE_CHECKING:
 METRICS: dict[str, Callable[[Task], torchmetrics.Metric]] = {
     "accuracy": accuracy,
     "f1": f1,
+    "mean_iou": mean_iou,
     "binary_accuracy": binary_accuracy,
     "binary_f1": binary_f1,
     "rmse": rmse,
     "mae": mae,
     "psnr": psnr,
+    "max_mean_iou": max_mean_iou,
+    "ods_f": ods_f,
+    "mean_angle": mean_angle,
+    "median_angle": median_angle,
+    "within_11_25": within_angle(11.25),
+    "within_22_5": within_angle(22.5),
+    "within_30": within_angle(30),
+    "depth_rmse": depth_rmse,
+    "depth_mae": depth_mae,
+    "abs_rel": abs_rel,
+    "delta1": delta1,
 }
 
-__all__ = ["METRICS", "accuracy", "binary_accuracy", "binary_f1", "f1", "mae", "psnr", "rmse"]
+__all__ = [
+    "METRICS",
+    "BoundaryF",
+    "abs_rel",
+    "accuracy",
+    "binary_accuracy",
+    "binary_f1",
+    "delta1",
+    "depth_mae",
+    "depth_rmse",
+    "f1",
+    "mae",
+    "max_mean_iou",
+    "mean_angle",
+    "mean_iou",
+    "median_angle",
+    "ods_f",
+    "psnr",
+    "rmse",
+    "within_angle",
+]

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torch import Tensor
-from torchmetrics.classification import BinaryAccuracy, BinaryF1Score, MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import (
+    BinaryAccuracy,
+    BinaryF1Score,
+    MulticlassAccuracy,
+    MulticlassF1Score,
+    MulticlassJaccardIndex,
+)
 
 from nas.tasks.ignore import known_classes
 
@@ -21,6 +27,15 @@ def accuracy(task: Task) -> MulticlassAccuracy:
 def f1(task: Task) -> MulticlassF1Score:
     """Mean of the classes' F1 = 2 TP / (2 TP + FP + FN), over the classes that occur in labels or outputs."""
     return _F1(task.num_outputs, average="macro")
+
+
+def mean_iou(task: Task) -> MulticlassJaccardIndex:
+    """Mean of the classes' intersections over unions TP / (TP + FP + FN), of the pixels of all samples together.
+
+    A class that is in no label and in no output is left out of the mean, as in BMTAS; the background counts like any
+    other class (21 on PASCAL, 7 for human parts). MTAN's code averages over the samples of a batch instead.
+    """
+    return _MeanIoU(task.num_outputs, average="macro")
 
 
 def binary_accuracy(task: Task) -> BinaryAccuracy:
@@ -44,6 +59,13 @@ class _Accuracy(MulticlassAccuracy):
 
 
 class _F1(MulticlassF1Score):
+    def update(self, outputs: Tensor, labels: Tensor) -> None:
+        chosen, known = _most_likely(outputs, labels)
+        if len(known):
+            super().update(chosen, known)
+
+
+class _MeanIoU(MulticlassJaccardIndex):
     def update(self, outputs: Tensor, labels: Tensor) -> None:
         chosen, known = _most_likely(outputs, labels)
         if len(known):

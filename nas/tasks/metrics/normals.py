@@ -1,0 +1,97 @@
+"""Angles in degrees between predicted and true surface normals, over the pixels of all samples that have one.
+
+Predictions and labels are [n, 3, H, W] of any length; a prediction of no direction is 90 degrees off. All are pooled
+over the pixels of the set, as in BMTAS; MTAN's code averages the figures of batches, which differs for the median and
+where samples have fewer valid pixels than others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics import MeanMetric, Metric
+
+from nas.tasks.ignore import known_vectors
+
+if TYPE_CHECKING:
+    from nas.tasks.task import Task
+
+BIN = 0.01
+"""Degrees: how finely angles are counted for the median."""
+
+
+def mean_angle(task: Task) -> Metric:
+    """Mean of the angles."""
+    return _MeanAngle()
+
+
+def median_angle(task: Task) -> Metric:
+    """Median of the angles, the lower one of two, to within 0.01 degrees: they are counted in bins of that width."""
+    return _MedianAngle()
+
+
+def within_angle(degrees: float) -> Callable[[Task], Metric]:
+    """A metric: the share of the pixels whose angle is below some degrees."""
+
+    def within(task: Task) -> Metric:
+        return _ShareWithin(degrees)
+
+    within.__name__ = f"within_{degrees:g}".replace(".", "_")
+    return within
+
+
+def angles(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Angles in degrees, in [0, 180], at the pixels that have a normal, as one vector.
+
+    For unit vectors a, b it is ``2 atan2(|a - b|, |a + b|)``, as the arc cosine of a . b has no digits left near 0.
+    """
+    known = known_vectors(labels).squeeze(1)
+    a, b = (functional.normalize(x.movedim(1, -1)[known].float(), dim=-1) for x in (outputs, labels))
+    return torch.rad2deg(2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1)))
+
+
+class _MeanAngle(MeanMetric):
+    higher_is_better = False  # type: ignore[assignment]
+
+    def update(self, outputs: Tensor, labels: Tensor) -> None:  # type: ignore[override]
+        if len(found := angles(outputs, labels)):
+            super().update(found)
+
+
+class _ShareWithin(MeanMetric):
+    higher_is_better = True  # type: ignore[assignment]
+
+    def __init__(self, degrees: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.degrees = degrees
+
+    def update(self, outputs: Tensor, labels: Tensor) -> None:  # type: ignore[override]
+        if len(found := angles(outputs, labels)):
+            super().update((found < self.degrees).float())
+
+
+class _MedianAngle(Metric):
+    higher_is_better = False
+    full_state_update = False
+    counts: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("counts", torch.zeros(round(180 / BIN), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, outputs: Tensor, labels: Tensor) -> None:
+        bins = (angles(outputs, labels) / BIN).long().clamp(max=len(self.counts) - 1)
+        self.counts += bins.bincount(minlength=len(self.counts))
+
+    def compute(self) -> Tensor:
+        if self.counts.sum() == 0:
+            return torch.tensor(torch.nan)
+        upto = self.counts.cumsum(0)
+        half = upto[-1] / 2
+        bin_ = torch.searchsorted(upto, half.ceil().long())
+        below = upto[bin_] - self.counts[bin_]
+        return (bin_ + (half - below) / self.counts[bin_]) * BIN
