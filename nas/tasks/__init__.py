@@ -10,12 +10,26 @@ name are listed in two dicts, `LOSSES` and `METRICS`; anything else is passed as
 Labels may be missing twice over. A sample without a label for a task takes no part in that task's loss
 (`task_losses`); an entry of a label that nobody annotated (a pixel, an attribute) takes no part in the mean
 (`nas.tasks.ignore`).
+
+The tasks of the usual data sets are in `nas.tasks.dense` and `nas.tasks.digits`.
 """
 
+from nas.tasks.dense import cityscapes_tasks, nyuv2_tasks, pascal_context_tasks, scene_tasks
 from nas.tasks.digits import digit_tasks
 from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
 from nas.tasks.multi_task_loss import task_losses
 from nas.tasks.task import Task
 
-__all__ = ["LOSSES", "METRICS", "LossFunction", "Task", "digit_tasks", "task_losses"]
+__all__ = [
+    "LOSSES",
+    "METRICS",
+    "LossFunction",
+    "Task",
+    "cityscapes_tasks",
+    "digit_tasks",
+    "nyuv2_tasks",
+    "pascal_context_tasks",
+    "scene_tasks",
+    "task_losses",
+]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Subset
@@ -73,6 +73,7 @@ def _assert_equal(one: Sample, other: Sample) -> None:
         torch.testing.assert_close(label, other[1][task], rtol=0, atol=0, equal_nan=True)
 
 
+@settings(deadline=None)
 @given(
     height=st.integers(4, 40),
     width=st.integers(4, 40),
@@ -104,6 +105,7 @@ def test_a_scale_keeps_every_point_where_it_was(scale: float) -> None:
     assert offset.max() <= 0.5 + 1e-4
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from((0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)))
 def test_no_label_gets_a_new_value(seed: int, scale: float) -> None:
     image, labels = _sample(seed=seed % 7)
