@@ -138,7 +138,8 @@ class BilevelSearch:
             routing_LTC = self._sample(state, epoch, generator)
             losses.add(
                 logits_step(
-                    state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)
+                    *(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)),
+                    generator=generator,
                 )
             )
         if settings.reset_statistics:

@@ -53,6 +53,7 @@ def logits_step(
     table: CostTable,
     budget: float | None,
     progress: float,
+    generator: torch.Generator | None = None,
 ) -> Losses:
     """Update the logits on one batch: the tasks' losses under a sampled routing, plus the resource penalty.
 
@@ -64,6 +65,7 @@ def logits_step(
         routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
         budget: absolute, in the settings' resource; None if the search has no target.
         progress: share of the search after its warm-up, in [0, 1].
+        generator: of the paths that a sampled expected cost draws, where there are too many tasks for the exact one.
     """
     labelled = [task for task in tasks if task.name in batch.labels]
     if not labelled:
@@ -71,7 +73,7 @@ def logits_step(
     with _frozen(state.supernet):
         outputs = state.supernet(batch.inputs, routing_LTC, [task.name for task in labelled])
         losses = task_losses(labelled, outputs, batch)
-        cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, settings.resource)
+        cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, settings.resource, generator=generator)
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, table_scale(table, settings))
         total = weighted_sum(labelled, losses) + len(losses) * penalty.to(state.logits_LTC)
         state.logits_optimizer.zero_grad(set_to_none=True)

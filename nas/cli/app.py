@@ -1,16 +1,23 @@
-"""The commands of the command line; each calls the function of the same name."""
+"""The commands of the command line; each calls the function of the same name.
+
+Commands are imported when they run: ``nas --help`` and what the parser refuses need not wait for torch.
+"""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from nas.cli import tables
 from nas.cli.progress import display, search_figures, training_figures
-from nas.experiment import TreeTraining, parse_overrides
 from nas.tree import format_quantity
+
+if TYPE_CHECKING:
+    from nas.commands.compare import Progress
+    from nas.commands.opening import OpenRun
+    from nas.experiment import TreeTraining
 
 app = typer.Typer(
     help="Search, look at, retrain and compare branched multi-task networks.",
@@ -38,7 +45,7 @@ def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False
     """Before a long search: labels, one search step, predicted memory, disk and time."""
     from nas.commands import check as run_check
 
-    report = run_check(recipe, changes=parse_overrides(set_ or ()))
+    report = run_check(recipe, changes=_changes(set_))
     if as_json:
         _print_json(report)
         return
@@ -64,7 +71,7 @@ def profile(
     """MACs, parameters and activations of the parts and of whole networks; needs no data."""
     from nas.commands import profile as run_profile
 
-    report = run_profile(recipe, tree=tree, size=size, changes=parse_overrides(set_ or ()))
+    report = run_profile(recipe, tree=tree, size=size, changes=_changes(set_))
     if as_json:
         _print_json(report)
     else:
@@ -86,7 +93,7 @@ def search(
     with display() as shown:
         resource = "macs"
 
-        def on_start(run: Any) -> None:
+        def on_start(run: "OpenRun") -> None:
             nonlocal resource
             resource = run.experiment.search.resource
             done = run.folder.trial(0).checkpoints.epochs()
@@ -95,7 +102,7 @@ def search(
         run = run_search(
             recipe,
             out=out,
-            changes=parse_overrides(set_ or ()),
+            changes=_changes(set_),
             resume=resume,
             allow_changed=allow_changed,
             on_start=on_start,
@@ -144,7 +151,7 @@ def retrain(
 
     with display() as shown:
 
-        def on_start(training: TreeTraining) -> None:
+        def on_start(training: "TreeTraining") -> None:
             done = training.checkpoints.epochs()
             total = training.experiment.retrain.epochs
             shown.begin(f"retrain {training.tree.id}", total, done[0] if done else 0)
@@ -155,7 +162,7 @@ def retrain(
             start=start,
             seed=seed,
             out=out,
-            changes=parse_overrides(set_ or ()),
+            changes=_changes(set_),
             resume=resume,
             recipe=recipe,
             allow_changed=allow_changed,
@@ -188,7 +195,7 @@ def evaluate(
         tree=tree,
         checkpoint=checkpoint,
         split=split,
-        changes=parse_overrides(set_ or ()),
+        changes=_changes(set_),
         recipe=recipe,
         allow_changed=allow_changed,
     )
@@ -211,7 +218,7 @@ def compare(
 
     with display() as shown:
 
-        def on_training(progress: Any) -> None:
+        def on_training(progress: "Progress") -> None:
             training = progress.training
             label = f"[{progress.index + 1}/{progress.total}] {progress.name}, seed {training.seed}"
             done = training.checkpoints.epochs()
@@ -219,7 +226,7 @@ def compare(
 
         comparison = run_compare(
             run,
-            changes=parse_overrides(set_ or ()),
+            changes=_changes(set_),
             recipe=recipe,
             allow_changed=allow_changed,
             on_training=on_training,
@@ -244,6 +251,12 @@ def data(
     from nas.commands import data_sheet
 
     print(data_sheet(recipe, out, split=split, num_samples=num_samples))
+
+
+def _changes(texts: list[str] | None) -> dict[str, Any]:
+    from nas.experiment import parse_overrides
+
+    return parse_overrides(texts or ())
 
 
 def _print_table(table: Any) -> Console:

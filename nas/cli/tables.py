@@ -1,13 +1,17 @@
 """Results as tables for a terminal."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from nas.commands import Comparison
-from nas.experiment import Front
 from nas.tree import format_quantity
+
+if TYPE_CHECKING:
+    from nas.commands import Comparison
+    from nas.experiment import Front
 
 
 def front_table(front: Front) -> Table:

@@ -62,7 +62,7 @@ def test_one_hot_logits_without_a_budget_give_the_argmax_tree(data):
 
 
 def test_a_late_split_of_fairly_sure_logits_is_kept():
-    # p = 0.99 for the arg-max; the pair parts at block 8 of 10. A floor of 1 - C^-(l+1) loses this split.
+    # p = 0.99 for the arg-max; one task parts at block 8 of 10.
     choices_LT = torch.zeros(10, 5, dtype=torch.int64)
     choices_LT[8:, 0] = 1
     logits_LTC = 6.0 * torch.nn.functional.one_hot(choices_LT, 5)
