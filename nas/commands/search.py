@@ -5,9 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from nas.commands.figures import draw_figures
-from nas.commands.opening import OpenRun, Recipe, open_run, start_run
+from nas.commands.opening import OpenRun, Recipe, open_experiment, open_run, start_run
 from nas.errors import InputError
-from nas.experiment import Experiment, RunFolder, TrialParts, default_folder, latest_unfinished, make_front
+from nas.experiment import (
+    Experiment,
+    RunFolder,
+    TrialParts,
+    check_feasible,
+    default_folder,
+    latest_unfinished,
+    make_front,
+)
 from nas.strategies import GradientStrategy
 
 
@@ -37,15 +45,18 @@ def search(
     """
     run = _resumed(recipe, out, changes, allow_changed) if resume else _started(recipe, out, changes)
     with run.folder.locked():
-        on_start(run)
         if not run.folder.finished:
-            _search(run, on_epoch)
+            parts = TrialParts.build(run.experiment)
+            on_start(run)
+            _search(run, parts, on_epoch)
     return run.folder
 
 
 def _started(recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None) -> OpenRun:
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs a run folder: search(experiment, out=...)")
+    # What no search can do, such as keeping a budget below the smallest tree, leaves no folder behind.
+    check_feasible(open_experiment(recipe, changes))
     return start_run(recipe, default_folder(Path(str(recipe))) if out is None else Path(out), changes)
 
 
@@ -62,8 +73,7 @@ def _resumed(recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] 
     return open_run(path, recipe=recipe, allow_changed=allow_changed)
 
 
-def _search(run: OpenRun, on_epoch: Callable[[dict[str, Any]], None]) -> None:
-    parts = TrialParts.build(run.experiment)
+def _search(run: OpenRun, parts: TrialParts, on_epoch: Callable[[dict[str, Any]], None]) -> None:
     points = GradientStrategy(run.experiment, run.folder).search(parts, run.device, on_epoch)
     front = make_front(points, run.experiment.search.resource)
     draw_figures(run.folder, front, parts.table)

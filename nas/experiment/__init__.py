@@ -12,7 +12,7 @@ from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
 from nas.experiment.run_folder import RunFolder, TrialFolder, default_folder, latest_unfinished
-from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, measure
+from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, check_feasible, measure
 
 __all__ = [
     "CompareSettings",
@@ -31,6 +31,7 @@ __all__ = [
     "build_backbone",
     "build_data",
     "build_network",
+    "check_feasible",
     "default_folder",
     "describe",
     "describe_environment",

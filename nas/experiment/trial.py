@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from nas.backbone import Backbone
-from nas.cost import Profile, measure_costs
+from nas.cost import Profile, measure_costs, resolve_budget
 from nas.data import SPLITS, DataSource, derive_seed
 from nas.errors import InputError
 from nas.experiment.experiment import Experiment
@@ -73,3 +73,10 @@ class TrialParts:
         # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
         table = measure(experiment).table
         return cls(build_backbone(experiment), build_data(experiment), table)
+
+
+def check_feasible(experiment: Experiment) -> None:
+    """InputError unless the backbone runs on the input shape and every budget allows some tree; no data is touched."""
+    table = measure(experiment).table
+    for budget in experiment.search.budgets:
+        resolve_budget(budget, table, experiment.search.resource)
