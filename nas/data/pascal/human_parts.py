@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nas.data.batch import Sample
 from nas.data.reading import read_mat
 from nas.errors import InputError
 
@@ -44,6 +45,19 @@ def read_human_parts(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.uint8
             )
         classes_HW[mask_HW.astype(bool)] = PARTS[name]
     return classes_HW
+
+
+def drop_absent_people(sample: Sample, kinds: object = None, rng: object = None) -> Sample:
+    """The sample without "human_parts" if no pixel of that label is a part.
+
+    A step of an augmentation, after a crop that may have lost the people: BMTAS does not learn from a label that is all
+    background.
+    """
+    image, labels = sample
+    parts = labels.get("human_parts")
+    if parts is None or ((parts > 0) & (parts < len(PART_CLASSES))).any():
+        return sample
+    return image, {task: label for task, label in labels.items() if task != "human_parts"}
 
 
 def _parts_of_people(annotation: Any, path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:

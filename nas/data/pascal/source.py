@@ -43,7 +43,7 @@ class PascalMT:
     names category 15, and has -1 for people that were too small for the threshold it was made with.
 
     Differs from BMTAS's code: that has no validation split, and the two others are 80 % and 20 % of train.txt; it marks
-    people and normals that are missing by 255 instead of leaving them out; and its copies in half size have normals
+    people and normals that are missing by 255; and its copies in half size have normals
     and saliency resized by Lanczos' filter, where labels are the nearest pixel's here.
 
     Args:

@@ -1,0 +1,72 @@
+"""NYUv2, three dense tasks on MobileNetV2, in the arrays and with the augmentation of MTAN (Liu et al., CVPR 2019).
+
+Needed, named by environment variables or by ``--set``:
+
+- ``NYUV2`` (``data.root``): the folder of `nas.data.npy_layout.NYUv2`; "data/nyuv2" if it is not set.
+- ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without the variable
+  everything starts at random.
+
+The fully shared network costs 0.48 of three separate ones. The lengths and rates are usual ones, not tuned here.
+"""
+
+import os
+from pathlib import Path
+
+from nas import CompareSettings, Experiment, SearchSettings, TrainingSettings, lazy
+from nas.data.augmentation import (
+    Augmentation,
+    AugmentedSource,
+    CenterCrop,
+    LabelKind,
+    Normalize,
+    RandomCrop,
+    RandomFlip,
+    RandomScale,
+)
+from nas.data.npy_layout import NYUv2
+from nas.optimizer import OptimizerSettings
+from nas.tasks.dense import nyuv2_tasks
+from search_spaces import MobileNetV2
+
+SIZE = (288, 384)
+KINDS: dict[str, LabelKind] = {"semseg": "classes", "depth": "depth", "normals": "normals"}
+# Of ImageNet, which the weights are used to.
+NORMALIZE = Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
+
+def augmented_nyuv2(
+    root: str | Path,
+    *,
+    size: tuple[int, int] = SIZE,
+    architecture: float = 0.2,
+    validation: float = 0.05,
+    seed: int = 0,
+) -> AugmentedSource:
+    """Those trained on are enlarged by 1, 1.2 or 1.5, which divides their depth, cut and flipped at random."""
+    source = NYUv2(root, architecture=architecture, validation=validation, seed=seed)
+    training = (RandomScale((1.0, 1.2, 1.5)), RandomCrop(size), RandomFlip(), NORMALIZE)
+    evaluation = (CenterCrop(size), NORMALIZE)
+    return AugmentedSource(source, Augmentation(training, KINDS), Augmentation(evaluation, KINDS))
+
+
+def experiment() -> Experiment:
+    return Experiment(
+        tasks=nyuv2_tasks(),
+        backbone=lazy(MobileNetV2, weights=os.environ.get("MOBILENET_V2")),
+        data=lazy(augmented_nyuv2, root=os.environ.get("NYUV2", "data/nyuv2")),
+        input_shape=(3, *SIZE),
+        search=SearchSettings(
+            budgets=(0.5, 0.6, 0.75, 0.9),
+            epochs=100,
+            warmup=0.1,
+            batch_size=8,
+            weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4),
+        ),
+        retrain=TrainingSettings(
+            epochs=200,
+            batch_size=8,
+            optimizer=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4),
+        ),
+        compare=CompareSettings(seeds=(0, 1, 2), random_trees=3),
+        num_workers=4,
+    )

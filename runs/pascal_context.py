@@ -1,0 +1,89 @@
+"""PASCAL-Context, five dense tasks on MobileNetV2: BMTAS as published (Bruggemann et al., BMVC 2020).
+
+Needed, named by environment variables or by ``--set``:
+
+- ``PASCAL_MT`` (``data.root``): the folder of `nas.data.pascal`; "data/PASCAL_MT" if it is not set.
+- ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names. Published results
+  start from them; without the variable everything starts at random.
+- ``data.cache``, if wanted: a folder outside of the data for decoded samples, which are slow to decode (0.1 s each).
+
+The search sees pictures in half resolution, cut to 256 x 256; costs are those of 512 x 512. Retraining sees full
+resolution, cut to 512 x 512, and has dropout in R-ASPP:
+
+    tools/nas search runs/pascal_context.py --out RUN
+    tools/nas retrain RUN --set data.half_resolution=false --set data.crop=512 --set backbone.dropout=0.1
+
+and so do `evaluate` and `compare`, with the same changes. Differs from what was published: 5 % of the training pictures
+are held out, on which the best epoch is chosen; what `PascalMT` says of its labels; no synchronised BatchNorm, as
+there is one GPU. For a tree within a budget: ``--set search.discretize=exact --set search.budgets=[0.5,0.6,0.7]``.
+"""
+
+import os
+from pathlib import Path
+
+from nas import CompareSettings, Experiment, TrainingSettings, bmtas, lazy
+from nas.data.augmentation import (
+    Augmentation,
+    AugmentedSource,
+    CenterCrop,
+    LabelKind,
+    Normalize,
+    RandomCrop,
+    RandomFlip,
+    RandomScale,
+)
+from nas.data.pascal import PascalMT, drop_absent_people
+from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.tasks.dense import pascal_context_tasks
+from search_spaces import MobileNetV2
+
+KINDS: dict[str, LabelKind] = {
+    "semseg": "classes",
+    "human_parts": "classes",
+    "sal": "mask",
+    "normals": "normals",
+    "edge": "mask",
+}
+
+
+def augmented_pascal(
+    root: str | Path,
+    *,
+    half_resolution: bool = True,
+    crop: int = 256,
+    architecture: float = 0.2,
+    validation: float = 0.05,
+    seed: int = 0,
+    cache: str | Path | None = None,
+) -> AugmentedSource:
+    """Pictures in [-1, 1]; those trained on are scaled, cut and flipped at random, the others cut in the middle."""
+    source = PascalMT(
+        root,
+        half_resolution=half_resolution,
+        architecture=architecture,
+        validation=validation,
+        seed=seed,
+        cache=cache,
+    )
+    training = (RandomScale(), RandomCrop((crop, crop)), RandomFlip(), drop_absent_people, Normalize())
+    evaluation = (CenterCrop((crop, crop)), drop_absent_people, Normalize())
+    return AugmentedSource(source, Augmentation(training, KINDS), Augmentation(evaluation, KINDS))
+
+
+def experiment() -> Experiment:
+    return Experiment(
+        tasks=pascal_context_tasks(),
+        backbone=lazy(MobileNetV2, dropout=0.0, weights=os.environ.get("MOBILENET_V2")),
+        data=lazy(augmented_pascal, root=os.environ.get("PASCAL_MT", "data/PASCAL_MT")),
+        input_shape=(3, 512, 512),
+        search=bmtas(),
+        retrain=TrainingSettings(
+            epochs=130,
+            batch_size=16,
+            optimizer=OptimizerSettings(kind="sgd", lr=0.005, momentum=0.9, weight_decay=1e-4),
+            schedule=ScheduleSettings(kind="polynomial", power=0.9),
+            shared_lr="divided",
+        ),
+        compare=CompareSettings(seeds=(0, 1, 2), random_trees=3),
+        num_workers=4,
+    )
