@@ -5,7 +5,8 @@ Needed, named by environment variables or by ``--set``:
 - ``PASCAL_MT`` (``data.root``): the folder of `nas.data.pascal`; "data/PASCAL_MT" if it is not set.
 - ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names. Published results
   start from them; without the variable everything starts at random.
-- ``data.cache``, if wanted: a folder outside of the data for decoded samples, which are slow to decode (0.1 s each).
+- ``data.cache``, if wanted: a folder outside of the data for decoded samples. In half resolution, decoding one takes
+  some 40 ms on one core, and reading it from there 8.
 
 The search sees pictures in half resolution, cut to 256 x 256; costs are those of 512 x 512. Retraining sees full
 resolution, cut to 512 x 512, and has dropout in R-ASPP:

@@ -15,7 +15,7 @@ RUNS = Path(__file__).parents[1] / "runs"
 SMALL: dict[str, Any] = {
     "backbone.width": 0.25,
     "search.epochs": 2,
-    "search.batch_size": 2,
+    "search.batch_size": 4,
     "retrain.epochs": 1,
     "retrain.batch_size": 2,
     "num_workers": 0,
@@ -34,7 +34,7 @@ def _searched(recipe: str, out: Path, changes: dict[str, Any]) -> nas.RunFolder:
 
 
 def test_pascal_context_is_searched_as_bmtas_did(tmp_path: Path) -> None:
-    write_pascal(tmp_path / "PASCAL_MT", num_train=16, num_val=2, size=(40, 50))
+    write_pascal(tmp_path / "PASCAL_MT", num_train=20, num_val=2, size=(40, 50))
     changes = {"data.root": str(tmp_path / "PASCAL_MT"), "data.crop": 32}
     # More than one picture to validate on, for one may have nobody in it.
     changes |= {"data.validation": 0.25, "data.cache": str(tmp_path / "cache"), "input_shape": [3, 64, 64]}
@@ -43,7 +43,7 @@ def test_pascal_context_is_searched_as_bmtas_did(tmp_path: Path) -> None:
     tree = read_tree(folder.path / point.tree)
     assert set(tree.tasks) == {"semseg", "human_parts", "sal", "normals", "edge"}
     assert len(tree.blocks) == 18
-    assert len(list((tmp_path / "cache").rglob("*.sample"))) == 16
+    assert len(list((tmp_path / "cache").rglob("*.sample"))) == 20
     result = nas.retrain(folder.path, changes={"data.half_resolution": False, "data.crop": 64, "backbone.dropout": 0.1})
     assert set(result.test["semseg"]) == {"loss", "mean_iou"}
 
