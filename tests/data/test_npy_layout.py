@@ -11,6 +11,7 @@ import torch
 from data.fixtures_npy import Arrays, write_cityscapes, write_nyuv2
 
 from nas.data import SPLITS, batches
+from nas.data.augmentation import Augmentation, Augmented, RandomFlip, RandomScale
 from nas.data.npy_layout import Cityscapes, ClassMaps, NpyLayout, NumberMaps, NYUv2
 from nas.errors import InputError
 
@@ -90,6 +91,19 @@ def test_worker_processes_give_the_same_batches(nyuv2: tuple[Path, Arrays]) -> N
         for batch, other in zip(expected, found, strict=True):
             assert torch.equal(batch.inputs, other.inputs)
             assert all(torch.equal(batch.labels[task], other.labels[task]) for task in ("semseg", "depth", "normals"))
+
+
+def test_a_flip_negates_the_normals_x_and_a_scale_divides_the_depth(nyuv2: tuple[Path, Arrays]) -> None:
+    root, arrays = nyuv2
+    kinds = {"semseg": "classes", "depth": "depth", "normals": "normals"}
+    flipped = Augmentation((RandomFlip(1.0),), kinds)
+    scaled = Augmentation((RandomScale((2.0,)),), kinds)
+    _, labels = Augmented(NYUv2(root).split("test"), flipped)[1]
+    mirrored = arrays["val/normal/1.npy"][:, ::-1] * np.array([-1, 1, 1])
+    assert np.array_equal(labels["normals"].numpy(), mirrored.transpose(2, 0, 1))
+    _, labels = Augmented(NYUv2(root).split("test"), scaled)[1]
+    halved = arrays["val/depth/1.npy"].repeat(2, axis=0).repeat(2, axis=1) / 2
+    assert np.array_equal(labels["depth"].numpy(), halved.transpose(2, 0, 1))
 
 
 def test_own_folders_of_arrays_can_be_read(tmp_path: Path) -> None:

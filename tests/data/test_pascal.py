@@ -15,8 +15,9 @@ from scipy.io import loadmat, savemat
 from torch.utils.data import DataLoader
 
 from nas.data import SPLITS, Batch, Sample, batches, collate
-from nas.data.pascal import TASKS, PascalMT, class_edges
+from nas.data.pascal import PART_CLASSES, TASKS, PascalMT, class_edges, drop_absent_people
 from nas.errors import InputError
+from nas.tasks.dense import pascal_context_tasks
 
 Truth = dict[str, Written]
 FULL_SIZE = (21, 26)
@@ -164,6 +165,27 @@ def test_someone_who_vanishes_in_half_resolution_is_not_there(root: Path) -> Non
     savemat(path, {"anno": variables["anno"]})
     assert "human_parts" in PascalMT(root).sample(name)[1]
     assert "human_parts" not in PascalMT(root, half_resolution=True).sample(name)[1]
+
+
+def test_a_crop_without_people_loses_the_label(pristine: tuple[Path, Truth]) -> None:
+    image, labels = sample = PascalMT(pristine[0]).sample(fixture.WITH_PERSON)
+    assert drop_absent_people(sample) is sample
+    cropped = {task: label[..., 15:, 15:] for task, label in labels.items()}
+    cropped["human_parts"] = cropped["human_parts"].clone()
+    assert cropped["human_parts"].unique().tolist() == [0]
+    # Padding is not a part.
+    cropped["human_parts"][0] = 255
+    _, left = drop_absent_people((image[..., 15:, 15:], cropped))
+    assert set(left) == set(labels) - {"human_parts"}
+    assert "human_parts" in cropped
+    without = PascalMT(pristine[0]).sample(fixture.WITHOUT_PERSON)
+    assert drop_absent_people(without) is without
+
+
+def test_classes_are_those_that_the_tasks_name() -> None:
+    by_name = {task.name: task for task in pascal_context_tasks()}
+    assert by_name["human_parts"].labels == PART_CLASSES
+    assert set(by_name) == set(TASKS)
 
 
 def test_splits_are_disjoint_shares_that_the_seed_decides(tmp_path: Path) -> None:
