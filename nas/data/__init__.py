@@ -2,7 +2,8 @@
 
 A data source is any object with ``split(name) -> Dataset`` for the four splits of `SPLITS`; a data set is any
 map-style one whose samples are ``(input, {task: label})``. `MaskedTensors` is one that lies in memory, and
-`SplitSource` cuts a training set for those who have nothing but that and a test set.
+`SplitSource` cuts a training set for those who have nothing but that and a test set. `nas.data.augmentation` changes
+images and their labels together.
 """
 
 from nas.data.batch import SPLITS, Batch, Dataset, DataSource, Sample, SplitName, collate

@@ -91,6 +91,13 @@ def test_pixels_without_a_label_are_neither_predicted_nor_true() -> None:
     assert _f((outputs, labels), tolerance=0.01) == 1
 
 
+def test_a_pixel_counts_from_its_own_likelihood_down() -> None:
+    metric = BoundaryF()
+    metric.update(20 * _line(20, 40, 10) - 20, _line(20, 40, 10))
+    # Logit 0 is one half, which is a threshold.
+    assert metric.num_predicted.tolist() == metric.num_pairs.tolist() == [20] * 50 + [0] * 49
+
+
 def test_nothing_predicted_nor_true_is_0() -> None:
     nothing = torch.full((2, 1, 8, 8), -20.0)
     assert _f((nothing, torch.zeros(2, 1, 8, 8)), tolerance=0.01) == 0

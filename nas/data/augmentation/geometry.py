@@ -12,6 +12,8 @@ from nas.data.batch import Sample
 from nas.errors import InputError
 
 IGNORED_CLASS = 255
+"""Of pixels that belong to no class."""
+
 MID_GREY = 0.5
 """Of images in [0, 1]: what 127.5 is in 0 to 255."""
 
@@ -23,7 +25,8 @@ class RandomScale:
     The image is interpolated bilinearly, labels are taken from the nearest pixel; both put the centre of pixel i of the
     result at (i + 1/2) / s - 1/2. Factors below 1/2 skip pixels of the image.
 
-    Differs from the published code, whose labels (OpenCV's nearest) lie up to half a pixel beside the image.
+    Differs from the published code, whose labels (OpenCV's nearest) are shifted against the image, by half a pixel at
+    scale 1/2.
     """
 
     scales: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
@@ -108,7 +111,7 @@ def _scaled_label(label: Tensor, kind: LabelKind, scale: float, size: torch.Size
         ((torch.arange(scaled, device=label.device) + 0.5) / scale).long().clamp(max=length - 1)
         for scaled, length in zip(size, label.shape[-2:], strict=True)
     )
-    nearest = label[..., rows[:, None], columns]
+    nearest = label.index_select(-1, columns).index_select(-2, rows)
     if kind == "depth":
         return nearest / scale
     return nearest * scale if kind == "inverse_depth" else nearest

@@ -89,7 +89,7 @@ class _MedianAngle(Metric):
 
     def compute(self) -> Tensor:
         if self.counts.sum() == 0:
-            return torch.tensor(torch.nan)
+            return torch.tensor(torch.nan, device=self.counts.device)
         upto = self.counts.cumsum(0)
         half = upto[-1] / 2
         bin_ = torch.searchsorted(upto, half.ceil().long())
