@@ -1,0 +1,32 @@
+"""The rendered scenes for a GPU: MobileNetV2 at 192 x 192 pixels, eight thousand scenes."""
+
+from scenes import CACHE
+from scenes import experiment as small
+
+from nas import Experiment, lazy
+from nas.data.scenes import Scenes
+from search_spaces import MobileNetV2
+
+
+def experiment() -> Experiment:
+    """A variant of `runs/scenes.py`: the same tasks, the published network's 18 blocks, longer passes."""
+    return small().with_fields(
+        {
+            "backbone": lazy(MobileNetV2),
+            "data": lazy(
+                Scenes,
+                sizes={"train": 6400, "architecture": 1600, "validation": 400, "test": 1000},
+                image_size=(192, 192),
+                supersample=2,
+                cache=CACHE,
+            ),
+            "input_shape": (3, 192, 192),
+            "search.budgets": (0.55, 0.65, 0.75, 0.85),
+            "search.epochs": 40,
+            "search.warmup": 0.1,
+            "search.logits.lr": 0.02,
+            "search.penalty": {"kind": "dual"},
+            "retrain.epochs": 60,
+            "num_workers": 4,
+        }
+    )
