@@ -89,11 +89,10 @@ def _range(labels: torch.Tensor) -> tuple[float, float]:
 
 
 def _check_inputs(batch: Batch, experiment: Experiment, split: str) -> None:
-    shape = tuple(batch.inputs.shape[1:])
-    if shape != experiment.input_shape:
-        raise InputError(
-            f"split {split!r}: inputs have shape {list(shape)}, input_shape is {list(experiment.input_shape)}"
-        )
+    shape, stated = tuple(batch.inputs.shape[1:]), experiment.input_shape
+    # Costs may be stated at another size than training has, as papers do.
+    if len(shape) != len(stated) or shape[0] != stated[0]:
+        raise InputError(f"split {split!r}: inputs have shape {list(shape)}, input_shape is {list(stated)}")
     if not torch.isfinite(batch.inputs).all():
         raise InputError(f"split {split!r}: inputs hold NaN or infinite values")
 

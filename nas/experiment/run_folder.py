@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nas.checkpoint import CheckpointFolder
+from nas.data import DataSource
 from nas.discretize import Curve
 from nas.errors import InputError
 from nas.experiment.experiment import Experiment
@@ -163,6 +164,12 @@ class TrialFolder:
         path = self.path / "trees" / f"{tree.id}.json"
         write_tree(tree, path)
         return path
+
+    def write_splits(self, data: DataSource) -> None:
+        """Which samples are in which split, for a source that says so (``describe_splits() -> {split: ids}``)."""
+        describe = getattr(data, "describe_splits", None)
+        if describe is not None and (splits := describe()):
+            write_json_atomically(self.path / "splits.json", splits)
 
     def write_curve(self, curve: Curve) -> None:
         """The whole curve: every tree that no other beats in cost and value, with its partitions."""

@@ -53,8 +53,16 @@ def class_pixels(task: Task, label: Tensor) -> Pixels:
 
 
 def map_pixels(labels: Sequence[Tensor]) -> list[Pixels]:
-    """Maps of numbers [H, W] or [channels, H, W] as pictures in one range (see `image_pixels`)."""
-    return image_pixels([_numbers(label if label.ndim == 3 else label[None]) for label in labels])
+    """Maps of numbers [H, W] or [channels, H, W] as pictures in one range (see `image_pixels`).
+
+    Grey maps of values from 0 to above 1, as depths are, are shown as log(1 + value): a room would be black beside a
+    street.
+    """
+    maps = [_numbers(label if label.ndim == 3 else label[None]) for label in labels]
+    known = torch.cat([numbers[known_values(numbers)] for numbers in maps])
+    if maps[0].shape[0] != 3 and len(known) and known.min() >= 0 and known.max() > 1:
+        maps = [numbers.log1p() for numbers in maps]
+    return image_pixels(maps)
 
 
 def image_pixels(images: Sequence[Tensor]) -> list[Pixels]:

@@ -54,7 +54,8 @@ def sample_sheet(dataset: Dataset, tasks: Sequence[Task], num_samples: int = 8, 
     """Samples from all over a data set: the input, dense labels as pictures beside it, the others in words below.
 
     Classes are named where the task names them. A label that a sample lacks is an empty frame or a dash; pixels that
-    nobody annotated are chequered. The pictures of a task share one range of values, and its name has the colour that
+    nobody annotated are chequered. The pictures of a task share one range of values (depths are shown
+    as logarithms), and its name has the colour that
     the task has in other pictures.
 
     Args:

@@ -51,6 +51,7 @@ class GradientStrategy:
         if (saved := folder.checkpoints.latest()) is not None:
             state.load(saved, str(folder.checkpoints.folder))
         folder.write_costs(parts.table)
+        folder.write_splits(parts.data)
 
         def record(epoch: dict[str, Any]) -> None:
             folder.write_metrics(state.history)

@@ -8,6 +8,7 @@ normals and edges; depth, which it has not, weighs 1), and the metric is the one
 from collections.abc import Sequence
 from typing import Any
 
+from nas.data.pascal import PART_CLASSES
 from nas.data.scenes import PARTS, SEMSEG_CLASSES
 from nas.tasks.losses import LossFunction
 from nas.tasks.task import Task
@@ -37,7 +38,6 @@ VOC_CLASSES = (
 )
 """PASCAL VOC's 20 classes, in the order of their names, after the background."""
 
-HUMAN_PARTS = ("background", "head", "torso", "upper arms", "lower arms", "upper legs", "lower legs")
 
 NYU_CLASSES = (
     "bed",
@@ -88,7 +88,7 @@ def human_parts(
     *,
     name: str = "human_parts",
     weight: float = 2.0,
-    labels: Sequence[str] = HUMAN_PARTS,
+    labels: Sequence[str] = PART_CLASSES,
     metrics: Metrics = ("mean_iou",),
 ) -> Task:
     """The part for every pixel, one of those named; labels are integers [H, W]."""

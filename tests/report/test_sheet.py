@@ -78,7 +78,8 @@ def test_a_map_of_classes_has_the_palette_s_colours_and_chequers_where_there_is_
 
 def test_maps_share_one_range_and_numbers_that_are_missing_are_chequers() -> None:
     dark, light = map_pixels([torch.tensor([[[0.0, 1.0]]]), torch.tensor([[[math.nan, 4.0]]])])
-    assert dark[0, :, 0].tolist() == [0, 0.25]
+    # As logarithms: log(1 + 1) of log(1 + 4).
+    assert dark[0, :, 0].tolist() == [0, pytest.approx(math.log(2) / math.log(5))]
     assert light[0, 1].tolist() == [1, 1, 1]
     assert _hex(light[0, 0]) == CHECKS[0]
 
@@ -88,7 +89,7 @@ def test_marks_of_no_value_are_known_in_binary_maps_and_only_there() -> None:
     (numbers,) = map_pixels([torch.tensor([[[0.0, 51.0, 255.0]]])])
     (image,) = image_pixels([torch.tensor([[[0, 1, 255]]])])
     assert [_hex(pixel) for pixel in binary[0]] == ["#000000", "#FFFFFF", CHECKS[0]]
-    assert [_hex(pixel) for pixel in numbers[0]] == ["#000000", "#333333", "#FFFFFF"]
+    assert [_hex(pixel) for pixel in numbers[0]] == ["#000000", "#B6B6B6", "#FFFFFF"]
     assert [_hex(pixel) for pixel in image[0]] == ["#000000", "#010101", "#FFFFFF"]
 
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from nas.data import Batch
 from nas.data.npy_layout import NYUv2
-from nas.data.pascal import PART_CLASSES
 from nas.data.pascal import TASKS as PASCAL_TASKS
 from nas.data.scenes import TASKS as SCENE_TASKS
 from nas.data.scenes import Scenes
@@ -21,7 +20,7 @@ from nas.tasks import (
     scene_tasks,
     task_losses,
 )
-from nas.tasks.dense import HUMAN_PARTS, depth, edge, human_parts, normals, sal, semseg
+from nas.tasks.dense import depth, edge, human_parts, normals, sal, semseg
 
 
 def test_tasks_are_called_as_their_data_calls_them() -> None:
@@ -29,7 +28,6 @@ def test_tasks_are_called_as_their_data_calls_them() -> None:
     assert tuple(task.name for task in scene_tasks()) == SCENE_TASKS
     assert {task.name for task in nyuv2_tasks()} == NYUv2.LABELS.keys()
     assert [task.name for task in cityscapes_tasks()] == ["semseg", "depth"]
-    assert HUMAN_PARTS == PART_CLASSES
 
 
 def test_bmtas_trains_and_reports_these() -> None:

@@ -85,6 +85,11 @@ class AugmentedSource:
     training: Augmentation
     evaluation: Augmentation
 
+    def describe_splits(self) -> dict[str, list[str]]:
+        """The source's own record of its splits; empty if it keeps none."""
+        describe = getattr(self.source, "describe_splits", None)
+        return {} if describe is None else dict(describe())
+
     def split(self, name: SplitName) -> Augmented:
         augmentation = self.training if name in _TRAINED_ON else self.evaluation
         return Augmented(self.source.split(name), augmentation)
