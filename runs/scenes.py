@@ -51,4 +51,6 @@ def experiment() -> Experiment:
             schedule=ScheduleSettings(kind="cosine", warmup=0.1),
         ),
         compare=CompareSettings(seeds=(0, 1, 2), random_trees=2),
+        # Steps this small gain little from a second thread, and lose much where the cores are shared.
+        num_threads=1,
     )

@@ -27,6 +27,7 @@ def experiment() -> Experiment:
             "search.logits.lr": 0.02,
             "search.penalty": {"kind": "dual"},
             "retrain.epochs": 60,
+            "num_threads": None,
             "num_workers": 4,
         }
     )
