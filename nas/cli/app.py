@@ -242,7 +242,7 @@ def compare(
 
 @app.command()
 def data(
-    recipe: RecipeArg,
+    source: Annotated[Path, typer.Argument(metavar="NAME|RECIPE", help="digits, scenes, or a recipe.")],
     out: Annotated[Path, typer.Option("--out", help="The picture: png, svg or pdf.")],
     split: SplitOption = "train",
     num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples.")] = 8,
@@ -250,7 +250,7 @@ def data(
     """Draw a sheet of samples with their labels."""
     from nas.commands import data_sheet
 
-    print(data_sheet(recipe, out, split=split, num_samples=num_samples))
+    print(data_sheet(source, out, split=split, num_samples=num_samples))
 
 
 def _changes(texts: list[str] | None) -> dict[str, Any]:

@@ -116,8 +116,9 @@ def test_check_looks_at_labels_and_takes_a_step(capsys):
     assert len(report["budgets"]) == 3
 
 
-def test_data_draws_a_sheet(tmp_path):
-    assert run(["data", RECIPE, "--out", str(tmp_path / "sheet.png"), "--samples", "3"]) == 0
+@pytest.mark.parametrize("source", [RECIPE, "digits", "scenes"])
+def test_data_draws_a_sheet(source, tmp_path):
+    assert run(["data", source, "--out", str(tmp_path / "sheet.png"), "--samples", "3"]) == 0
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
 
 
