@@ -28,7 +28,7 @@ class Contender:
 @dataclass(frozen=True)
 class Row:
     """One line of the table. Values are means over ``num_trainings`` trainings; ``spread`` is the sample standard
-    deviation of delta_m over them (None for fewer than two)."""
+    deviation of delta_m over them (None for fewer than two); ``by_seed`` is delta_m per seed, averaged over trees."""
 
     name: str
     kind: str
@@ -38,6 +38,7 @@ class Row:
     spread: float | None
     num_trainings: int
     metrics: Mapping[str, Mapping[str, float]]
+    by_seed: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def judge(
             _spread(deltas),
             len(deltas),
             _mean_metrics([network.test for network, _ in trained]),
+            [statistics.fmean(d for d, (_, s) in zip(deltas, trained, strict=True) if s == seed) for seed in seeds],
         )
 
     rows = [
@@ -125,6 +127,7 @@ def judge(
             None,
             len(seeds),
             _mean_metrics(list(reference.values())),
+            [0.0] * len(seeds),
         )
     ]
     for contender in contenders:
@@ -167,11 +170,13 @@ def _verdicts(rows: Sequence[Row]) -> list[str]:
 
 
 def _verdict(tree: Row, other: Row) -> str:
-    difference = tree.delta_m - other.delta_m
-    text = f"{tree.name} against {other.name}: {difference:+.2f} points of delta_m"
-    if tree.spread is None or other.spread is None:
-        return f"{text}, from one training: says nothing yet"
-    error = (tree.spread**2 / tree.num_trainings + other.spread**2 / other.num_trainings) ** 0.5
-    if abs(difference) <= 2 * error:
-        return f"{text}, within two standard errors ({error:.2f} each): no difference shown"
-    return f"{text}, more than two standard errors ({error:.2f} each)"
+    """Paired by seed: both are judged by the same single-task networks, whose luck cancels in the difference."""
+    differences = [ours - theirs for ours, theirs in zip(tree.by_seed, other.by_seed, strict=True)]
+    mean = statistics.fmean(differences)
+    text = f"{tree.name} against {other.name}: {mean:+.2f} points of delta_m"
+    if len(differences) < 2:
+        return f"{text}, from one seed: says nothing yet"
+    error = statistics.stdev(differences) / len(differences) ** 0.5
+    if abs(mean) <= 2 * error:
+        return f"{text}, within two standard errors ({error:.2f} each, paired by seed): no difference shown"
+    return f"{text}, more than two standard errors ({error:.2f} each, paired by seed)"
