@@ -1,4 +1,9 @@
-"""The one exception for what the user got wrong."""
+"""The exceptions that say whose turn it is: the user's (`InputError`), or nobody's (`WorkFailed`)."""
+
+import errno
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -14,3 +19,51 @@ class WorkFailed(RuntimeError):
 
     What was done so far is in the last checkpoint.
     """
+
+
+@contextmanager
+def blaming(part: str) -> Iterator[None]:
+    """Whatever a recipe's own code raises, as an InputError of one line: the part, the error, its file and line.
+
+    An InputError passes as it is, and so does what is the machine's fault (`machine_failure`).
+    """
+    try:
+        yield
+    except (InputError, WorkFailed):
+        raise
+    except Exception as error:
+        if machine_failure(error) is not None:
+            raise
+        raise InputError(f"{part}: {in_one_line(error)}{_place(error)}") from error
+
+
+def machine_failure(error: BaseException) -> str | None:
+    """What an error says of the machine, in one line: its memory, its disk, its processes; None if it is no such error.
+
+    torch has no common class for them, so its texts are looked at.
+    """
+    text = str(error)
+    if isinstance(error, MemoryError) or any(words in text for words in ("out of memory", "allocate memory")):
+        return "out of memory; lower the batch_size (search.batch_size, retrain.batch_size), or use a larger machine"
+    if isinstance(error, RuntimeError) and text.startswith("DataLoader worker (pid"):
+        return "a process that loads samples was killed, perhaps for memory; lower num_workers"
+    if isinstance(error, OSError) and error.errno in _FAILED:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror}"
+    return None
+
+
+_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
+
+
+def in_one_line(error: BaseException) -> str:
+    """``KeyError: 'depth'``: the class of an error and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _place(error: BaseException) -> str:
+    """`` (file.py:12)``: the line nearest to the error that is not an installed library's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import reprlib
 import secrets
 from pathlib import Path
@@ -17,6 +18,8 @@ from nas.errors import InputError
 
 MAX_BYTES = 64 * 2**20
 """What `read_json` reads at most; the records of this project are thousands of times smaller."""
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 _WRONG_PATH = {
     errno.ENOENT,
@@ -68,7 +71,7 @@ def write_json_atomically(path: str | os.PathLike[str], record: Any) -> None:
     Raises:
         ValueError: the data has a NaN or an infinity, which JSON lacks.
     """
-    write_text_atomically(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text_atomically(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -99,6 +102,14 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     except ValueError:
         # Python refuses to parse integers of more than 4300 digits.
         raise InputError(f"{path}: holds an integer that is too long") from None
+
+
+def remove_unfinished(folder: str | os.PathLike[str]) -> None:
+    """Remove, below a folder that nobody else writes into, the temporary files that killed processes have left."""
+    for path in Path(folder).rglob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

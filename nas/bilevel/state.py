@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nas.bilevel.settings import SearchSettings
 from nas.cost.penalty import PenaltyState
-from nas.errors import InputError
+from nas.errors import InputError, in_one_line
 from nas.supernet import Supernet
 
 
@@ -78,14 +78,13 @@ class SearchState:
             self.weight_optimizer.load_state_dict(record["weight_optimizer"])
             self.logits_optimizer.load_state_dict(record["logits_optimizer"])
             self.penalty = PenaltyState.from_dict(record["penalty"])
-            self.num_epochs = int(record["num_epochs"])
-            self.best_epoch, self.best_loss = record["best_epoch"], float(record["best_loss"])
-            self.history = list(record["history"])
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            self.num_epochs, self.best_epoch = int(record["num_epochs"]), record["best_epoch"]
+            self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
+            if not all(isinstance(epoch, dict) for epoch in self.history):
+                raise ValueError("its history is not a list of records")
+            if not isinstance(self.best_epoch, int | None):
+                raise ValueError(f"its best epoch is {self.best_epoch!r}")
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
             raise InputError(
-                f"{where}: not a checkpoint of this experiment's supernet ({_first_line(error)})"
+                f"{where}: not a checkpoint of this experiment's supernet ({in_one_line(error)})"
             ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

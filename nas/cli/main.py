@@ -1,6 +1,10 @@
 """Entry point: runs a command and turns what goes wrong into an exit status and one line."""
 
+import contextlib
+import errno
+import io
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,7 +14,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from nas.cli.app import app
-from nas.errors import InputError, WorkFailed
+from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -22,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """The exit status of a command; whatever it has to say goes to standard output and standard error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path may hold what no encoding has, and a terminal's encoding may lack what a tree is drawn with.
+        sys.stdout.reconfigure(errors="backslashreplace")
     console = Console(stderr=True)
     logging.basicConfig(
         level=logging.WARNING,
@@ -39,17 +46,34 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _say(f"error: {message or 'a command is missing'} (nas --help)", WRONG_INPUT)
     except WorkFailed as error:
         return _say(f"error: {error}; what was done until the last checkpoint is kept (--resume)", FAILED)
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough: `nas profile RECIPE | head`.
+        _discard_output()
+        return FAILED
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return _say(f"error: {error.filename}: {error.strerror}", WRONG_INPUT)
+        if (failure := machine_failure(error)) is not None:
+            return _say(f"error: {failure}; what was done until the last checkpoint is kept (--resume)", FAILED)
         traceback.print_exc()
-        return _say(f"error: {type(error).__name__}: {error}", FAILED)
+        return _say(f"error: {in_one_line(error)}", FAILED)
     if status == INTERRUPTED:
-        return _say("interrupted; go on with --resume", INTERRUPTED)
+        return _say("interrupted; search and retrain go on with --resume, compare by itself", INTERRUPTED)
     return status if isinstance(status, int) else DONE
 
 
 def _say(message: str, status: int) -> int:
-    # Plain text on purpose: messages hold brackets, which a console would take for markup.
-    print(" ".join(message.split()), file=sys.stderr)
+    # Plain text on purpose: messages hold brackets, which a console would take for markup. What does not print (an
+    # escape sequence in the name of a file, half a surrogate pair) is spelt out.
+    line = " ".join(message.split())
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    print(shown, file=sys.stderr)
     return status
+
+
+def _discard_output() -> None:
+    """Let Python's last flush of standard output go nowhere, for it would fail, too."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

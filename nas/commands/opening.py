@@ -38,16 +38,26 @@ class OpenRun:
     device: torch.device
 
 
-def start_run(recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None) -> OpenRun:
-    """Make a new run folder and record the experiment in it."""
+def new_run(recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None) -> OpenRun:
+    """An experiment and the folder of a run that has not begun; nothing is written.
+
+    Raises:
+        InputError: a bad recipe or change, a device that is not there, a folder that is neither new nor empty.
+    """
     experiment = open_experiment(recipe, changes)
-    device = resolve_device(experiment.device)
+    folder = RunFolder(path)
+    folder.require_new()
+    use_threads(experiment.num_threads)
+    return OpenRun(folder, experiment, resolve_device(experiment.device))
+
+
+def begin_run(run: OpenRun, recipe: Recipe, changes: Mapping[str, Any] | None = None) -> None:
+    """Make a new run's folder and record the experiment in it."""
     environment = describe_environment(
-        seed=experiment.seed, num_threads=use_threads(experiment.num_threads), device=device
+        seed=run.experiment.seed, num_threads=use_threads(run.experiment.num_threads), device=run.device
     )
     source = None if isinstance(recipe, Experiment) else Path(recipe)
-    folder = RunFolder.create(path, experiment, source, changes or {}, environment)
-    return OpenRun(folder, experiment, device)
+    run.folder.begin(run.experiment, source, changes or {}, environment)
 
 
 def open_run(

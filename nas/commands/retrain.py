@@ -4,10 +4,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.commands.opening import OpenRun, Recipe, open_run, start_run
+from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run
 from nas.errors import InputError
-from nas.experiment import Experiment, Start, TrainedNetwork, TreeTraining, build_backbone, build_data, default_folder
+from nas.experiment import (
+    Experiment,
+    RunFolder,
+    Start,
+    TrainedNetwork,
+    TreeTraining,
+    build_data,
+    default_folder,
+    measure,
+)
 from nas.network import check_fits
+from nas.tree import read_tree
 
 
 def retrain(
@@ -39,34 +49,44 @@ def retrain(
     Raises:
         InputError: bad input; a training of the same name was begun and ``resume`` is not set.
     """
-    if tree is None and not _is_run(run):
-        raise InputError("retraining from a recipe needs a tree file: --tree TREE.json")
-    opened = _open(run, out, changes, recipe, allow_changed)
-    found = opened.folder.find_tree(None if tree is None else str(tree))
-    check_fits(found, build_backbone(opened.experiment).num_blocks, opened.experiment.task_names)
-    training = TreeTraining(
-        opened.folder, opened.experiment, found, opened.experiment.seed if seed is None else seed, start
-    )
-    if training.begun and not training.finished and not resume:
-        raise InputError(f"{training.folder}: was begun and stopped; go on with --resume")
-    with opened.folder.locked():
+    opened = _open(run, tree, out, changes, resume, recipe, allow_changed)
+    experiment, folder = opened.experiment, opened.folder
+    found = folder.find_tree(None if tree is None else str(tree)) if folder.begun else read_tree(str(tree))
+    check_fits(found, len(measure(experiment).blocks), experiment.task_names)
+    training = TreeTraining(folder, experiment, found, experiment.seed if seed is None else seed, start)
+    if training.finished:
         on_start(training)
-        return training.train(build_data(opened.experiment), opened.device, on_epoch)
-
-
-def _is_run(run: Recipe) -> bool:
-    return not isinstance(run, Experiment) and Path(run).is_dir()
+        return training.result()
+    if training.begun and not resume:
+        raise InputError(f"{training.folder}: was begun and stopped; go on with --resume")
+    if start == "inherited" and not folder.trial(0).checkpoints.epochs():
+        raise InputError(f"{folder.path}: has no supernet to inherit from; search first, or start fresh")
+    data = build_data(experiment)
+    if not folder.begun:
+        begin_run(opened, run, changes)
+    with folder.locked():
+        on_start(training)
+        return training.train(data, opened.device, on_epoch)
 
 
 def _open(
-    run: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None, recipe: Recipe | None, allow_changed: bool
+    run: Recipe,
+    tree: str | Path | None,
+    out: str | Path | None,
+    changes: Mapping[str, Any] | None,
+    resume: bool,
+    recipe: Recipe | None,
+    allow_changed: bool,
 ) -> OpenRun:
     if not isinstance(run, Experiment) and (Path(run).is_dir() or Path(run).suffix != ".py"):
+        if out is not None:
+            raise InputError(f"--out is for retraining from a recipe; what is trained in {run} stays there")
         return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
-    if out is None:
-        if isinstance(run, Experiment):
-            raise InputError("an Experiment needs a run folder: retrain(experiment, tree=..., out=...)")
-        out = default_folder(Path(run))
-    if (Path(out) / "experiment.json").is_file():
-        return open_run(out, recipe=run, changes=changes, allow_changed=allow_changed)
-    return start_run(run, Path(out), changes)
+    if tree is None:
+        raise InputError("retraining from a recipe needs a tree file: --tree TREE.json")
+    if out is None and (resume or isinstance(run, Experiment)):
+        raise InputError("name the run folder: --out DIR (out=... in Python)")
+    path = default_folder(Path(str(run))) if out is None else Path(out)
+    if RunFolder(path).begun and (resume or (path / "experiment.json").is_file()):
+        return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed)
+    return new_run(run, path, changes)

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from nas.commands.figures import draw_figures
-from nas.commands.opening import OpenRun, Recipe, open_experiment, open_run, start_run
+from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run
 from nas.errors import InputError
 from nas.experiment import (
     Experiment,
     RunFolder,
     TrialParts,
-    check_feasible,
     default_folder,
     latest_unfinished,
     make_front,
+    plain_changes,
 )
 from nas.strategies import GradientStrategy
 
@@ -43,34 +43,40 @@ def search(
     Raises:
         InputError: bad input. WorkFailed: the search itself failed.
     """
-    run = _resumed(recipe, out, changes, allow_changed) if resume else _started(recipe, out, changes)
+    run, parts = _resumed(recipe, out, changes, allow_changed) if resume else _started(recipe, out, changes)
     with run.folder.locked():
         if not run.folder.finished:
-            parts = TrialParts.build(run.experiment)
+            parts = parts or TrialParts.build(run.experiment)
             on_start(run)
             _search(run, parts, on_epoch)
     return run.folder
 
 
-def _started(recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None) -> OpenRun:
+def _started(
+    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None
+) -> tuple[OpenRun, TrialParts | None]:
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs a run folder: search(experiment, out=...)")
-    # What no search can do, such as keeping a budget below the smallest tree, leaves no folder behind.
-    check_feasible(open_experiment(recipe, changes))
-    return start_run(recipe, default_folder(Path(str(recipe))) if out is None else Path(out), changes)
+    run = new_run(recipe, default_folder(Path(str(recipe))) if out is None else Path(out), changes)
+    # First, so that a recipe that does not work, or a budget below the smallest tree, leaves no folder behind.
+    parts = TrialParts.build(run.experiment)
+    begin_run(run, recipe, changes)
+    return run, parts
 
 
-def _resumed(recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None, allow_changed: bool) -> OpenRun:
+def _resumed(
+    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None, allow_changed: bool
+) -> tuple[OpenRun, TrialParts | None]:
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs its run folder to resume: search(experiment, out=..., resume=True)")
     path = latest_unfinished(Path(str(recipe))) if out is None else Path(out)
-    if not (path / "experiment.json").exists() and (not path.exists() or not any(path.glob("[!.]*"))):
-        # Stopped before its first file was written: nothing is there to go on from, and nothing is lost.
-        return start_run(recipe, path, changes)
+    if not RunFolder(path).begun:
+        # Stopped before the record was written: nothing is there to go on from, and nothing is lost.
+        return _started(recipe, path, changes)
     recorded = RunFolder.open(path).record["overrides"]
-    if changes and any(recorded.get(name) != value for name, value in changes.items()):
+    if any(name not in recorded or recorded[name] != value for name, value in plain_changes(changes or {}).items()):
         raise InputError(f"{path}: --set cannot change a run that is resumed; it was started with {recorded}")
-    return open_run(path, recipe=recipe, allow_changed=allow_changed)
+    return open_run(path, recipe=recipe, allow_changed=allow_changed), None
 
 
 def _search(run: OpenRun, parts: TrialParts, on_epoch: Callable[[dict[str, Any]], None]) -> None:

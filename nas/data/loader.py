@@ -1,5 +1,6 @@
 """Batches of a data set, in an order that can be made again."""
 
+import re
 import traceback
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader
 from nas.data.batch import Batch, Dataset, collate
 from nas.data.epoch import at_epoch
 from nas.data.seeds import derive_seed
-from nas.errors import InputError
+from nas.errors import InputError, blaming
 
 
 def batches(
@@ -41,8 +42,8 @@ def batches(
         pin_memory: whether to put the batches into page-locked memory, from where copies to a GPU overlap with work.
 
     Raises:
-        InputError: a batch size below 1, or no full batch in the data set although only full ones are wanted. What
-            the data set raises for a sample is raised as it is, also from a worker.
+        InputError: a batch size below 1, or no full batch in the data set although only full ones are wanted. While
+            iterating: whatever the data set raises for a sample, also in a worker, or samples that do not stack.
     """
     num_samples = len(dataset)
     if batch_size < 1:
@@ -69,11 +70,25 @@ def batches(
 class _Loader(DataLoader[Any]):
     def __iter__(self) -> Any:
         try:
-            yield from super().__iter__()
+            with blaming("data"):
+                yield from super().__iter__()
             return
         except InputError as error:
-            # What comes from a worker has the text of its whole traceback, which the message ends.
-            message = str(error).rsplit(f"{InputError.__module__}.{InputError.__qualname__}: ", 1)[-1].rstrip()
+            message = _told_by_worker(str(error.__cause__ or error))
+            if message is None:
+                raise
             # The frames hold the workers in a cycle, and torch waits 5 seconds for each that the collector finds.
-            traceback.clear_frames(error.__traceback__)
+            for failure in (error, error.__cause__):
+                traceback.clear_frames(failure.__traceback__ if failure is not None else None)
         raise InputError(message)
+
+
+def _told_by_worker(text: str) -> str | None:
+    """What comes from a worker has the text of its whole traceback, whose end says what was wrong, and where."""
+    if "Original Traceback" not in text:
+        return None
+    last = text.rstrip().splitlines()[-1]
+    if last.startswith(name := f"{InputError.__module__}.{InputError.__qualname__}: "):
+        return last.removeprefix(name)
+    file, line = re.findall(r'File "(.+)", line (\d+)', text)[-1]
+    return f"data: {last} ({file}:{line})"

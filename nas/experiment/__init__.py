@@ -11,8 +11,8 @@ from nas.experiment.overrides import apply_changes, explain, parse_overrides
 from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
-from nas.experiment.run_folder import RunFolder, TrialFolder, default_folder, latest_unfinished
-from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, check_feasible, measure
+from nas.experiment.run_folder import RunFolder, TrialFolder, default_folder, latest_unfinished, plain_changes
+from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, measure
 
 __all__ = [
     "CompareSettings",
@@ -31,7 +31,6 @@ __all__ = [
     "build_backbone",
     "build_data",
     "build_network",
-    "check_feasible",
     "default_folder",
     "describe",
     "describe_environment",
@@ -42,6 +41,7 @@ __all__ = [
     "make_front",
     "measure",
     "parse_overrides",
+    "plain_changes",
     "recipe_hash",
     "resolve_device",
     "use_threads",

@@ -9,6 +9,9 @@ from nas.experiment.lazy import Lazy
 from nas.tasks import Task
 from nas.training import TrainingSettings
 
+MAX_THREADS = 1024
+"""More threads or workers than any machine has; far more of them end the process without a word."""
+
 
 class CompareSettings(BaseModel):
     """What `compare` trains beside the found trees.
@@ -70,9 +73,9 @@ class Experiment(BaseModel):
     retrain: TrainingSettings = TrainingSettings()
     compare: CompareSettings = CompareSettings()
     seed: NonNegativeInt = 0
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    num_threads: PositiveInt | None = None
-    num_workers: NonNegativeInt = 0
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
+    num_threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
+    num_workers: int = Field(default=0, ge=0, le=MAX_THREADS)
 
     @model_validator(mode="after")
     def _distinct_names(self) -> "Experiment":

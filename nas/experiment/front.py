@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nas.errors import InputError
 from nas.experiment.overrides import explain
@@ -22,11 +22,11 @@ class Quality(BaseModel):
 
 
 class Point(BaseModel):
-    """One tree of the front. ``tree`` is its file, relative to the run folder."""
+    """One tree of the front. ``tree`` is its file, relative to the run folder, in which it lies."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tree: str
+    tree: str = Field(pattern=r"^trials/\d+/trees/[0-9a-f]+\.json$")
     trial: int
     seed: int
     budget: float | None
@@ -46,7 +46,21 @@ class Front(BaseModel):
 
     schema_version: Literal[1] = 1
     resource: str
-    points: tuple[Point, ...]
+    points: tuple[Point, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Front":
+        names = list(self.points[0].cost)
+        if odd := [point.tree for point in self.points if list(point.cost) != names or self.resource not in names]:
+            raise ValueError(f"every point must have the same costs, among them {self.resource!r}; {odd[0]} has others")
+        if all(point.dominated for point in self.points):
+            raise ValueError("every point is dominated; one at least is not")
+        return self
+
+    @property
+    def best(self) -> Point:
+        """The non-dominated point of highest quality."""
+        return max((point for point in self.points if not point.dominated), key=lambda point: point.quality.value)
 
     def write(self, path: Path) -> None:
         write_json_atomically(path, self.model_dump())

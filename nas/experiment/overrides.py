@@ -1,6 +1,8 @@
 """Changing fields of an experiment by dotted names, with validation."""
 
 import json
+import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,17 +18,39 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
     """``["search.epochs=5", "search.budgets=[0.4,0.6]"]`` as names and values.
 
     A value is JSON if it reads as JSON and a plain string otherwise (``search=bmtas``).
+
+    Raises:
+        InputError: no name or no ``=``; a number that is not finite, or too long for a machine's integer.
     """
     changes: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise InputError(f"--set {text!r}: expected FIELD=VALUE, for instance search.epochs=5")
+            raise InputError(f"--set {reprlib.repr(text)}: expected FIELD=VALUE, for instance search.epochs=5")
         try:
-            changes[name.strip()] = json.loads(value)
+            changes[name.strip()] = json.loads(value, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
+        except _NumberError as error:
+            raise InputError(f"--set {name.strip()}: {error}") from None
         except (json.JSONDecodeError, RecursionError):
             changes[name.strip()] = value.strip()
     return changes
+
+
+class _NumberError(Exception):
+    """A number that JSON lacks, or that no machine holds."""
+
+
+def _integer(text: str) -> int:
+    if len(text) > 19 or abs(int(text)) >= 2**63:
+        raise _NumberError(f"{reprlib.repr(text)[1:-1]} is too large a number")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _NumberError(f"a number must be finite; found {reprlib.repr(text)[1:-1]}")
+    return number
 
 
 def apply_changes(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
@@ -37,21 +61,17 @@ def apply_changes(experiment: Experiment, changes: Mapping[str, Any]) -> Experim
     """
     if not changes:
         return experiment
-    named = ", ".join(f"{name}={value!r}" for name, value in changes.items())
-    try:
-        changed: Experiment = _changed(experiment, [(name.split("."), value) for name, value in changes.items()], "")
-    except ValidationError as error:
-        raise InputError(f"--set {named}: {explain(error)}") from error
+    changed: Experiment = _changed(experiment, [(name.split("."), value) for name, value in changes.items()], "")
     return changed
 
 
-def explain(error: ValidationError) -> str:
-    """A validation error in one line: each field, what is wrong, and the value found."""
+def explain(error: ValidationError, place: str = "") -> str:
+    """A validation error of what lies at a dotted name, in one line: each field, what is wrong, and the value found."""
     parts = []
     for item in error.errors():
-        field = ".".join(str(part) for part in item["loc"])
+        field = ".".join(str(part) for part in (place, *item["loc"]) if part != "")
         message = item["msg"].removeprefix("Value error, ")
-        found = "" if item["type"] in ("value_error", "missing") else f" (found {str(item['input'])[:60]})"
+        found = "" if item["type"] in ("value_error", "missing") else f" (found {reprlib.repr(item['input'])})"
         parts.append(f"{field}: {message}{found}" if field else message)
     return " ".join("; ".join(parts).split())
 
@@ -66,17 +86,17 @@ def _changed(owner: Any, changes: list[_Change], place: str) -> Any:
     for (head, *rest), value in changes:
         by_field.setdefault(head, []).append((rest, value))
     fields = {head: _new_value(owner, head, below, place) for head, below in by_field.items()}
-    return _with(owner, fields)
+    return _with(owner, fields, place)
 
 
 def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any:
     known = _fields(owner)
     name = f"{place}.{head}" if place else head
     if known is None:
-        raise InputError(f"--set {name!r}: there is nothing below {place!r} to set")
+        raise InputError(f"{name!r}: there is nothing below {place!r} to set")
     # What a function takes is its own to check: its arguments may have defaults that no recipe has named.
     if head not in known and not isinstance(owner, Lazy):
-        raise InputError(f"--set {name!r}: there is no field {head!r}; known are {', '.join(known)}")
+        raise InputError(f"{name!r}: there is no field {head!r}; known are {', '.join(known)}")
     current = known.get(head)
     for rest, value in changes:
         if not rest:
@@ -85,7 +105,7 @@ def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any
     if not deeper:
         return current
     if any(not rest for rest, _ in changes):
-        current = (_fields(_with(owner, {head: current})) or {})[head]
+        current = (_fields(_with(owner, {head: current}, place)) or {})[head]
     return _changed(current, deeper, name)
 
 
@@ -100,11 +120,14 @@ def _fields(owner: Any) -> dict[str, Any] | None:
     return None
 
 
-def _with(owner: Any, fields: Mapping[str, Any]) -> Any:
+def _with(owner: Any, fields: Mapping[str, Any], place: str) -> Any:
     if isinstance(owner, Lazy):
         for name, value in fields.items():
             owner = owner.with_argument(name, value)
         return owner
     if isinstance(owner, tuple):
         return tuple(fields.get(task.name, task) for task in owner)
-    return type(owner).model_validate({**(_fields(owner) or {}), **fields})
+    try:
+        return type(owner).model_validate({**(_fields(owner) or {}), **fields})
+    except ValidationError as error:
+        raise InputError(explain(error, place)) from error

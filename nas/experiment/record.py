@@ -1,6 +1,7 @@
 """The record of an experiment: plain fields, objects as ``{"type": ..., "args": ...}``. Reading it runs nothing."""
 
 import functools
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from nas.experiment.lazy import Lazy, qualified_name
 
 def describe(value: Any) -> Any:
     """Any field of an experiment as JSON data."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such number
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Path):

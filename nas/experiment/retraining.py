@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.checkpoint import CheckpointFolder, load_tensors
 from nas.data import DataSource
-from nas.errors import InputError
+from nas.errors import InputError, blaming
 from nas.experiment.experiment import Experiment
+from nas.experiment.overrides import explain
 from nas.experiment.record import describe
 from nas.experiment.run_folder import RunFolder
 from nas.experiment.trial import build_backbone, build_network
@@ -20,17 +22,19 @@ from nas.files import read_json, write_json_atomically, write_text_atomically
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
 from nas.supernet import Supernet
-from nas.training import Measured, Retraining, TrainingState, load_network
+from nas.training import Measured, Retraining, TrainingState, load_network, metric_directions
 from nas.tree import BranchTree, write_tree
 
 Start = Literal["fresh", "inherited"]
 """What a network's weights start from: as the backbone makes them, or the supernet's."""
 
 
-@dataclass(frozen=True)
-class TrainedNetwork:
+class TrainedNetwork(BaseModel):
     """The outcome of one training, as ``result.json`` holds it: metrics at the best epoch by validation loss."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal[1] = 1
     tree_id: str
     seed: int
     start: str
@@ -39,15 +43,14 @@ class TrainedNetwork:
     test: Measured
 
     def to_dict(self) -> dict[str, Any]:
-        return {"schema_version": 1, **self.__dict__}
+        return self.model_dump()
 
     @classmethod
     def read(cls, path: Path) -> "TrainedNetwork":
-        record = read_json(path)
-        fields = set(cls.__dataclass_fields__)
-        if not isinstance(record, dict) or record.pop("schema_version", None) != 1 or set(record) != fields:
-            raise InputError(f"{path}: not the result of a training")
-        return cls(**record)
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            raise InputError(f"{path}: not the result of a training ({explain(error)})") from error
 
 
 class TreeTraining:
@@ -75,7 +78,14 @@ class TreeTraining:
         return bool(self.checkpoints.epochs())
 
     def result(self) -> TrainedNetwork:
-        return TrainedNetwork.read(self.folder / "result.json")
+        """The outcome of a finished training; InputError if the file is not of this tree and these tasks."""
+        path = self.folder / "result.json"
+        result = TrainedNetwork.read(path)
+        tasks = [task for task in self.experiment.tasks if task.name in self.tree.tasks]
+        expected = {name: {"loss", *metrics} for name, metrics in metric_directions(tasks).items()}
+        if result.tree_id != self.tree.id or {name: set(values) for name, values in result.test.items()} != expected:
+            raise InputError(f"{path}: not the result of tree {self.tree.id} on the tasks {', '.join(expected)}")
+        return result
 
     def train(
         self, data: DataSource, device: torch.device, on_epoch: Callable[[dict[str, Any]], None] = lambda _: None
@@ -109,13 +119,19 @@ class TreeTraining:
         assert state.best_epoch is not None
         best = self.checkpoints.path(state.best_epoch)
         load_network(network, load_tensors(best), str(best))
+        test = training.evaluate(network, "test")
+        for task, values in test.items():
+            if undefined := [name for name, value in values.items() if not math.isfinite(value)]:
+                raise InputError(
+                    f"task {task}: {', '.join(undefined)} of the test split have no value; check its labels"
+                )
         result = TrainedNetwork(
             tree_id=self.tree.id,
             seed=self.seed,
             start=self.start,
             num_epochs=state.num_epochs,
             best_epoch=state.best_epoch,
-            test=training.evaluate(network, "test"),
+            test=test,
         )
         write_json_atomically(self.folder / "result.json", result.to_dict())
         return result
@@ -143,11 +159,12 @@ def _inherit(network: BranchedNetwork, run: RunFolder, experiment: Experiment) -
         experiment.search.num_candidates,
         affine_last_norm=experiment.search.affine_last_norm,
     )
-    try:
+    with blaming(f"{checkpoints.folder}: not checkpoints of this experiment's supernet"):
+        # The rows of the logits are in this order.
+        if list(saved["tasks"]) != list(experiment.task_names):
+            raise InputError(f"{checkpoints.folder}: has the tasks {saved['tasks']}, not {list(experiment.task_names)}")
         supernet.load_state_dict(saved["supernet"])
         inherit_weights(network, supernet, saved["logits_LTC"])
-    except (KeyError, RuntimeError) as error:
-        raise InputError(f"{checkpoints.folder}: not checkpoints of this experiment's supernet") from error
 
 
 def _digest(experiment: Experiment) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from filelock import FileLock, Timeout
 from nas.checkpoint import CheckpointFolder
 from nas.data import DataSource
 from nas.discretize import Curve
-from nas.errors import InputError
-from nas.experiment.experiment import Experiment
+from nas.errors import InputError, machine_failure
+from nas.experiment.experiment import MAX_THREADS, Experiment
 from nas.experiment.front import Front
 from nas.experiment.recipe import recipe_hash
 from nas.experiment.record import describe
-from nas.files import read_json, write_json_atomically, write_text_atomically
+from nas.files import read_json, remove_unfinished, write_json_atomically, write_text_atomically
 from nas.tree import BranchTree, CostTable, read_tree, write_tree
 
 
@@ -27,37 +28,42 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @classmethod
-    def create(
-        cls,
-        path: Path,
+    def require_new(self) -> None:
+        """InputError unless there is nothing at the folder's path, or an empty folder."""
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise InputError(f"{self.path}: is a file; --out names a folder")
+            if self.begun:
+                raise InputError(f"{self.path}: is not empty; name a new folder, or go on with --resume")
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be a run folder ({error.strerror})") from error
+
+    def begin(
+        self,
         experiment: Experiment,
         recipe: Path | None,
         changes: Mapping[str, Any],
         environment: Mapping[str, Any],
-    ) -> "RunFolder":
+    ) -> None:
         """Make the folder, which must be new or empty, and write the record of the experiment into it."""
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path}: is a file; --out names a folder")
-        if path.is_dir() and any(not entry.name.startswith(".") for entry in path.iterdir()):
-            raise InputError(f"{path}: is not empty; name a new folder, or go on with --resume")
+        record = {
+            "schema_version": 1,
+            "recipe": str(recipe.resolve()) if recipe else None,
+            "recipe_sha256": recipe_hash(recipe) if recipe else None,
+            "overrides": plain_changes(changes),
+            "experiment": describe(experiment),
+        }
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            run = cls(path)
-            write_json_atomically(path / "environment.json", environment)
-            write_json_atomically(
-                path / "experiment.json",
-                {
-                    "schema_version": 1,
-                    "recipe": str(recipe.resolve()) if recipe else None,
-                    "recipe_sha256": recipe_hash(recipe) if recipe else None,
-                    "overrides": dict(changes),
-                    "experiment": describe(experiment),
-                },
-            )
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-        return run
+            if machine_failure(error) is not None:
+                raise
+            raise InputError(f"{self.path}: cannot be made ({error.strerror})") from error
+        # Of two commands that are started at once only one finds the folder empty.
+        with self.locked():
+            self.require_new()
+            write_json_atomically(self.path / "environment.json", environment)
+            write_json_atomically(self.path / "experiment.json", record)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -93,8 +99,8 @@ class RunFolder:
         path = self.path / "environment.json"
         environment = read_json(path)
         number = environment.get("num_threads") if isinstance(environment, dict) else None
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise InputError(f"{path}: num_threads must be a number >= 1; found {number!r}")
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= MAX_THREADS:
+            raise InputError(f"{path}: num_threads must be an integer in 1..{MAX_THREADS}; found {number!r}")
         return number
 
     @property
@@ -109,6 +115,13 @@ class RunFolder:
         """Whether the search is done: its last act is to write the front."""
         return (self.path / "front.json").is_file()
 
+    @property
+    def begun(self) -> bool:
+        """Whether the folder holds anything; a command that is killed at its start leaves the environment at most."""
+        if not self.path.is_dir():
+            return self.path.exists()
+        return any(not entry.name.startswith(".") and entry.name != "environment.json" for entry in self.path.iterdir())
+
     def trial(self, number: int) -> "TrialFolder":
         return TrialFolder(self.path / "trials" / str(number))
 
@@ -121,8 +134,7 @@ class RunFolder:
             return read_tree(Path(name))
         files = {path.stem: path for path in sorted(self.path.glob("trials/*/trees/*.json"))}
         if name is None:
-            points = [point for point in self.front.points if not point.dominated]
-            return read_tree(self.path / max(points, key=lambda point: point.quality.value).tree)
+            return read_tree(self.path / self.front.best.tree)
         found = [path for stem, path in files.items() if stem.startswith(name)] if name else []
         if len(found) != 1:
             problem = "no tree" if not found else "more than one tree"
@@ -131,13 +143,17 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One writer at a time; the lock ends with the process that holds it, however it ends."""
+        """One writer at a time; the lock ends with the process that holds it, however it ends.
+
+        What a killed writer has left half-written is removed.
+        """
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise InputError(f"{self.path}: another process is writing into this run") from None
         try:
+            remove_unfinished(self.path)
             yield
         finally:
             lock.release()
@@ -184,16 +200,32 @@ class TrialFolder:
         write_json_atomically(self.costs, table.to_dict())
 
 
+def plain_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes as a run's record holds them, from which a resumed run makes them again."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(changes), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"changes of a run must be plain data; put anything else into the recipe ({error})") from error
+    return plain
+
+
 def default_folder(recipe: Path) -> Path:
-    """``out/<recipe>/<time>`` beside the recipe."""
-    return recipe.parent / "out" / recipe.stem / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    """``out/<recipe>/<time>`` beside the recipe; the second of a second gets a number."""
+    time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    folder = recipe.parent / "out" / recipe.stem
+    names = chain([time], (f"{time}_{i}" for i in count(2)))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def latest_unfinished(recipe: Path) -> Path:
     """The newest default folder of a recipe whose search is not finished."""
+    if not recipe.is_file():
+        raise InputError(f"{recipe}: no such recipe")
     folder = recipe.parent / "out" / recipe.stem
-    runs = sorted((path for path in folder.glob("*") if (path / "experiment.json").is_file()), reverse=True)
-    for path in runs:
-        if not RunFolder(path).finished:
-            return path
+    for path in sorted(folder.glob("*/experiment.json"), reverse=True):
+        run = RunFolder(path.parent)
+        # A recipe that is retrained with a tree file has a run of its own, without a search.
+        retrained_only = (run.path / "retrained").exists() and not run.trial(0).path.exists()
+        if not run.finished and not retrained_only:
+            return run.path
     raise InputError(f"{folder}: no unfinished run to resume; start one without --resume")

@@ -1,13 +1,16 @@
 """What every search of an experiment needs: its parts, built and measured."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from nas.backbone import Backbone
 from nas.cost import Profile, measure_costs, resolve_budget
 from nas.data import SPLITS, DataSource, derive_seed
-from nas.errors import InputError
+from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
 from nas.network import BranchedNetwork
 from nas.tree import BranchTree, CostTable
@@ -16,48 +19,71 @@ _MEMBERS = ("num_blocks", "taps", "make_stem", "make_block", "make_head")
 
 
 def build_backbone(experiment: Experiment) -> Backbone:
-    """The experiment's backbone; InputError if it lacks a member of the protocol."""
-    backbone = experiment.backbone()
-    if missing := [name for name in _MEMBERS if not hasattr(backbone, name)]:
-        raise InputError(f"backbone {experiment.backbone.name} lacks {', '.join(missing)}; see nas.backbone.Backbone")
-    taps = tuple(backbone.taps)
-    if not taps or sorted(set(taps)) != list(taps) or not 0 <= taps[0] <= taps[-1] < backbone.num_blocks:
-        raise InputError(
-            f"backbone {experiment.backbone.name}: taps must be ascending block indices below {backbone.num_blocks}; "
-            f"found {list(taps)}"
-        )
+    """The experiment's backbone; InputError if it cannot be built or lacks a member of the protocol."""
+    name = f"backbone {experiment.backbone.name}"
+    with blaming(name):
+        backbone = experiment.backbone()
+        if missing := [member for member in _MEMBERS if not hasattr(backbone, member)]:
+            raise InputError(f"{name} lacks {', '.join(missing)}; see nas.backbone.Backbone")
+        taps = tuple(backbone.taps)
+        if not taps or sorted(set(taps)) != list(taps) or not 0 <= taps[0] <= taps[-1] < backbone.num_blocks:
+            raise InputError(
+                f"{name}: taps must be ascending block indices below {backbone.num_blocks}; found {list(taps)}"
+            )
     checked: Backbone = backbone
     return checked
 
 
 def build_data(experiment: Experiment) -> DataSource:
-    """The experiment's data; InputError if a split is missing or empty."""
-    data: DataSource = experiment.data()
-    if not hasattr(data, "split"):
-        raise InputError(f"data {experiment.data.name} has no method split(name); see nas.data.DataSource")
-    for name in SPLITS:
-        if len(data.split(name)) == 0:
-            raise InputError(f"data {experiment.data.name}: its split {name!r} is empty")
+    """The experiment's data; InputError unless each split has samples, of which the first is what networks take."""
+    name = f"data {experiment.data.name}"
+    with blaming(name):
+        data: DataSource = experiment.data()
+        if not hasattr(data, "split"):
+            raise InputError(f"{name} has no method split(name); see nas.data.DataSource")
+        for split in SPLITS:
+            dataset = data.split(split)
+            if len(dataset) == 0:
+                raise InputError(f"{name}: its split {split!r} is empty")
+            _check_sample(dataset[0], experiment.input_shape, f"{name}: split {split!r}")
     return data
+
+
+def _check_sample(sample: Any, input_shape: tuple[int, ...], where: str) -> None:
+    """Channels and dimensions must be those that costs are measured at; sizes may differ, as those of pictures do."""
+    if not isinstance(sample, tuple | list) or len(sample) != 2 or not isinstance(sample[1], Mapping):
+        raise InputError(f"{where}: a sample is a pair (input, labels by task); found {type(sample).__name__}")
+    image, labels = sample
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        found = image.dtype if isinstance(image, Tensor) else type(image).__name__
+        raise InputError(f"{where}: inputs must be tensors of floating-point numbers; found {found}")
+    if image.dim() != len(input_shape) or image.shape[0] != input_shape[0]:
+        raise InputError(
+            f"{where}: inputs have shape {list(image.shape)}, which does not fit input_shape {list(input_shape)}"
+        )
+    for task, label in labels.items():
+        if not isinstance(label, Tensor):
+            raise InputError(f"{where}: the label of {task} must be a tensor; found {type(label).__name__}")
 
 
 def build_network(experiment: Experiment, tree: BranchTree, seed: int) -> BranchedNetwork:
     """A fresh network of a tree; the same seed gives the same weights."""
-    with torch.random.fork_rng(devices=()):
+    backbone = build_backbone(experiment)
+    with torch.random.fork_rng(devices=()), blaming(f"backbone {experiment.backbone.name}"):
         torch.manual_seed(derive_seed(seed, "network"))
-        return BranchedNetwork(build_backbone(experiment), experiment.tasks, tree)
+        return BranchedNetwork(backbone, experiment.tasks, tree)
 
 
 def measure(experiment: Experiment) -> Profile:
     """Costs of the experiment's backbone and heads at its input shape; no data is needed."""
+    backbone = build_backbone(experiment)
+    part = f"backbone {experiment.backbone.name} does not run on an input of shape {list(experiment.input_shape)}"
     try:
-        return measure_costs(build_backbone(experiment), experiment.tasks, experiment.input_shape)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"backbone {experiment.backbone.name} does not run on an input of shape "
-            f"{list(experiment.input_shape)}: {reason}"
-        ) from error
+        with blaming(part):
+            return measure_costs(backbone, experiment.tasks, experiment.input_shape)
+    except (MemoryError, RuntimeError) as error:
+        # A single sample that does not fit into memory is too large, however small the machine.
+        raise InputError(f"{part}: {in_one_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -70,13 +96,9 @@ class TrialParts:
 
     @classmethod
     def build(cls, experiment: Experiment) -> "TrialParts":
+        """All parts; InputError if one does not work, or a budget allows no tree."""
         # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
         table = measure(experiment).table
+        for budget in experiment.search.budgets:
+            resolve_budget(budget, table, experiment.search.resource)
         return cls(build_backbone(experiment), build_data(experiment), table)
-
-
-def check_feasible(experiment: Experiment) -> None:
-    """InputError unless the backbone runs on the input shape and every budget allows some tree; no data is touched."""
-    table = measure(experiment).table
-    for budget in experiment.search.budgets:
-        resolve_budget(budget, table, experiment.search.resource)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from nas.data.batch import Batch
+from nas.errors import InputError, blaming
 from nas.tasks.losses import LOSSES
 from nas.tasks.task import Task
 
@@ -22,6 +23,9 @@ def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], batch: Bat
 
     Returns:
         A scalar for each task with a label, in the order of ``tasks``.
+
+    Raises:
+        InputError: a task's loss cannot take its outputs and labels; the message names the task.
     """
     losses = {}
     for task in tasks:
@@ -32,6 +36,14 @@ def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], batch: Bat
         # Picking rows by a mask waits for the device; a fully labelled batch need not.
         if len(labels) < len(rows):
             rows = rows[batch.present[task.name]]
-        loss = LOSSES[task.loss] if isinstance(task.loss, str) else task.loss
-        losses[task.name] = loss(rows, labels)
+        losses[task.name] = _loss(task, rows, labels)
     return losses
+
+
+def _loss(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
+    loss = LOSSES[task.loss] if isinstance(task.loss, str) else task.loss
+    try:
+        with blaming(f"its loss failed on outputs {list(outputs.shape)} and labels {list(labels.shape)}"):
+            return loss(outputs, labels)
+    except InputError as error:
+        raise InputError(f"task {task.name}: {error}") from error

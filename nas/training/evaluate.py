@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.data import Batch, Dataset, batches
-from nas.errors import InputError
+from nas.errors import InputError, blaming
 from nas.network import BranchedNetwork
 from nas.tasks import METRICS, Task, task_losses
 
@@ -33,7 +33,7 @@ def evaluate(
     over the whole set, not averaged over batches.
 
     Raises:
-        InputError: a task has no label in the whole set.
+        InputError: a task has no label in the whole set, or a loss or metric that cannot take its labels.
     """
     chosen = [task for task in tasks if task.name in network.tree.tasks]
     metrics = {task.name: make_metrics(task, device) for task in chosen}
@@ -47,8 +47,9 @@ def evaluate(
             labels = batch.labels[name]
             sums[name] += loss.item() * len(labels)
             counts[name] += len(labels)
-            for metric in metrics[name].values():
-                metric.update(outputs[name][batch.present[name]], labels)
+            for key, metric in metrics[name].items():
+                with blaming(f"task {name}: its metric {key} failed on labels {list(labels.shape)}"):
+                    metric.update(outputs[name][batch.present[name]], labels)
     network.train(was_training)
     if empty := [name for name, count in counts.items() if count == 0]:
         raise InputError(f"no sample to evaluate on has a label of {empty}")
@@ -65,7 +66,8 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
         name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
         if name in made or name == "loss":
             raise InputError(f"task {task.name} has two measures called {name!r}; give one function another __name__")
-        made[name] = (METRICS[metric] if isinstance(metric, str) else metric)(task).to(device)
+        with blaming(f"task {task.name}: its metric {name}"):
+            made[name] = (METRICS[metric] if isinstance(metric, str) else metric)(task).to(device)
     return made
 
 

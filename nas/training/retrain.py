@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nas.checkpoint import CheckpointFolder
 from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
-from nas.errors import InputError, WorkFailed
+from nas.errors import InputError, WorkFailed, in_one_line
 from nas.network import BranchedNetwork
 from nas.optimizer import set_learning_rate
 from nas.tasks import Task, task_losses
@@ -51,16 +51,20 @@ class TrainingState:
             self.optimizer.load_state_dict(record["optimizer"])
             self.num_epochs, self.best_epoch = int(record["num_epochs"]), record["best_epoch"]
             self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{where}: not a checkpoint of this training ({error})") from error
+            if not all(isinstance(epoch, dict) for epoch in self.history):
+                raise ValueError("its history is not a list of records")
+            if not isinstance(self.best_epoch, int | None):
+                raise ValueError(f"its best epoch is {self.best_epoch!r}")
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
+            raise InputError(f"{where}: not a checkpoint of this training ({in_one_line(error)})") from error
 
 
 def load_network(network: BranchedNetwork, record: dict[str, Any], where: str) -> None:
     """Load a checkpoint's weights into a network; another network's are an InputError naming `where`."""
     try:
         network.load_state_dict(record["network"])
-    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
         raise InputError(f"{where}: holds no weights of this tree's network ({reason})") from error
 
 
