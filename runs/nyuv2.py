@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from nas import CompareSettings, Experiment, SearchSettings, TrainingSettings, lazy
+from nas.data import DataSource
 from nas.data.augmentation import (
     Augmentation,
     AugmentedSource,
@@ -42,11 +43,15 @@ def augmented_nyuv2(
     validation: float = 0.05,
     seed: int = 0,
 ) -> AugmentedSource:
-    """Those trained on are enlarged by 1, 1.2 or 1.5, which divides their depth, cut and flipped at random."""
     source = NYUv2(root, architecture=architecture, validation=validation, seed=seed)
+    return augmented(source, KINDS, size)
+
+
+def augmented(source: DataSource, kinds: dict[str, LabelKind], size: tuple[int, int]) -> AugmentedSource:
+    """Those trained on are enlarged by 1, 1.2 or 1.5, which divides their depth, cut and flipped at random."""
     training = (RandomScale((1.0, 1.2, 1.5)), RandomCrop(size), RandomFlip(), NORMALIZE)
     evaluation = (CenterCrop(size), NORMALIZE)
-    return AugmentedSource(source, Augmentation(training, KINDS), Augmentation(evaluation, KINDS))
+    return AugmentedSource(source, Augmentation(training, kinds), Augmentation(evaluation, kinds))
 
 
 def experiment() -> Experiment:
