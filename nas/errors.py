@@ -4,6 +4,7 @@ import errno
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -29,10 +30,8 @@ def blaming(part: str) -> Iterator[None]:
     """
     try:
         yield
-    except (InputError, WorkFailed):
-        raise
-    except Exception as error:
-        if machine_failure(error) is not None:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, InputError | WorkFailed) or machine_failure(error) is not None:
             raise
         raise InputError(f"{part}: {in_one_line(error)}{_place(error)}") from error
 
@@ -63,7 +62,8 @@ def in_one_line(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """`` (file.py:12)``: the line nearest to the error that is not an installed library's."""
+    """`` (file.py:12)``: the line nearest to the error that is neither ours nor an installed library's."""
+    ours = str(Path(__file__).parent)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    own = [frame for frame in frames if not frame.filename.startswith(ours) and "site-packages" not in frame.filename]
     return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

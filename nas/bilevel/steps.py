@@ -10,6 +10,7 @@ from nas.bilevel.settings import SearchSettings
 from nas.bilevel.state import SearchState
 from nas.cost import expected_cost
 from nas.data import Batch
+from nas.errors import blaming
 from nas.supernet import Supernet
 from nas.tasks import Task, task_losses
 from nas.tree import CostTable
@@ -33,7 +34,7 @@ def weight_step(
         labelled = [task for task in turn if task.name in batch.labels]
         if not labelled:
             continue
-        outputs = state.supernet(batch.inputs, routing_LTC, [task.name for task in labelled])
+        outputs = _run(state.supernet, batch.inputs, routing_LTC, labelled)
         losses = task_losses(labelled, outputs, batch)
         if not losses:
             continue
@@ -71,7 +72,7 @@ def logits_step(
     if not labelled:
         return {}
     with _frozen(state.supernet):
-        outputs = state.supernet(batch.inputs, routing_LTC, [task.name for task in labelled])
+        outputs = _run(state.supernet, batch.inputs, routing_LTC, labelled)
         losses = task_losses(labelled, outputs, batch)
         cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, settings.resource, generator=generator)
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, table_scale(table, settings))
@@ -91,6 +92,12 @@ def table_scale(table: CostTable, settings: SearchSettings) -> float:
 def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
     """sum_t weight_t loss_t over the tasks that have a loss."""
     return torch.stack([task.weight * losses[task.name] for task in tasks if task.name in losses]).sum()
+
+
+def _run(supernet: Supernet, inputs: Tensor, routing_LTC: Tensor, tasks: Sequence[Task]) -> dict[str, Tensor]:
+    with blaming(f"the backbone does not run on inputs of shape {list(inputs.shape)}"):
+        outputs: dict[str, Tensor] = supernet(inputs, routing_LTC, [task.name for task in tasks])
+        return outputs
 
 
 @contextmanager

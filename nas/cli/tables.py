@@ -69,9 +69,11 @@ def profile_table(report: Mapping[str, Any]) -> Table:
         table.add_row(name, *_amounts(cost), "")
     table.add_section()
     for name, cost in networks:
-        table.add_row(name, *_amounts(cost), f"{cost['macs'] / report['separate']['macs']:.3f}")
+        table.add_row(name, *_amounts(cost), _share(cost["macs"], report["separate"]["macs"]))
     if report["unsupported"]:
-        table.caption = "not counted: " + ", ".join(f"{n} ({c} calls)" for n, c in report["unsupported"].items())
+        table.caption = "not counted: " + ", ".join(
+            f"{name} ({calls} call{'' if calls == 1 else 's'})" for name, calls in report["unsupported"].items()
+        )
     return table
 
 
@@ -91,6 +93,10 @@ def bytes_in_words(amount: float) -> str:
             return f"{amount:.4g} {unit}"
         amount /= 1024
     return f"{amount:.4g} GiB"
+
+
+def _share(amount: float, whole: float) -> str:
+    return f"{amount / whole:.3f}" if whole else ""
 
 
 def _amounts(cost: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ from nas.errors import InputError
 from nas.experiment import Experiment, TrialParts, resolve_device, use_threads
 from nas.strategies import start_search
 from nas.tasks import Task
+from nas.tasks.ignore import known_values
 
 _LABEL_BATCHES = 20
 """Batches per split that labels are looked at in."""
@@ -66,26 +67,22 @@ def _labels(experiment: Experiment, data: DataSource, split: Any) -> dict[str, A
         _check_inputs(batch, experiment, split)
         seen += len(batch.inputs)
         for task in experiment.tasks:
-            labels = batch.labels.get(task.name)
-            if labels is None or labels.numel() == 0:
+            if task.name not in batch.labels:
                 continue
+            labels = batch.labels[task.name]
             _check_labels(task, labels, split)
-            low, high = _range(labels)
-            count, lowest, highest = found[task.name]
-            found[task.name] = [
-                count + len(labels),
-                low if lowest is None else min(low, lowest),
-                high if highest is None else max(high, highest),
-            ]
+            known = known_values(labels)
+            if known.any():
+                low, high = labels[known].min().item(), labels[known].max().item()
+                count, lowest, highest = found[task.name]
+                found[task.name] = [
+                    count + int(known.reshape(len(known), -1).any(dim=1).sum()),
+                    low if lowest is None else min(low, lowest),
+                    high if highest is None else max(high, highest),
+                ]
     if empty := [name for name, (count, _, _) in found.items() if count == 0]:
         raise InputError(f"split {split!r}: none of {seen} samples has a label of {empty}")
     return {name: {"coverage": count / seen, "min": low, "max": high} for name, (count, low, high) in found.items()}
-
-
-def _range(labels: torch.Tensor) -> tuple[float, float]:
-    """Smallest and largest value; NaN, which stands for no value, is left out where there is any other."""
-    values = labels[~labels.isnan()] if labels.is_floating_point() and not labels.isnan().all() else labels
-    return values.min().item(), values.max().item()
 
 
 def _check_inputs(batch: Batch, experiment: Experiment, split: str) -> None:

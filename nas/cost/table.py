@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from fvcore.nn import FlopCountAnalysis
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from nas.backbone.protocol import Backbone
 from nas.cost.activation import activation_bytes
+from nas.errors import InputError
 from nas.tasks.task import Task
 from nas.tree import CostTable
 
@@ -86,20 +88,23 @@ def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequen
         backbone: any object with the members of `Backbone`.
         tasks: the tasks whose heads are measured.
         input_shape: shape of one sample, without the batch, e.g. (3, 512, 512).
+
+    Raises:
+        InputError: a part is no module, or its output no tensor. Whatever a part's own code raises is raised as it is.
     """
     with torch.random.fork_rng(devices=()):
         inputs = torch.zeros(1, *input_shape)
-        stem_cost, features = _measure(backbone.make_stem(), (inputs,))
+        stem_cost, features = _measure_part(backbone.make_stem(), (inputs,), "make_stem()")
         block_costs, tapped = [], []
         for l in range(backbone.num_blocks):
-            block_cost, features = _measure(backbone.make_block(l), (features,))
+            block_cost, features = _measure_part(backbone.make_block(l), (features,), f"make_block({l})")
             block_costs.append(block_cost)
             if l in backbone.taps:
                 tapped.append(features)
-        heads = {
-            task.name: _measure(_BoundHead(backbone.make_head(task), inputs.shape[2:]), tuple(tapped))[0]
-            for task in tasks
-        }
+        heads = {}
+        for task in tasks:
+            head = _BoundHead(backbone.make_head(task), inputs.shape[2:])
+            heads[task.name], _ = _measure_part(head, tuple(tapped), f"make_head({task.name})")
     return Profile(tuple(input_shape), stem_cost, tuple(block_costs), heads)
 
 
@@ -108,14 +113,24 @@ def count_module(module: nn.Module, inputs: tuple[Tensor, ...]) -> PartCost:
     return _measure(module, inputs)[0]
 
 
-def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, Tensor]:
+def _measure_part(part: Any, inputs: tuple[Tensor, ...], made_by: str) -> tuple[PartCost, Tensor]:
+    made = part.head if isinstance(part, _BoundHead) else part
+    if not isinstance(made, nn.Module):
+        raise InputError(f"{made_by} must give a torch module; found {type(made).__name__}")
+    cost, output = _measure(part, inputs)
+    if not isinstance(output, Tensor):
+        raise InputError(f"the module of {made_by} must give one tensor; found {type(output).__name__}")
+    return cost, output
+
+
+def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, Any]:
     with _evaluation_mode(module):
         with torch.no_grad():
             analysis = FlopCountAnalysis(module, inputs).uncalled_modules_warnings(False)
             analysis.unsupported_ops_warnings(False).tracer_warnings("none")
             counted = {name: round(count) for name, count in analysis.by_operator().items()}
             unsupported = {_short(name): calls for name, calls in analysis.unsupported_ops().items()}
-            output: Tensor = module(*inputs)
+            output = module(*inputs)
         cost = PartCost(
             macs=sum(counted.get(name, 0) for name in MAC_OPERATORS),
             params=sum(parameter.numel() for parameter in module.parameters()),

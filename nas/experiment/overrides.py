@@ -30,7 +30,7 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
         try:
             changes[name.strip()] = json.loads(value, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
         except _NumberError as error:
-            raise InputError(f"--set {name.strip()}: {error}") from None
+            raise InputError(f"--set {name.strip()!r}: {error}") from None
         except (json.JSONDecodeError, RecursionError):
             changes[name.strip()] = value.strip()
     return changes

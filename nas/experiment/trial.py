@@ -13,6 +13,7 @@ from nas.data import SPLITS, DataSource, derive_seed
 from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
 from nas.network import BranchedNetwork
+from nas.training import metric_directions
 from nas.tree import BranchTree, CostTable
 
 _MEMBERS = ("num_blocks", "taps", "make_stem", "make_block", "make_head")
@@ -54,9 +55,9 @@ def _check_sample(sample: Any, input_shape: tuple[int, ...], where: str) -> None
     if not isinstance(sample, tuple | list) or len(sample) != 2 or not isinstance(sample[1], Mapping):
         raise InputError(f"{where}: a sample is a pair (input, labels by task); found {type(sample).__name__}")
     image, labels = sample
-    if not isinstance(image, Tensor) or not image.is_floating_point():
+    if not isinstance(image, Tensor) or image.dtype != torch.float32:
         found = image.dtype if isinstance(image, Tensor) else type(image).__name__
-        raise InputError(f"{where}: inputs must be tensors of floating-point numbers; found {found}")
+        raise InputError(f"{where}: inputs must be tensors of torch.float32, as weights are; found {found}")
     if image.dim() != len(input_shape) or image.shape[0] != input_shape[0]:
         raise InputError(
             f"{where}: inputs have shape {list(image.shape)}, which does not fit input_shape {list(input_shape)}"
@@ -96,9 +97,10 @@ class TrialParts:
 
     @classmethod
     def build(cls, experiment: Experiment) -> "TrialParts":
-        """All parts; InputError if one does not work, or a budget allows no tree."""
+        """All parts; InputError if one of them or a metric does not work, or a budget allows no tree."""
         # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
         table = measure(experiment).table
+        metric_directions(experiment.tasks)
         for budget in experiment.search.budgets:
             resolve_budget(budget, table, experiment.search.resource)
         return cls(build_backbone(experiment), build_data(experiment), table)

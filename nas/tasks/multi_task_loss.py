@@ -44,6 +44,10 @@ def _loss(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
     loss = LOSSES[task.loss] if isinstance(task.loss, str) else task.loss
     try:
         with blaming(f"its loss failed on outputs {list(outputs.shape)} and labels {list(labels.shape)}"):
-            return loss(outputs, labels)
+            value = loss(outputs, labels)
+        if not isinstance(value, Tensor) or value.dim() > 0:
+            found = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise InputError(f"a loss must be a tensor without dimensions; found {found}")
     except InputError as error:
         raise InputError(f"task {task.name}: {error}") from error
+    return value

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 import torchmetrics
-from torch import nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.data import Batch, Dataset, batches
@@ -42,7 +42,7 @@ def evaluate(
     was_training = network.training
     network.eval()
     for batch in _in_order(dataset, batch_size, device, num_workers):
-        outputs = network(batch.inputs)
+        outputs = run_network(network, batch.inputs)
         for name, loss in task_losses(chosen, outputs, batch).items():
             labels = batch.labels[name]
             sums[name] += loss.item() * len(labels)
@@ -57,6 +57,13 @@ def evaluate(
         name: {"loss": sums[name] / counts[name]} | {key: float(m.compute()) for key, m in metrics[name].items()}
         for name in metrics
     }
+
+
+def run_network(network: BranchedNetwork, inputs: Tensor) -> dict[str, Tensor]:
+    """A network's outputs by task; inputs that its backbone does not run on are an InputError."""
+    with blaming(f"the backbone does not run on inputs of shape {list(inputs.shape)}"):
+        outputs: dict[str, Tensor] = network(inputs)
+        return outputs
 
 
 def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Metric]:
@@ -78,7 +85,7 @@ def _in_order(dataset: Dataset, batch_size: int, device: torch.device, num_worke
 
 @torch.no_grad()
 def estimate_batch_statistics(
-    network: nn.Module, dataset: Dataset, *, batch_size: int, num_batches: int, device: torch.device, seed: int
+    network: BranchedNetwork, dataset: Dataset, *, batch_size: int, num_batches: int, device: torch.device, seed: int
 ) -> None:
     """Give every BatchNorm the mean and variance of its own inputs, averaged over some training batches.
 
@@ -95,7 +102,7 @@ def estimate_batch_statistics(
         norm.train()
     loader = batches(dataset, batch_size, seed=seed, epoch=0, shuffle=True, drop_last=len(dataset) > batch_size)
     for batch in itertools.islice(loader, num_batches):
-        network(batch.inputs.to(device))
+        run_network(network, batch.inputs.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.train(was_training)

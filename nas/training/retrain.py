@@ -14,7 +14,7 @@ from nas.errors import InputError, WorkFailed, in_one_line
 from nas.network import BranchedNetwork
 from nas.optimizer import set_learning_rate
 from nas.tasks import Task, task_losses
-from nas.training.evaluate import Measured, evaluate
+from nas.training.evaluate import Measured, evaluate, run_network
 from nas.training.joined import JoinedDataset
 from nas.training.settings import TrainingSettings
 
@@ -136,7 +136,7 @@ class Retraining:
             for step, batch in enumerate(self._batches(dataset, epoch)):
                 progress = (epoch + step / num_steps) / settings.epochs
                 set_learning_rate(state.optimizer, settings.schedule.factor(min(progress, 1.0)))
-                losses = task_losses(chosen, state.network(batch.inputs), batch)
+                losses = task_losses(chosen, run_network(state.network, batch.inputs), batch)
                 if not losses:
                     continue
                 state.optimizer.zero_grad(set_to_none=True)
