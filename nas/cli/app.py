@@ -4,6 +4,7 @@ Commands are imported when they run: ``nas --help`` and what the parser refuses 
 """
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 from nas.cli import tables
-from nas.cli.progress import display, search_figures, training_figures
+from nas.cli.progress import display, quiet_output, search_figures, training_figures
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
@@ -42,14 +43,16 @@ SplitOption = Annotated[
 
 @app.command()
 def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False) -> None:
-    """Before a long search: labels, one search step, predicted memory, disk and time."""
+    """Labels, one step, predicted time and memory: before a search."""
     from nas.commands import check as run_check
 
-    report = run_check(recipe, changes=_changes(set_))
+    with quiet_output():
+        report = run_check(recipe, changes=_changes(set_))
     if as_json:
         _print_json(report)
         return
-    console = _print_table(tables.check_table(report))
+    console = _console()
+    console.print(tables.check_table(report))
     console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
     for budget in report["budgets"]:
         (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
@@ -68,14 +71,15 @@ def profile(
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """MACs, parameters and activations of the parts and of whole networks; needs no data."""
+    """MACs, parameters and activations; needs no data."""
     from nas.commands import profile as run_profile
 
-    report = run_profile(recipe, tree=tree, size=size, changes=_changes(set_))
+    with quiet_output():
+        report = run_profile(recipe, tree=tree, size=size, changes=_changes(set_))
     if as_json:
         _print_json(report)
     else:
-        _print_table(tables.profile_table(report))
+        _console().print(tables.profile_table(report))
 
 
 @app.command()
@@ -87,7 +91,7 @@ def search(
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Search trees within the recipe's budgets; leaves a front of them, drawn."""
+    """Search trees within the budgets; leaves a front, drawn."""
     from nas.commands import search as run_search
 
     with display() as shown:
@@ -111,7 +115,8 @@ def search(
     if as_json:
         _print_json({"run": str(run.path), **run.front.model_dump()})
         return
-    console = _print_table(tables.front_table(run.front))
+    console = _console()
+    console.print(tables.front_table(run.front))
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -146,7 +151,7 @@ def retrain(
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the discrete network of a tree and measure it on the test split."""
+    """Train a tree's network and measure it on the test split."""
     from nas.commands import retrain as run_retrain
 
     with display() as shown:
@@ -172,7 +177,8 @@ def retrain(
     if as_json:
         _print_json(result.to_dict())
         return
-    console = _print_table(tables.measured_table(result.test))
+    console = _console()
+    console.print(tables.measured_table(result.test))
     console.print(f"tree {result.tree_id}, best epoch {result.best_epoch} of {result.num_epochs}, test split")
 
 
@@ -190,19 +196,20 @@ def evaluate(
     """Losses and metrics of a retrained network."""
     from nas.commands import evaluate as run_evaluate
 
-    measured = run_evaluate(
-        run,
-        tree=tree,
-        checkpoint=checkpoint,
-        split=split,
-        changes=_changes(set_),
-        recipe=recipe,
-        allow_changed=allow_changed,
-    )
+    with quiet_output():
+        measured = run_evaluate(
+            run,
+            tree=tree,
+            checkpoint=checkpoint,
+            split=split,
+            changes=_changes(set_),
+            recipe=recipe,
+            allow_changed=allow_changed,
+        )
     if as_json:
         _print_json(measured)
     else:
-        _print_table(tables.measured_table(measured))
+        _console().print(tables.measured_table(measured))
 
 
 @app.command()
@@ -213,7 +220,10 @@ def compare(
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Found trees against single tasks, the shared network and random trees of equal cost; goes on where it stopped."""
+    """Found trees against single tasks, the shared tree, random trees.
+
+    What was trained is not trained again, so a stopped comparison goes on by itself.
+    """
     from nas.commands import compare as run_compare
 
     with display() as shown:
@@ -235,9 +245,10 @@ def compare(
     if as_json:
         _print_json(comparison.to_dict())
         return
-    console = _print_table(tables.comparison_table(comparison))
+    console = _console()
+    console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
     for verdict in comparison.verdicts:
-        console.print(verdict, highlight=False, markup=False, soft_wrap=True)
+        console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
 
 
 @app.command()
@@ -246,11 +257,18 @@ def data(
     out: Annotated[Path, typer.Option("--out", help="The picture: png, svg or pdf.")],
     split: SplitOption = "train",
     num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples.")] = 8,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Draw a sheet of samples with their labels."""
     from nas.commands import data_sheet
 
-    print(data_sheet(source, out, split=split, num_samples=num_samples))
+    with quiet_output():
+        path = data_sheet(source, out, split=split, num_samples=num_samples, changes=_changes(set_))
+    if as_json:
+        _print_json({"picture": str(path)})
+    else:
+        print(path)
 
 
 def _changes(texts: list[str] | None) -> dict[str, Any]:
@@ -259,14 +277,23 @@ def _changes(texts: list[str] | None) -> dict[str, Any]:
     return parse_overrides(texts or ())
 
 
-def _print_table(table: Any) -> Console:
+def _console() -> Console:
     console = Console()
     # Piped output has no width of its own; wide enough that no figure is cut.
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table)
-    return console
+    return console if console.is_terminal else Console(width=200)
 
 
 def _print_json(result: Any) -> None:
-    print(json.dumps(result, indent=2))
+    try:
+        text = json.dumps(result, indent=2, allow_nan=False)
+    except ValueError:  # JSON has neither NaN nor infinity
+        text = json.dumps(_without_nan(result), indent=2)
+    print(text)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

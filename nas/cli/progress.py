@@ -1,67 +1,81 @@
 """Progress of long work: a live display in a terminal, one line per event elsewhere; always on standard error."""
 
+import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from nas.tree import format_quantity
 
 
 class Display:
-    """Shows how far a number of epochs is, with one line of figures."""
+    """Shows how far a number of epochs is, and under it a line of figures."""
 
-    def __init__(self, console: Console, progress: Progress | None) -> None:
+    def __init__(self, console: Console) -> None:
         self.console = console
-        self.progress = progress
-        self.bar: Any = None
-        self.total = 0
-        self.done = 0
+        self.progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self.figures = Text(style="dim", no_wrap=True, overflow="ellipsis")
         self.label = ""
         self.started = time.monotonic()
 
     def begin(self, label: str, total: int, done: int = 0) -> None:
         """A new piece of work of `total` epochs, `done` of which are already there."""
-        self.label, self.total, self.done = label, total, done
-        self.started = time.monotonic()
-        if self.progress is None:
-            self.console.print(f"{label}: {total - done} epochs to go", highlight=False, markup=False)
-            return
-        if self.bar is not None:
-            self.progress.remove_task(self.bar)
-        self.bar = self.progress.add_task(label, total=total, completed=done, figures="")
+        for bar in self.progress.task_ids:
+            self.progress.remove_task(bar)
+        self.progress.add_task(label, total=total, completed=done)
+        self.figures.plain = ""
+        self.label, self.started = label, time.monotonic()
+        self._say(f"{label}: {total - done} epochs to go")
 
     def advance(self, figures: str) -> None:
         """One more epoch is done."""
-        self.done += 1
-        if self.progress is not None:
-            self.progress.update(self.bar, advance=1, figures=figures)
-        else:
-            seconds = time.monotonic() - self.started
-            line = f"{self.label}: epoch {self.done}/{self.total}, {seconds:.0f} s, {figures}"
+        (bar,) = self.progress.tasks
+        self.progress.advance(bar.id)
+        self.figures.plain = figures
+        seconds = time.monotonic() - self.started
+        self._say(f"{self.label}: epoch {bar.completed:g}/{bar.total:g}, {seconds:.0f} s, {figures}")
+
+    def render(self) -> Group:
+        """What the live display shows."""
+        return Group(self.progress, self.figures) if self.progress.tasks else Group()
+
+    def _say(self, line: str) -> None:
+        if not self.console.is_terminal:
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
 def display() -> Iterator[Display]:
-    """A display on standard error for as long as the block runs."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield Display(console, None)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}", style="dim"),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield Display(console, progress)
+    """A display on standard error for as long as the block runs, with `quiet_output`."""
+    with quiet_output():
+        shown = Display(Console(stderr=True))
+        if not shown.console.is_terminal:
+            yield shown
+            return
+        # Figures have a line of their own, so that nothing is squeezed out of 80 columns.
+        with Live(get_renderable=shown.render, console=shown.console):
+            yield shown
+
+
+@contextmanager
+def quiet_output() -> Iterator[None]:
+    """Let whatever a recipe prints go to standard error: standard output is for the command's result alone."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def search_figures(record: dict[str, Any], resource: str) -> str:
@@ -70,7 +84,7 @@ def search_figures(record: dict[str, Any], resource: str) -> str:
     parts.append("warm-up" if record["phase"] == "warm-up" else f"entropy {_mean(record['entropy']):.2f}")
     cost = f"cost {format_quantity(record['expected_cost'], resource)}"
     if record["budget"] is not None:
-        cost += f" (budget {format_quantity(record['budget'], resource)})"
+        cost += f" (of {format_quantity(record['budget'], resource)})"
     return ", ".join([*parts, cost, f"{record['changed_choices']} choices changed"])
 
 

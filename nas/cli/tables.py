@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
-    from nas.commands import Comparison
+    from nas.commands.comparison import Comparison, Row
     from nas.experiment import Front
+
+
+_SPACING = 3
+"""Between the columns of a table, and around it."""
 
 
 def front_table(front: Front) -> Table:
     """Every tree of a front, cheapest first."""
-    table = _table("tree", "budget", *front.points[0].cost, "quality", "")
+    table = _table("tree", "budget", *front.points[0].cost, "quality", "on the front")
     for point in front.points:
         table.add_row(
             point.tree_id,
             "none" if point.budget is None else f"{point.budget:g}",
             *(format_quantity(value, name) for name, value in point.cost.items()),
             f"{point.quality.value:.4f}",
-            "dominated" if point.dominated else "",
+            "dominated" if point.dominated else "yes",
         )
     table.caption = f"quality: {front.points[0].quality.kind}, {front.points[0].quality.measure}"
     return table
@@ -38,23 +43,44 @@ def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:
     return table
 
 
-def comparison_table(comparison: Comparison) -> Table:
-    """One row per contender, with each task's main metric."""
-    first = comparison.rows[0].metrics
-    main = {task: next(name for name in values if name != "loss") for task, values in first.items()}
-    table = _table("network", "share", *comparison.rows[0].cost, "delta_m [%]", *(f"{t}\n{m}" for t, m in main.items()))
+def cost_table(comparison: Comparison) -> Table:
+    """One row per contender: what it costs, and its gain over single-task networks."""
+    table = _table("network", "share", *comparison.rows[0].cost, "delta_m [%]")
     for row in comparison.rows:
         spread = "" if row.spread is None else f" ± {row.spread:.2f}"
-        table.add_row(
-            f"{row.kind} {row.name}" if row.kind == "found" else row.name,
-            f"{row.share:.2f}",
-            *(format_quantity(value, name) for name, value in row.cost.items()),
-            f"{row.delta_m:+.2f}{spread}",
-            *(f"{row.metrics[task][metric]:.4f}" for task, metric in main.items()),
-        )
+        costs = (format_quantity(value, name) for name, value in row.cost.items())
+        table.add_row(_name(row), f"{row.share:.2f}", *costs, f"{row.delta_m:+.2f}{spread}")
     seeds = ", ".join(str(seed) for seed in comparison.seeds)
-    table.caption = f"test split, mean over seeds {seeds}; ± is the standard deviation over trainings"
+    table.caption = f"mean over seeds {seeds} on the test split; ± standard deviation"
     return table
+
+
+def metric_tables(comparison: Comparison, width: int) -> list[Table]:
+    """Each task's main metric per contender, in as many tables as a width of so many columns asks for."""
+    first = comparison.rows[0].metrics
+    main = [(task, next(name for name in values if name != "loss")) for task, values in first.items()]
+    names = [_name(row) for row in comparison.rows]
+    chunks: list[list[tuple[str, str]]] = []
+    room = 0
+    for task, metric in main:
+        needed = _SPACING + max(len(task), len(metric), len("0.0000"))
+        if room < needed:
+            chunks.append([])
+            room = width - _SPACING - max(map(len, names))
+        chunks[-1].append((task, metric))
+        room -= needed
+    tables = []
+    for chosen in chunks:
+        table = _table("network", *(f"{task}\n{metric}" for task, metric in chosen))
+        for name, row in zip(names, comparison.rows, strict=True):
+            table.add_row(name, *(f"{row.metrics[task][metric]:.4f}" for task, metric in chosen))
+        tables.append(table)
+    return tables
+
+
+def _name(row: Row) -> str:
+    """Random trees stand below the tree they cost as much as."""
+    return {"found": f"found {row.name}", "random": "└ random trees"}.get(row.kind, row.name)
 
 
 def profile_table(report: Mapping[str, Any]) -> Table:
@@ -108,7 +134,7 @@ def _amounts(cost: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _table(*columns: str, left: Sequence[str] = ()) -> Table:
-    table = Table(caption_justify="left")
+    table = Table(caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 or column in left else "right")
     return table

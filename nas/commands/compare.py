@@ -11,7 +11,11 @@ from nas.commands.comparison import Comparison, Contender, judge
 from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.data import derive_seed
 from nas.experiment import TrainedNetwork, TreeTraining, build_data, measure
+from nas.training import metric_directions
 from nas.tree import BranchTree, CostTable, random_tree, read_tree
+
+_DRAWS = 10
+"""Random trees that are drawn at most for each that is asked for; the same tree twice would count as two."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def compare(
     """Train every contender with every seed, by the same recipe, and judge them.
 
     Contenders: each task alone, the fully shared tree, every distinct tree of the front that is not dominated,
-    and for each of these several random trees of at most its cost. A training that is done is not repeated, so
+    and for each of these several other random trees of at most its cost. A training that is done is not repeated, so
     an interrupted comparison goes on where it stopped, and single-task references are trained once.
 
     Writes ``compare/results.json`` and ``compare/table.csv`` into the run folder.
@@ -47,6 +51,8 @@ def compare(
     """
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     table = measure(opened.experiment).table
+    # A metric without a direction is told before hours of training, not after.
+    metric_directions(opened.experiment.tasks)
     contenders = _contenders(opened, table)
     with opened.folder.locked():
         results = _train(opened, contenders, on_training, on_epoch)
@@ -66,14 +72,29 @@ def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
     contenders.append(Contender("shared", "shared", BranchTree.shared(names, num_blocks)))
     for tree_id, tree in found.items():
         contenders.append(Contender("found", tree_id, tree))
-        cost = table.tree_cost(tree)[front.resource]
-        for i in range(experiment.compare.random_trees):
-            rng = np.random.default_rng(derive_seed(experiment.seed, "random tree", tree_id, i))
-            random = random_tree(
-                names, table, cost, resource=front.resource, tolerance=experiment.compare.tolerance, rng=rng
-            )
-            contenders.append(Contender("random", tree_id, random))
+        contenders += [Contender("random", tree_id, other) for other in _random_trees(opened, table, tree, tree_id)]
     return contenders
+
+
+def _random_trees(opened: OpenRun, table: CostTable, tree: BranchTree, tree_id: str) -> list[BranchTree]:
+    """Distinct trees of at most a tree's cost, none of them that tree; fewer than asked for where there are no more."""
+    experiment, resource = opened.experiment, opened.folder.front.resource
+    found: list[BranchTree] = []
+    for i in range(_DRAWS * experiment.compare.random_trees):
+        if len(found) == experiment.compare.random_trees:
+            break
+        rng = np.random.default_rng(derive_seed(experiment.seed, "random tree", tree_id, i))
+        drawn = random_tree(
+            experiment.task_names,
+            table,
+            table.tree_cost(tree)[resource],
+            resource=resource,
+            tolerance=experiment.compare.tolerance,
+            rng=rng,
+        )
+        if drawn != tree and drawn not in found:
+            found.append(drawn)
+    return found
 
 
 def _train(

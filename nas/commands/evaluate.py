@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.checkpoint import load_tensors
-from nas.commands.opening import Recipe, open_run
+from nas.checkpoint import CheckpointFolder, load_tensors
+from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.data import SPLITS, SplitName
 from nas.errors import InputError
-from nas.experiment import RunFolder, TrainedNetwork, build_data, build_network
+from nas.experiment import TrainedNetwork, TreeTraining, build_data, build_network
 from nas.training import Measured, load_network
 from nas.training import evaluate as evaluate_network
 from nas.tree import BranchTree, read_tree
@@ -28,8 +28,8 @@ def evaluate(
 
     Args:
         run: the run folder.
-        tree: id or file; the only retrained tree if left out.
-        checkpoint: a checkpoint of a training; the best epoch of the tree's training if left out.
+        tree: id or file; the only retrained tree if left out, or else the front's best.
+        checkpoint: a checkpoint of a training; the best epoch of the tree's training if left out (`best_checkpoint`).
         split: what to measure on.
 
     Returns:
@@ -41,12 +41,8 @@ def evaluate(
     if split not in SPLITS:
         raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
-    if checkpoint is not None:
-        path = Path(checkpoint)
-        found = opened.folder.find_tree(str(tree)) if tree is not None else _tree_beside(path)
-    else:
-        path = best_checkpoint(opened.folder, None if tree is None else opened.folder.find_tree(str(tree)).id)
-        found = read_tree(path.parent.parent / "tree.json")
+    path = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
+    found = opened.folder.find_tree(str(tree)) if checkpoint is not None and tree is not None else _tree_beside(path)
     network = build_network(opened.experiment, found, opened.experiment.seed)
     load_network(network, load_tensors(path), str(path))
     network.to(opened.device)
@@ -59,16 +55,25 @@ def evaluate(
     )
 
 
-def best_checkpoint(run: RunFolder, tree_id: str | None) -> Path:
-    """The best epoch of the one finished training of a tree (of any, if no tree is named)."""
-    results = sorted(run.path.glob(f"retrained/{tree_id or '*'}/*/result.json"))
-    if len(results) != 1:
-        problem = "more than one training" if results else "no finished training"
-        which = "" if tree_id is None else f" of tree {tree_id}"
-        names = ", ".join(str(path.parent.relative_to(run.path)) for path in results) or "none"
-        raise InputError(f"{run.path}: {problem}{which} ({names}); retrain it, or name one with --checkpoint")
-    best = TrainedNetwork.read(results[0]).best_epoch
-    return results[0].parent / "checkpoint" / f"epoch-{best:04d}.pt"
+def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
+    """The best epoch of a tree's finished training; of the only one in the run, if no tree is named.
+
+    Of several trainings of a tree it is that which `retrain` does without options.
+    """
+    run, experiment = opened.folder, opened.experiment
+    trained = sorted(path.parent for path in run.path.glob("retrained/*/*/result.json"))
+    if name is not None or (len(trained) > 1 and run.finished):
+        tree = run.find_tree(None if name is None else str(name))
+        trained = [folder for folder in trained if folder.parent.name == tree.id]
+        usual = TreeTraining(run, experiment, tree, experiment.seed, "fresh").folder
+        trained = [usual] if usual in trained else trained
+    if len(trained) != 1:
+        names = ", ".join(str(folder.relative_to(run.path)) for folder in trained[:3])
+        problem = f"more than one training ({names}, ...)" if trained else "no finished training"
+        which = "" if name is None else f" of tree {name}"
+        raise InputError(f"{run.path}: {problem}{which}; retrain it, or name one with --checkpoint")
+    best = TrainedNetwork.read(trained[0] / "result.json").best_epoch
+    return CheckpointFolder(trained[0] / "checkpoint").path(best)
 
 
 def _tree_beside(checkpoint: Path) -> BranchTree:
