@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from nas.errors import InputError
-from nas.files import write_bytes_atomically
+from nas.files import make_folder, write_bytes_atomically
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ FORMAT_VERSION = 1
 
 def save_tensors(record: Mapping[str, Any], path: Path) -> None:
     """Write a nested dict of tensors and plain values; a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     buffer = io.BytesIO()
     torch.save({"format_version": FORMAT_VERSION, **record}, buffer)
     write_bytes_atomically(path, buffer.getvalue())
@@ -48,7 +48,8 @@ def load_tensors(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: refused, it holds more than tensors and plain values") from error
     except Exception as error:  # what a damaged archive raises depends on where it is damaged
         raise InputError(f"{path}: not a readable checkpoint (truncated or damaged)") from error
-    if not isinstance(record, dict) or record.pop("format_version", None) != FORMAT_VERSION:
+    version = record.pop("format_version", None) if isinstance(record, dict) else None
+    if not isinstance(record, dict) or type(version) is not int or version != FORMAT_VERSION:
         raise InputError(f"{path}: not a checkpoint of format {FORMAT_VERSION}")
     return record
 
@@ -103,7 +104,7 @@ class CheckpointFolder:
         for epoch in self.epochs():
             try:
                 record = load_tensors(self.path(epoch))
-                if record.get("num_epochs") != epoch:
+                if type(record.get("num_epochs")) is not int or record["num_epochs"] != epoch:
                     raise InputError(f"{self.path(epoch)}: holds another epoch than its name says")
                 yield record
             except InputError as error:

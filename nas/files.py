@@ -22,6 +22,7 @@ MAX_BYTES = 64 * 2**20
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 _WRONG_PATH = {
+    errno.EEXIST,
     errno.ENOENT,
     errno.ENOTDIR,
     errno.EISDIR,
@@ -72,6 +73,21 @@ def write_json_atomically(path: str | os.PathLike[str], record: Any) -> None:
         ValueError: the data has a NaN or an infinity, which JSON lacks.
     """
     write_text_atomically(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and those it lies in, unless it is there.
+
+    Raises:
+        InputError: a file is in its place, or it may not be made.
+        OSError: the disk is full or failing.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in _WRONG_PATH:
+            raise
+        raise InputError(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

@@ -1,5 +1,6 @@
 """The state of a search: everything that changes while it runs, and how it is stored."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +83,7 @@ class SearchState:
             self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
             if not all(isinstance(epoch, dict) for epoch in self.history):
                 raise ValueError("its history is not a list of records")
+            json.dumps(self.history)  # a TypeError unless it is plain
             if not isinstance(self.best_epoch, int | None):
                 raise ValueError(f"its best epoch is {self.best_epoch!r}")
         except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:

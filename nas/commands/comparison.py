@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas.experiment import Experiment, TrainedNetwork
-from nas.files import write_json_atomically, write_text_atomically
+from nas.files import make_folder, write_json_atomically, write_text_atomically
 from nas.training import delta_m, metric_directions
 from nas.tree import BranchTree, CostTable
 
@@ -82,7 +82,7 @@ class Comparison:
         return text.getvalue()
 
     def write(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         write_json_atomically(folder / "results.json", self.to_dict())
         write_text_atomically(folder / "table.csv", self.to_csv())
 

@@ -3,6 +3,7 @@
 import logging
 
 from nas.experiment import Front, RunFolder
+from nas.files import make_folder
 from nas.tree import CostTable, read_tree
 
 _LOGGER = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable) -> None:
         _LOGGER.warning("no pictures drawn: matplotlib is not installed (pip install 'branched-nas[plot]')")
         return
     figures = run.path / "figures"
-    figures.mkdir(exist_ok=True)
+    make_folder(figures)
     for point in front.points:
         tree = read_tree(run.path / point.tree)
         save_tree(tree, figures / f"{tree.id}.png", table, resource=front.resource)

@@ -83,6 +83,10 @@ def open_run(
     source: Recipe | None = recipe if recipe is not None else record["recipe"]
     if source is None:
         raise InputError(f"{folder.path}: was started without a recipe file; name one with --recipe")
+    if recipe is None and not _is_elsewhere(Path(str(source)), folder.path):
+        raise InputError(
+            f"{folder.path}: names {source} as its recipe, and nothing from a run is executed; use --recipe"
+        )
     if not isinstance(source, Experiment) and not Path(source).is_file():
         raise InputError(f"{folder.path}: its recipe {source} is gone; name it with --recipe")
     experiment = open_experiment(source, record["overrides"])
@@ -92,6 +96,11 @@ def open_run(
         experiment = experiment.with_fields(dict(changes))
     use_threads(folder.num_threads)
     return OpenRun(folder, experiment, resolve_device(experiment.device))
+
+
+def _is_elsewhere(recipe: Path, run: Path) -> bool:
+    """Whether a recorded recipe is a full path out of the run, as all that are recorded here."""
+    return recipe.is_absolute() and not recipe.resolve().is_relative_to(run.resolve())
 
 
 def _check_unchanged(folder: RunFolder, source: Recipe, experiment: Experiment, record: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from nas.experiment.overrides import explain
 from nas.experiment.record import describe
 from nas.experiment.run_folder import RunFolder
 from nas.experiment.trial import build_backbone, build_network
-from nas.files import read_json, write_json_atomically, write_text_atomically
+from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
 from nas.supernet import Supernet
@@ -94,7 +94,7 @@ class TreeTraining:
         if self.finished:
             return self.result()
         experiment = self.experiment
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(
             experiment.tasks,

@@ -13,12 +13,12 @@ from filelock import FileLock, Timeout
 from nas.checkpoint import CheckpointFolder
 from nas.data import DataSource
 from nas.discretize import Curve
-from nas.errors import InputError, machine_failure
+from nas.errors import InputError
 from nas.experiment.experiment import MAX_THREADS, Experiment
 from nas.experiment.front import Front
 from nas.experiment.recipe import recipe_hash
 from nas.experiment.record import describe
-from nas.files import read_json, remove_unfinished, write_json_atomically, write_text_atomically
+from nas.files import make_folder, read_json, remove_unfinished, write_json_atomically, write_text_atomically
 from nas.tree import BranchTree, CostTable, read_tree, write_tree
 
 
@@ -53,12 +53,7 @@ class RunFolder:
             "overrides": plain_changes(changes),
             "experiment": describe(experiment),
         }
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            if machine_failure(error) is not None:
-                raise
-            raise InputError(f"{self.path}: cannot be made ({error.strerror})") from error
+        make_folder(self.path)
         # Of two commands that are started at once only one finds the folder empty.
         with self.locked():
             self.require_new()
@@ -170,7 +165,7 @@ class TrialFolder:
 
     def make(self) -> None:
         """Make the folder and those in it."""
-        (self.path / "trees").mkdir(parents=True, exist_ok=True)
+        make_folder(self.path / "trees")
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """One line of JSON per finished epoch."""

@@ -1,5 +1,6 @@
 """Retraining: training a branched network on all tasks together, with a checkpoint after every epoch."""
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +54,8 @@ class TrainingState:
             self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
             if not all(isinstance(epoch, dict) for epoch in self.history):
                 raise ValueError("its history is not a list of records")
-            if not isinstance(self.best_epoch, int | None):
+            json.dumps(self.history)  # a TypeError unless it is plain
+            if not isinstance(self.best_epoch, int):
                 raise ValueError(f"its best epoch is {self.best_epoch!r}")
         except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
             raise InputError(f"{where}: not a checkpoint of this training ({in_one_line(error)})") from error
