@@ -8,10 +8,12 @@ from torch import nn
 from toys import IN_FEATURES, VectorBackbone, names, toy_tasks
 from tree_strategies import trees
 
-from nas.cost import count_module, measure_costs
+from nas.cost import count_module, expected_cost, measure_costs
 from nas.cost.activation import activation_bytes
 from nas.network import BranchedNetwork
+from nas.supernet import one_hot_routing
 from nas.tasks import Task
+from nas.tree import BranchTree
 from search_spaces.digits import DigitsBackbone
 
 DIGIT_TASKS = (
@@ -47,6 +49,22 @@ def test_the_sum_over_a_trees_parts_is_the_count_of_its_network(backbone, tasks,
     network = BranchedNetwork(backbone, tasks, tree)
     counted = count_module(OutputsAsTuple(network), (torch.zeros(1, *profile.input_shape),))
     assert profile.table.tree_cost(tree) == {"macs": counted.macs, "params": counted.params}
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.data())
+def test_the_expected_cost_at_one_hot_routing_is_the_count_of_the_network(data):
+    """In a random space: what the search's loss sees is what the built network costs, to the last unit."""
+    widths = tuple(data.draw(st.lists(st.integers(1, 6), min_size=2, max_size=4)))
+    backbone = DigitsBackbone(widths, strided=tuple(data.draw(st.sets(st.integers(0, len(widths) - 1)))))
+    row = st.lists(st.integers(0, 3), min_size=3, max_size=3)
+    choices_LT = data.draw(st.lists(row, min_size=len(widths), max_size=len(widths)))
+    profile = measure_costs(backbone, DIGIT_TASKS, (1, 10, 12))
+    network = BranchedNetwork(backbone, DIGIT_TASKS, BranchTree.from_choices(names(DIGIT_TASKS), choices_LT))
+    counted = count_module(OutputsAsTuple(network), (torch.zeros(1, *profile.input_shape),))
+    routing_LTC = one_hot_routing(choices_LT, 4)
+    assert expected_cost(routing_LTC, profile.table, "macs").item() == counted.macs
+    assert expected_cost(routing_LTC, profile.table, "params").item() == counted.params
 
 
 def test_macs_are_multiply_adds():
