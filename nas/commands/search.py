@@ -1,5 +1,6 @@
 """`nas search`: from a recipe to a front of branch trees, drawn."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from nas.experiment import (
     plain_changes,
 )
 from nas.strategies import GradientStrategy
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def search(
@@ -71,7 +74,8 @@ def _resumed(
         raise InputError("an Experiment needs its run folder to resume: search(experiment, out=..., resume=True)")
     path = latest_unfinished(Path(str(recipe))) if out is None else Path(out)
     if not RunFolder(path).begun:
-        # Stopped before the record was written: nothing is there to go on from, and nothing is lost.
+        # Stopped before the record was written: nothing is lost, but the changes made then are not known.
+        _LOGGER.warning("%s: nothing to go on from; starting anew", path)
         return _started(recipe, path, changes)
     recorded = RunFolder.open(path).record["overrides"]
     if any(name not in recorded or recorded[name] != value for name, value in plain_changes(changes or {}).items()):

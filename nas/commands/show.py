@@ -34,9 +34,9 @@ def find(path: Path, name: str | None) -> tuple[BranchTree, CostTable | None]:
         return run.find_tree(name), read_costs(run)
     if name is not None:
         raise InputError(f"{path}: --tree chooses among a run's trees, and this is no run folder")
-    # A tree file that lies in a run's folder has the run's costs beside it.
-    costs = path.parent.parent / "costs.json"
-    return read_tree(path), _read_table(costs) if costs.is_file() else None
+    # A tree that lies among a run's trees has the run's costs beside it.
+    costs = path.resolve().parent.parent / "costs.json"
+    return read_tree(path), _read_table(costs) if path.resolve().parent.name == "trees" and costs.is_file() else None
 
 
 def read_costs(run: RunFolder) -> CostTable | None:

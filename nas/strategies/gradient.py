@@ -17,7 +17,7 @@ from nas.supernet import Supernet
 from nas.training import estimate_batch_statistics, evaluate
 from nas.tree import BranchTree
 
-MEASURE = "minus weighted validation loss, inherited weights"
+MEASURE = "minus validation loss, inherited weights"
 
 _STATISTICS_BATCHES = 20
 """Batches that a network's BatchNorm statistics are averaged over before its quality is estimated."""
