@@ -10,8 +10,6 @@ import traceback
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 
 from nas.cli.app import app
 from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
@@ -29,13 +27,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A path may hold what no encoding has, and a terminal's encoding may lack what a tree is drawn with.
         sys.stdout.reconfigure(errors="backslashreplace")
-    console = Console(stderr=True)
-    logging.basicConfig(
-        level=logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=console, show_time=False, show_path=False)],
-        force=True,
-    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()], force=True)
     try:
         status = app(args=None if arguments is None else list(arguments), prog_name="nas", standalone_mode=False)
     except InputError as error:
@@ -64,13 +56,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else DONE
 
 
+class _Warnings(logging.Handler):
+    """One line each, on whatever standard error is at the time: a live display puts itself there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(_in_one_line(f"{record.levelname.lower()}: {record.getMessage()}"), file=sys.stderr)
+
+
 def _say(message: str, status: int) -> int:
+    print(_in_one_line(message), file=sys.stderr)
+    return status
+
+
+def _in_one_line(message: str) -> str:
     # Plain text on purpose: messages hold brackets, which a console would take for markup. What does not print (an
     # escape sequence in the name of a file, half a surrogate pair) is spelt out.
     line = " ".join(message.split())
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-    print(shown, file=sys.stderr)
-    return status
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 def _discard_output() -> None:

@@ -75,8 +75,9 @@ def _resumed(
     path = latest_unfinished(Path(str(recipe))) if out is None else Path(out)
     if not RunFolder(path).begun:
         # Stopped before the record was written: nothing is lost, but the changes made then are not known.
+        started = _started(recipe, path, changes)
         _LOGGER.warning("%s: nothing to go on from; starting anew", path)
-        return _started(recipe, path, changes)
+        return started
     recorded = RunFolder.open(path).record["overrides"]
     if any(name not in recorded or recorded[name] != value for name, value in plain_changes(changes or {}).items()):
         raise InputError(f"{path}: --set cannot change a run that is resumed; it was started with {recorded}")

@@ -1,4 +1,4 @@
-"""`kill -9` at random moments, then `--resume`: the same logits, trees and metrics, bit for bit."""
+"""`kill -9` at random moments, or Ctrl-C, then `--resume`: the same logits, trees and metrics, bit for bit."""
 
 import random
 import signal
@@ -9,25 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_digits import RECIPE, changes
 
 from nas.checkpoint import load_tensors
 
-RECIPE = str(Path(__file__).parents[2] / "runs" / "digits.py")
-CHANGES = [
-    argument
-    for change in (
-        "data.num_train=64",
-        "data.num_architecture=64",
-        "data.num_validation=32",
-        "data.num_test=32",
-        "search.epochs=5",
-        "search.batch_size=16",
-        "search.budgets=[0.4,0.9]",
-        "retrain.epochs=5",
-        "num_threads=1",
-    )
-    for argument in ("--set", change)
-]
+CHANGES = changes(search__epochs=5, search__budgets=[0.4, 0.9], retrain__epochs=5)
 FILES = ("front.json", "trials/0/metrics.jsonl", "trials/0/curve.json", "trials/0/costs.json")
 
 
@@ -42,14 +28,17 @@ def finish(*arguments: str) -> None:
     assert process.returncode == 0, errors
 
 
-def kill_after(epochs: int, checkpoint: Path, wait: float, *arguments: str) -> None:
-    """Kill a command a moment after it has finished so many epochs."""
+def stop_after(
+    epochs: int, checkpoint: Path, wait: float, *arguments: str, by: signal.Signals = signal.SIGKILL
+) -> tuple[int, str]:
+    """Send a command a signal a moment after it has finished so many epochs; its exit status and last words."""
     process = start(*arguments)
     while process.poll() is None and not any(checkpoint.glob(f"**/epoch-{epochs:04d}.pt")):
         time.sleep(0.01)
     time.sleep(wait)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.send_signal(by)
+    _, errors = process.communicate()
+    return process.returncode, errors
 
 
 def same_tensors(a: object, b: object) -> bool:
@@ -69,11 +58,15 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
-def test_a_search_that_is_killed_twice_ends_the_same(undisturbed, tmp_path):
+def test_a_search_that_is_killed_and_then_interrupted_ends_the_same(undisturbed, tmp_path):
     rng = random.Random(0)
     folder = tmp_path / "run"
-    kill_after(1, folder, rng.uniform(0, 0.5), "search", RECIPE, "--out", str(folder), *CHANGES)
-    kill_after(3, folder, rng.uniform(0, 0.5), "search", RECIPE, "--out", str(folder), "--resume")
+    stop_after(1, folder, rng.uniform(0, 0.5), "search", RECIPE, "--out", str(folder), *CHANGES)
+    again = ("search", RECIPE, "--out", str(folder), "--resume")
+    status, errors = stop_after(3, folder, rng.uniform(0, 0.1), *again, by=signal.SIGINT)
+    assert status == 130
+    assert errors.splitlines()[-1].startswith("interrupted")
+    assert "Traceback" not in errors
     finish("search", RECIPE, "--out", str(folder), "--resume")
     for name in FILES:
         assert (folder / name).read_bytes() == (undisturbed / name).read_bytes(), name
@@ -92,7 +85,7 @@ def test_a_retraining_that_is_killed_ends_the_same(undisturbed, tmp_path):
         folder = tmp_path / name
         command = ["retrain", RECIPE, "--tree", tree, "--out", str(folder)]
         if name == "killed":
-            kill_after(2, folder, random.Random(1).uniform(0, 0.5), *command, *CHANGES)
+            stop_after(2, folder, random.Random(1).uniform(0, 0.5), *command, *CHANGES)
             command.append("--resume")
         finish(*command, *([] if name == "killed" else CHANGES))
         (trained,) = folder.glob("retrained/*/*")
@@ -115,5 +108,6 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(undisturbed,
     process = start("search", RECIPE, "--out", str(folder), "--resume")
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert "epoch-0005.pt" in "".join(errors.split())
+    (warning,) = [line for line in errors.splitlines() if line.startswith("warning: ")]
+    assert "epoch-0005.pt" in warning
     assert (folder / "front.json").read_bytes() == (undisturbed / "front.json").read_bytes()

@@ -5,28 +5,20 @@ import json
 from pathlib import Path
 
 import pytest
+from small_digits import RECIPE, changes
 
 from nas.cli.main import run
 from nas.tree import read_tree
 
-RECIPE = str(Path(__file__).parents[2] / "runs" / "digits.py")
-TINY = [
-    argument
-    for change in (
-        "data.num_train=128",
-        "data.num_architecture=64",
-        "data.num_validation=64",
-        "data.num_test=64",
-        "search.epochs=3",
-        "search.batch_size=32",
-        "search.budgets=[0.3,0.5,0.9]",
-        "retrain.epochs=2",
-        "compare.seeds=[0,1]",
-        "compare.random_trees=1",
-        "num_threads=1",
-    )
-    for argument in ("--set", change)
-]
+TINY = changes(
+    data__num_train=128,
+    data__num_validation=64,
+    data__num_test=64,
+    search__epochs=3,
+    search__budgets=[0.3, 0.5, 0.9],
+    retrain__epochs=2,
+    compare__seeds=[0, 1],
+)
 
 
 @pytest.fixture(scope="module")
