@@ -30,6 +30,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()], force=True)
     try:
         status = app(args=None if arguments is None else list(arguments), prog_name="nas", standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         return _say(f"error: {error}", WRONG_INPUT)
     except typer.TyperException as error:
