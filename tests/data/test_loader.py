@@ -82,3 +82,37 @@ def test_seeds_of_different_purposes_differ() -> None:
     assert all(0 <= seed < 2**63 for seed in seeds)
     # Pinned, so that a resumed run on another machine or version sees the same data.
     assert derive_seed("batches", 0, 0) == 5446010815100379146
+
+
+class _Broken(OneByOne):
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __getitem__(self, index: int) -> Sample:
+        if index == 13:
+            raise self.error
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (InputError("13.png: no picture"), r"^13\.png: no picture$"),
+        (KeyError("depth"), rf"^data: KeyError: 'depth' \({__file__}:\d+\)$"),
+        (OSError(2, "No such file", "13.png"), rf"^data: FileNotFoundError: .*'13\.png' \({__file__}:\d+\)$"),
+    ],
+)
+def test_what_a_data_set_raises_is_told_in_one_line(error: Exception, words: str, num_workers: int) -> None:
+    loader = batches(_Broken(error), 8, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers)
+    with pytest.raises(InputError, match=words):
+        list(loader)
+
+
+def test_samples_that_do_not_stack_are_told() -> None:
+    class Varied(OneByOne):
+        def __getitem__(self, index: int) -> Sample:
+            return torch.zeros(index), {}
+
+    with pytest.raises(InputError, match=r"^data: RuntimeError: stack expects"):
+        list(batches(Varied(), 8, seed=0, epoch=0, shuffle=False, drop_last=False))

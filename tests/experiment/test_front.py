@@ -1,5 +1,7 @@
 """The front marks exactly the dominated points, and reads back what it wrote."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,35 @@ def test_it_reads_back(tmp_path):
     front = make_front([a_point(2, 3), a_point(1, 4)], "macs")
     front.write(tmp_path / "front.json")
     assert Front.read(tmp_path / "front.json") == front
+
+
+def test_the_best_is_the_non_dominated_point_of_highest_quality():
+    front = make_front([a_point(1, 2), a_point(2, 3), a_point(3, 3)], "macs")
+    assert (front.best.cost["macs"], front.best.quality.value) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"points": []},
+        {"resource": "joules"},
+        {"points.0.cost": {"macs": 1}},
+        {"points.0.dominated": True, "points.1.dominated": True},
+        {"points.1.tree": "../x.json"},
+        {"points.1.tree": "trials/0/trees/ab.json\n"},
+    ],
+)
+def test_a_front_that_contradicts_itself_is_named(tmp_path, change):
+    record = make_front([a_point(1, 2), a_point(2, 3)], "macs").model_dump(mode="json")
+    for place, value in change.items():
+        *path, last = place.split(".")
+        owner = record
+        for key in path:
+            owner = owner[int(key) if key.isdecimal() else key]
+        owner[last] = value
+    (tmp_path / "front.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"front\.json"):
+        Front.read(tmp_path / "front.json")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2, "resource": "macs", "points": []}', "\x00"])

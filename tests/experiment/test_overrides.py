@@ -68,7 +68,9 @@ def test_fields_that_only_fit_together_can_be_changed_in_any_order():
         ("data.nothing", 3, "no argument"),
         ("device", "tpu", "device"),
         ("search.budgets", [0.5], "arg-max"),
-        ("search.temperature", [1.0, float("nan")], "temperature"),
+        ("search.temperature", [1.0, float("nan")], "search.temperature.1"),
+        ("tasks.left.loss", "none", "tasks.left.loss"),
+        ("num_threads", 10**6, "num_threads"),
         ("", 3, "no field"),
     ],
 )
