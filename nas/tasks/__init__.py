@@ -11,7 +11,7 @@ Labels may be missing twice over. A sample without a label for a task takes no p
 (`task_losses`); an entry of a label that nobody annotated (a pixel, an attribute) takes no part in the mean
 (`nas.tasks.ignore`).
 
-The tasks of the usual data sets are in `nas.tasks.dense` and `nas.tasks.digits`.
+The tasks of the usual data sets are in `nas.tasks.dense`, `nas.tasks.digits` and `nas.tasks.planted`.
 """
 
 from nas.tasks.dense import cityscapes_tasks, nyuv2_tasks, pascal_context_tasks, scene_tasks
@@ -19,6 +19,7 @@ from nas.tasks.digits import digit_tasks
 from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
 from nas.tasks.multi_task_loss import task_losses
+from nas.tasks.planted import planted_tasks
 from nas.tasks.task import Task
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "digit_tasks",
     "nyuv2_tasks",
     "pascal_context_tasks",
+    "planted_tasks",
     "scene_tasks",
     "task_losses",
 ]

@@ -1,0 +1,74 @@
+"""Tasks whose best tree is known, because a teacher with that tree made their labels: does a search find it?"""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from nas import Experiment, SearchSettings, TrainingSettings, lazy
+from nas.cost import measure_costs
+from nas.data.planted import PlantedProblem, planted_data, tree_a
+from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.tasks import planted_tasks
+from search_spaces import PlantedBackbone
+
+
+def experiment() -> Experiment:
+    """Six tasks, four fully connected blocks, and as much budget as the planted tree costs."""
+    return planted_experiment(tree_a())
+
+
+def planted_experiment(
+    problem: PlantedProblem, seed: int = 0, *, width: int | None = None, norm: bool = False, **fields: Any
+) -> Experiment:
+    """The experiment of any planted problem.
+
+    Args:
+        problem: what is planted.
+        seed: of the teacher and its samples, and of the search and the trainings.
+        width: of the student; the teacher's if left out.
+        norm: whether the student has BatchNorms.
+        fields: of `Experiment`, in the place of those here.
+    """
+    tasks = planted_tasks(problem)
+    student = {
+        "num_blocks": problem.num_blocks,
+        "kind": problem.kind,
+        "width": problem.width if width is None else width,
+        "input_width": problem.input_width,
+        "pooled": problem.pooled,
+        "norm": norm,
+    }
+    # Sixteen steps of 64 samples an epoch at the usual size; smaller data get more epochs, not fewer steps.
+    num_steps = max(1, (problem.num_train + problem.num_architecture) // 64)
+    defaults = {
+        "tasks": tasks,
+        "backbone": lazy(PlantedBackbone, **student),
+        "data": lazy(planted_data, seed=seed, **asdict(problem)),
+        "input_shape": problem.input_shape,
+        "search": SearchSettings(
+            budgets=(planted_share(problem, PlantedBackbone(**student)),),
+            epochs=84,
+            warmup=0.5,
+            batch_size=64,
+            weights=OptimizerSettings(kind="adam", lr=1e-2),
+            logits=OptimizerSettings(kind="adam", lr=3e-2),
+            # The states of optimisers that are forgotten every twelve steps never settle.
+            reset_optimizers=False,
+        ),
+        "retrain": TrainingSettings(
+            epochs=max(1, round(2000 / num_steps)),
+            batch_size=64,
+            optimizer=OptimizerSettings(kind="adam", lr=2e-2),
+            schedule=ScheduleSettings(kind="cosine"),
+        ),
+        "seed": seed,
+        # The networks are so small that a second thread costs more than it gives.
+        "num_threads": 1,
+    }
+    return Experiment(**{**defaults, **fields})
+
+
+def planted_share(problem: PlantedProblem, backbone: PlantedBackbone) -> float:
+    """What the planted tree costs, as a share of separate networks, rounded up so that it allows that tree."""
+    table = measure_costs(backbone, planted_tasks(problem), problem.input_shape).table
+    return math.ceil(1e4 * table.tree_cost(problem.tree)["macs"] / table.separate_cost()["macs"]) / 1e4
