@@ -60,7 +60,7 @@ def test_bfloat16_runs_in_it_and_gives_float32():
 @pytest.mark.parametrize("use", ["autocast", "scaler"])
 def test_float16_needs_a_cuda_device(use):
     with pytest.raises(
-        InputError, match="compute.precision: float16 needs a CUDA device, this one is cpu; use bfloat16"
+        InputError, match=r"compute.precision: float16 needs a CUDA device, this one is cpu; use bfloat16"
     ):
         getattr(ComputeSettings(precision="float16"), use)(CPU)
 
@@ -88,7 +88,7 @@ def test_every_part_is_compiled_for_itself_and_no_name_changes(monkeypatch):
 
 def test_compilation_without_a_compiler_is_refused(monkeypatch):
     monkeypatch.setenv("CXX", "/nowhere/g++")
-    with pytest.raises(InputError, match="compute.compile: found no C.. compiler .*/nowhere/g"):
+    with pytest.raises(InputError, match=r"compute.compile: found no C.. compiler .*/nowhere/g"):
         ComputeSettings(compile=True).prepare(Network())
 
 
