@@ -1,0 +1,63 @@
+"""Where a URI points: a file system and a path in it, from pyarrow, or from fsspec for what pyarrow lacks."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from nas.errors import InputError
+
+_OBJECT_STORES = {"s3", "gcs", "abfs"}
+"""Where a file appears only when it is complete, a renaming is a copy, and folders need not be made."""
+
+
+def open_uri(uri: str) -> tuple[Any, str]:
+    """The pyarrow file system of a URI and the path in it; a full path counts as ``file://``.
+
+    Raises:
+        InputError: no URI, an unknown scheme, a scheme whose package is missing, or storage that is out of reach.
+    """
+    fs = _pyarrow_fs()
+    parts = urlsplit(uri)
+    if parts.scheme in ("", "file"):
+        path = unquote(parts.path) if parts.scheme else uri
+        if not Path(path).is_absolute() or parts.netloc not in ("", "localhost"):
+            raise InputError(
+                f"{uri!r} is no storage: name a URI (file:///shared/runs, s3://bucket/runs) or a full path"
+            )
+        return fs.LocalFileSystem(), str(Path(path))
+    try:
+        filesystem, path = fs.FileSystem.from_uri(uri)
+    except ValueError:
+        filesystem, path = _through_fsspec(fs, uri)
+    except OSError as error:
+        raise InputError(f"{uri}: the storage cannot be reached: {_first_line(error)}") from error
+    return filesystem, path.rstrip("/")
+
+
+def is_object_store(filesystem: Any) -> bool:
+    """Whether a file appears only once it is complete, so that it needs no temporary name."""
+    return filesystem.type_name in _OBJECT_STORES
+
+
+def _through_fsspec(fs: Any, uri: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        filesystem, path = fsspec.core.url_to_fs(uri)
+    except ImportError as error:
+        raise InputError(f"{uri}: {_first_line(error)}") from error
+    except ValueError as error:
+        raise InputError(f"{uri!r} is no storage: {_first_line(error)}") from error
+    return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path
+
+
+def _pyarrow_fs() -> Any:
+    try:
+        import pyarrow.fs
+    except ImportError:
+        raise InputError("storage needs pyarrow, which comes with ray: pip install 'branched-nas[ray]'") from None
+    return pyarrow.fs
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
