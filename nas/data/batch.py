@@ -5,7 +5,7 @@ A *sample* is an input and the labels that are there; a task without an entry ha
 label has no value anywhere that could leak into a loss.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -36,9 +36,12 @@ class Batch(NamedTuple):
 
 
 class Dataset(Protocol):
-    """A torch map-style data set of samples. One that is faster in bulk may also have
-    ``__getitems__(indices) -> Batch``, and one whose samples differ between epochs has
-    ``at_epoch(seed, epoch) -> Dataset``; the loader uses both where they exist."""
+    """A torch map-style data set of samples. The loader uses what one may have beside these two:
+
+    - ``__getitems__(indices) -> Batch``, rows in the order of the indices, if that is faster in bulk;
+    - a true attribute ``in_memory``, if bulk is so cheap that several batches may be asked for at once and cut;
+    - ``at_epoch(seed, epoch) -> Dataset``, if its samples differ between epochs.
+    """
 
     def __len__(self) -> int: ...
 
@@ -72,3 +75,37 @@ def uncollate(batch: Batch) -> list[Sample]:
         (image, {task: next(rows[task]) for task in rows if present[task][row]})
         for row, image in enumerate(batch.inputs)
     ]
+
+
+def cut(batch: Batch, size: int) -> Iterator[Batch]:
+    """A batch as batches of ``size`` consecutive rows, the last of what is left over.
+
+    Each is what `collate` would make of its samples, without copies: its tensors are views of the whole ones.
+    """
+    ends = [*range(size, len(batch.inputs), size), len(batch.inputs)]
+    # Where the labels of each piece end among the labels that are there.
+    label_ends = {
+        task: ends if len(batch.labels[task]) == len(present) else present.cumsum(0)[[end - 1 for end in ends]].tolist()
+        for task, present in batch.present.items()
+    }
+    start, label_starts = 0, dict.fromkeys(label_ends, 0)
+    for i, end in enumerate(ends):
+        found = {task: (label_starts[task], task_ends[i]) for task, task_ends in label_ends.items()}
+        present_tasks = [task for task, (first, last) in found.items() if first < last]
+        yield Batch(
+            batch.inputs[start:end],
+            {task: batch.labels[task][slice(*found[task])] for task in present_tasks},
+            {task: batch.present[task][start:end] for task in present_tasks},
+        )
+        start, label_starts = end, {task: last for task, (_, last) in found.items()}
+
+
+def reordered(batch: Batch, order: Tensor) -> Batch:
+    """The rows ``order`` [B] of a batch, a permutation of all of them."""
+    labels, present = {}, {}
+    for task, rows in batch.present.items():
+        present[task] = rows[order]
+        # Of each row, where its label is among those that are there.
+        places = rows.cumsum(0) - 1
+        labels[task] = batch.labels[task][places[order[present[task]]]]
+    return Batch(batch.inputs[order], labels, present)

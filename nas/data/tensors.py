@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ class MaskedTensors:
     inputs: Tensor
     labels: Mapping[str, Tensor]
     present: Mapping[str, Tensor] = field(default_factory=dict)
+    in_memory: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.present) - set(self.labels)):

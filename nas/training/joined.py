@@ -6,14 +6,16 @@ from itertools import accumulate
 
 import torch
 
-from nas.data import Batch, Dataset, Sample, collate
+from nas.data import Batch, Dataset, Sample, collate, derive_seed
+from nas.data.batch import reordered
+from nas.data.epoch import at_epoch
+from nas.data.loader import in_memory
 
 
 class JoinedDataset:
     """Data sets one after the other, as fast in bulk as each of them is.
 
-    A batch made in bulk has the samples of the first set before those of the second, and so on. (torch's own
-    ConcatDataset asks for every sample by itself.)
+    (torch's own ConcatDataset asks for every sample by itself.)
     """
 
     def __init__(self, parts: Sequence[Dataset]) -> None:
@@ -21,24 +23,35 @@ class JoinedDataset:
         self.parts = tuple(parts)
         self._starts = [0, *accumulate(len(part) for part in self.parts)]
 
+    @property
+    def in_memory(self) -> bool:
+        return all(map(in_memory, self.parts))
+
+    def at_epoch(self, seed: int, epoch: int) -> "JoinedDataset":
+        """The parts as they are in an epoch, each with a seed of its own."""
+        return JoinedDataset([at_epoch(part, derive_seed("part", seed, i), epoch) for i, part in enumerate(self.parts)])
+
     def __len__(self) -> int:
         return self._starts[-1]
 
     def __getitem__(self, index: int) -> Sample:
-        part, row = self._locate(index)
-        return self.parts[part][row]
-
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
-        rows: list[list[int]] = [[] for _ in self.parts]
-        for part, row in map(self._locate, indices):
-            rows[part].append(row)
-        return _concatenate([_bulk(part, wanted) for part, wanted in zip(self.parts, rows, strict=True) if wanted])
-
-    def _locate(self, index: int) -> tuple[int, int]:
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         part = bisect_right(self._starts, index) - 1
-        return part, index - self._starts[part]
+        return self.parts[part][index - self._starts[part]]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        rows = torch.as_tensor(indices)
+        where = torch.bucketize(rows, torch.tensor(self._starts[1:]), right=True)
+        by_part = [(where == i).nonzero().flatten() for i in range(len(self.parts))]
+        batch = _concatenate(
+            [
+                _bulk(part, (rows[places] - start).tolist())
+                for part, places, start in zip(self.parts, by_part, self._starts, strict=False)
+                if len(places)
+            ]
+        )
+        return reordered(batch, torch.cat(by_part).argsort())
 
 
 def _bulk(dataset: Dataset, rows: list[int]) -> Batch:

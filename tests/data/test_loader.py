@@ -1,12 +1,13 @@
 """The order of an epoch follows from its seed and number alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import pytest
 import torch
+from torch.utils.data import Subset
 
-from nas.data.batch import Batch, Sample
+from nas.data.batch import Batch, Dataset, Sample
 from nas.data.loader import batches
 from nas.data.seeds import derive_seed
 from nas.data.tensors import MaskedTensors
@@ -61,6 +62,65 @@ def test_bulk_and_single_samples_give_the_same_batches() -> None:
         assert torch.equal(bulk.inputs, single.inputs)
         assert torch.equal(bulk.labels["parity"], single.labels["parity"])
         assert torch.equal(bulk.labels["parity"], bulk.inputs % 2)
+
+
+def _partial(num_samples: int) -> MaskedTensors:
+    """Labels that all, some and hardly any samples have."""
+    generator = torch.Generator().manual_seed(num_samples)
+    return MaskedTensors(
+        torch.arange(num_samples),
+        {task: torch.rand(num_samples, 2, generator=generator) for task in ("all", "few", "some")},
+        {
+            "few": torch.rand(num_samples, generator=generator) < 0.05,
+            "some": torch.rand(num_samples, generator=generator) < 0.5,
+        },
+    )
+
+
+def _one_by_one(dataset: Dataset) -> list[Sample]:
+    return [dataset[index] for index in range(len(dataset))]
+
+
+@pytest.mark.parametrize("drop_last", [True, False])
+@pytest.mark.parametrize("num_samples", [4, 7, 64, 65, 150])
+def test_what_lies_in_memory_gives_the_batches_of_its_single_samples(num_samples: int, drop_last: bool) -> None:
+    dataset = _partial(num_samples)
+    # 16 batches are asked for at once: 64 samples.
+    arguments = {"seed": 3, "epoch": 1, "shuffle": True, "drop_last": drop_last}
+    found = list(batches(dataset, 4, **arguments))
+    # A list of samples is a data set, which torch's loader asks for one by one.
+    expected = list(batches(_one_by_one(dataset), 4, **arguments))
+    assert len(found) == len(expected) == num_samples // 4 + (num_samples % 4 > 0 and not drop_last)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one.inputs, other.inputs)
+        for left, right in ((one.labels, other.labels), (one.present, other.present)):
+            assert list(left) == list(right)
+            assert all(torch.equal(left[task], right[task]) for task in left)
+
+
+def test_parts_of_what_lies_in_memory_are_asked_for_in_bulk() -> None:
+    asked = []
+
+    class Counting(MaskedTensors):
+        def __getitems__(self, indices: Sequence[int]) -> Batch:
+            asked.append(len(indices))
+            return super().__getitems__(indices)
+
+    dataset = Counting(torch.arange(90), {"parity": torch.arange(90) % 2})
+    order = [2 * i for i in range(40)]
+    loader = batches(Subset(dataset, order), 2, seed=0, epoch=0, shuffle=False, drop_last=False)
+    assert list(chain.from_iterable(_order(loader))) == order
+    assert asked == [32, 8]
+
+
+def test_a_data_set_in_memory_that_fails_is_told_in_one_line() -> None:
+    class Failing(MaskedTensors):
+        def __getitems__(self, indices: Sequence[int]) -> Batch:
+            raise KeyError("depth")
+
+    loader = batches(Failing(torch.arange(4), {}), 2, seed=0, epoch=0, shuffle=False, drop_last=False)
+    with pytest.raises(InputError, match=r"^data: KeyError: 'depth' \("):
+        list(loader)
 
 
 def test_without_shuffling_samples_keep_their_order_and_the_rest_can_be_dropped() -> None:

@@ -3,9 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import ConcatDataset, Subset
-from toys import IN_FEATURES, ToyData, names, toy_tasks
+from toys import IN_FEATURES, ToyData, assert_same, names, toy_tasks
 
-from nas.data import MaskedTensors, collate
+from nas.data import MaskedTensors, batches, collate
 from nas.training.joined import JoinedDataset
 
 TASKS = toy_tasks(3)
@@ -19,19 +19,6 @@ def new_parts():
     return [first, Subset(second, [4, 2, 8]), [third[i] for i in range(len(third))], unlabelled, empty]
 
 
-def by_sample(batch):
-    """Inputs with their labels, as a multiset."""
-    rows = []
-    for i, inputs in enumerate(batch.inputs):
-        labels = {
-            task: batch.labels[task][present[:i].sum()].tolist()
-            for task, present in batch.present.items()
-            if present[i]
-        }
-        rows.append((inputs.tolist(), sorted(labels.items())))
-    return sorted(rows, key=repr)
-
-
 @settings(deadline=None)
 @given(st.data())
 def test_a_batch_in_bulk_has_the_samples_of_the_parts_one_by_one(data):
@@ -39,9 +26,7 @@ def test_a_batch_in_bulk_has_the_samples_of_the_parts_one_by_one(data):
     assert len(joined) == len(reference) == 7 + 3 + 5 + 3
     indices = data.draw(st.lists(st.integers(0, len(joined) - 1), min_size=1, max_size=20))
     batch, expected = joined.__getitems__(indices), collate([reference[i] for i in indices])
-    assert by_sample(batch) == by_sample(expected)
-    assert list(batch.labels) == list(batch.present) == list(expected.labels)
-    assert all(int(rows.sum()) == len(batch.labels[task]) for task, rows in batch.present.items())
+    assert_same(tuple(batch), tuple(expected))
     for i in indices:
         inputs, labels = joined[i]
         assert torch.equal(inputs, reference[i][0])
@@ -53,6 +38,38 @@ def test_there_are_no_samples_beyond_the_ends(index):
     joined = JoinedDataset(new_parts())
     with pytest.raises(IndexError, match=f"sample {index} of 18"):
         joined[index]
+
+
+def test_it_lies_in_memory_if_its_parts_do():
+    parts = new_parts()
+    assert JoinedDataset([parts[0], parts[1], parts[3]]).in_memory
+    assert not JoinedDataset([parts[0], parts[2]]).in_memory
+
+
+def test_an_epoch_reaches_the_parts_each_with_a_seed_of_its_own():
+    class PerEpoch:
+        def __init__(self, value):
+            self.value = value
+
+        def at_epoch(self, seed, epoch):
+            return PerEpoch(100 * (seed % 1_000_003) + epoch)
+
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return torch.tensor([self.value]), {}
+
+    def seen(epoch):
+        loader = batches(
+            JoinedDataset([PerEpoch(0), PerEpoch(0)]), 8, seed=5, epoch=epoch, shuffle=False, drop_last=False
+        )
+        return next(iter(loader)).inputs.flatten().tolist()
+
+    first, second = seen(0), seen(1)
+    assert [value + 1 for value in first] == second
+    assert len(set(first)) == 2
+    assert first[0] == first[3] != first[4] == first[7]
 
 
 def test_parts_are_asked_once_a_batch():

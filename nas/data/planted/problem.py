@@ -55,7 +55,7 @@ class PlantedProblem:
     noise: float = 0.5
     num_train: int = 768
     num_architecture: int = 256
-    num_validation: int = 512
+    num_validation: int = 256
     num_test: int = 2048
     missing: tuple[float, ...] = ()
 
