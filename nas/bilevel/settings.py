@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from nas.cost import DualPenalty, FixedPenalty, Penalty
+from nas.discretize import Constraints
 from nas.optimizer import OptimizerSettings
 
 
@@ -20,6 +21,8 @@ class SearchSettings(BaseModel):
         resource: what is counted.
         discretize: "exact" is the best tree within each budget; "argmax" is the published rule, which cannot
             keep one.
+        constraints: who must share, who must not, and what a task may add; the exact discretisation keeps them, in
+            every tree.
         epochs: passes over the weights' split.
         warmup: share of the epochs, at the start, in which every task trains its own copies and the logits
             rest; at least one epoch if it is not zero, and never the last one.
@@ -44,6 +47,7 @@ class SearchSettings(BaseModel):
     budgets: tuple[PositiveFloat, ...] = ()
     resource: Literal["macs", "params"] = "macs"
     discretize: Literal["exact", "argmax"] = "exact"
+    constraints: Constraints = Constraints()
     epochs: PositiveInt = 20
     warmup: float = Field(default=0.05, ge=0.0, lt=1.0)
     batch_size: int = Field(default=64, ge=2)
@@ -65,6 +69,8 @@ class SearchSettings(BaseModel):
             raise ValueError(
                 f"the arg-max tree cannot keep a budget; leave budgets {list(self.budgets)} out, or use 'exact'"
             )
+        if self.discretize == "argmax" and not self.constraints.empty:
+            raise ValueError("the arg-max tree cannot keep constraints; leave them out, or use 'exact'")
         return self
 
     @property

@@ -8,7 +8,7 @@ from nas.errors import InputError
 from nas.tree import BranchTree, CostTable
 
 
-def resolve_budget(value: float, table: CostTable, resource: str) -> float:
+def resolve_budget(value: float, table: CostTable, resource: str, *, cheapest: BranchTree | None = None) -> float:
     """The absolute amount of a resource that a budget allows.
 
     Args:
@@ -16,23 +16,26 @@ def resolve_budget(value: float, table: CostTable, resource: str) -> float:
             (MACs, parameters or milliseconds; one millisecond or less must be stated as a share).
         table: costs of the backbone's parts for the T tasks.
         resource: one of the table's resources.
+        cheapest: the cheapest tree that constraints allow; the fully shared one if left out.
 
     Raises:
-        InputError: not a positive, finite number; or less than the fully shared network costs, below which there is no
-            tree: the message names the smallest feasible budget.
+        InputError: not a positive, finite number; or less than the cheapest tree costs: the message names the smallest
+            feasible budget.
     """
     if resource not in table.resources:
         raise InputError(f"resource must be one of {list(table.resources)}; found {resource!r}")
     amount = _positive(value)
     separate = table.separate_cost()[resource]
     budget = amount * separate if amount <= 1.0 else amount
-    smallest = smallest_budget(table, resource)
+    shared = smallest_budget(table, resource)
+    smallest = shared if cheapest is None else float(table.tree_cost(cheapest)[resource])
     # A user who divides the two costs and hands in the quotient means the fully shared network.
     if math.isclose(budget, smallest, rel_tol=1e-12):
         return smallest
     if budget < smallest:
+        which = "fully shared network" if smallest == shared else "cheapest tree that keeps the constraints"
         raise InputError(
-            f"budget {value} allows {budget:.6g} {resource}, but the fully shared network costs more; the smallest "
+            f"budget {value} allows {budget:.6g} {resource}, but the {which} costs more; the smallest "
             f"feasible budget is {_round_up(smallest / separate)} of the separate networks' cost, "
             f"or {smallest:.15g} {resource}"
         )

@@ -22,15 +22,21 @@ allows, ``curve.elbow()`` a good one without a budget. `argmax_tree` is the publ
 """
 
 from nas.discretize.argmax import argmax_tree, count_changed_choices
+from nas.discretize.cheapest import cheapest_tree
+from nas.discretize.constraints import Apart, Constraints, Together
 from nas.discretize.curve import Curve, CurvePoint
 from nas.discretize.dissimilarity import dissimilarity_from_logits
 from nas.discretize.programme import EXACT_TASKS, discretize
 
 __all__ = [
     "EXACT_TASKS",
+    "Apart",
+    "Constraints",
     "Curve",
     "CurvePoint",
+    "Together",
     "argmax_tree",
+    "cheapest_tree",
     "count_changed_choices",
     "discretize",
     "dissimilarity_from_logits",

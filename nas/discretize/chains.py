@@ -23,7 +23,13 @@ class Chains:
 
 
 def nondominated_chains(
-    lattice: Lattice, value_LP: Ints, cost_L: Floats, *, max_cost: float = np.inf, grain: float = 0.0
+    lattice: Lattice,
+    value_LP: Ints,
+    cost_L: Floats,
+    *,
+    max_cost: float = np.inf,
+    grain: float = 0.0,
+    allowed_LP: NDArray[np.bool_] | None = None,
 ) -> Chains:
     """The chains P_0 >= P_1 >= ... >= P_{L-1}, each refining the one before, that no other beats in cost and value.
 
@@ -42,6 +48,7 @@ def nondominated_chains(
         max_cost: chains that cost more are left out; those within rounding of it may be either.
         grain: if positive, labels of a partition whose costs lie in one interval of this width are thinned to the
             one with the lowest value, and the chains are no longer all.
+        allowed_LP: the partitions that each block may have; all of them if left out. Labels of others are dropped.
     """
     num_groups_P = lattice.num_groups_P
     rest_L = np.append(np.cumsum(cost_L[::-1])[::-1], 0.0)
@@ -54,6 +61,8 @@ def nondominated_chains(
         cost = cost[origin] + cost_of_group * num_groups_P[partition]
         value = value[origin] + value_LP[l, partition]
         kept = cost + rest_L[l + 1] * num_groups_P[partition] <= max_cost
+        if allowed_LP is not None:
+            kept &= allowed_LP[l, partition]
         cost, value, partition, origin = cost[kept], value[kept], partition[kept], origin[kept]
         trail.append((partition.astype(np.int16), origin.astype(np.int32)))
     best = nondominated(cost, value)

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nas.discretize.allowed import Allowed
 from nas.discretize.beam import beam_search
 from nas.discretize.chains import nondominated, nondominated_chains
+from nas.discretize.cheapest import cheapest_tree
+from nas.discretize.constraints import Constraints
 from nas.discretize.curve import Curve
 from nas.discretize.lattice import Floats, Ints, Lattice
 from nas.discretize.objective import Objective
@@ -27,6 +30,7 @@ def discretize(
     resource: str,
     *,
     max_cost: float = math.inf,
+    constraints: Constraints | None = None,
 ) -> Curve:
     """The trees that minimise the dissimilarity within groups, one for every budget (DESIGN.md, section 3).
 
@@ -47,25 +51,32 @@ def discretize(
         table: costs of the L blocks and of the tasks' heads.
         resource: the resource that the budget is in.
         max_cost: trees that cost more are left out, which saves time; absolute.
+        constraints: what every tree of the curve keeps; its first point is then the cheapest tree that does.
 
     Raises:
-        InputError: shapes, tasks or the resource do not fit together, d is not finite or not symmetric, or no tree
-            costs at most ``max_cost``.
+        InputError: shapes, tasks or the resource do not fit together, d is not finite or not symmetric, constraints
+            contradict each other, or no tree (that keeps them) costs at most ``max_cost``.
     """
     tasks = tuple(tasks)
     objective = Objective.of(_checked(tasks, dissimilarity_LTT, table, resource))
     cost_L = np.array([block[resource] for block in table.blocks], np.float64)
     fixed = table.total(resource, [0] * len(cost_L), tasks)
-    smallest = table.total(resource, [1] * len(cost_L), tasks)
+    cheapest = cheapest_tree(tasks, table, resource, constraints)
+    smallest = table.total(resource, cheapest.num_groups, tasks)
     if not max_cost >= smallest:
-        raise InputError(f"no tree costs at most {max_cost} {resource}; the fully shared one costs {smallest:.15g}")
+        which = "fully shared one" if constraints is None else "cheapest that the constraints allow"
+        raise InputError(f"no tree costs at most {max_cost} {resource}; the {which} costs {smallest:.15g}")
+    allowed = None if constraints is None or constraints.empty else Allowed.of(constraints, tasks, table, resource)
     # What passes here by rounding is judged again by the table's own sum.
     limit = max_cost * (1.0 + 1e-12) - fixed
     if exact := len(tasks) <= EXACT_TASKS:
         lattice = Lattice.of_all(len(tasks))
-        chains = nondominated_chains(lattice, objective.values(lattice), cost_L, max_cost=limit)
+        allowed_LP = None if allowed is None else allowed.mask(lattice)
+        chains = nondominated_chains(lattice, objective.values(lattice), cost_L, max_cost=limit, allowed_LP=allowed_LP)
     else:
-        lattice, chains = beam_search(objective, cost_L, max_cost=limit)
+        lattice, chains = beam_search(
+            objective, cost_L, max_cost=limit, allowed=allowed, cheapest_LT=np.array(cheapest.choices_LT)
+        )
     cost_K = table.total(resource, lattice.num_groups_P[chains.partition_KL].T, tasks)
     best = nondominated(cost_K, chains.value_K)
     best = _without_ties(best[cost_K[best] <= max_cost], chains.value_K, objective.rounding)

@@ -10,6 +10,7 @@ from torch import Tensor
 from nas.backbone import Backbone
 from nas.cost import Profile, measure_costs, resolve_budget
 from nas.data import SPLITS, DataSource, derive_seed
+from nas.discretize import cheapest_tree
 from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
 from nas.network import BranchedNetwork
@@ -97,10 +98,17 @@ class TrialParts:
 
     @classmethod
     def build(cls, experiment: Experiment) -> "TrialParts":
-        """All parts; InputError if one of them or a metric does not work, or a budget allows no tree."""
+        """All parts; InputError if one of them or a metric does not work, or budgets and constraints allow no tree."""
         # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
         table = measure(experiment).table
         metric_directions(experiment.tasks)
-        for budget in experiment.search.budgets:
-            resolve_budget(budget, table, experiment.search.resource)
+        _check_budgets(experiment, table)
         return cls(build_backbone(experiment), build_data(experiment), table)
+
+
+def _check_budgets(experiment: Experiment, table: CostTable) -> None:
+    """InputError unless every budget allows a tree that keeps the constraints, and without budgets there is one."""
+    search = experiment.search
+    cheapest = cheapest_tree(experiment.task_names, table, search.resource, search.constraints)
+    for budget in search.budgets:
+        resolve_budget(budget, table, search.resource, cheapest=cheapest)

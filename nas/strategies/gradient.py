@@ -76,11 +76,21 @@ class GradientStrategy:
         logits_LTC = state.logits_LTC.detach().cpu()
         if settings.discretize == "argmax":
             return [(None, argmax_tree(names, logits_LTC).with_cost(parts.table))]
-        curve = discretize(names, dissimilarity_from_logits(logits_LTC), parts.table, settings.resource)
+        curve = discretize(
+            names,
+            dissimilarity_from_logits(logits_LTC),
+            parts.table,
+            settings.resource,
+            constraints=settings.constraints,
+        )
         self.run.trial(self.number).write_curve(curve)
         if not settings.budgets:
             return [(None, curve.elbow().tree.with_cost(parts.table))]
-        limits = [(budget, resolve_budget(budget, parts.table, settings.resource)) for budget in settings.budgets]
+        cheapest = curve[0].tree
+        limits = [
+            (budget, resolve_budget(budget, parts.table, settings.resource, cheapest=cheapest))
+            for budget in settings.budgets
+        ]
         return [(budget, curve.within(limit).tree.with_cost(parts.table)) for budget, limit in limits]
 
     def _estimate(self, tree: BranchTree, state: SearchState, parts: TrialParts, device: torch.device) -> float:

@@ -106,6 +106,11 @@ def test_a_single_epoch_of_search_is_at_the_last_temperature():
             {"discretize": "argmax", "budgets": (0.5,)},
             r"the arg-max tree cannot keep a budget; leave budgets \[0.5\] out",
         ),
+        (
+            {"discretize": "argmax", "constraints": {"shared_prefix": 1}},
+            "the arg-max tree cannot keep constraints; leave them out",
+        ),
+        ({"constraints": {"apart": [["a"]]}}, "constraints.apart"),
     ],
 )
 def test_bad_settings_name_the_field(fields, message):

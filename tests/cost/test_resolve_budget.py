@@ -66,3 +66,12 @@ def test_nonsense_is_refused(value):
 def test_unknown_resources_are_refused():
     with pytest.raises(InputError, match="resource"):
         resolve_budget(0.5, TABLE, "flops")
+
+
+def test_the_cheapest_tree_that_constraints_allow_takes_the_shared_ones_place():
+    cheapest = BranchTree.from_choices(["a", "b"], [[0, 0], [0, 1]])
+    smallest = SHARED + 3000
+    assert resolve_budget(smallest, TABLE, "macs", cheapest=cheapest) == smallest
+    assert resolve_budget(smallest / SEPARATE, TABLE, "macs", cheapest=cheapest) == smallest
+    with pytest.raises(InputError, match=r"that keeps the constraints costs more.*is 0\.867 .*or 7140 macs"):
+        resolve_budget(0.8, TABLE, "macs", cheapest=cheapest)

@@ -1,0 +1,130 @@
+"""Constraints as what they come to: which partitions each block may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.discretize.constraints import Constraints
+from nas.discretize.lattice import Floats, Lattice
+from nas.errors import InputError
+from nas.tree import CostTable
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A condition on the partition of each block alone, so that a programme over (block, partition) keeps it by a mask.
+
+    What has split stays split, so "they share through block b" is "they are in one group at blocks 0, ..., b", and
+    "no two share from block b on" is "they are in different groups at blocks b, ..., L-1". A task that is once alone
+    stays alone, so the blocks that it alone uses are the last ones: with f the first block from which head and blocks
+    f, ..., L-1 together stay within its limit, "the task adds at most its limit" is "it is not alone at blocks
+    0, ..., f-1".
+
+    Args:
+        together_LTT: pairs that must be in one group; symmetric, closed under transitivity.
+        apart_LTT: pairs that must be in different groups; symmetric.
+        accompanied_LT: tasks that must not be alone.
+    """
+
+    together_LTT: Bools
+    apart_LTT: Bools
+    accompanied_LT: Bools
+
+    @classmethod
+    def of(cls, constraints: Constraints, tasks: Sequence[str], table: CostTable, resource: str) -> Allowed:
+        """Constraints on the trees over some tasks.
+
+        Raises:
+            InputError: a task or block that is not there, a pair that must be both together and apart, or a limit on
+                what a task adds that its head alone exceeds.
+        """
+        num_blocks, num_tasks = len(table.blocks), len(tasks)
+        _check_names(constraints, tasks, num_blocks)
+        place = {task: t for t, task in enumerate(tasks)}
+        together_LTT, apart_LTT = np.zeros((2, num_blocks, num_tasks, num_tasks), np.bool_)
+        together_LTT[: constraints.shared_prefix] = True
+        for together in constraints.together:
+            stop = num_blocks if together.through_block is None else together.through_block + 1
+            pairs = np.ix_(range(stop), *[[place[task] for task in together.tasks]] * 2)
+            together_LTT[pairs] = True
+        for apart in constraints.apart:
+            pairs = np.ix_(range(apart.from_block, num_blocks), *[[place[task] for task in apart.tasks]] * 2)
+            apart_LTT[pairs] = True
+        itself_TT = np.eye(num_tasks, dtype=np.bool_)
+        together_LTT, apart_LTT = _closed(together_LTT | itself_TT), apart_LTT & ~itself_TT
+        if (clash := np.argwhere(together_LTT & apart_LTT)).size:
+            block, s, t = clash[0]
+            raise InputError(
+                f"constraints: {tasks[s]} and {tasks[t]} must share block {block} and must not share it; "
+                "drop one of the two, or let it end or begin at another block"
+            )
+        accompanied_LT = np.zeros((num_blocks, num_tasks), np.bool_)
+        for task, limit in constraints.own_cost.items():
+            accompanied_LT[: _first_affordable(task, limit, table, resource), place[task]] = True
+        return cls(together_LTT, apart_LTT, accompanied_LT)
+
+    def mask(self, lattice: Lattice) -> Bools:
+        """Whether each block may have each partition, [L, P]."""
+        labels_PT = lattice.labels_PT
+        together_PTT = labels_PT[:, :, None] == labels_PT[:, None, :]
+        alone_PT = together_PTT.sum(axis=2) == 1
+        parted = _any_both(self.together_LTT, ~together_PTT)
+        joined = _any_both(self.apart_LTT, together_PTT)
+        return ~(parted | joined | _any_both(self.accompanied_LT, alone_PT))
+
+
+def own_costs(task: str, table: CostTable, resource: str) -> Floats:
+    """What a task adds if it is alone from block 0, 1, ..., L on (L is never): those blocks and its head, [L + 1]."""
+    costs = [table.heads[task][resource], *(block[resource] for block in reversed(table.blocks))]
+    return np.cumsum(np.array(costs, np.float64))[::-1]
+
+
+def _first_affordable(task: str, limit: float, table: CostTable, resource: str) -> int:
+    amount = limit * table.single_task_cost(task)[resource] if limit <= 1.0 else limit
+    costs = own_costs(task, table, resource)
+    # A user who adds up the costs in another order means the same limit.
+    affordable = np.flatnonzero(costs <= amount * (1.0 + 1e-12))
+    if affordable.size == 0:
+        raise InputError(
+            f"constraints.own_cost: {task} may add {amount:.6g} {resource}, but its head alone costs {costs[-1]:.15g}; "
+            "allow at least that"
+        )
+    return int(affordable[0])
+
+
+def _check_names(constraints: Constraints, tasks: Sequence[str], num_blocks: int) -> None:
+    named: Iterable[str] = [
+        *(task for group in (*constraints.together, *constraints.apart) for task in group.tasks),
+        *constraints.own_cost,
+    ]
+    if unknown := sorted({task for task in named if task not in tasks}):
+        raise InputError(f"constraints: there are no tasks {unknown}; the tasks are {list(tasks)}")
+    blocks = {f"together {list(g.tasks)}: through_block": g.through_block for g in constraints.together}
+    blocks |= {f"apart {list(g.tasks)}: from_block": g.from_block for g in constraints.apart}
+    for where, block in blocks.items():
+        if block is not None and block >= num_blocks:
+            raise InputError(f"constraints.{where} is {block}; the blocks are 0 to {num_blocks - 1}")
+    if constraints.shared_prefix > num_blocks:
+        raise InputError(f"constraints.shared_prefix is {constraints.shared_prefix}; there are {num_blocks} blocks")
+
+
+def _closed(pairs_LTT: Bools) -> Bools:
+    """The transitive closure of a reflexive, symmetric relation."""
+    while True:
+        wider_LTT = (pairs_LTT.astype(np.float32) @ pairs_LTT.astype(np.float32)) > 0
+        if np.array_equal(wider_LTT, pairs_LTT):
+            return wider_LTT
+        pairs_LTT = wider_LTT
+
+
+def _any_both(rule: Bools, found: Bools) -> Bools:
+    """Whether any entry is true in both, for each block and each partition, [L, P]."""
+    rule_LN, found_PN = rule.reshape(len(rule), -1), found.reshape(len(found), -1)
+    both_LP: Bools = rule_LN.astype(np.float32) @ found_PN.astype(np.float32).T > 0
+    return both_LP

@@ -1,0 +1,65 @@
+"""What a practitioner knows about a tree beforehand: who must share, who must not, and what a task may add."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, model_validator
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tasks: tuple[str, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "_Group":
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"names each task once; found {list(self.tasks)}")
+        return self
+
+
+class Together(_Group):
+    """Tasks that share every block up to and including ``through_block``; the last one if it is left out."""
+
+    through_block: NonNegativeInt | None = None
+
+
+class Apart(_Group):
+    """Tasks of which no two share a block from ``from_block`` on; what they do before is free."""
+
+    from_block: NonNegativeInt = 0
+
+
+def _as_group(value: Any) -> Any:
+    return {"tasks": value} if isinstance(value, list | tuple) else value
+
+
+class Constraints(BaseModel):
+    """Constraints of discretisation; every tree that `discretize` gives keeps them all.
+
+    Blocks count from 0. A plain list of tasks stands for a group without a block.
+
+    Args:
+        together: groups of tasks that must share.
+        apart: groups of tasks of which no two may share.
+        shared_prefix: how many of the first blocks all tasks share.
+        own_cost: for some tasks a limit on what the task adds to the network: the blocks that it alone uses, and
+            its head. A share in (0, 1] of the cost of the task's own complete network, or an absolute amount of
+            the resource that is counted. Every path from stem to head has the same length in a tree, so this is
+            the cost of a task that a tree decides.
+
+    >>> Constraints(apart=[["depth", "edge"]], together=[{"tasks": ["semseg", "parts"], "through_block": 2}]).apart
+    (Apart(tasks=('depth', 'edge'), from_block=0),)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    together: tuple[Annotated[Together, BeforeValidator(_as_group)], ...] = ()
+    apart: tuple[Annotated[Apart, BeforeValidator(_as_group)], ...] = ()
+    shared_prefix: NonNegativeInt = 0
+    own_cost: Mapping[str, Annotated[PositiveFloat, Field(allow_inf_nan=False)]] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether every tree is allowed."""
+        return not (self.together or self.apart or self.shared_prefix or self.own_cost)
