@@ -7,30 +7,46 @@ from nas.experiment.environment import describe_environment, resolve_device, use
 from nas.experiment.experiment import CompareSettings, Experiment
 from nas.experiment.front import Front, Point, Quality, make_front
 from nas.experiment.lazy import Lazy, lazy
+from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, read_outcome, write_outcome
 from nas.experiment.overrides import apply_changes, explain, parse_overrides
 from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
 from nas.experiment.run_folder import RunFolder, TrialFolder, default_folder, latest_unfinished, plain_changes
 from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, measure
+from nas.experiment.trial_plan import Trial, TrialEvent, check_ranges, plan_trials
+from nas.experiment.trials import EXTENDABLE, Choice, Int, LogUniform, Range, TrialsSettings, Uniform
 
 __all__ = [
+    "EXTENDABLE",
+    "Choice",
     "CompareSettings",
     "Experiment",
     "Front",
+    "Int",
     "Lazy",
+    "LogUniform",
+    "Outcome",
     "Point",
     "Quality",
+    "Range",
     "RunFolder",
     "Start",
     "TrainedNetwork",
     "TreeTraining",
+    "Trial",
+    "TrialEvent",
+    "TrialFailure",
     "TrialFolder",
     "TrialParts",
+    "TrialResult",
+    "TrialsSettings",
+    "Uniform",
     "apply_changes",
     "build_backbone",
     "build_data",
     "build_network",
+    "check_ranges",
     "default_folder",
     "describe",
     "describe_environment",
@@ -42,7 +58,10 @@ __all__ = [
     "measure",
     "parse_overrides",
     "plain_changes",
+    "plan_trials",
+    "read_outcome",
     "recipe_hash",
     "resolve_device",
     "use_threads",
+    "write_outcome",
 ]

@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeI
 
 from nas.bilevel import SETTINGS, SearchSettings
 from nas.experiment.lazy import Lazy
+from nas.experiment.trials import TrialsSettings
 from nas.tasks import Task
 from nas.training import TrainingSettings
 
@@ -55,6 +56,7 @@ class Experiment(BaseModel):
         search: settings of the search, or the name of a setting (``"bmtas"``).
         retrain: settings of training discrete networks.
         compare: what found trees are compared with.
+        trials: the separate searches of the experiment; one, if left out.
         seed: of everything random.
         device: "cpu", "cuda", "cuda:1", ...; "auto" is a GPU if there is one.
         num_threads: threads of torch on the CPU; results are bitwise repeatable for the same number only, so it
@@ -72,6 +74,7 @@ class Experiment(BaseModel):
     search: Annotated[SearchSettings, BeforeValidator(_named_search)] = SearchSettings()
     retrain: TrainingSettings = TrainingSettings()
     compare: CompareSettings = CompareSettings()
+    trials: TrialsSettings = TrialsSettings()
     seed: NonNegativeInt = 0
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
     num_threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
@@ -82,6 +85,14 @@ class Experiment(BaseModel):
         names = [task.name for task in self.tasks]
         if doubled := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"task names must be distinct; {doubled} occur more than once")
+        return self
+
+    @model_validator(mode="after")
+    def _device_is_reserved(self) -> "Experiment":
+        if self.trials.gpus and self.device == "cpu":
+            raise ValueError(
+                f"trials.gpus reserves {self.trials.gpus:g} GPUs, but the device is 'cpu'; set device to 'cuda'"
+            )
         return self
 
     @property

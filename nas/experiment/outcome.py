@@ -1,0 +1,72 @@
+"""How a trial ended: ``result.json`` or ``failure.json`` in its folder."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+
+from nas.errors import InputError
+from nas.experiment.front import Point
+from nas.experiment.overrides import explain
+from nas.files import read_json, write_json_atomically
+
+Cause = Literal["input", "work", "machine", "error"]
+"""Whose fault a failure is: the recipe's or its data's, the training's (a loss that is NaN), the machine's, a bug's."""
+
+
+class TrialResult(BaseModel):
+    """What a trial found; a trial that the scheduler stopped found nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    status: Literal["done", "stopped"] = "done"
+    points: tuple[Point, ...] = ()
+
+    @property
+    def best(self) -> Point:
+        """The point of highest quality."""
+        return max(self.points, key=lambda point: point.quality.value)
+
+
+class TrialFailure(BaseModel):
+    """Why a trial has no result, in one line, and how often it was tried."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    cause: Cause
+    reason: str
+    num_attempts: PositiveInt = 1
+
+
+Outcome = TrialResult | TrialFailure
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """The outcome of the trial in a folder; None while it is not finished.
+
+    Raises:
+        InputError: the record is malformed.
+    """
+    kinds: tuple[tuple[str, type[TrialResult] | type[TrialFailure]], ...] = (
+        ("result.json", TrialResult),
+        ("failure.json", TrialFailure),
+    )
+    for name, kind in kinds:
+        path = folder / name
+        if path.is_file():
+            try:
+                return kind.model_validate(read_json(path))
+            except ValidationError as error:
+                raise InputError(f"{path}: {explain(error)}") from error
+    return None
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Record how a trial ended; a result takes the place of an earlier failure."""
+    if isinstance(outcome, TrialResult):
+        write_json_atomically(folder / "result.json", outcome.model_dump())
+        (folder / "failure.json").unlink(missing_ok=True)
+    else:
+        write_json_atomically(folder / "failure.json", outcome.model_dump())
