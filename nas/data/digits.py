@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from nas.data.batch import SPLITS, SplitName
+from nas.data.pixels import PixelScale
 from nas.data.seeds import derive_seed
 from nas.data.splits import split_indices
 from nas.data.tensors import MaskedTensors
@@ -80,6 +81,7 @@ class DigitPairs:
             for name in SPLITS
         }
         input_scale, ink_scale = _scale(pairs["train"].inputs), _scale(pairs["train"].ink)
+        self.pixel_scale = PixelScale((input_scale[0].item(),), (input_scale[1].item(),))
         self._scans = {name: pairs[name].scans for name in SPLITS}
         self._splits = {
             name: MaskedTensors(

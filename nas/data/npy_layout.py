@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nas.data.batch import Sample, SplitName
 from nas.data.ids import IdSplits, SamplesById
+from nas.data.pixels import PixelScale
 from nas.data.reading import Array, read_npy, require_folder
 from nas.errors import InputError
 
@@ -100,6 +101,10 @@ class NpyLayout:
             seed=seed,
             where=str(self.root / "train" / "image"),
         )
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        return PixelScale.unit(3)
 
     def split(self, name: SplitName) -> SamplesById:
         return SamplesById(self._splits.of(name), self.sample)

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Subset
 
 from nas.data.batch import SPLITS, Dataset, SplitName
+from nas.data.pixels import PixelScale
 from nas.data.seeds import derive_seed
 from nas.errors import InputError
 
@@ -47,13 +48,21 @@ class SplitSource:
         architecture: share of ``train`` that the logits are trained on.
         validation: share of ``train`` that epochs are chosen on.
         seed: of the cut.
+        pixel_scale: how pictures became the inputs, if they are pictures.
 
     Raises:
         InputError: the shares leave nothing to train on, or are negative.
     """
 
     def __init__(
-        self, train: Dataset, test: Dataset, *, architecture: float = 0.2, validation: float = 0.1, seed: int = 0
+        self,
+        train: Dataset,
+        test: Dataset,
+        *,
+        architecture: float = 0.2,
+        validation: float = 0.1,
+        seed: int = 0,
+        pixel_scale: PixelScale | None = None,
     ) -> None:
         if architecture < 0 or validation < 0 or architecture + validation >= 1:
             raise InputError(
@@ -61,6 +70,7 @@ class SplitSource:
                 f"found {architecture:g} and {validation:g}"
             )
         shares = {"train": 1 - architecture - validation, "architecture": architecture, "validation": validation}
+        self.pixel_scale = pixel_scale
         parts = split_indices(len(train), shares, seed)
         self._splits: dict[str, Dataset] = {name: _subset(train, indices) for name, indices in parts.items()}
         self._splits["test"] = test

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.data.augmentation.kinds import Kinds, check_kinds, check_label
+from nas.data.augmentation.photometric import Normalize
 from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate, uncollate
 from nas.data.epoch import at_epoch
+from nas.data.pixels import PixelScale, find_pixel_scale
 from nas.data.seeds import derive_seed
 
 Step = Callable[[Sample, Kinds, random.Random], Sample]
@@ -89,6 +91,15 @@ class AugmentedSource:
         """The source's own record of its splits; empty if it keeps none."""
         describe = getattr(self.source, "describe_splits", None)
         return {} if describe is None else dict(describe())
+
+    @property
+    def pixel_scale(self) -> PixelScale | None:
+        """The source's own, and then what the evaluation normalises."""
+        scale = find_pixel_scale(self.source)
+        for step in self.evaluation.steps:
+            if scale is not None and isinstance(step, Normalize):
+                scale = scale.then(step.mean, step.std)
+        return scale
 
     def split(self, name: SplitName) -> Augmented:
         augmentation = self.training if name in _TRAINED_ON else self.evaluation

@@ -13,6 +13,7 @@ from nas.data.ids import IdSplits, SamplesById
 from nas.data.pascal.cache import DecodedCache
 from nas.data.pascal.decode import decode, to_sample
 from nas.data.pascal.files import FOLDERS, SampleFiles, read_categories, require_folders
+from nas.data.pixels import PixelScale
 from nas.data.reading import read_ids
 from nas.errors import InputError
 
@@ -88,6 +89,10 @@ class PascalMT:
         )
         self._categories = read_categories(self.root) if "human_parts" in self.tasks else {}
         self._cache = None if cache is None else DecodedCache(self._cache_folder(Path(cache).expanduser()))
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        return PixelScale.unit(3)
 
     def split(self, name: SplitName) -> SamplesById:
         return SamplesById(self._splits.of(name), self.sample)

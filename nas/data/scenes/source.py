@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from nas.data.batch import SPLITS, Batch, Sample, SplitName, collate
+from nas.data.pixels import PixelScale
 from nas.data.scenes.cache import SampleCache, fingerprint
 from nas.data.scenes.classes import TASKS, SceneTask
 from nas.data.scenes.layout import compose
@@ -79,6 +80,10 @@ class Scenes:
             _require(0 <= share <= 1, name, "a number in [0, 1]", share)
         _require(self.image_noise >= 0, "image_noise", "a number of at least 0", self.image_noise)
         _require(self.supersample >= 1, "supersample", "a whole number of at least 1", self.supersample)
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        return PixelScale.unit(3)
 
     def split(self, name: SplitName) -> "SceneSplit":
         """The samples of a split.

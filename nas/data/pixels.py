@@ -1,0 +1,55 @@
+"""How a picture's pixels become a network's input, where a data source says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.errors import InputError
+
+
+@dataclass(frozen=True)
+class PixelScale:
+    """``(pixels - mean) / std`` per channel, of pixels in [0, 1] (bytes / 255).
+
+    A data source whose inputs are pictures has one as its attribute ``pixel_scale``; it travels with an exported
+    network, which without it takes arrays only.
+
+        >>> PixelScale.unit(3).then((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).then((1, 1, 1), (2, 2, 2))
+        PixelScale(mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0))
+
+    Args:
+        mean, std: one number for each channel.
+
+    Raises:
+        InputError: not as many means as standard deviations, or one of these is not above 0.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or min(self.std, default=0) <= 0:
+            raise InputError(
+                f"PixelScale: mean and std need a number for each channel, those of std above 0; "
+                f"found {self.mean} and {self.std}"
+            )
+
+    @classmethod
+    def unit(cls, num_channels: int) -> "PixelScale":
+        """Pixels in [0, 1], as they are."""
+        return cls((0.0,) * num_channels, (1.0,) * num_channels)
+
+    def then(self, mean: Sequence[float], std: Sequence[float]) -> "PixelScale":
+        """This one, and of its result ``(x - mean) / std`` once more."""
+        own = list(zip(self.mean, self.std, strict=True))
+        return PixelScale(
+            tuple(m + s * further for (m, s), further in zip(own, mean, strict=True)),
+            tuple(s * further for (_, s), further in zip(own, std, strict=True)),
+        )
+
+
+def find_pixel_scale(source: object) -> PixelScale | None:
+    """The ``pixel_scale`` of a data source; None if it does not say."""
+    found = getattr(source, "pixel_scale", None)
+    if found is not None and not isinstance(found, PixelScale):
+        raise InputError(f"{type(source).__name__}.pixel_scale must be a PixelScale; found {type(found).__name__}")
+    return found
