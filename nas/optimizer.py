@@ -46,9 +46,15 @@ class ScheduleSettings(BaseModel):
     power: PositiveFloat = 0.9
     warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
 
-    def factor(self, progress: float) -> float:
+    def factor(self, progress: float, step: float = 0.0) -> float:
+        """The factor of a step that begins at `progress`.
+
+        Args:
+            step: the share of the training that it is. The warm-up's factors are those at the ends of steps, so that
+                its first one trains, too.
+        """
         if progress < self.warmup:
-            return progress / self.warmup
+            return min(1.0, (progress + step) / self.warmup)
         rest = (progress - self.warmup) / (1.0 - self.warmup)
         if self.kind == "cosine":
             return (1.0 + math.cos(math.pi * rest)) / 2.0

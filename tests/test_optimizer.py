@@ -65,14 +65,22 @@ def test_a_warm_up_rises_linearly_and_then_the_schedule_starts(kind):
         assert schedule.factor(0.2 + 0.8 * q) == pytest.approx(plain.factor(q), abs=1e-12)
 
 
+@pytest.mark.parametrize("num_steps", [3, 10, 40])
+def test_every_step_of_a_warm_up_trains_and_its_last_one_at_the_full_rate(num_steps):
+    schedule, total = ScheduleSettings(kind="constant", warmup=0.25), 4 * num_steps
+    factors = [schedule.factor(i / total, 1 / total) for i in range(total)]
+    assert factors == pytest.approx([min(1.0, (i + 1) / num_steps) for i in range(total)])
+
+
 @given(
     st.sampled_from(["constant", "cosine", "polynomial"]),
     st.floats(0.0, 0.99),
     st.floats(0.01, 5.0),
     st.floats(0.0, 1.0),
+    st.floats(0.0, 1.0),
 )
-def test_factors_lie_in_the_unit_interval(kind, warmup, power, progress):
-    factor = ScheduleSettings(kind=kind, warmup=warmup, power=power).factor(progress)
+def test_factors_lie_in_the_unit_interval(kind, warmup, power, progress, step):
+    factor = ScheduleSettings(kind=kind, warmup=warmup, power=power).factor(progress, step)
     assert isinstance(factor, float)
     assert math.isfinite(factor)
     assert 0.0 <= factor <= 1.0

@@ -2,10 +2,12 @@
 
 from nas.training.evaluate import Measured, estimate_batch_statistics, evaluate
 from nas.training.relative import delta_m, metric_directions
-from nas.training.retrain import Retraining, TrainingState, load_network, parameter_groups
-from nas.training.settings import TrainingSettings
+from nas.training.retrain import Retraining
+from nas.training.settings import DistillSettings, TrainingSettings
+from nas.training.state import TrainingState, load_network, parameter_groups
 
 __all__ = [
+    "DistillSettings",
     "Measured",
     "Retraining",
     "TrainingSettings",

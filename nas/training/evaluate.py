@@ -1,7 +1,7 @@
 """Evaluating a network: every task's loss and metrics over a split."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 import torchmetrics
@@ -26,37 +26,51 @@ def evaluate(
     batch_size: int,
     device: torch.device,
     num_workers: int = 0,
+    metrics: Mapping[str, Mapping[str, torchmetrics.Metric]] | None = None,
 ) -> Measured:
-    """Losses and metrics of each of the network's tasks over a data set, in evaluation mode.
+    """Losses and metrics of each of the network's tasks over a data set, in evaluation mode and float32.
 
     A loss is the mean over labelled samples of what the task's loss gives per batch. Metrics are accumulated
     over the whole set, not averaged over batches.
+
+    Args:
+        metrics: each task's, made by `make_metrics` on the device, for who evaluates often; what they hold is lost.
 
     Raises:
         InputError: a task has no label in the whole set, or a loss or metric that cannot take its labels.
     """
     chosen = [task for task in tasks if task.name in network.tree.tasks]
-    metrics = {task.name: make_metrics(task, device) for task in chosen}
-    sums = dict.fromkeys(metrics, 0.0)
-    counts = dict.fromkeys(metrics, 0)
+    used = {task.name: make_metrics(task, device) if metrics is None else metrics[task.name] for task in chosen}
+    for by_name in used.values():
+        for metric in by_name.values():
+            metric.reset()
+    # Looked at in the end, so that no batch waits for its losses.
+    seen: dict[str, list[Tensor]] = {name: [] for name in used}
+    counts: dict[str, list[int]] = {name: [] for name in used}
     was_training = network.training
     network.eval()
     for batch in _in_order(dataset, batch_size, device, num_workers):
         outputs = run_network(network, batch.inputs)
         for name, loss in task_losses(chosen, outputs, batch).items():
             labels = batch.labels[name]
-            sums[name] += loss.item() * len(labels)
-            counts[name] += len(labels)
-            for key, metric in metrics[name].items():
+            seen[name].append(loss)
+            counts[name].append(len(labels))
+            for key, metric in used[name].items():
                 with blaming(f"task {name}: its metric {key} failed on labels {list(labels.shape)}"):
                     metric.update(outputs[name][batch.present[name]], labels)
     network.train(was_training)
-    if empty := [name for name, count in counts.items() if count == 0]:
+    if empty := [name for name, losses in seen.items() if not losses]:
         raise InputError(f"no sample to evaluate on has a label of {empty}")
     return {
-        name: {"loss": sums[name] / counts[name]} | {key: float(m.compute()) for key, m in metrics[name].items()}
-        for name in metrics
+        name: {"loss": _weighted_mean(seen[name], counts[name])}
+        | {key: float(metric.compute()) for key, metric in used[name].items()}
+        for name in used
     }
+
+
+def _weighted_mean(losses: Sequence[Tensor], counts: Sequence[int]) -> float:
+    values: list[float] = torch.stack(list(losses)).tolist()
+    return sum(value * count for value, count in zip(values, counts, strict=True)) / sum(counts)
 
 
 def run_network(network: BranchedNetwork, inputs: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,144 @@
+"""Gradient aggregation where tasks meet: at every node of the tree, among the tasks that share it.
+
+A node is what one group of tasks shares: the instances of consecutive blocks with the same group (and the stem, with
+the group of all tasks). Elsewhere these methods are applied to one trunk that all tasks share; a tree has a trunk per
+group, and what two tasks do to a part that only they use is no other task's concern.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.errors import InputError, WorkFailed, in_one_line
+from nas.network import BranchedNetwork
+from nas.training.methods import AGGREGATIONS, aggregator_state, make_aggregator, restored_aggregator
+
+if TYPE_CHECKING:
+    from torchjd.aggregation import Aggregator
+
+Group = tuple[str, ...]
+
+
+def parameters_by_group(network: BranchedNetwork) -> dict[Group, list[nn.Parameter]]:
+    """The network's parameters by the tasks that use them, in the order of stem, blocks and heads.
+
+    As partitions refine each other, the instances of one group are those of consecutive blocks: a node of the tree.
+    """
+    tree = network.tree
+    parts: list[tuple[Group, nn.Module]] = [(tuple(tree.tasks), network.stem)]
+    for partition, instances in zip(tree.partitions, network.blocks, strict=True):
+        assert isinstance(instances, nn.ModuleList)
+        parts += [(tuple(group), instance) for group, instance in zip(partition, instances, strict=True)]
+    parts += [((name,), head) for name, head in network.heads.items()]
+    nodes: dict[Group, list[nn.Parameter]] = {}
+    for group, part in parts:
+        nodes.setdefault(group, []).extend(part.parameters())
+    return {group: parameters for group, parameters in nodes.items() if parameters}
+
+
+class NodeAggregation:
+    """The tasks' gradients in one step, kept apart until every node has those of its tasks made into one.
+
+    At a node of the tasks G, of which P have a loss in this step, with J the Jacobian [|P|, parameters of the node],
+
+        gradient = aggregator(J)  for |P| > 1,    J  for |P| = 1,    none  for |P| = 0
+
+    scaled to the sum's size (`Aggregation`). One backward pass is made per task, through the parts that it uses. An
+    aggregator is made for each set of tasks that meet there, so that what it remembers is of these; where labels are
+    missing there are several.
+    """
+
+    def __init__(self, method: str, network: BranchedNetwork) -> None:
+        self.method = method
+        self._nodes = parameters_by_group(network)
+        self._parameters = {
+            task: [p for group, parameters in self._nodes.items() if task in group for p in parameters]
+            for task in network.tree.tasks
+        }
+        self._aggregators: dict[tuple[Group, Group], Aggregator] = {}
+        self._gradients: dict[str, list[Tensor | None]] = {}
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        """Take the gradients of some tasks' losses on one batch; those of several batches are added up."""
+        trained = {task: loss for task, loss in losses.items() if loss.requires_grad}
+        for i, (task, loss) in enumerate(trained.items()):
+            gradients = torch.autograd.grad(
+                loss, self._parameters[task], retain_graph=i < len(trained) - 1, allow_unused=True
+            )
+            before = self._gradients.get(task)
+            self._gradients[task] = list(gradients) if before is None else _added(before, gradients)
+
+    def write(self, scale: float = 1.0) -> None:
+        """Give every parameter its gradient, and forget the tasks'.
+
+        Args:
+            scale: what the losses were multiplied with against underflow. Aggregators see gradients without it, and
+                parameters get them with it. Gradients that are not finite are added up, for the scaler to find.
+
+        Raises:
+            WorkFailed: an aggregator has no answer.
+        """
+        taken = {task: iter(gradients) for task, gradients in self._gradients.items()}
+        self._gradients = {}
+        for group, parameters in self._nodes.items():
+            rows = {task: [next(taken[task]) for _ in parameters] for task in group if task in taken}
+            rows = {task: row for task, row in rows.items() if any(gradient is not None for gradient in row)}
+            used = [any(row[i] is not None for row in rows.values()) for i in range(len(parameters))]
+            for parameter in parameters:
+                parameter.grad = None
+            trained = [parameter for parameter, is_used in zip(parameters, used, strict=True) if is_used]
+            if not trained:
+                continue
+            matrix_TN = torch.stack([_flat(row, parameters, used) for row in rows.values()])
+            gradient_N = matrix_TN[0] if len(rows) == 1 else self._aggregated(group, tuple(rows), matrix_TN, scale)
+            for parameter, part in zip(trained, torch.split(gradient_N, [p.numel() for p in trained]), strict=True):
+                parameter.grad = part.view_as(parameter)
+
+    def _aggregated(self, group: Group, tasks: Group, matrix_TN: Tensor, scale: float) -> Tensor:
+        """One gradient of those of the tasks that are there, at the node of a group."""
+        if not torch.isfinite(matrix_TN).all():
+            return matrix_TN.sum(dim=0)
+        if (group, tasks) not in self._aggregators:
+            self._aggregators[group, tasks] = make_aggregator(self.method, len(tasks))
+        try:
+            gradient_N: Tensor = self._aggregators[group, tasks](matrix_TN / scale)
+        # Solvers fail in ways of their own.
+        except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
+            raise WorkFailed(
+                f"aggregate={self.method} has no answer to the gradients of {', '.join(tasks)}: {in_one_line(error)}"
+            ) from error
+        return gradient_N * (scale * len(tasks) if AGGREGATIONS[self.method].averages else scale)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the aggregators remember, by node and tasks."""
+        return {
+            "/".join(map(",".join, key)): aggregator_state(self.method, aggregator)
+            for key, aggregator in self._aggregators.items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on from `state_dict`, on the device of the parameters; another tree's is an InputError."""
+        self._aggregators = {}
+        for name, memory in state.items():
+            group, tasks = (tuple(part.split(",")) for part in name.split("/"))
+            if group not in self._nodes or not set(tasks) <= set(group):
+                raise InputError(f"the tree has no node of {name}")
+            device = self._nodes[group][0].device
+            self._aggregators[group, tasks] = restored_aggregator(self.method, len(tasks), dict(memory), device)
+
+
+def _added(before: Sequence[Tensor | None], more: Sequence[Tensor | None]) -> list[Tensor | None]:
+    return [b if a is None else a if b is None else a + b for a, b in zip(before, more, strict=True)]
+
+
+def _flat(row: Sequence[Tensor | None], parameters: Sequence[nn.Parameter], used: Sequence[bool]) -> Tensor:
+    """One task's gradients at a node in one vector, 0 where its loss does not depend on what others' do."""
+    return torch.cat(
+        [
+            (torch.zeros_like(parameter) if gradient is None else gradient).flatten()
+            for gradient, parameter, is_used in zip(row, parameters, used, strict=True)
+            if is_used
+        ]
+    )

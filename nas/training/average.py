@@ -1,0 +1,50 @@
+"""The exponential moving average of a network's weights."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.network import BranchedNetwork
+
+
+class WeightAverage:
+    """A second network whose weights follow those of one that is trained.
+
+        average += (1 - d_n) (weights - average),   d_n = min(decay, (1 + n) / (10 + n)) after n steps
+
+    The decay grows to its value, so that a short training does not end with its random start in the average.
+    BatchNorm's running statistics are averaged like weights, so that they belong to them; counters are copied.
+
+    Differs from torch.optim.swa_utils.AveragedModel: the growing decay, and no look at the device in any step.
+    """
+
+    def __init__(self, network: BranchedNetwork, decay: float) -> None:
+        self.decay = decay
+        self.num_steps = 0
+        self.network = copy.deepcopy(network)
+        self.network.requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: BranchedNetwork) -> None:
+        """Follow the weights after a step."""
+        decay = min(self.decay, (1 + self.num_steps) / (10 + self.num_steps))
+        self.num_steps += 1
+        averages, values = _tensors(self.network), _tensors(network)
+        floating = [i for i, average in enumerate(averages) if average.is_floating_point()]
+        torch._foreach_lerp_([averages[i] for i in floating], [values[i] for i in floating], 1.0 - decay)
+        for average, value in zip(averages, values, strict=True):
+            if not average.is_floating_point():
+                average.copy_(value)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"num_steps": self.num_steps, "network": self.network.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.num_steps = int(state["num_steps"])
+        self.network.load_state_dict(state["network"])
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]

@@ -1,0 +1,63 @@
+"""What decides which epoch is the best, and when to stop: the validation loss, or a mix of measures."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from nas.errors import InputError
+from nas.tasks import Task
+from nas.training.evaluate import Measured
+from nas.training.relative import metric_directions
+
+
+class EpochScore:
+    """An epoch's score by what was measured on the validation split; lower is better.
+
+        sum_t weight_t loss_t                                 without a mix
+        sum_m weight_m (loss of a task, or +-metric)          with one, minus for metrics of which higher is better
+
+    Of a mix, the measures of the tasks that were measured count; if there is none of it, it is as without a mix, so
+    that a mix for several tasks does for single-task networks, too.
+
+    Args:
+        tasks: all of the recipe.
+        stop_on: weights of the mix by ``task`` (its loss) or ``task.metric``; None is without.
+
+    Raises:
+        InputError: the mix names no task or metric of the recipe.
+    """
+
+    def __init__(self, tasks: Sequence[Task], stop_on: Mapping[str, float] | None) -> None:
+        self._tasks = tuple(tasks)
+        self._mix = [_measure(name, weight, tasks) for name, weight in (stop_on or {}).items()]
+
+    def __call__(self, measured: Measured) -> float:
+        """The score; InputError if a measure of the mix has no value on the validation split."""
+        terms = [
+            signed_weight * _finite(measured[task][name], task, name)
+            for task, name, signed_weight in self._mix
+            if task in measured
+        ]
+        if terms:
+            return sum(terms)
+        return sum(task.weight * measured[task.name]["loss"] for task in self._tasks if task.name in measured)
+
+
+def _measure(name: str, weight: float, tasks: Sequence[Task]) -> tuple[str, str, float]:
+    """A name's task, measure, and weight with the sign that makes lower better."""
+    owner, _, metric = name.partition(".")
+    task = next((task for task in tasks if task.name == owner), None)
+    if task is None:
+        known = ", ".join(task.name for task in tasks)
+        raise InputError(f"retrain.stop_on: there is no task {owner!r}; tasks are {known}")
+    if not metric:
+        return owner, "loss", weight
+    directions = metric_directions([task])[owner]
+    if metric not in directions:
+        raise InputError(f"retrain.stop_on: task {owner} has no metric {metric!r}; it has {', '.join(directions)}")
+    return owner, metric, -weight if directions[metric] else weight
+
+
+def _finite(value: float, task: str, name: str) -> float:
+    if not math.isfinite(value):
+        raise InputError(f"retrain.stop_on: {task}.{name} has no value on the validation split; name another measure")
+    return value
