@@ -105,10 +105,10 @@ def gap_table(tasks: list[int], num_blocks: int, num_seeds: int) -> Table:
             values_LP = objective.values(lattice)
             exact, spent = timed(nondominated_chains, lattice, values_LP, cost_L)
             exact_seconds += spent
-            (pool, beam), spent = timed(beam_search, objective, cost_L)
+            (programme, beam), spent = timed(beam_search, objective, cost_L)
             seconds += spent
             gaps.append(gap_K(exact, beam))
-            pools.append(len(pool.labels_PT))
+            pools.append(len(programme.lattice.labels_PT))
         percent = 100 * np.concatenate(gaps)
         table.add_row(
             str(num_tasks),
@@ -129,9 +129,16 @@ def beam_table(tasks: list[int], num_blocks: int) -> Table:
     before: dict[str, float] = {}
     for num_tasks, kind in itertools.product(tasks, KINDS):
         objective = Objective.of(dissimilarity(kind, num_tasks, num_blocks, seed=0))
-        (pool, chains), seconds = timed(beam_search, objective, costs(num_blocks))
+        (programme, chains), seconds = timed(beam_search, objective, costs(num_blocks))
         growth = f"x {seconds / before[kind]:.1f}" if kind in before else ""
-        table.add_row(str(num_tasks), kind, str(len(chains.cost_K)), str(len(pool.labels_PT)), f"{seconds:.2f}", growth)
+        table.add_row(
+            str(num_tasks),
+            kind,
+            str(len(chains.cost_K)),
+            str(len(programme.lattice.labels_PT)),
+            f"{seconds:.2f}",
+            growth,
+        )
         before[kind] = seconds
     return table
 

@@ -26,6 +26,7 @@ from nas.discretize.cheapest import cheapest_tree
 from nas.discretize.constraints import Apart, Constraints, Together
 from nas.discretize.curve import Curve, CurvePoint
 from nas.discretize.dissimilarity import dissimilarity_from_logits
+from nas.discretize.margin import Margin, margin
 from nas.discretize.programme import EXACT_TASKS, discretize
 
 __all__ = [
@@ -34,10 +35,12 @@ __all__ = [
     "Constraints",
     "Curve",
     "CurvePoint",
+    "Margin",
     "Together",
     "argmax_tree",
     "cheapest_tree",
     "count_changed_choices",
     "discretize",
     "dissimilarity_from_logits",
+    "margin",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nas.discretize.allowed import Allowed
-from nas.discretize.chains import Chains, nondominated_chains
+from nas.discretize.chains import Chains, Programme
 from nas.discretize.lattice import Floats, Ints, Lattice
 from nas.discretize.objective import Objective
 from nas.discretize.regrouping import best_moves, merge_greedily
@@ -24,7 +24,7 @@ def beam_search(
     max_cost: float = np.inf,
     allowed: Allowed | None = None,
     cheapest_LT: Ints | None = None,
-) -> tuple[Lattice, Chains]:
+) -> tuple[Programme, Chains]:
     """Good chains of refining partitions of many tasks, and the pool of partitions that they are from.
 
     The pool starts with the fully shared and the fully separate partition and with what greedy merging finds for each
@@ -55,7 +55,7 @@ def beam_search(
         cheapest_LT: labels of the cheapest allowed chain; those of the fully shared one if left out.
 
     Returns:
-        the pool, and chains in it, of which the cheapest allowed one or one that beats it is the first.
+        the programme over the last pool, and its chains, of which the first is the cheapest allowed one or beats it.
     """
     num_blocks, num_tasks, _ = objective.rounded_LTT.shape
     # Sums over blocks a, ..., b-1 are until[b] - until[a].
@@ -75,15 +75,14 @@ def beam_search(
     for _ in range(NUM_ROUNDS):
         pool_PT = _first_distinct(np.concatenate([shared_1T, separate_1T, cheapest_LT, used_PT, found_PT]), POOL_SIZE)
         lattice = Lattice.of_pool(pool_PT)
-        grain = float(cost_L.sum()) * (num_tasks - 1) / NUM_GRAINS
-        chains = nondominated_chains(
+        programme = Programme(
             lattice,
             objective.values(lattice),
             cost_L,
-            max_cost=max_cost,
-            grain=grain,
-            allowed_LP=None if allowed is None else allowed.mask(lattice),
+            None if allowed is None else allowed.mask(lattice),
+            grain=float(cost_L.sum()) * (num_tasks - 1) / NUM_GRAINS,
         )
+        chains = programme.chains(max_cost)
         stays = before is not None and np.array_equal(before.value_K, chains.value_K)
         if stays and len(pool_PT) == POOL_SIZE:
             break
@@ -93,7 +92,7 @@ def beam_search(
         if stays:
             whole_PTT = np.broadcast_to(until_LTT[-1], (len(lattice.labels_PT), num_tasks, num_tasks))
             found_PT = np.concatenate([found_PT, best_moves(lattice.labels_PT, whole_PTT, NUM_MOVES)])
-    return lattice, chains
+    return programme, chains
 
 
 def _pulled(dissimilarity_LTT: Floats, allowed: Allowed) -> Floats:

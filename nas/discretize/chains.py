@@ -22,6 +22,28 @@ class Chains:
     partition_KL: Ints
 
 
+@dataclass(frozen=True, eq=False)
+class Programme:
+    """What `nondominated_chains` is told, but for the budget; its arguments of the same names."""
+
+    lattice: Lattice
+    value_LP: Ints
+    cost_L: Floats
+    allowed_LP: NDArray[np.bool_] | None = None
+    grain: float = 0.0
+
+    def chains(self, max_cost: float = np.inf) -> Chains:
+        """The chains that cost at most an amount."""
+        return nondominated_chains(
+            self.lattice,
+            self.value_LP,
+            self.cost_L,
+            max_cost=max_cost,
+            grain=self.grain,
+            allowed_LP=self.allowed_LP,
+        )
+
+
 def nondominated_chains(
     lattice: Lattice,
     value_LP: Ints,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.discretize.chains import Programme
 from nas.discretize.lattice import Floats, Ints
 from nas.errors import InputError
 from nas.tree import BranchTree, CostTable
@@ -28,6 +29,21 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, eq=False)
+class Source:
+    """Where a curve is from, to look beside it (`nas.discretize.margin`).
+
+    Args:
+        programme: the programme that it is a result of.
+        partition_KL: indices of the points' partitions in the programme's lattice.
+        unit: what a value of 1 in the programme is worth.
+    """
+
+    programme: Programme
+    partition_KL: Ints
+    unit: float
+
+
+@dataclass(frozen=True, eq=False)
 class Curve:
     """The K trees of which none is beaten in both cost and value, from the cheapest to the one of lowest value.
 
@@ -35,6 +51,7 @@ class Curve:
 
     Args:
         exact: whether these are all there are, or what a beam search found.
+        source: of a curve that `discretize` gives.
     """
 
     tasks: tuple[str, ...]
@@ -44,6 +61,7 @@ class Curve:
     value_K: Floats
     choices_KLT: Ints
     exact: bool
+    source: Source | None = None
 
     def __len__(self) -> int:
         return len(self.cost_K)
@@ -61,11 +79,15 @@ class Curve:
         Raises:
             InputError: no tree of the curve is that cheap.
         """
+        return self[self.index_within(budget)]
+
+    def index_within(self, budget: float) -> int:
+        """Which point `within` gives."""
         if not budget >= self.cost_K[0]:
             raise InputError(
                 f"no tree costs at most {budget} {self.resource}; the cheapest costs {self.cost_K[0]:.15g}"
             )
-        return self[int(np.searchsorted(self.cost_K, budget, side="right")) - 1]
+        return int(np.searchsorted(self.cost_K, budget, side="right")) - 1
 
     def elbow(self) -> CurvePoint:
         """The tree for a user who names no budget: the point farthest below the chord between the curve's ends.

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 
 from nas.discretize.allowed import Allowed
 from nas.discretize.beam import beam_search
-from nas.discretize.chains import nondominated, nondominated_chains
+from nas.discretize.chains import Programme, nondominated
 from nas.discretize.cheapest import cheapest_tree
 from nas.discretize.constraints import Constraints
-from nas.discretize.curve import Curve
+from nas.discretize.curve import Curve, Source
 from nas.discretize.lattice import Floats, Ints, Lattice
 from nas.discretize.objective import Objective
 from nas.errors import InputError
@@ -63,26 +63,27 @@ def discretize(
     fixed = table.total(resource, [0] * len(cost_L), tasks)
     cheapest = cheapest_tree(tasks, table, resource, constraints)
     smallest = table.total(resource, cheapest.num_groups, tasks)
-    if not max_cost >= smallest:
-        which = "fully shared one" if constraints is None else "cheapest that the constraints allow"
-        raise InputError(f"no tree costs at most {max_cost} {resource}; the {which} costs {smallest:.15g}")
     allowed = None if constraints is None or constraints.empty else Allowed.of(constraints, tasks, table, resource)
+    if not max_cost >= smallest:
+        which = "fully shared one" if allowed is None else "cheapest that the constraints allow"
+        raise InputError(f"no tree costs at most {max_cost} {resource}; the {which} costs {smallest:.15g}")
     # What passes here by rounding is judged again by the table's own sum.
     limit = max_cost * (1.0 + 1e-12) - fixed
     if exact := len(tasks) <= EXACT_TASKS:
         lattice = Lattice.of_all(len(tasks))
         allowed_LP = None if allowed is None else allowed.mask(lattice)
-        chains = nondominated_chains(lattice, objective.values(lattice), cost_L, max_cost=limit, allowed_LP=allowed_LP)
+        programme = Programme(lattice, objective.values(lattice), cost_L, allowed_LP)
+        chains = programme.chains(limit)
     else:
-        lattice, chains = beam_search(
-            objective, cost_L, max_cost=limit, allowed=allowed, cheapest_LT=np.array(cheapest.choices_LT)
-        )
-    cost_K = table.total(resource, lattice.num_groups_P[chains.partition_KL].T, tasks)
+        cheapest_LT = np.array(cheapest.choices_LT)
+        programme, chains = beam_search(objective, cost_L, max_cost=limit, allowed=allowed, cheapest_LT=cheapest_LT)
+    cost_K = table.total(resource, programme.lattice.num_groups_P[chains.partition_KL].T, tasks)
     best = nondominated(cost_K, chains.value_K)
     best = _without_ties(best[cost_K[best] <= max_cost], chains.value_K, objective.rounding)
     value_K = chains.value_K[best].astype(np.float64) * objective.unit
-    choices_KLT = lattice.labels_PT[chains.partition_KL[best]]
-    return Curve(tasks, table, resource, cost_K[best], value_K, choices_KLT, exact)
+    choices_KLT = programme.lattice.labels_PT[chains.partition_KL[best]]
+    source = Source(programme, chains.partition_KL[best], objective.unit)
+    return Curve(tasks, table, resource, cost_K[best], value_K, choices_KLT, exact, source)
 
 
 def _without_ties(best: Ints, value_K: Ints, rounding: int) -> Ints:
