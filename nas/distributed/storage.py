@@ -10,7 +10,7 @@ import hashlib
 import os
 import posixpath
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,12 +47,13 @@ class Storage:
         self._filesystem, self._root = open_uri(uri)
         self._digests: dict[Path, tuple[tuple[int, int, int], str]] = {}
 
-    def upload(self, folder: str | Path, subpath: str = "") -> int:
+    def upload(self, folder: str | Path, subpath: str = "", *, skip: Collection[str] = ()) -> int:
         """Make the folder at `subpath` equal to a local one; returns the number of files that were sent.
 
         Files are sent in the order in which they were written, and only if they differ; those that are gone are
-        removed. Names that start with a dot are passed over, and so are links. A folder whose writer is killed is
-        as good as one whose writer was killed on the disk.
+        removed. Names that start with a dot are passed over, and so are links, and names in `skip` directly below the
+        folder, which have writers of their own. A folder whose writer is killed is as good as one whose writer was
+        killed on the disk.
 
         Raises:
             WorkFailed: the storage cannot be written to.
@@ -60,7 +61,7 @@ class Storage:
         folder = Path(folder)
         with self._reported(subpath, "be written to"):
             before = self._read_manifest(subpath) or {}
-            local = _files(folder)
+            local = _files(folder, skip)
             now = {path: entry for path, file in local.items() if (entry := self._entry(file)) is not None}
             changed = [path for path, entry in now.items() if before.get(path) != entry]
             gone = [path for path in before if path not in now]
@@ -224,11 +225,12 @@ class Storage:
         return posixpath.join(self.uri, subpath) if subpath else self.uri
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _files(folder: Path, skip: Collection[str]) -> dict[str, Path]:
     """The files of a folder by their path in it, those written first at the front."""
     found = {}
     for parent, names, files in os.walk(folder):
-        names[:] = [name for name in names if not name.startswith(".")]
+        passed_over = skip if Path(parent) == folder else ()
+        names[:] = [name for name in names if not name.startswith(".") and name not in passed_over]
         for name in files:
             file = Path(parent, name)
             with suppress(FileNotFoundError):

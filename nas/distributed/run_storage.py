@@ -1,0 +1,48 @@
+"""A run folder in storage: ``URI/<name>`` has the run's own files, ``URI/<name>/trials/<n>`` those of a trial.
+
+Each has its own list of files and one writer at a time: the driver for the run, a trial's worker for the trial.
+"""
+
+from pathlib import Path
+
+from nas.distributed.storage import Storage
+
+_TRIALS = "trials"
+
+
+class RunStorage:
+    """The place of one run below a URI."""
+
+    def __init__(self, uri: str, name: str) -> None:
+        self.storage = Storage(uri)
+        self.uri = uri
+        self.name = name
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run of this name has been stored."""
+        return self.name in self.storage.folders()
+
+    def upload_run(self, folder: Path) -> None:
+        """Bring the run's own files there: records, the study, the front, its pictures."""
+        self.storage.upload(folder, self.name, skip={_TRIALS})
+
+    def upload_trial(self, number: int, folder: Path) -> None:
+        self.storage.upload(folder, self._trial(number))
+
+    def download_trial(self, number: int, folder: Path) -> bool:
+        """Bring a trial's files to a folder; whether there were any."""
+        if str(number) not in self.storage.folders(f"{self.name}/{_TRIALS}"):
+            return False
+        self.storage.download(self._trial(number), folder)
+        return True
+
+    def download(self, folder: Path) -> None:
+        """Bring the whole run to a folder; what is there already is not fetched again."""
+        for number in self.storage.folders(f"{self.name}/{_TRIALS}"):
+            self.storage.download(f"{self.name}/{_TRIALS}/{number}", folder / _TRIALS / number)
+        # The front comes after the trees that it names.
+        self.storage.download(self.name, folder)
+
+    def _trial(self, number: int) -> str:
+        return f"{self.name}/{_TRIALS}/{number}"
