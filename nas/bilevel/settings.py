@@ -1,7 +1,7 @@
 """What a search can be told, and the published setting by its name."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
@@ -23,6 +23,8 @@ class SearchSettings(BaseModel):
             keep one.
         constraints: who must share, who must not, and what a task may add; the exact discretisation keeps them, in
             every tree.
+        measure: which trees are retrained once the search is over, so that their quality is measured and no longer
+            estimated: "none", "all", or a number of the best.
         epochs: passes over the weights' split.
         warmup: share of the epochs, at the start, in which every task trains its own copies and the logits
             rest; at least one epoch if it is not zero, and never the last one.
@@ -48,6 +50,7 @@ class SearchSettings(BaseModel):
     resource: Literal["macs", "params"] = "macs"
     discretize: Literal["exact", "argmax"] = "exact"
     constraints: Constraints = Constraints()
+    measure: Literal["none", "all"] | Annotated[int, Field(strict=True, ge=1)] = "none"
     epochs: PositiveInt = 20
     warmup: float = Field(default=0.05, ge=0.0, lt=1.0)
     batch_size: int = Field(default=64, ge=2)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from nas.cli import tables
-from nas.cli.progress import display, quiet_output, search_figures, training_figures
+from nas.cli.progress import Display, display, quiet_output, search_figures, training_figures
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
@@ -111,12 +111,15 @@ def search(
             allow_changed=allow_changed,
             on_start=on_start,
             on_epoch=lambda record: shown.advance(search_figures(record, resource)),
+            on_training=lambda progress: _begin_training(shown, progress),
+            on_training_epoch=lambda record: shown.advance(training_figures(record)),
         )
     if as_json:
         _print_json({"run": str(run.path), **run.front.model_dump()})
         return
     console = _console()
     console.print(tables.front_table(run.front))
+    console.print(f"recommended: {run.front.best.tree_id}", highlight=False)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -227,19 +230,12 @@ def compare(
     from nas.commands import compare as run_compare
 
     with display() as shown:
-
-        def on_training(progress: "Progress") -> None:
-            training = progress.training
-            label = f"[{progress.index + 1}/{progress.total}] {progress.name}, seed {training.seed}"
-            done = training.checkpoints.epochs()
-            shown.begin(label, training.experiment.retrain.epochs, done[0] if done else 0)
-
         comparison = run_compare(
             run,
             changes=_changes(set_),
             recipe=recipe,
             allow_changed=allow_changed,
-            on_training=on_training,
+            on_training=lambda progress: _begin_training(shown, progress),
             on_epoch=lambda record: shown.advance(training_figures(record)),
         )
     if as_json:
@@ -269,6 +265,13 @@ def data(
         _print_json({"picture": str(path)})
     else:
         print(path)
+
+
+def _begin_training(shown: Display, progress: "Progress") -> None:
+    training = progress.training
+    label = f"[{progress.index + 1}/{progress.total}] {progress.name}, seed {training.seed}"
+    done = training.checkpoints.epochs()
+    shown.begin(label, training.experiment.retrain.epochs, done[0] if done else 0)
 
 
 def _changes(texts: list[str] | None) -> dict[str, Any]:

@@ -22,15 +22,17 @@ _SPACING = 3
 def front_table(front: Front) -> Table:
     """Every tree of a front, cheapest first."""
     table = _table("tree", "budget", *front.points[0].cost, "quality", "on the front")
+    measures = {point.quality.kind: point.quality.measure for point in front.points}
+    about = {"estimated": "~" if len(measures) > 1 else "", "measured": ""}
     for point in front.points:
         table.add_row(
             point.tree_id,
             "none" if point.budget is None else f"{point.budget:g}",
             *(format_quantity(value, name) for name, value in point.cost.items()),
-            f"{point.quality.value:.4f}",
+            f"{about[point.quality.kind]}{point.quality.value:.4f}",
             "dominated" if point.dominated else "yes",
         )
-    table.caption = f"quality: {front.points[0].quality.kind}, {front.points[0].quality.measure}"
+    table.caption = "quality: " + "; ".join(f"{about[kind]}{kind}, {measures[kind]}" for kind in sorted(measures))
     return table
 
 

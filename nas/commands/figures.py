@@ -24,5 +24,7 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable) -> None:
     for point in front.points:
         tree = read_tree(run.path / point.tree)
         save_tree(tree, figures / f"{tree.id}.png", table, resource=front.resource)
-    figure = draw_front([point.model_dump() for point in front.points], table, resource=front.resource)
+    # Qualities of two measures have no axis in common.
+    alike = [point.model_dump() for point in front.points if point.quality.kind == front.best.quality.kind]
+    figure = draw_front(alike, table, resource=front.resource)
     save_figure(figure, figures / "front.png")

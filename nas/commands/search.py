@@ -1,15 +1,18 @@
 """`nas search`: from a recipe to a front of branch trees, drawn."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nas.commands.compare import Progress
 from nas.commands.figures import draw_figures
+from nas.commands.measuring import measure_points
 from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run
 from nas.errors import InputError
 from nas.experiment import (
     Experiment,
+    Point,
     RunFolder,
     TrialParts,
     default_folder,
@@ -31,6 +34,8 @@ def search(
     allow_changed: bool = False,
     on_start: Callable[[OpenRun], None] = lambda _: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_training: Callable[[Progress], None] = lambda _: None,
+    on_training_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunFolder:
     """Search an experiment's trees; returns the run folder with ``front.json``, trees and their pictures.
 
@@ -42,6 +47,7 @@ def search(
             to the same result as if it had never stopped.
         allow_changed: resume although the recipe has changed.
         on_start, on_epoch: called with the opened run, and with each finished epoch's record.
+        on_training, on_training_epoch: the same for each tree that is retrained to be measured.
 
     Raises:
         InputError: bad input. WorkFailed: the search itself failed.
@@ -51,7 +57,9 @@ def search(
         if not run.folder.finished:
             parts = parts or TrialParts.build(run.experiment)
             on_start(run)
-            _search(run, parts, on_epoch)
+            points = GradientStrategy(run.experiment, run.folder).search(parts, run.device, on_epoch)
+            points = measure_points(run, parts.data, points, on_training, on_training_epoch)
+            _finish(run, parts, points)
     return run.folder
 
 
@@ -84,8 +92,7 @@ def _resumed(
     return open_run(path, recipe=recipe, allow_changed=allow_changed), None
 
 
-def _search(run: OpenRun, parts: TrialParts, on_epoch: Callable[[dict[str, Any]], None]) -> None:
-    points = GradientStrategy(run.experiment, run.folder).search(parts, run.device, on_epoch)
+def _finish(run: OpenRun, parts: TrialParts, points: Sequence[Point]) -> None:
     front = make_front(points, run.experiment.search.resource)
     draw_figures(run.folder, front, parts.table)
     front.write(run.folder.path / "front.json")

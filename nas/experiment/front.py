@@ -22,7 +22,14 @@ class Quality(BaseModel):
 
 
 class Point(BaseModel):
-    """One tree of the front. ``tree`` is its file, relative to the run folder, in which it lies."""
+    """One tree of the front.
+
+    Args:
+        tree: its file, relative to the run folder, in which it lies.
+        dominated: whether another point of the same measure beats it.
+        recommended: whether it is the one to take (`make_front`).
+        estimate: what the search alone thought of it, where ``quality`` is measured.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,6 +40,8 @@ class Point(BaseModel):
     cost: dict[str, float]
     quality: Quality
     dominated: bool = False
+    recommended: bool = False
+    estimate: Quality | None = None
 
     @property
     def tree_id(self) -> str:
@@ -55,12 +64,15 @@ class Front(BaseModel):
             raise ValueError(f"every point must have the same costs, among them {self.resource!r}; {odd[0]} has others")
         if all(point.dominated for point in self.points):
             raise ValueError("every point is dominated; one at least is not")
+        recommended = [point for point in self.points if point.recommended]
+        if len(recommended) > 1 or any(point.dominated for point in recommended):
+            raise ValueError(f"one point is recommended, and none that is dominated; {recommended[-1].tree} is")
         return self
 
     @property
     def best(self) -> Point:
-        """The non-dominated point of highest quality."""
-        return max((point for point in self.points if not point.dominated), key=lambda point: point.quality.value)
+        """The recommended point."""
+        return next((point for point in self.points if point.recommended), None) or _best(self.points)
 
     def write(self, path: Path) -> None:
         write_json_atomically(path, self.model_dump())
@@ -76,17 +88,30 @@ class Front(BaseModel):
 
 
 def make_front(points: Sequence[Point], resource: str) -> Front:
-    """Sort points by cost and mark those that another one beats.
+    """Sort points by cost, mark those that another one beats, and the one to take.
 
-    A point is dominated if another is at least as good in quality and in cost, and better in one of the two.
+    A point is dominated if another of the same measure is at least as good in quality and in cost, and better in one
+    of the two. Recommended is the non-dominated point of highest quality; of measured ones, if there are any. Without
+    budgets a search leaves one tree, its curve's elbow.
     """
     marked = [
         point.model_copy(update={"dominated": any(_beats(other, point, resource) for other in points)})
         for point in points
     ]
+    best = _best(marked)
+    marked = [point.model_copy(update={"recommended": point is best}) for point in marked]
     return Front(resource=resource, points=tuple(sorted(marked, key=lambda p: (p.cost[resource], -p.quality.value))))
 
 
+def _best(points: Sequence[Point]) -> Point:
+    return max(
+        (point for point in points if not point.dominated),
+        key=lambda point: (point.quality.kind == "measured", point.quality.value),
+    )
+
+
 def _beats(a: Point, b: Point, resource: str) -> bool:
+    if (a.quality.kind, a.quality.measure) != (b.quality.kind, b.quality.measure):
+        return False
     cost_a, cost_b, quality_a, quality_b = a.cost[resource], b.cost[resource], a.quality.value, b.quality.value
     return cost_a <= cost_b and quality_a >= quality_b and (cost_a < cost_b or quality_a > quality_b)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.checkpoint import CheckpointFolder, load_tensors
 from nas.data import DataSource
-from nas.errors import InputError, blaming
+from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
 from nas.experiment.overrides import explain
 from nas.experiment.record import describe
@@ -86,6 +86,15 @@ class TreeTraining:
         if result.tree_id != self.tree.id or {name: set(values) for name, values in result.test.items()} != expected:
             raise InputError(f"{path}: not the result of tree {self.tree.id} on the tasks {', '.join(expected)}")
         return result
+
+    def validation_loss(self) -> float:
+        """The total validation loss of a finished training, at its best epoch."""
+        path, epoch = self.folder / "metrics.jsonl", self.result().best_epoch
+        try:
+            record = json.loads(path.read_text().splitlines()[epoch - 1])
+            return float(record["validation"]["total"])
+        except (OSError, LookupError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: has no validation loss of epoch {epoch} ({in_one_line(error)})") from error
 
     def train(
         self, data: DataSource, device: torch.device, on_epoch: Callable[[dict[str, Any]], None] = lambda _: None

@@ -12,14 +12,14 @@ from nas.experiment import Front, Point, Quality, make_front
 few = st.integers(0, 4).map(float)
 
 
-def a_point(cost: float, quality: float) -> Point:
+def a_point(cost: float, quality: float, kind: str = "estimated") -> Point:
     return Point(
         tree="trials/0/trees/ab.json",
         trial=0,
         seed=0,
         budget=0.5,
         cost={"macs": cost, "params": 1},
-        quality=Quality(value=quality, measure="m", kind="estimated"),
+        quality=Quality(value=quality, measure="m", kind=kind),
     )
 
 
@@ -45,6 +45,30 @@ def test_the_best_is_the_non_dominated_point_of_highest_quality():
     assert (front.best.cost["macs"], front.best.quality.value) == (2, 3)
 
 
+@given(st.lists(st.tuples(few, few, st.sampled_from(["estimated", "measured"])), min_size=1, max_size=8))
+def test_points_are_beaten_by_those_of_their_measure_alone_and_one_is_recommended(values):
+    front = make_front([a_point(*value) for value in values], "macs")
+    for kind in ("estimated", "measured"):
+        alike = [(cost, quality) for cost, quality, k in values if k == kind]
+        if alike:
+            alone = make_front([a_point(*value) for value in alike], "macs")
+            marks = [p.dominated for p in front.points if p.quality.kind == kind]
+            assert marks == [p.dominated for p in alone.points]
+    (best,) = (point for point in front.points if point.recommended)
+    assert front.best == best
+    kinds = {kind for _, _, kind in values}
+    assert best.quality.kind == ("measured" if "measured" in kinds else "estimated")
+    assert best.quality.value == max(quality for _, quality, kind in values if kind == best.quality.kind)
+
+
+def test_a_front_without_a_recommendation_reads_and_has_a_best_point(tmp_path):
+    record = make_front([a_point(1, 2), a_point(2, 3)], "macs").model_dump(mode="json")
+    for point in record["points"]:
+        del point["recommended"], point["estimate"]
+    (tmp_path / "front.json").write_text(json.dumps(record))
+    assert Front.read(tmp_path / "front.json").best.quality.value == 3
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -52,6 +76,8 @@ def test_the_best_is_the_non_dominated_point_of_highest_quality():
         {"resource": "joules"},
         {"points.0.cost": {"macs": 1}},
         {"points.0.dominated": True, "points.1.dominated": True},
+        {"points.0.recommended": True, "points.1.recommended": True},
+        {"points.0.dominated": True, "points.0.recommended": True},
         {"points.1.tree": "../x.json"},
         {"points.1.tree": "trials/0/trees/ab.json\n"},
     ],
