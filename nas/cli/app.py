@@ -145,7 +145,12 @@ def show(
 def retrain(
     run: Annotated[Path, typer.Argument(metavar="RUN|RECIPE", help="A run folder or a recipe.")],
     tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="The front's best by default.")] = None,
-    start: Annotated[Literal["fresh", "inherited"], typer.Option("--from", help="Where weights start.")] = "fresh",
+    start: Annotated[
+        Literal["fresh", "pretrained", "inherited"], typer.Option("--from", help="Where weights start.")
+    ] = "fresh",
+    log: Annotated[
+        list[Literal["csv", "tensorboard"]] | None, typer.Option("--log", help="Beside metrics.jsonl; repeatable.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="The experiment's by default.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder, where a recipe is given.")] = None,
     set_: SetOption = None,
@@ -170,7 +175,7 @@ def retrain(
             start=start,
             seed=seed,
             out=out,
-            changes=_changes(set_),
+            changes=_changes(set_) | ({"retrain.logs": log} if log else {}),
             resume=resume,
             recipe=recipe,
             allow_changed=allow_changed,

@@ -34,12 +34,13 @@ def retrain(
     on_start: Callable[[TreeTraining], None] = lambda _: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> TrainedNetwork:
-    """Train a tree's network and measure it on the test split.
+    """Train a tree's network and measure it on the test split; with distillation, after the networks it learns from.
 
     Args:
         run: a run folder; or a recipe or Experiment, for which a new run folder is made.
         tree: id (or its beginning) or file; the best tree of the run's front if left out.
-        start: "fresh" weights as the backbone makes them, or those "inherited" from the search's supernet.
+        start: "fresh" weights as the backbone makes them, which may be pretrained ones; "pretrained" weights, the same
+            but refused if the backbone has none; or those "inherited" from the search's supernet.
         seed: the experiment's own if left out.
         out: run folder, where ``run`` is a recipe.
         changes: fields to change, for instance ``{"retrain.epochs": 10}``.
@@ -59,12 +60,15 @@ def retrain(
         return training.result()
     if training.begun and not resume:
         raise InputError(f"{training.folder}: was begun and stopped; go on with --resume")
-    if start == "inherited" and not folder.trial(0).checkpoints.epochs():
-        raise InputError(f"{folder.path}: has no supernet to inherit from; search first, or start fresh")
+    training.check()
     data = build_data(experiment)
     if not folder.begun:
         begin_run(opened, run, changes)
     with folder.locked():
+        for teacher in training.teachers():
+            if not teacher.finished:
+                on_start(teacher)
+                teacher.train(data, opened.device, on_epoch)
         on_start(training)
         return training.train(data, opened.device, on_epoch)
 

@@ -22,11 +22,21 @@ from nas.files import make_folder, read_json, write_json_atomically, write_text_
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
 from nas.supernet import Supernet
-from nas.training import Measured, Retraining, TrainingState, load_network, metric_directions
+from nas.training import (
+    EpochLogs,
+    Measured,
+    Retraining,
+    TrainingSettings,
+    TrainingState,
+    load_network,
+    metric_directions,
+    require_methods,
+)
 from nas.tree import BranchTree, write_tree
 
-Start = Literal["fresh", "inherited"]
-"""What a network's weights start from: as the backbone makes them, or the supernet's."""
+Start = Literal["fresh", "pretrained", "inherited"]
+"""What a network's weights start from: as the backbone makes them; the same, if these are pretrained; or the
+supernet's."""
 
 
 class TrainedNetwork(BaseModel):
@@ -57,7 +67,7 @@ class TreeTraining:
     """One tree, one seed, one start, one set of settings: one folder ``retrained/<id>/<start>-<seed>-<settings>/``.
 
     The last part of the name is a digest of everything the result depends on beside the tree, so a result is
-    never taken for one of other settings.
+    never taken for one of other settings. ``settings`` are the experiment's as far as they concern the tree's tasks.
     """
 
     def __init__(self, run: RunFolder, experiment: Experiment, tree: BranchTree, seed: int, start: Start) -> None:
@@ -66,7 +76,8 @@ class TreeTraining:
         self.tree = tree
         self.seed = seed
         self.start: Start = start
-        self.folder = run.path / "retrained" / tree.id / f"{start}-{seed}-{_digest(experiment)}"
+        self.settings = experiment.retrain.for_tasks(len(tree.tasks))
+        self.folder = run.path / "retrained" / tree.id / f"{start}-{seed}-{_digest(experiment, self.settings)}"
         self.checkpoints = CheckpointFolder(self.folder / "checkpoint")
 
     @property
@@ -96,38 +107,67 @@ class TreeTraining:
         except (OSError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path}: has no validation loss of epoch {epoch} ({in_one_line(error)})") from error
 
+    def teachers(self) -> list["TreeTraining"]:
+        """The trainings that this one learns from: each task alone, from fresh weights with the same seed, as in a
+        comparison; none without distillation."""
+        if self.settings.distill.weight == 0.0:
+            return []
+        num_blocks = len(self.tree.partitions)
+        return [
+            TreeTraining(self.run, self.experiment, BranchTree.shared([task], num_blocks), self.seed, "fresh")
+            for task in self.tree.tasks
+        ]
+
+    def check(self) -> None:
+        """Raise an InputError unless what the recipe's trainings need is installed, and there are weights to start
+        from."""
+        # The recipe's, not this tree's: a comparison begins with single tasks, and needs for others what they do not.
+        require_methods(self.experiment.retrain.balance, self.experiment.retrain.aggregate)
+        if self.start == "inherited" and not self.run.trial(0).checkpoints.epochs():
+            raise InputError(f"{self.run.path}: has no supernet to inherit from; search first, or start fresh")
+        if self.start == "pretrained" and not _has_pretrained_weights(self.experiment):
+            raise InputError(
+                f"backbone {self.experiment.backbone.name} names no pretrained weights; "
+                "give it some (--set backbone.weights=FILE), or start fresh"
+            )
+
     def train(
         self, data: DataSource, device: torch.device, on_epoch: Callable[[dict[str, Any]], None] = lambda _: None
     ) -> TrainedNetwork:
-        """Train from the last checkpoint, if there is one; a finished training is only read."""
+        """Train from the last checkpoint, if there is one, after the teachers; a finished training is only read."""
         if self.finished:
             return self.result()
+        self.check()
         experiment = self.experiment
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(
             experiment.tasks,
             data,
-            experiment.retrain,
+            self.settings,
             seed=self.seed,
             device=device,
             num_workers=experiment.num_workers,
+            teachers={teacher.tree.tasks[0]: teacher.trained(data, device) for teacher in self.teachers()},
         )
         network = self._starting_network()
         network.to(device)
-        state = TrainingState.start(network, experiment.retrain)
+        state = TrainingState.start(network, self.settings)
         if (saved := self.checkpoints.latest()) is not None:
             state.load(saved, str(self.checkpoints.folder))
 
-        def record(epoch: dict[str, Any]) -> None:
-            self._write_metrics(state)
-            on_epoch(epoch)
+        with EpochLogs(self.folder, self.settings.logs) as logs:
 
-        self._write_metrics(state)
-        training.run(state, self.checkpoints, record)
+            def record(epoch: dict[str, Any]) -> None:
+                self._write_metrics(state)
+                logs.write(state.history)
+                on_epoch(epoch)
+
+            self._write_metrics(state)
+            logs.write(state.history)
+            training.run(state, self.checkpoints, record)
         assert state.best_epoch is not None
-        best = self.checkpoints.path(state.best_epoch)
-        load_network(network, load_tensors(best), str(best))
+        self._load(network, state.best_epoch)
         test = training.evaluate(network, "test")
         for task, values in test.items():
             if undefined := [name for name, value in values.items() if not math.isfinite(value)]:
@@ -145,6 +185,17 @@ class TreeTraining:
         write_json_atomically(self.folder / "result.json", result.to_dict())
         return result
 
+    def trained(self, data: DataSource, device: torch.device) -> BranchedNetwork:
+        """The network as it is at the training's best epoch; it is trained if it is not."""
+        result = self.train(data, device)
+        network = build_network(self.experiment, self.tree, self.seed)
+        self._load(network, result.best_epoch)
+        return network.to(device)
+
+    def _load(self, network: BranchedNetwork, num_epochs: int) -> None:
+        path = self.checkpoints.path(num_epochs)
+        load_network(network, load_tensors(path), str(path))
+
     def _write_metrics(self, state: TrainingState) -> None:
         lines = "".join(json.dumps(record) + "\n" for record in state.history)
         write_text_atomically(self.folder / "metrics.jsonl", lines)
@@ -154,6 +205,11 @@ class TreeTraining:
         if self.start == "inherited":
             _inherit(network, self.run, self.experiment)
         return network
+
+
+def _has_pretrained_weights(experiment: Experiment) -> bool:
+    """Whether the backbone says, by a ``weights_report`` that is not None, that stem and blocks start from a file's."""
+    return getattr(build_backbone(experiment), "weights_report", None) is not None
 
 
 def _inherit(network: BranchedNetwork, run: RunFolder, experiment: Experiment) -> None:
@@ -176,7 +232,9 @@ def _inherit(network: BranchedNetwork, run: RunFolder, experiment: Experiment) -
         inherit_weights(network, supernet, saved["logits_LTC"])
 
 
-def _digest(experiment: Experiment) -> str:
-    relevant = ("tasks", "backbone", "data", "input_shape", "retrain")
-    record = json.dumps({name: describe(getattr(experiment, name)) for name in relevant}, sort_keys=True)
+def _digest(experiment: Experiment, settings: TrainingSettings) -> str:
+    fields = {name: getattr(experiment, name) for name in ("tasks", "backbone", "data", "input_shape")}
+    # How it is logged is nothing to a result.
+    fields["retrain"] = settings.model_copy(update={"logs": ()})
+    record = json.dumps({name: describe(value) for name, value in fields.items()}, sort_keys=True)
     return hashlib.sha256(record.encode()).hexdigest()[:6]

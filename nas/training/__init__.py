@@ -1,6 +1,8 @@
 """Training and evaluating discrete networks, and judging them against single-task ones."""
 
 from nas.training.evaluate import Measured, estimate_batch_statistics, evaluate
+from nas.training.logs import EpochLogs
+from nas.training.methods import require_methods
 from nas.training.relative import delta_m, metric_directions
 from nas.training.retrain import Retraining
 from nas.training.settings import DistillSettings, TrainingSettings
@@ -8,6 +10,7 @@ from nas.training.state import TrainingState, load_network, parameter_groups
 
 __all__ = [
     "DistillSettings",
+    "EpochLogs",
     "Measured",
     "Retraining",
     "TrainingSettings",
@@ -18,4 +21,5 @@ __all__ = [
     "load_network",
     "metric_directions",
     "parameter_groups",
+    "require_methods",
 ]

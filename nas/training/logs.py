@@ -1,0 +1,85 @@
+"""Logs of a training, written anew from its history: a training that goes on from a checkpoint logs nothing twice."""
+
+import csv
+import io
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from nas.errors import InputError
+from nas.files import write_text_atomically
+
+
+def flat(record: Mapping[str, Any], place: str = "") -> dict[str, float]:
+    """The numbers of a nested record by dotted names: ``validation.tasks.depth.rmse``."""
+    numbers: dict[str, float] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            numbers |= flat(value, f"{place}{name}.")
+        else:
+            numbers[f"{place}{name}"] = value
+    return numbers
+
+
+def as_csv(history: Sequence[Mapping[str, Any]]) -> str:
+    """One line per epoch and a column per number; empty where an epoch lacks one."""
+    rows = [flat(record) for record in history]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+class EpochLogs:
+    """The logs of one training in its folder: ``metrics.csv``, and ``tensorboard/`` for ``tensorboard --logdir``.
+
+    To be used as a context.
+
+    Args:
+        kinds: "csv", "tensorboard", both or none.
+
+    Raises:
+        InputError: TensorBoard is asked for and not installed.
+    """
+
+    def __init__(self, folder: Path, kinds: Iterable[str]) -> None:
+        self._csv = folder / "metrics.csv" if "csv" in kinds else None
+        self._writer = _summary_writer(folder / "tensorboard") if "tensorboard" in kinds else None
+        self._num_written = 0
+
+    def __enter__(self) -> "EpochLogs":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Bring the logs up to a history of which each is longer than the one before."""
+        if self._csv is not None:
+            write_text_atomically(self._csv, as_csv(history))
+        if self._writer is not None:
+            for record in history[self._num_written :]:
+                for name, value in flat(record).items():
+                    if name != "epoch":
+                        # Tags are grouped by what comes before a slash.
+                        self._writer.add_scalar(name.replace(".", "/"), value, record["epoch"] + 1)
+            self._writer.flush()
+        self._num_written = len(history)
+
+
+def _summary_writer(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise InputError(
+            "retrain.logs=tensorboard needs tensorboard, which is not installed: pip install 'branched-nas[train]'"
+        ) from error
+    # What was logged before is in the history, or was lost with what came after the last checkpoint.
+    shutil.rmtree(folder, ignore_errors=True)
+    return SummaryWriter(str(folder))
