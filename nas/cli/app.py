@@ -148,9 +148,7 @@ def retrain(
     start: Annotated[
         Literal["fresh", "pretrained", "inherited"], typer.Option("--from", help="Where weights start.")
     ] = "fresh",
-    log: Annotated[
-        list[Literal["csv", "tensorboard"]] | None, typer.Option("--log", help="Beside metrics.jsonl; repeatable.")
-    ] = None,
+    log: Annotated[list[str] | None, typer.Option("--log", metavar="csv|tensorboard", help="Log epochs.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="The experiment's by default.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder, where a recipe is given.")] = None,
     set_: SetOption = None,
