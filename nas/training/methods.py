@@ -101,9 +101,10 @@ def restored_aggregator(name: str, num_tasks: int, state: dict[str, Any], device
     attributes = AGGREGATIONS[name].state
     if not state:
         return aggregator
-    # Buffers and solvers come into being with the first call, whatever it is of.
+    # Buffers and solvers come into being with the first call, of the type that it is of.
+    dtype = next((value.dtype for value in state.values() if isinstance(value, Tensor)), torch.float32)
     with torch.random.fork_rng(devices=()):
-        aggregator(torch.eye(num_tasks, device=device))
+        aggregator(torch.eye(num_tasks, dtype=dtype, device=device))
     aggregator.load_state_dict({key: value for key, value in state.items() if key not in attributes})
     for attribute in attributes:
         value = state[attribute]
