@@ -12,6 +12,7 @@ from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.comparison import Comparison, Row
+    from nas.distributed.jobs import Job
     from nas.experiment import Front
 
 
@@ -111,6 +112,15 @@ def check_table(report: Mapping[str, Any]) -> Table:
     for split, tasks in report["labels"].items():
         for task, seen in tasks.items():
             table.add_row(split, task, f"{seen['coverage']:.1%}", f"{seen['min']:.4g}", f"{seen['max']:.4g}")
+    return table
+
+
+def jobs_table(jobs: Sequence[Job]) -> Table:
+    """The jobs of a cluster."""
+    table = _table("job", "status", "recipe", "time", "run", left=("status", "recipe", "run"))
+    for job in jobs:
+        time = "" if job.seconds is None else f"{job.seconds:.0f} s"
+        table.add_row(job.name, job.status, job.recipe, time, job.run)
     return table
 
 

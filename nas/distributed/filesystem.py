@@ -34,6 +34,18 @@ def open_uri(uri: str) -> tuple[Any, str]:
     return filesystem, path.rstrip("/")
 
 
+def require_uri(uri: str) -> None:
+    """InputError unless a text reads as a URI or a full path; nobody is asked."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        parts = urlsplit("")
+    path = unquote(parts.path) if parts.scheme else uri
+    local = parts.scheme in ("", "file")
+    if local and (not Path(path).is_absolute() or parts.netloc not in ("", "localhost")):
+        raise InputError(f"{uri!r} is no storage: name a URI (file:///shared/runs, s3://bucket/runs) or a full path")
+
+
 def is_object_store(filesystem: Any) -> bool:
     """Whether a file appears only once it is complete, so that it needs no temporary name."""
     return filesystem.type_name in _OBJECT_STORES
