@@ -1,8 +1,6 @@
 """The exponential moving average of a network's weights."""
 
 import copy
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -37,13 +35,6 @@ class WeightAverage:
         for average, value in zip(averages, values, strict=True):
             if not average.is_floating_point():
                 average.copy_(value)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"num_steps": self.num_steps, "network": self.network.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.num_steps = int(state["num_steps"])
-        self.network.load_state_dict(state["network"])
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:
