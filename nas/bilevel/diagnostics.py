@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.discretize import count_changed_choices
+from nas.discretize import count_changed_choices, dissimilarity_from_logits
 
 
 def entropy_L(logits_LTC: Tensor) -> Tensor:
@@ -19,9 +19,18 @@ def entropy_L(logits_LTC: Tensor) -> Tensor:
     return entropy_LT.mean(dim=-1) / max(math.log(logits_LTC.shape[-1]), 1e-12)
 
 
+def drift(before_LTC: Tensor, after_LTC: Tensor) -> float:
+    """Root mean square change of the dissimilarities that trees are made from, over blocks and pairs of tasks."""
+    num_tasks = before_LTC.shape[1]
+    change_LTT = dissimilarity_from_logits(after_LTC) - dissimilarity_from_logits(before_LTC)
+    num_pairs = max(1, len(change_LTT) * num_tasks * (num_tasks - 1))
+    return math.sqrt(float((change_LTT**2).sum()) / num_pairs)
+
+
 def describe_logits(before_LTC: Tensor, after_LTC: Tensor) -> dict[str, Any]:
-    """Entropy per block and the number of arg-max choices that an epoch changed, as plain values."""
+    """Entropy per block, the number of arg-max choices that an epoch changed, and `drift`, as plain values."""
     return {
         "entropy": entropy_L(after_LTC).tolist(),
         "changed_choices": count_changed_choices(before_LTC, after_LTC),
+        "drift": drift(before_LTC, after_LTC),
     }

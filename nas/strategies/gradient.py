@@ -7,12 +7,13 @@ from typing import Any
 import torch
 
 from nas.bilevel import BilevelSearch, SearchState
-from nas.cost import resolve_budget
 from nas.data import derive_seed
 from nas.discretize import argmax_tree, discretize, dissimilarity_from_logits
 from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
+from nas.experiment.diagnosis import Diagnosis, judge_logits, late_drift
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
+from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.supernet import Supernet
 from nas.training import estimate_batch_statistics, evaluate
 from nas.tree import BranchTree
@@ -72,9 +73,12 @@ class GradientStrategy:
         ]
 
     def _trees(self, state: SearchState, parts: TrialParts) -> list[tuple[float | None, BranchTree]]:
-        settings, names = self.experiment.search, self.experiment.task_names
+        settings, names, folder = self.experiment.search, self.experiment.task_names, self.run.trial(self.number)
         logits_LTC = state.logits_LTC.detach().cpu()
+        num_choices = logits_LTC.shape[0] * logits_LTC.shape[1]
+        verdicts = judge_logits(state.history, num_choices, parts.table.block_names, settings.resource)
         if settings.discretize == "argmax":
+            Diagnosis(verdicts=tuple(verdicts)).write(folder.path)
             return [(None, argmax_tree(names, logits_LTC).with_cost(parts.table))]
         curve = discretize(
             names,
@@ -83,15 +87,11 @@ class GradientStrategy:
             settings.resource,
             constraints=settings.constraints,
         )
-        self.run.trial(self.number).write_curve(curve)
-        if not settings.budgets:
-            return [(None, curve.elbow().tree.with_cost(parts.table))]
-        cheapest = curve[0].tree
-        limits = [
-            (budget, resolve_budget(budget, parts.table, settings.resource, cheapest=cheapest))
-            for budget in settings.budgets
-        ]
-        return [(budget, curve.within(limit).tree.with_cost(parts.table)) for budget, limit in limits]
+        folder.write_curve(curve)
+        limits = budget_limits(curve, settings.budgets)
+        diagnosis = diagnose_curve(curve, limits, late_drift(state.history))
+        diagnosis.model_copy(update={"verdicts": (*verdicts, *diagnosis.verdicts)}).write(folder.path)
+        return [(budget, curve.within(limit).tree) for budget, limit in limits]
 
     def _estimate(self, tree: BranchTree, state: SearchState, parts: TrialParts, device: torch.device) -> float:
         experiment = self.experiment

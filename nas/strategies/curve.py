@@ -1,0 +1,36 @@
+"""From a curve to an experiment's trees: one for each budget, and what the curve says of them."""
+
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from nas.cost import resolve_budget
+from nas.discretize import Curve, margin
+from nas.experiment.diagnosis import Diagnosis, judge_margins, judge_sharing, record_margin
+
+Limits = Sequence[tuple[float | None, float]]
+"""Each budget as it is stated, and as an absolute amount; without budgets None, and the cost of the curve's elbow."""
+
+
+def budget_limits(curve: Curve, budgets: Sequence[float]) -> Limits:
+    """What each budget allows.
+
+    Raises:
+        InputError: a budget allows no tree of the curve.
+    """
+    if not budgets:
+        return [(None, curve.elbow().cost)]
+    cheapest = curve[0].tree
+    return [(budget, resolve_budget(budget, curve.table, curve.resource, cheapest=cheapest)) for budget in budgets]
+
+
+def diagnose_curve(curve: Curve, limits: Limits, error: ArrayLike | None) -> Diagnosis:
+    """How close the second-best tree of each budget is, and whether sharing everything is beaten.
+
+    Args:
+        curve: as `discretize` gives it.
+        error: standard deviation of the dissimilarities, one number or [L, T, T]; None if it is not known.
+    """
+    found = [(budget, margin(curve, limit)) for budget, limit in limits]
+    margins = tuple(record_margin(budget, between, error) for budget, between in found if between is not None)
+    return Diagnosis(verdicts=(judge_sharing(curve), *judge_margins(margins)), margins=margins)
