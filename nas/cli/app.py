@@ -12,12 +12,11 @@ import typer
 from rich.console import Console
 
 from nas.cli import tables
-from nas.cli.progress import Display, display, quiet_output, search_figures, training_figures
+from nas.cli.progress import Display, display, quiet_output, training_figures
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.compare import Progress
-    from nas.commands.opening import OpenRun
     from nas.experiment import TreeTraining
 
 app = typer.Typer(
@@ -89,28 +88,25 @@ def search(
     set_: SetOption = None,
     resume: ResumeOption = False,
     allow_changed: AllowOption = False,
+    address: Annotated[str | None, typer.Option("--address", metavar="HOST:PORT|auto", help="A Ray cluster.")] = None,
+    storage: Annotated[str | None, typer.Option("--storage", metavar="URI", help="Where files are copied to.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search trees within the budgets; leaves a front, drawn."""
     from nas.commands import search as run_search
+    from nas.experiment import plan_trials
 
     with display() as shown:
-        resource = "macs"
-
-        def on_start(run: "OpenRun") -> None:
-            nonlocal resource
-            resource = run.experiment.search.resource
-            done = run.folder.trial(0).checkpoints.epochs()
-            shown.begin("search", run.experiment.search.epochs, done[0] if done else 0)
-
         run = run_search(
             recipe,
             out=out,
             changes=_changes(set_),
             resume=resume,
             allow_changed=allow_changed,
-            on_start=on_start,
-            on_epoch=lambda record: shown.advance(search_figures(record, resource)),
+            address=address,
+            storage=storage,
+            on_start=lambda run: shown.begin_trials(plan_trials(run.experiment), run.experiment.search.resource),
+            on_event=shown.report,
             on_training=lambda progress: _begin_training(shown, progress),
             on_training_epoch=lambda record: shown.advance(training_figures(record)),
         )

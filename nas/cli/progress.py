@@ -1,22 +1,28 @@
 """Progress of long work: a live display in a terminal, one line per event elsewhere; always on standard error."""
 
+from __future__ import annotations
+
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from nas.cli.trial_table import TrialTable, trial_name
 from nas.tree import format_quantity
+
+if TYPE_CHECKING:
+    from nas.experiment import Trial, TrialEvent
 
 
 class Display:
-    """Shows how far a number of epochs is, and under it a line of figures."""
+    """Shows how far a number of epochs is, and under it a line of figures; or a table of trials."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -31,9 +37,12 @@ class Display:
         self.figures = Text(style="dim", no_wrap=True, overflow="ellipsis")
         self.label = ""
         self.started = time.monotonic()
+        self.trials: TrialTable | None = None
+        self.resource = "macs"
 
     def begin(self, label: str, total: int, done: int = 0) -> None:
         """A new piece of work of `total` epochs, `done` of which are already there."""
+        self.trials = None
         for bar in self.progress.task_ids:
             self.progress.remove_task(bar)
         self.progress.add_task(label, total=total, completed=done)
@@ -49,8 +58,44 @@ class Display:
         seconds = time.monotonic() - self.started
         self._say(f"{self.label}: epoch {bar.completed:g}/{bar.total:g}, {seconds:.0f} s, {figures}")
 
+    def begin_trials(self, trials: Sequence[Trial], resource: str) -> None:
+        """Trials are about to be run; several have a table."""
+        self.resource = resource
+        if len(trials) > 1:
+            self.trials = TrialTable(trials, resource)
+            self._say(f"search: {len(trials)} trials")
+
+    def report(self, event: TrialEvent) -> None:
+        """Something happened to a trial."""
+        if self.trials is not None:
+            self.trials.report(event)
+            self._say(self._event_line(event, self.trials))
+        elif event.kind == "started":
+            self.begin("search", event.num_epochs, event.epochs_done)
+        elif event.kind == "epoch":
+            self.advance(search_figures(event.record, self.resource))
+
+    def _event_line(self, event: TrialEvent, table: TrialTable) -> str:
+        name = trial_name(event.trial)
+        match event.kind:
+            case "started":
+                return f"{name}: {event.num_epochs - event.epochs_done} epochs to go"
+            case "epoch":
+                seconds = time.monotonic() - self.started
+                figures = search_figures(event.record, self.resource)
+                return f"{name}: {table.progress_of(event.trial.number)}, {seconds:.0f} s, {figures}"
+            case "retried":
+                return f"{name}: will go on from its checkpoint: {event.reason}"
+            case "failed":
+                return f"{name}: failed: {event.reason}"
+            case "stopped":
+                return f"{name}: stopped by the scheduler"
+        return f"{name}: done"
+
     def render(self) -> Group:
         """What the live display shows."""
+        if self.trials is not None:
+            return self.trials.render(self.console.height)
         return Group(self.progress, self.figures) if self.progress.tasks else Group()
 
     def _say(self, line: str) -> None:
@@ -78,7 +123,7 @@ def quiet_output() -> Iterator[None]:
         yield
 
 
-def search_figures(record: dict[str, Any], resource: str) -> str:
+def search_figures(record: Mapping[str, Any], resource: str) -> str:
     """An epoch of a search in a few words."""
     parts = [f"loss {record['weights']['total']:.3f}"]
     parts.append("warm-up" if record["phase"] == "warm-up" else f"entropy {_mean(record['entropy']):.2f}")

@@ -38,8 +38,13 @@ class OpenRun:
     device: torch.device
 
 
-def new_run(recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None) -> OpenRun:
+def new_run(
+    recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None, *, elsewhere: bool = False
+) -> OpenRun:
     """An experiment and the folder of a run that has not begun; nothing is written.
+
+    Args:
+        elsewhere: other machines do the work, so this one need not have the experiment's device.
 
     Raises:
         InputError: a bad recipe or change, a device that is not there, a folder that is neither new nor empty.
@@ -48,14 +53,15 @@ def new_run(recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None
     folder = RunFolder(path)
     folder.require_new()
     use_threads(experiment.num_threads)
-    return OpenRun(folder, experiment, resolve_device(experiment.device))
+    return OpenRun(folder, experiment, resolve_device("auto" if elsewhere else experiment.device))
 
 
-def begin_run(run: OpenRun, recipe: Recipe, changes: Mapping[str, Any] | None = None) -> None:
-    """Make a new run's folder and record the experiment in it."""
-    environment = describe_environment(
-        seed=run.experiment.seed, num_threads=use_threads(run.experiment.num_threads), device=run.device
-    )
+def begin_run(
+    run: OpenRun, recipe: Recipe, changes: Mapping[str, Any] | None = None, *, num_threads: int | None = None
+) -> None:
+    """Make a new run's folder and record the experiment in it; `num_threads` if it does not say how many."""
+    threads = use_threads(run.experiment.num_threads or num_threads)
+    environment = describe_environment(seed=run.experiment.seed, num_threads=threads, device=run.device)
     source = None if isinstance(recipe, Experiment) else Path(recipe)
     run.folder.begin(run.experiment, source, changes or {}, environment)
 
@@ -66,6 +72,7 @@ def open_run(
     recipe: Recipe | None = None,
     changes: Mapping[str, Any] | None = None,
     allow_changed: bool = False,
+    elsewhere: bool = False,
 ) -> OpenRun:
     """An existing run with its experiment, from the recipe that its record names or the one given.
 
@@ -74,6 +81,7 @@ def open_run(
     Args:
         changes: on top of those the run was started with.
         allow_changed: accept a recipe that is not what it was when the run began.
+        elsewhere: other machines do the work, so this one need not have the experiment's device.
 
     Raises:
         InputError: not a run, its recipe is gone, or has changed.
@@ -95,7 +103,7 @@ def open_run(
     if changes:
         experiment = experiment.with_fields(dict(changes))
     use_threads(folder.num_threads)
-    return OpenRun(folder, experiment, resolve_device(experiment.device))
+    return OpenRun(folder, experiment, resolve_device("auto" if elsewhere else experiment.device))
 
 
 def _is_elsewhere(recipe: Path, run: Path) -> bool:

@@ -8,19 +8,24 @@ from typing import Any
 from nas.commands.compare import Progress
 from nas.commands.figures import draw_figures
 from nas.commands.measuring import measure_points
-from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run
+from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run
+from nas.commands.show import read_costs
+from nas.commands.trials import all_done, check_trials, find_points, run_storage
 from nas.errors import InputError
 from nas.experiment import (
+    EXTENDABLE,
     Experiment,
     Point,
     RunFolder,
+    TrialEvent,
     TrialParts,
+    build_data,
     default_folder,
     latest_unfinished,
     make_front,
     plain_changes,
+    trial_threads,
 )
-from nas.strategies import GradientStrategy
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,8 +37,10 @@ def search(
     changes: Mapping[str, Any] | None = None,
     resume: bool = False,
     allow_changed: bool = False,
+    address: str | None = None,
+    storage: str | None = None,
     on_start: Callable[[OpenRun], None] = lambda _: None,
-    on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_event: Callable[[TrialEvent], None] = lambda _: None,
     on_training: Callable[[Progress], None] = lambda _: None,
     on_training_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunFolder:
@@ -43,56 +50,88 @@ def search(
         recipe: a recipe file or an Experiment.
         out: the run folder, new or empty; by default ``out/<recipe>/<time>`` beside the recipe.
         changes: fields to change, by dotted name.
-        resume: go on with the run in ``out`` (or the recipe's latest unfinished one) from its last checkpoint,
-            to the same result as if it had never stopped.
+        resume: go on with the run in ``out`` (or the recipe's latest unfinished one) from its last checkpoints,
+            to the same result as if it had never stopped; trials that failed are tried again.
         allow_changed: resume although the recipe has changed.
-        on_start, on_epoch: called with the opened run, and with each finished epoch's record.
+        address: of a Ray cluster that runs the trials: ``HOST:PORT``, or ``auto`` for one on this machine. Without it,
+            one trial runs in this process, and several on a Ray cluster that ends with them.
+        storage: what `trials.storage_uri` says.
+        on_start, on_event: called with the opened run, and with whatever happens to a trial.
         on_training, on_training_epoch: the same for each tree that is retrained to be measured.
 
     Raises:
         InputError: bad input. WorkFailed: the search itself failed.
     """
-    run, parts = _resumed(recipe, out, changes, allow_changed) if resume else _started(recipe, out, changes)
+    changes = {**(changes or {}), **({} if storage is None else {"trials.storage_uri": storage})}
+    begin = _resumed if resume else _started
+    run, parts = begin(recipe, out, changes, allow_changed, address)
     with run.folder.locked():
-        if not run.folder.finished:
-            parts = parts or TrialParts.build(run.experiment)
-            on_start(run)
-            points = GradientStrategy(run.experiment, run.folder).search(parts, run.device, on_epoch)
-            points = measure_points(run, parts.data, points, on_training, on_training_epoch)
-            _finish(run, parts, points)
+        if run.folder.finished and all_done(run):
+            return run.folder
+        stored = run_storage(run.experiment, run.folder.path)
+        if stored is not None:
+            stored.upload_run(run.folder.path)
+        on_start(run)
+        points = find_points(run, recipe, parts, address, on_event)
+        if run.experiment.search.measure != "none":
+            data = parts.data if parts else build_data(run.experiment)
+            points = measure_points(run, data, points, on_training, on_training_epoch)
+        _finish(run, points)
+        if stored is not None:
+            stored.upload_run(run.folder.path)
     return run.folder
 
 
 def _started(
-    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None
+    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any], allow_changed: bool, address: str | None
 ) -> tuple[OpenRun, TrialParts | None]:
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs a run folder: search(experiment, out=...)")
-    run = new_run(recipe, default_folder(Path(str(recipe))) if out is None else Path(out), changes)
+    path = default_folder(Path(str(recipe))) if out is None else Path(out)
+    run = new_run(recipe, path, changes, elsewhere=address is not None)
     # First, so that a recipe that does not work, or a budget below the smallest tree, leaves no folder behind.
-    parts = TrialParts.build(run.experiment)
-    begin_run(run, recipe, changes)
+    parts = check_trials(run.experiment, recipe, address)
+    if (stored := run_storage(run.experiment, run.folder.path)) is not None and stored.begun:
+        raise InputError(f"{stored.place}: has a run already; name a new --out, or go on with --resume")
+    begin_run(run, recipe, changes, num_threads=None if parts else trial_threads(run.experiment))
     return run, parts
 
 
 def _resumed(
-    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any] | None, allow_changed: bool
+    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any], allow_changed: bool, address: str | None
 ) -> tuple[OpenRun, TrialParts | None]:
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs its run folder to resume: search(experiment, out=..., resume=True)")
     path = latest_unfinished(Path(str(recipe))) if out is None else Path(out)
+    _fetch(recipe, path, changes)
     if not RunFolder(path).begun:
         # Stopped before the record was written: nothing is lost, but the changes made then are not known.
-        started = _started(recipe, path, changes)
+        started = _started(recipe, path, changes, allow_changed, address)
         _LOGGER.warning("%s: nothing to go on from; starting anew", path)
         return started
     recorded = RunFolder.open(path).record["overrides"]
-    if any(name not in recorded or recorded[name] != value for name, value in plain_changes(changes or {}).items()):
+    new = {name: value for name, value in plain_changes(changes).items() if recorded.get(name, ...) != value}
+    if any(name not in EXTENDABLE for name in new):
         raise InputError(f"{path}: --set cannot change a run that is resumed; it was started with {recorded}")
-    return open_run(path, recipe=recipe, allow_changed=allow_changed), None
+    elsewhere = address is not None
+    run = open_run(path, recipe=recipe, changes=new, allow_changed=allow_changed, elsewhere=elsewhere)
+    if new:
+        run.folder.change(run.experiment, new)
+    return run, None
 
 
-def _finish(run: OpenRun, parts: TrialParts, points: Sequence[Point]) -> None:
+def _fetch(recipe: Recipe, path: Path, changes: Mapping[str, Any]) -> None:
+    """Bring the run from its storage where this machine does not have it: the one that began it may be gone."""
+    if RunFolder(path).begun or isinstance(recipe, Experiment):
+        return
+    stored = run_storage(open_experiment(recipe, changes), path)
+    if stored is not None and stored.begun:
+        stored.download(path)
+
+
+def _finish(run: OpenRun, points: Sequence[Point]) -> None:
     front = make_front(points, run.experiment.search.resource)
-    draw_figures(run.folder, front, parts.table)
+    table = read_costs(run.folder)
+    assert table is not None
+    draw_figures(run.folder, front, table)
     front.write(run.folder.path / "front.json")

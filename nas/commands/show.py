@@ -40,9 +40,10 @@ def find(path: Path, name: str | None) -> tuple[BranchTree, CostTable | None]:
 
 
 def read_costs(run: RunFolder) -> CostTable | None:
-    """The cost table that the run's first trial measured, if it got that far."""
-    path = run.trial(0).costs
-    return _read_table(path) if path.is_file() else None
+    """The cost table that the run's first trial measured, or the first that got that far."""
+    paths = (trial.costs for trial in run.trials if trial.costs.is_file())
+    path = next(paths, None)
+    return None if path is None else _read_table(path)
 
 
 def _read_table(path: Path) -> CostTable:

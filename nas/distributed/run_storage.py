@@ -15,8 +15,8 @@ class RunStorage:
 
     def __init__(self, uri: str, name: str) -> None:
         self.storage = Storage(uri)
-        self.uri = uri
         self.name = name
+        self.place = f"{self.storage.uri}/{name}"
 
     @property
     def begun(self) -> bool:

@@ -7,14 +7,14 @@ from nas.experiment.environment import describe_environment, resolve_device, use
 from nas.experiment.experiment import CompareSettings, Experiment
 from nas.experiment.front import Front, Point, Quality, make_front
 from nas.experiment.lazy import Lazy, lazy
-from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, read_outcome, write_outcome
+from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
 from nas.experiment.overrides import apply_changes, explain, parse_overrides
 from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
 from nas.experiment.run_folder import RunFolder, TrialFolder, default_folder, latest_unfinished, plain_changes
 from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, measure
-from nas.experiment.trial_plan import Trial, TrialEvent, check_ranges, plan_trials
+from nas.experiment.trial_plan import Trial, TrialEvent, check_ranges, plan_trials, trial_threads
 from nas.experiment.trials import EXTENDABLE, Choice, Int, LogUniform, Range, TrialsSettings, Uniform
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "default_folder",
     "describe",
     "describe_environment",
+    "describe_failure",
     "explain",
     "latest_unfinished",
     "lazy",
@@ -62,6 +63,7 @@ __all__ = [
     "read_outcome",
     "recipe_hash",
     "resolve_device",
+    "trial_threads",
     "use_threads",
     "write_outcome",
 ]

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
-from nas.errors import InputError
+from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
 from nas.experiment.front import Point
 from nas.experiment.overrides import explain
 from nas.files import read_json, write_json_atomically
@@ -70,3 +70,14 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
         (folder / "failure.json").unlink(missing_ok=True)
     else:
         write_json_atomically(folder / "failure.json", outcome.model_dump())
+
+
+def describe_failure(error: BaseException) -> tuple[Cause, str]:
+    """Whose fault an exception is, and what it says, in one line."""
+    if isinstance(error, InputError):
+        return "input", str(error)
+    if isinstance(error, WorkFailed):
+        return "work", str(error)
+    if (reason := machine_failure(error)) is not None:
+        return "machine", reason
+    return "error", in_one_line(error)

@@ -13,13 +13,18 @@ from filelock import FileLock, Timeout
 from nas.checkpoint import CheckpointFolder
 from nas.data import DataSource
 from nas.discretize import Curve
-from nas.errors import InputError
+from nas.errors import InputError, in_one_line
 from nas.experiment.experiment import MAX_THREADS, Experiment
 from nas.experiment.front import Front
+from nas.experiment.outcome import Outcome, read_outcome
 from nas.experiment.recipe import recipe_hash
 from nas.experiment.record import describe
+from nas.experiment.trial_plan import Trial
 from nas.files import make_folder, read_json, remove_unfinished, write_json_atomically, write_text_atomically
 from nas.tree import BranchTree, CostTable, read_tree, write_tree
+
+_WAIT_FOR_WRITER = 30.0
+"""Seconds; the processes of a killed command are gone within one or two."""
 
 
 class RunFolder:
@@ -58,6 +63,13 @@ class RunFolder:
         with self.locked():
             self.require_new()
             write_json_atomically(self.path / "environment.json", environment)
+            write_json_atomically(self.path / "experiment.json", record)
+
+    def change(self, experiment: Experiment, changes: Mapping[str, Any]) -> None:
+        """Record that a resumed run has more trials, or other places for them, than it was begun with."""
+        overrides = {**self.record["overrides"], **plain_changes(changes)}
+        record = {**self.record, "overrides": overrides, "experiment": describe(experiment)}
+        with self.locked():
             write_json_atomically(self.path / "experiment.json", record)
 
     @classmethod
@@ -120,6 +132,22 @@ class RunFolder:
     def trial(self, number: int) -> "TrialFolder":
         return TrialFolder(self.path / "trials" / str(number))
 
+    @property
+    def trials(self) -> list["TrialFolder"]:
+        """The trials that have been begun, by their numbers."""
+        names = (path.name for path in (self.path / "trials").glob("*") if path.is_dir())
+        return [self.trial(number) for number in sorted(int(name) for name in names if name.isdecimal())]
+
+    def trial_of(self, tree: BranchTree) -> "TrialFolder":
+        """The trial that found a tree; that of the best quality, if several did."""
+        name = f"{tree.id}.json"
+        if self.finished:
+            points = [point for point in self.front.points if point.tree_id == tree.id]
+            if points:
+                return self.trial(max(points, key=lambda point: point.quality.value).trial)
+        found = [trial for trial in self.trials if (trial.path / "trees" / name).is_file()]
+        return found[0] if found else self.trial(0)
+
     def find_tree(self, name: str | None) -> BranchTree:
         """A tree by file, id or the beginning of an id; the best of the front if no name is given.
 
@@ -166,6 +194,45 @@ class TrialFolder:
     def make(self) -> None:
         """Make the folder and those in it."""
         make_folder(self.path / "trees")
+
+    @property
+    def number(self) -> int:
+        return int(self.path.name)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the trial ended; None while it is not finished."""
+        return read_outcome(self.path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One writer at a time, for whom a moment is waited: one whose command was killed may still be ending."""
+        make_folder(self.path)
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=_WAIT_FOR_WRITER)
+        except Timeout:
+            raise InputError(f"{self.path}: another process is writing into this trial") from None
+        try:
+            remove_unfinished(self.path)
+            yield
+        finally:
+            lock.release()
+
+    def write_setting(self, trial: Trial) -> None:
+        """Which of the run's trials this is."""
+        write_json_atomically(self.path / "trial.json", {"schema_version": 1, **trial.to_dict()})
+
+    def read_setting(self) -> Trial:
+        """Raises InputError if the record is missing or malformed."""
+        path = self.path / "trial.json"
+        record = read_json(path)
+        try:
+            number, budget, seed, values = (record[name] for name in ("number", "budget", "seed", "values"))
+            trial = Trial(int(number), None if budget is None else float(budget), int(seed), dict(values))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: not the setting of a trial ({in_one_line(error)})") from error
+        return trial
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """One line of JSON per finished epoch."""
@@ -220,7 +287,7 @@ def latest_unfinished(recipe: Path) -> Path:
     for path in sorted(folder.glob("*/experiment.json"), reverse=True):
         run = RunFolder(path.parent)
         # A recipe that is retrained with a tree file has a run of its own, without a search.
-        retrained_only = (run.path / "retrained").exists() and not run.trial(0).path.exists()
+        retrained_only = (run.path / "retrained").exists() and not (run.path / "trials").exists()
         if not run.finished and not retrained_only:
             return run.path
     raise InputError(f"{folder}: no unfinished run to resume; start one without --resume")

@@ -70,6 +70,11 @@ def plan_trials(experiment: Experiment) -> list[Trial]:
     return [Trial(number, *pairs[number % len(pairs)]) for number in range(count)]
 
 
+def trial_threads(experiment: Experiment) -> int:
+    """Threads of each of several trials: what the recipe says, or those of the CPUs it reserves for one."""
+    return experiment.num_threads or max(1, int(experiment.trials.cpus or 1))
+
+
 def check_ranges(experiment: Experiment) -> None:
     """InputError unless the fields of all ranges take all their values."""
     for name, interval in experiment.trials.ranges.items():

@@ -1,0 +1,208 @@
+"""A connection to Ray: a cluster of its own on this machine, or one that is running already; quiet, and refused early.
+
+A cluster of its own listens on the loopback interface alone and ends with the process that started it. What Ray and
+Tune have to say goes into files of the run folder.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.errors import InputError, in_one_line
+from nas.files import make_folder
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Trials find the recipe's relative paths where the driver's are.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Ctrl-C ends the command as any other; every trial has its checkpoint.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    # Tune's own state is never resumed from, so it is not worth the time of a run with many trials.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Ray's switch for nodes that only this machine talks to; on Linux it has to be asked for."""
+
+_SECONDS_TO_CONNECT = 5.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial reserves."""
+
+    cpus: float
+    gpus: float
+
+    def __str__(self) -> str:
+        return f"{_count(self.cpus, 'CPU')} and {_count(self.gpus, 'GPU')}"
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None, log_folder: Path) -> Iterator[None]:
+    """Connect to Ray for as long as the block runs; a connection that is there already is used and kept.
+
+    Args:
+        address: of a running cluster (``HOST:PORT``, or ``auto`` for this machine's); None starts one.
+        log_folder: where ``ray.log`` goes.
+
+    Raises:
+        InputError: Ray is not installed, or the cluster cannot be reached or refuses the token.
+    """
+    if address is not None:
+        _check_address(address)
+    with _environment({**_ENVIRONMENT, **({_LOOPBACK: "0"} if address is None else {})}):
+        try:
+            import ray
+        except ImportError:
+            raise InputError("several trials need Ray: pip install 'branched-nas[ray]'") from None
+        with _logs_into(log_folder):
+            if ray.is_initialized():
+                yield
+                return
+            try:
+                with _loopback_nodes(address is None):
+                    _start() if address is None else _connect(address)
+                yield
+            finally:
+                ray.shutdown()
+
+
+def check_resources(needed: Resources) -> None:
+    """InputError unless a machine of the cluster, or one that it may start by itself, could run a trial."""
+    machines = node_resources()
+    if any(node.get("CPU", 0) >= needed.cpus and node.get("GPU", 0) >= needed.gpus for node in machines):
+        return
+    if (most := _most_after_scaling()) is not None and (
+        most.get("CPU", 0) >= needed.cpus and most.get("GPU", 0) >= needed.gpus
+    ):
+        return
+    largest = max(machines, key=lambda node: (node.get("GPU", 0), node.get("CPU", 0)), default={})
+    has = Resources(largest.get("CPU", 0), largest.get("GPU", 0))
+    raise InputError(f"a trial needs {needed}, but the largest machine has {has}; lower trials.cpus or trials.gpus")
+
+
+def node_resources() -> list[Mapping[str, float]]:
+    """What each living machine of the cluster has in total."""
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node["Alive"]]
+
+
+def _start() -> None:
+    import ray
+
+    ray.init(
+        # Without this, a cluster that somebody else has started on this machine would be taken.
+        address="local",
+        num_cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        include_dashboard=False,
+        # Trials exchange a few numbers.
+        object_store_memory=100 * 2**20,
+        log_to_driver=False,
+    )
+
+
+def _connect(address: str) -> None:
+    import ray
+    from ray.exceptions import AuthenticationError
+
+    if "RAY_AUTH_MODE" not in os.environ and _has_token():
+        os.environ["RAY_AUTH_MODE"] = "token"
+    try:
+        ray.init(address=address, log_to_driver=False)
+    except AuthenticationError as error:
+        raise InputError(
+            f"the cluster at {address} refuses this token; set RAY_AUTH_TOKEN_PATH to the cluster's"
+        ) from error
+    except (ConnectionError, RuntimeError, OSError, ValueError) as error:
+        raise InputError(f"no cluster can be reached at {address}: {in_one_line(error)}") from error
+
+
+def _check_address(address: str) -> None:
+    """Ray would try an address that nobody listens on for a long time."""
+    if address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not colon or not port.isdecimal():
+        raise InputError(
+            f"--address {address!r}: name HOST:PORT of a cluster that this machine belongs to, or auto; "
+            "from elsewhere, use nas submit"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--address {address}: nothing answers there ({error})") from None
+
+
+def _has_token() -> bool:
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").is_file()
+
+
+def _most_after_scaling() -> Mapping[str, float] | None:
+    """What a cluster that starts machines by itself may have at most; None if it does not, or does not say."""
+    import ray
+
+    try:
+        most: Mapping[str, float] | None = ray._private.state.state.get_max_resources_from_cluster_config()
+    except Exception:  # what is private may go
+        return None
+    return most
+
+
+@contextlib.contextmanager
+def _loopback_nodes(wanted: bool) -> Iterator[None]:
+    """Ray looks at its switch when it is imported, which may have been before."""
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = before and not wanted
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for Ray's processes; what the user has set stays."""
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _logs_into(folder: Path) -> Iterator[None]:
+    """Send the logs of Ray and Tune to a file."""
+    make_folder(folder)
+    logger = logging.getLogger("ray")
+    before = logger.handlers, logger.propagate, logger.level
+    handler = logging.FileHandler(folder / "ray.log", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = before[0], before[1]
+        logger.setLevel(before[2])
+        handler.close()
+
+
+def _count(amount: float, name: str) -> str:
+    return f"{amount:g} {name}{'' if amount == 1 else 's'}"

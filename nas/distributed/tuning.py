@@ -1,0 +1,169 @@
+"""Many trials through Ray Tune: in parallel, each from its own checkpoint, none of them twice.
+
+All state is in the run folder: checkpoints and outcomes in the trials' folders, Optuna's study beside them. Tune's own
+state is for the one call and thrown away; whoever goes on with a run asks the folder what is left to do.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from nas.distributed.run_storage import RunStorage
+from nas.distributed.session import Resources, check_resources, node_resources, ray_session
+from nas.distributed.study import Proposals
+from nas.distributed.worker import Job, SearchTrial, train
+from nas.errors import InputError
+from nas.experiment import Experiment, Outcome, RunFolder, Trial, TrialEvent, TrialResult, TrialsSettings, write_outcome
+from nas.strategies.trial import run_trial
+
+_Source = tuple[dict[str, Any], dict[str, Any]]
+"""Tune's search space, and what else it is told of where its trials come from."""
+
+
+def run_trials(
+    experiment: Experiment,
+    job: Job,
+    run: RunFolder,
+    planned: Sequence[Trial],
+    numbers: Sequence[int],
+    *,
+    address: str | None = None,
+    on_event: Callable[[TrialEvent], None] = lambda _: None,
+    search: SearchTrial = run_trial,
+) -> dict[int, Outcome]:
+    """Run trials to their outcomes, which are also written into their folders.
+
+    Args:
+        planned: all trials of the run, by number.
+        numbers: those that are to be run; the others are done.
+        address: of a running cluster; None starts one on this machine.
+        on_event: called for whatever happens.
+        search: what is done for one trial; importable on the workers.
+
+    Returns:
+        outcomes by number; those that the time limit stopped are not among them.
+
+    Raises:
+        InputError: Ray is missing, the cluster cannot be reached, or could never run a trial.
+    """
+    proposals = _proposals(experiment, run, planned)
+    storage = None if job.storage is None else RunStorage(*job.storage)
+    outcomes: dict[int, Outcome] = {}
+
+    def settle(trial: Trial, outcome: Outcome, written: bool) -> None:
+        folder = run.trial(trial.number)
+        if storage is not None:
+            storage.download_trial(trial.number, folder.path)
+        if not written:
+            folder.make()
+            write_outcome(folder.path, outcome)
+            if storage is not None:
+                storage.upload_trial(trial.number, folder.path)
+        if proposals is not None:
+            proposals.tell(trial.number, outcome)
+            if storage is not None:
+                storage.upload_run(run.path)
+        outcomes[trial.number] = outcome
+
+    with ray_session(address, run.path / "logs"), tempfile.TemporaryDirectory(prefix="nas-tune-") as scratch:
+        from nas.distributed.watching import Watcher
+
+        needed = _resources(experiment)
+        check_resources(needed)
+        _tune(
+            experiment.trials,
+            partial(train, job, search),
+            needed,
+            _source(planned, numbers, proposals),
+            scheduler=_scheduler(experiment),
+            watcher=Watcher(on_event, settle),
+            scratch=scratch,
+        )
+    return outcomes
+
+
+def _tune(
+    settings: TrialsSettings,
+    trainable: Callable[[Any], None],
+    needed: Resources,
+    source: _Source,
+    *,
+    scheduler: Any,
+    watcher: Any,
+    scratch: str,
+) -> None:
+    from ray import tune
+
+    space, where_from = source
+    tune.Tuner(
+        tune.with_resources(trainable, {"cpu": needed.cpus, "gpu": needed.gpus}),
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            **where_from,
+            scheduler=scheduler,
+            max_concurrent_trials=settings.concurrency,
+            time_budget_s=settings.time_limit,
+            # A new process imports torch for seconds, and trials leave nothing behind in one.
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.config["trial"]["number"]),
+        ),
+        run_config=tune.RunConfig(
+            name="trials",
+            storage_path=scratch,
+            failure_config=tune.FailureConfig(max_failures=settings.max_failures),
+            callbacks=[watcher],
+            verbose=0,
+        ),
+    ).fit()
+
+
+def _source(planned: Sequence[Trial], numbers: Sequence[int], proposals: Proposals | None) -> _Source:
+    """Where Tune gets its trials from: a list, or Optuna."""
+    from ray import tune
+
+    from nas.distributed.proposing import StudySearch
+
+    if proposals is None:
+        return {"trial": tune.grid_search([planned[number].to_dict() for number in numbers])}, {}
+    return {}, {"search_alg": StudySearch(proposals, numbers), "num_samples": len(numbers)}
+
+
+def _scheduler(experiment: Experiment) -> Any:
+    from ray.tune.schedulers import ASHAScheduler
+
+    if experiment.trials.scheduler is None:
+        return None
+    settings = experiment.search
+    return ASHAScheduler(
+        time_attr="epoch",
+        metric="score",
+        mode="max",
+        max_t=settings.epochs,
+        # Nothing can be compared before the warm-up is over.
+        grace_period=min(settings.warmup_epochs + 1, settings.epochs),
+    )
+
+
+def _resources(experiment: Experiment) -> Resources:
+    settings = experiment.trials
+    cpus = settings.cpus if settings.cpus is not None else float(experiment.num_threads or 1)
+    if settings.gpus is not None:
+        return Resources(cpus, settings.gpus)
+    if experiment.device == "auto":
+        return Resources(cpus, float(any(node.get("GPU", 0) >= 1 for node in node_resources())))
+    return Resources(cpus, float(experiment.device != "cpu"))
+
+
+def _proposals(experiment: Experiment, run: RunFolder, planned: Sequence[Trial]) -> Proposals | None:
+    """Optuna's study, if there is anything to propose, having been told of all trials that are done."""
+    if not experiment.trials.ranges:
+        return None
+    try:
+        proposals = Proposals(experiment, run.path, planned)
+    except ImportError:
+        raise InputError("search ranges need Optuna: pip install 'branched-nas[ray]'") from None
+    for folder in run.trials:
+        if isinstance(outcome := folder.outcome, TrialResult):
+            proposals.tell(folder.number, outcome)
+    return proposals

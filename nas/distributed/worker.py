@@ -1,0 +1,141 @@
+"""What happens on a worker: the recipe is imported there, and one trial is run in its folder."""
+
+import contextlib
+import socket
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.distributed.run_storage import RunStorage
+from nas.errors import InputError
+from nas.experiment import (
+    Experiment,
+    Outcome,
+    RunFolder,
+    Trial,
+    TrialFailure,
+    TrialResult,
+    describe_failure,
+    load_recipe,
+    recipe_hash,
+    resolve_device,
+    use_threads,
+    write_outcome,
+)
+from nas.experiment.outcome import Cause
+from nas.strategies.trial import OnEpoch
+
+SearchTrial = Callable[[Experiment, Trial, RunFolder, torch.device, OnEpoch], TrialResult]
+"""`nas.strategies.trial.run_trial`, or a stand-in for it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker is told of a run, as plain data.
+
+    Args:
+        recipe: its full path on the machine of the driver.
+        relative: the same below the driver's working folder, which Ray brings to the workers of a submitted job.
+        sha256: of the recipe's text, so that no machine works on another version.
+        run: the run folder, as the driver sees it.
+        storage: a URI, and the name of the run below it; None where all machines see the run folder.
+    """
+
+    recipe: str
+    relative: str | None
+    sha256: str
+    overrides: Mapping[str, Any]
+    run: str
+    num_threads: int
+    storage: tuple[str, str] | None = None
+
+
+def train(job: Job, search: SearchTrial, config: Mapping[str, Any]) -> None:
+    """The trainable: runs a trial from its last checkpoint, reports every epoch to Tune, and at the end the outcome.
+
+    A failure that would happen again on any machine is an outcome; others are raised, so that Tune tries again.
+    """
+    from ray import tune
+
+    trial = Trial(**config["trial"])
+    with _trial_folder(job, trial) as (run, save):
+        folder = run.trial(trial.number)
+        outcome: Outcome
+        with _output_into(folder.path / "output.txt"):
+
+            def on_epoch(record: dict[str, Any]) -> None:
+                save()
+                tune.report({"record": record, "epoch": record["epoch"] + 1, **_score(record)})
+
+            try:
+                experiment = trial.experiment(_load(job))
+                use_threads(job.num_threads)
+                done = folder.checkpoints.epochs()
+                tune.report({"num_epochs": experiment.search.epochs, "epochs_done": done[0] if done else 0})
+                outcome = search(experiment, trial, run, resolve_device(experiment.device), on_epoch)
+            except Exception as error:
+                traceback.print_exc()
+                cause, reason = describe_failure(error)
+                if cause not in ("input", "work"):
+                    raise TrialFailed(cause, reason) from error
+                outcome = TrialFailure(cause=cause, reason=reason)
+                write_outcome(folder.path, outcome)
+            finally:
+                save()
+    tune.report({"outcome": outcome.model_dump()})
+
+
+class TrialFailed(RuntimeError):
+    """A failure that another attempt may not have; it travels to the driver, so it holds text alone."""
+
+    def __init__(self, cause: Cause, reason: str) -> None:
+        super().__init__(cause, reason)
+        self.cause: Cause = cause
+        self.reason = reason
+
+
+def _load(job: Job) -> Experiment:
+    """The run's experiment, from the recipe as this machine has it."""
+    here = [Path(path) for path in (job.relative, job.recipe) if path is not None]
+    found = [path for path in here if path.is_file()]
+    if not found:
+        raise InputError(f"{job.recipe}: not on the worker {socket.gethostname()}; use a shared disk, or `nas submit`")
+    same = [path for path in found if recipe_hash(path) == job.sha256]
+    if not same:
+        raise InputError(f"{found[0]}: another recipe on the worker {socket.gethostname()} than on the driver")
+    return load_recipe(same[0], job.overrides)
+
+
+@contextlib.contextmanager
+def _trial_folder(job: Job, trial: Trial) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
+    """The run folder as this machine has it, and a function that brings the trial's files to where they are kept."""
+    if job.storage is None:
+        run = RunFolder(Path(job.run))
+        run.trial(trial.number).make()
+        yield run, lambda: None
+        return
+    storage = RunStorage(*job.storage)
+    with tempfile.TemporaryDirectory(prefix="nas-trial-") as scratch:
+        run = RunFolder(Path(scratch))
+        folder = run.trial(trial.number)
+        storage.download_trial(trial.number, folder.path)
+        folder.make()
+        yield run, lambda: storage.upload_trial(trial.number, folder.path)
+
+
+@contextlib.contextmanager
+def _output_into(path: Path) -> Iterator[None]:
+    """Append what is printed, by the recipe or a library, to a file of the trial."""
+    with path.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        yield
+
+
+def _score(record: Mapping[str, Any]) -> dict[str, float]:
+    """What a scheduler compares trials by; there is none in the warm-up."""
+    losses = record.get("architecture")
+    return {"score": -losses["total"]} if losses else {}
