@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from nas.commands.compare import compare as compare
     from nas.commands.data import data_sheet as data_sheet
     from nas.commands.evaluate import evaluate as evaluate
+    from nas.commands.export import export as export
+    from nas.commands.predict import predict as predict
     from nas.commands.profile import profile as profile
     from nas.commands.retrain import retrain as retrain
     from nas.commands.search import search as search
     from nas.commands.show import show as show
+    from nas.deploy import load_bundle as load_bundle
+    from nas.deploy import open_model as open_model
+    from nas.distributed.jobs import fetch as fetch
+    from nas.distributed.jobs import jobs as jobs
+    from nas.distributed.jobs import logs as logs
+    from nas.distributed.jobs import stop as stop
+    from nas.distributed.jobs import submit as submit
     from nas.errors import InputError as InputError
     from nas.errors import WorkFailed as WorkFailed
     from nas.experiment import CompareSettings as CompareSettings
@@ -31,7 +40,20 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "nas.bilevel": ("SearchSettings", "bmtas"),
-    "nas.commands": ("check", "compare", "data_sheet", "evaluate", "profile", "retrain", "search", "show"),
+    "nas.commands": (
+        "check",
+        "compare",
+        "data_sheet",
+        "evaluate",
+        "export",
+        "predict",
+        "profile",
+        "retrain",
+        "search",
+        "show",
+    ),
+    "nas.distributed.jobs": ("fetch", "jobs", "logs", "stop", "submit"),
+    "nas.deploy": ("load_bundle", "open_model"),
     "nas.errors": ("InputError", "WorkFailed"),
     "nas.experiment": ("CompareSettings", "Experiment", "RunFolder", "lazy"),
     "nas.network": ("BranchedNetwork",),

@@ -11,8 +11,12 @@ from collections.abc import Sequence
 
 import typer
 
+import nas.cli.deploy  # noqa: F401, which adds its commands
 from nas.cli.app import app
+from nas.cli.jobs import jobs_app
 from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
+
+app.add_typer(jobs_app)
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -8,7 +8,9 @@ from nas.commands.compare import compare
 from nas.commands.comparison import Comparison
 from nas.commands.data import data_sheet
 from nas.commands.evaluate import evaluate
+from nas.commands.export import export
 from nas.commands.opening import open_run
+from nas.commands.predict import predict
 from nas.commands.profile import profile
 from nas.commands.retrain import retrain
 from nas.commands.search import search
@@ -20,7 +22,9 @@ __all__ = [
     "compare",
     "data_sheet",
     "evaluate",
+    "export",
     "open_run",
+    "predict",
     "profile",
     "retrain",
     "search",

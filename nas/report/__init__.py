@@ -9,12 +9,14 @@
 
 - `draw_tree`, `draw_front`: matplotlib figures, made without pyplot and without any global state;
 - `sample_sheet`: samples of a data set with their labels;
+- `draw_prediction`, `answer_pixels`: what an exported network says of a picture;
 - `save_tree` (png, svg, pdf, dot, graphml), `save_figure` (png, svg, pdf): written whole or not at all, and the
   same bytes for the same tree.
 
 Only what draws needs matplotlib (``pip install 'branched-nas[plot]'``), and says so where it is missing.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from nas.report.save import save_figure, save_tree
@@ -22,25 +24,32 @@ from nas.report.save import save_figure, save_tree
 if TYPE_CHECKING:
     from nas.report.front import draw_front
     from nas.report.picture import draw_tree
+    from nas.report.prediction import answer_pixels, draw_prediction
     from nas.report.sheet import sample_sheet
 
-__all__ = ["draw_front", "draw_tree", "sample_sheet", "save_figure", "save_tree"]
+__all__ = [
+    "answer_pixels",
+    "draw_front",
+    "draw_prediction",
+    "draw_tree",
+    "sample_sheet",
+    "save_figure",
+    "save_tree",
+]
+
+_HOMES = {
+    "answer_pixels": "nas.report.prediction",
+    "draw_front": "nas.report.front",
+    "draw_prediction": "nas.report.prediction",
+    "draw_tree": "nas.report.picture",
+    "sample_sheet": "nas.report.sheet",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import what draws when it is asked for, because graphs are written without matplotlib, too."""
-    if name not in ("draw_front", "draw_tree", "sample_sheet"):
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import nas.report.canvas  # noqa: F401, first, because it says what to install if matplotlib is missing
 
-    if name == "draw_tree":
-        from nas.report.picture import draw_tree
-
-        return draw_tree
-    if name == "sample_sheet":
-        from nas.report.sheet import sample_sheet
-
-        return sample_sheet
-    from nas.report.front import draw_front
-
-    return draw_front
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,240 @@
+"""`nas export`: a trained network as a bundle, an ONNX model or a `torch.export` program, verified."""
+
+import logging
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from nas.checkpoint import load_tensors
+from nas.commands.evaluate import best_checkpoint
+from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.deploy import (
+    PICTURE,
+    BackboneRecord,
+    Description,
+    ExportableNetwork,
+    ExportFormat,
+    InputRecord,
+    Measurement,
+    Samples,
+    TaskRecord,
+    as_bytes,
+    deviations,
+    draw_samples,
+    export_graph,
+    load_bundle,
+    model_card,
+    verification,
+    write_bundle,
+)
+from nas.errors import InputError
+from nas.experiment import TrainedNetwork, build_backbone, build_network, measure
+from nas.files import make_folder, write_bytes_atomically, write_json_atomically
+from nas.network import BranchedNetwork, sub_network
+from nas.tasks import Task
+from nas.training import load_network
+from nas.tree import CostTable, read_tree
+
+_LOGGER = logging.getLogger(__name__)
+
+NUM_SAMPLES = 8
+"""Samples that an export is compared on."""
+_PACKAGES = ("branched-nas", "torch", "safetensors", "onnx", "onnxscript", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where an exported network lies, and what it says of itself."""
+
+    path: Path
+    description: Description
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"path": str(self.path), **self.description.model_dump()}
+
+
+def export(
+    run: str | Path,
+    *,
+    format: ExportFormat,
+    tree: str | Path | None = None,
+    tasks: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    preprocess: bool = False,
+    postprocess: bool = False,
+    changes: Mapping[str, Any] | None = None,
+    recipe: Recipe | None = None,
+    allow_changed: bool = False,
+) -> Exported:
+    """Export a retrained network of a run, and compare what was written with it on samples of the test split.
+
+    Args:
+        run: the run folder.
+        format: "bundle" (a folder; weights, tree, card), "onnx" or "pt2".
+        tree: id or file; the only retrained tree if left out, or else the front's best.
+        tasks: export only the sub-tree that these need, in this order; all of the tree's if left out.
+        out: the file, or a bundle's folder, new or empty; in the run's ``exports/`` if left out.
+        checkpoint: of a training; the best epoch of the tree's training if left out.
+        preprocess: let the graph make inputs of bytes, as the data source's ``pixel_scale`` says. Not for bundles.
+        postprocess: let the graph give answers (`nas.deploy.answers`) instead of logits. Not for bundles.
+
+    Raises:
+        InputError: nothing trained, no such task, or the network cannot be exported in this format.
+        WorkFailed: what was written gives other outputs than the network; it is not kept.
+    """
+    if format not in get_args(ExportFormat):
+        raise InputError(f"there is no format {format!r}; formats are {', '.join(get_args(ExportFormat))}")
+    if format == "bundle" and (preprocess or postprocess):
+        raise InputError("a bundle holds no graph to put pre- or post-processing into; export onnx or pt2")
+    opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
+    trained = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
+    network, kept = _network(opened, trained, tree if checkpoint is not None else None, tasks)
+    path = _destination(opened, out, format, network.tree.id, tasks)
+    samples = draw_samples(opened.experiment, NUM_SAMPLES)
+    if samples.origin.startswith("random"):
+        _LOGGER.warning("compared on %s", samples.origin)
+    if preprocess and samples.pixels is None:
+        raise InputError(
+            f"--preprocess: data {opened.experiment.data.name} do not say how pixels become inputs; "
+            "give the data source a pixel_scale (nas.data.PixelScale)"
+        )
+    table = measure(opened.experiment).table
+    described = _describe(network, kept, samples, format, table, trained if checkpoint is None else None)
+    if format == "bundle":
+        described = _write_bundle(opened, network, described, samples, table, path)
+    else:
+        module = ExportableNetwork(
+            network, described.tasks, pixels=samples.pixels if preprocess else None, give_answers=postprocess
+        )
+        described = described.model_copy(
+            update={
+                "answers": postprocess,
+                "input": described.input.model_copy(update={"takes_pixels": preprocess}),
+            }
+        )
+        inputs = as_bytes(samples.inputs, samples.pixels) if preprocess and samples.pixels else samples.inputs
+        data, described = export_graph(module, inputs, samples.origin, described)
+        make_folder(path.parent)
+        write_bytes_atomically(path, data)
+    exports = opened.folder.path / "exports"
+    make_folder(exports)
+    write_json_atomically(exports / f"{path.name}.json", described.model_dump(mode="json"))
+    counted = described.verified and described.verified.macs
+    if counted and counted != described.cost.get("macs"):
+        _LOGGER.warning("the graph has %d MACs, the cost table says %s", counted, described.cost.get("macs"))
+    return Exported(path, described)
+
+
+def _network(
+    opened: OpenRun, checkpoint: Path, named: str | Path | None, tasks: Sequence[str] | None
+) -> tuple[BranchedNetwork, list[Task]]:
+    """The trained network, on the CPU, of all its tasks or those named; and these tasks in the order of its outputs."""
+    beside = checkpoint.parent.parent / "tree.json"
+    if named is None and not beside.is_file():
+        raise InputError(f"{checkpoint}: no tree.json beside its folder; name the tree with --tree")
+    tree = read_tree(beside) if named is None else opened.folder.find_tree(str(named))
+    network = build_network(opened.experiment, tree, opened.experiment.seed)
+    load_network(network, load_tensors(checkpoint), str(checkpoint))
+    by_name = {task.name: task for task in opened.experiment.tasks}
+    if unknown := [name for name in tasks or () if name not in tree.tasks]:
+        raise InputError(f"--tasks {', '.join(unknown)}: tree {tree.id} has the tasks {', '.join(tree.tasks)}")
+    kept = [by_name[name] for name in (tree.tasks if tasks is None else tasks)]
+    return (network if tasks is None else sub_network(network, kept)).eval(), kept
+
+
+def _destination(
+    opened: OpenRun, out: str | Path | None, format: ExportFormat, tree_id: str, tasks: Sequence[str] | None
+) -> Path:
+    if out is None:
+        path = opened.folder.path / "exports" / f"{'-'.join([tree_id, *(tasks or ())])}.{format}"
+    else:
+        path = Path(out)
+    if format != "bundle":
+        if path.suffix != f".{format}":
+            raise InputError(f"--out {path}: a file in format {format} is called *.{format}")
+        if path.is_dir():
+            raise InputError(f"--out {path}: is a folder; name a file")
+    elif path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path}: is there already; name a new or empty folder with --out")
+    return path
+
+
+@torch.no_grad()
+def _describe(
+    network: BranchedNetwork,
+    tasks: Sequence[Task],
+    samples: Samples,
+    format: ExportFormat,
+    table: CostTable,
+    best: Path | None,
+) -> Description:
+    outputs = network(samples.inputs[:1])
+    measured = None
+    if best is not None:
+        # What was measured is the best epoch, which a checkpoint that is named need not be.
+        test = TrainedNetwork.read(best.parent.parent / "result.json").test
+        measured = Measurement(split="test", metrics={task.name: test[task.name] for task in tasks})
+    return Description(
+        format=format,
+        tasks=tuple(TaskRecord.of(task, tuple(outputs[task.name].shape[1:])) for task in tasks),
+        tree=network.tree.with_cost(table).to_dict(),
+        input=InputRecord(
+            shape=tuple(samples.inputs.shape[1:]),
+            pixels=samples.pixels,
+            range=(samples.inputs.min().item(), samples.inputs.max().item()),
+        ),
+        cost=table.tree_cost(network.tree),
+        measured=measured,
+        versions={"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+    )
+
+
+def _write_bundle(
+    opened: OpenRun,
+    network: BranchedNetwork,
+    described: Description,
+    samples: Samples,
+    table: CostTable,
+    folder: Path,
+) -> Description:
+    backbone = build_backbone(opened.experiment)
+    make_folder(folder)
+    drawn = _draw(described, table, folder / PICTURE)
+    loads = bool(BackboneRecord.of(backbone).args)
+    title = f"{', '.join(described.names)} ({described.branch_tree.id})"
+    card = model_card(described, title, picture=PICTURE if drawn else None, loads=loads)
+    write_bundle(folder, network, backbone, described, card)
+    loaded = load_bundle(folder, backbone=None if loads else backbone)
+    with torch.no_grad():
+        expected = network(samples.inputs)
+    found = deviations(described.tasks, expected, loaded(samples.inputs), are_answers=False)
+    assert all(deviation.acceptable for deviation in found.values()), found
+    verified = verification(found, len(samples.inputs), samples.origin)
+    described = described.model_copy(update={"verified": verified})
+    write_bundle(folder, network, backbone, described, card)
+    return described
+
+
+def _draw(described: Description, table: CostTable, path: Path) -> bool:
+    """Draw the tree; without matplotlib say so and leave it out."""
+    from nas.report import save_tree
+
+    try:
+        save_tree(described.branch_tree, path, table)
+    except ImportError:
+        _LOGGER.warning("no picture drawn: matplotlib is not installed (pip install 'branched-nas[plot]')")
+        return False
+    return True
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,52 @@
+"""Exported networks: a bundle, ONNX or a `torch.export` program, each verified, and each safe to open.
+
+    retrained checkpoint -> BranchedNetwork -> sub_network of some tasks -> ExportableNetwork (pre-, post-processing)
+        -> export_graph (.onnx, .pt2: written, run, compared)  |  write_bundle (safetensors, JSON, a card)
+
+All say the same of themselves (`Description`), and `open_model` makes the same kind of callable of them. Other people's
+files are data: a bundle is never unpickled and imports nothing it names, a .pt2 is inspected before torch
+reads it (`nas.deploy.pt2_archive`), an .onnx may not name other files.
+
+Only what writes or runs ONNX needs onnx, onnxscript and onnxruntime (``pip install 'branched-nas[export]'``), and
+says so where they are missing.
+"""
+
+from nas.deploy.backbone_record import BackboneRecord
+from nas.deploy.bundle import PICTURE, Bundle, load_bundle, write_bundle
+from nas.deploy.card import model_card
+from nas.deploy.comparison import TOLERANCE, Deviation, deviations
+from nas.deploy.description import Description, ExportFormat, InputRecord, Measurement, Pixels, TaskRecord
+from nas.deploy.exportable import ExportableNetwork
+from nas.deploy.graph_export import export_graph, verification
+from nas.deploy.model import ExportedModel, open_model
+from nas.deploy.output_kind import OutputKind, answers, output_kind
+from nas.deploy.samples import Samples, as_bytes, draw_samples
+
+__all__ = [
+    "PICTURE",
+    "TOLERANCE",
+    "BackboneRecord",
+    "Bundle",
+    "Description",
+    "Deviation",
+    "ExportFormat",
+    "ExportableNetwork",
+    "ExportedModel",
+    "InputRecord",
+    "Measurement",
+    "OutputKind",
+    "Pixels",
+    "Samples",
+    "TaskRecord",
+    "answers",
+    "as_bytes",
+    "deviations",
+    "draw_samples",
+    "export_graph",
+    "load_bundle",
+    "model_card",
+    "open_model",
+    "output_kind",
+    "verification",
+    "write_bundle",
+]

@@ -1,0 +1,69 @@
+"""A backbone as plain data, and back again without importing anything that the data name."""
+
+import dataclasses
+import importlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from nas.backbone import Backbone
+from nas.errors import InputError
+from nas.experiment import describe, explain
+from nas.experiment.lazy import qualified_name
+
+PACKAGE = "search_spaces"
+"""The one package, installed with the project, whose backbones can be made again."""
+_WEIGHTS = "weights"
+"""The argument that names a file to start from; an exported network has its own."""
+
+
+class BackboneRecord(BaseModel):
+    """``{type, args}``, with every argument, defaults too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    type: str
+    args: dict[str, Any]
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> "BackboneRecord":
+        """Of a backbone of `PACKAGE` all that it takes to make it again; of any other its type only."""
+        name = qualified_name(backbone)
+        if name not in _known():
+            return cls(type=name, args={})
+        args = {field.name: getattr(backbone, field.name) for field in dataclasses.fields(_known()[name])}
+        return cls(type=name, args={key: describe(value) for key, value in args.items() if key != _WEIGHTS})
+
+    def build(self) -> Backbone:
+        """The backbone; no weights are allocated yet.
+
+        Raises:
+            InputError: the type is none of `PACKAGE`'s backbones, or does not take these arguments.
+        """
+        known = _known()
+        if self.type not in known:
+            raise InputError(
+                f"its backbone {self.type[:100]} is none of {PACKAGE}'s ({', '.join(known)}), and nothing that a file "
+                "names is imported; build it yourself and pass it: load_bundle(path, backbone=...)"
+            )
+        fields = {field.name for field in dataclasses.fields(known[self.type])} - {_WEIGHTS}
+        if set(self.args) != fields:
+            raise InputError(f"{self.type} takes {', '.join(sorted(fields))}; found {', '.join(sorted(self.args))}")
+        try:
+            backbone: Backbone = TypeAdapter(known[self.type]).validate_json(json.dumps(self.args))
+        except ValidationError as error:
+            raise InputError(f"{self.type}: {explain(error)}") from error
+        return backbone
+
+
+def _known() -> Mapping[str, Any]:
+    """The backbones of `PACKAGE` that are described by their arguments alone, by full name."""
+    try:
+        package = importlib.import_module(PACKAGE)
+    except ImportError:
+        return {}
+    found = (getattr(package, name) for name in package.__all__)
+    classes = (value for value in found if isinstance(value, type) and dataclasses.is_dataclass(value))
+    return {qualified_name(value): value for value in classes}

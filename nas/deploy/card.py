@@ -1,0 +1,101 @@
+"""The model card: what a person should know of a network before using it."""
+
+from collections.abc import Sequence
+
+from nas.deploy.description import Description, TaskRecord
+from nas.tree import format_quantity, render_text
+
+_KINDS = {
+    "classes": "one class of {n}",
+    "binary": "yes or no, {n} at a time",
+    "directions": "unit vectors",
+    "depth": "depth",
+    "values": "numbers",
+}
+_MOST_LABELS = 40
+
+
+def model_card(description: Description, title: str, *, picture: str | None, loads: bool) -> str:
+    """Markdown: tasks, tree, cost, metrics, input, how to load it, limits.
+
+    Args:
+        picture: name of the tree's picture beside the card, if there is one.
+        loads: whether the backbone is made again from the bundle alone.
+    """
+    parts = [
+        f"# {title}\n\nA branched network for {_list(description.names)}: the tasks share the first blocks and part "
+        "where the tree below says.",
+        "## Tasks\n\n" + _table(("task", "output", "shape of one sample"), [_task(task) for task in description.tasks]),
+        *(_labels(task) for task in description.tasks if task.labels),
+        _tree(description, picture),
+    ]
+    if description.measured:
+        rows = [
+            (name, ", ".join(f"{metric} {value:.4g}" for metric, value in values.items()))
+            for name, values in description.measured.metrics.items()
+            if name in description.names
+        ]
+        parts.append(
+            f"## Measured\n\nOn the {description.measured.split} split:\n\n" + _table(("task", "metrics"), rows)
+        )
+    parts += [_input(description), _use(description, loads=loads), _made_with(description)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _task(task: TaskRecord) -> tuple[str, str, str]:
+    return task.name, _KINDS[task.kind].format(n=task.num_outputs), " x ".join(map(str, task.shape))
+
+
+def _labels(task: TaskRecord) -> str:
+    assert task.labels
+    shown = ", ".join(f"{i} {_plain(label)}" for i, label in enumerate(task.labels[:_MOST_LABELS]))
+    more = f", and {len(task.labels) - _MOST_LABELS} more (bundle.json)" if len(task.labels) > _MOST_LABELS else ""
+    return f"Classes of {task.name}: {shown}{more}."
+
+
+def _tree(description: Description, picture: str | None) -> str:
+    cost = ", ".join(format_quantity(amount, resource) for resource, amount in description.cost.items())
+    drawn = f"![The tree]({picture})\n\n" if picture else ""
+    return f"## Tree\n\n{drawn}```text\n{render_text(description.branch_tree)}\n```\n\nCost of one sample: {cost}."
+
+
+def _input(description: Description) -> str:
+    given = description.input
+    lines = [f"float32, batch x {' x '.join(map(str, given.shape))}."]
+    if given.pixels:
+        mean, std = (
+            ", ".join(f"{number:.6g}" for number in numbers) for numbers in (given.pixels.mean, given.pixels.std)
+        )
+        lines.append(f"Pictures: `(bytes / 255 - mean) / std` per channel, mean {mean}, std {std}.")
+    if given.range:
+        lines.append(f"The samples it was verified on lie in [{given.range[0]:.4g}, {given.range[1]:.4g}].")
+    return "## Input\n\n" + " ".join(lines)
+
+
+def _use(description: Description, *, loads: bool) -> str:
+    argument = "" if loads else ", backbone=MyBackbone(...)"
+    own = "" if loads else " Its backbone is not one of `search_spaces`, so pass yours."
+    return (
+        f'## Use\n\n```python\nimport nas\n\nbundle = nas.load_bundle("."{argument})\n'
+        f"outputs = bundle(inputs)  # by task: {', '.join(description.names)}\n```\n\n"
+        f"Nothing is unpickled, and nothing that the files name is imported.{own} Outputs are logits, vectors and "
+        "numbers as the heads give them; `nas predict` makes classes, probabilities and pictures of them."
+    )
+
+
+def _made_with(description: Description) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in description.versions.items() if version)
+    return f"## Made with\n\n{versions}."
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() and c not in "|<>`" else " " for c in text)
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,68 @@
+"""How far an exported network's outputs are from those of the network it was made of."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nas.deploy.description import TaskRecord
+from nas.deploy.output_kind import answers
+
+TOLERANCE = 1e-4
+"""Largest deviation of an output, relative to the task's largest output. Another order of float32 sums (eps 6e-8) costs
+1e-6 to 1e-5 through fifty layers; a wrong operator, constant or weight more than 1e-2."""
+
+
+class Deviation(NamedTuple):
+    """A task's largest absolute difference, and the largest absolute output it is to be seen against."""
+
+    difference: float
+    scale: float
+
+    @property
+    def acceptable(self) -> bool:
+        return self.difference <= TOLERANCE * self.scale
+
+    def joined(self, other: "Deviation") -> "Deviation":
+        return Deviation(max(self.difference, other.difference), max(self.scale, other.scale))
+
+
+def deviations(
+    tasks: Sequence[TaskRecord], expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, are_answers: bool
+) -> dict[str, Deviation]:
+    """Every task's deviation, in the unit of the network's own outputs.
+
+    Answers are compared so that they count as much as what they are made from is off: a class by how far
+    its output stays behind the largest one (two classes may tie), a direction by the length of its vector (one of no
+    length has no direction); probabilities directly, as they change by no more than outputs do.
+
+    Args:
+        expected: what the network gives.
+        found: what the exported one gives: the same, or answers.
+
+    Returns:
+        by task; a difference is infinite where shapes differ or something is no number.
+    """
+    return {
+        task.name: _deviation(task, expected[task.name], found[task.name], are_answers=are_answers) for task in tasks
+    }
+
+
+def _deviation(task: TaskRecord, expected: Tensor, found: Tensor, *, are_answers: bool) -> Deviation:
+    scale = expected.abs().max().item()
+    if are_answers:
+        if found.shape != (wanted := answers(task.kind, expected)).shape or found.dtype != wanted.dtype:
+            return Deviation(float("inf"), scale)
+        if task.kind == "classes" and expected.ndim > 2:
+            if found.min() < 0 or found.max() >= expected.shape[1]:
+                return Deviation(float("inf"), scale)
+            found, expected = expected.gather(1, found[:, None]), expected.amax(1, keepdim=True)
+        elif task.kind == "directions":
+            found = found * expected.norm(dim=1, keepdim=True)
+        elif task.kind in ("classes", "binary"):
+            expected = wanted
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return Deviation(float("inf"), scale)
+    difference = (found - expected).abs().max()
+    return Deviation(difference.item() if torch.isfinite(difference) else float("inf"), scale)

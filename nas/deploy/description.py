@@ -1,0 +1,193 @@
+"""What travels inside every exported network: enough to feed it and to understand its outputs, as plain data."""
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from nas.data import PixelScale
+from nas.deploy.output_kind import OutputKind, output_kind
+from nas.errors import InputError
+from nas.experiment import explain
+from nas.tasks import LOSSES, METRICS, Task
+from nas.training import Measured
+from nas.tree import BranchTree
+
+ExportFormat = Literal["bundle", "onnx", "pt2"]
+KEY = "branched_nas"
+"""The name under which ONNX's metadata and a .pt2's extra files hold the description."""
+_MOST_TASKS = 1024
+_MOST_NUMBERS = 8
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class TaskRecord(_Record):
+    """A task as far as its outputs go: ``shape`` is that of one sample's at the input's own shape."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)
+    num_outputs: PositiveInt
+    kind: OutputKind
+    shape: tuple[PositiveInt, ...] = Field(max_length=_MOST_NUMBERS)
+    labels: tuple[str, ...] | None = None
+    loss: str | None = None
+    metrics: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, task: Task, shape: tuple[int, ...]) -> "TaskRecord":
+        return cls(
+            name=task.name,
+            num_outputs=task.num_outputs,
+            kind=output_kind(task),
+            shape=shape,
+            labels=task.labels,
+            loss=task.loss if isinstance(task.loss, str) else None,
+            metrics=tuple(metric for metric in task.metrics if isinstance(metric, str)),
+        )
+
+    @model_validator(mode="after")
+    def _one_label_per_output(self) -> "TaskRecord":
+        if self.labels is not None and len(self.labels) != self.num_outputs:
+            raise ValueError(f"{len(self.labels)} labels for {self.num_outputs} outputs")
+        return self
+
+    def task(self) -> Task:
+        """The task; a loss or metric that was a function of the recipe says so when it is called."""
+        loss = self.loss if self.loss in LOSSES else _left_behind(f"the loss of {self.name}")
+        metrics = [metric for metric in self.metrics if metric in METRICS]
+        return Task(
+            name=self.name,
+            num_outputs=self.num_outputs,
+            loss=loss,
+            metrics=tuple(metrics) or (_left_behind(f"the metric of {self.name}"),),
+            labels=self.labels,
+        )
+
+
+class Pixels(_Record):
+    """``(bytes / 255 - mean) / std`` per channel (`nas.data.PixelScale`)."""
+
+    mean: tuple[float, ...] = Field(max_length=_MOST_TASKS)
+    std: tuple[PositiveFloat, ...] = Field(max_length=_MOST_TASKS)
+
+    @classmethod
+    def of(cls, scale: PixelScale | None) -> "Pixels | None":
+        return None if scale is None else cls(mean=scale.mean, std=scale.std)
+
+    @model_validator(mode="after")
+    def _one_each(self) -> "Pixels":
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} standard deviations")
+        return self
+
+
+class InputRecord(_Record):
+    """What a network takes.
+
+    Args:
+        shape: of one sample.
+        dynamic_size: whether height and width may be others.
+        pixels: how pictures become inputs, if they do.
+        takes_pixels: whether the network itself makes inputs of bytes, uint8 in 0 to 255.
+        range: least and largest value among the samples it was verified on.
+    """
+
+    shape: tuple[PositiveInt, ...] = Field(min_length=1, max_length=_MOST_NUMBERS)
+    dynamic_size: bool = False
+    pixels: Pixels | None = None
+    takes_pixels: bool = False
+    range: tuple[float, float] | None = None
+
+
+class Verification(_Record):
+    """How an exported network was compared with the one it was made of.
+
+    Args:
+        samples: how many, and of what.
+        deviation: by task, the largest absolute difference of an output.
+        scale: by task, the largest absolute output.
+        macs: multiply-adds of one sample, counted on the exported graph, if it has one that is counted.
+    """
+
+    num_samples: PositiveInt
+    samples: str
+    deviation: dict[str, float]
+    scale: dict[str, float]
+    macs: int | None = None
+
+    @property
+    def worst(self) -> tuple[str, float]:
+        """The task with the largest deviation relative to its scale, and that."""
+        relative = {task: self.deviation[task] / (self.scale[task] or 1.0) for task in self.deviation}
+        return max(relative.items(), key=lambda item: item[1])
+
+
+class Measurement(_Record):
+    """What the network's training measured: by task, its loss and metrics on a split."""
+
+    split: str
+    metrics: Measured
+
+
+class Description(_Record):
+    """All that an exported network says of itself.
+
+    Args:
+        format: what it lies in.
+        tasks: in the order of its outputs.
+        tree: as in a tree file.
+        input: what it takes.
+        answers: whether outputs are answers (`nas.deploy.output_kind.answers`), or what the heads give.
+        cost: of one sample at the input's shape, as predicted from the parts.
+        measured: with which metrics, if it was trained.
+        verified: how far it is from the network it was made of.
+        versions: of Python and of the packages that made it.
+    """
+
+    schema_version: Literal[1] = 1
+    format: ExportFormat
+    tasks: tuple[TaskRecord, ...] = Field(min_length=1, max_length=_MOST_TASKS)
+    tree: dict[str, Any]
+    input: InputRecord
+    answers: bool = False
+    cost: dict[str, int | float] = {}
+    measured: Measurement | None = None
+    verified: Verification | None = None
+    versions: dict[str, str | None] = {}
+
+    @model_validator(mode="after")
+    def _tree_of_the_tasks(self) -> "Description":
+        names = [task.name for task in self.tasks]
+        if sorted(names) != sorted(self.branch_tree.tasks):
+            raise ValueError(f"the tasks {', '.join(names)} are not the tree's, {', '.join(self.branch_tree.tasks)}")
+        return self
+
+    @property
+    def branch_tree(self) -> BranchTree:
+        return BranchTree.from_dict(self.tree)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(task.name for task in self.tasks)
+
+    def to_json(self) -> str:
+        return json.dumps(self.model_dump(), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> "Description":
+        """The inverse of `to_json`; InputError, naming where it was, for anything else."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise InputError(f"{where}: not the description of an exported network ({explain(error)})") from error
+        except RecursionError:
+            raise InputError(f"{where}: its description is nested too deeply") from None
+
+
+def _left_behind(what: str) -> Any:
+    def call(*_: Any) -> Any:
+        raise InputError(f"{what} was a function of the recipe, and an exported network holds no code")
+
+    return call

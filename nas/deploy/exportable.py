@@ -1,0 +1,55 @@
+"""The module that is exported: a network, between what may be done before it and after it inside the graph."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nas.deploy.description import Pixels, TaskRecord
+from nas.deploy.output_kind import answers
+from nas.network import BranchedNetwork
+
+
+class ExportableNetwork(nn.Module):
+    """inputs -> one output per task, in the tasks' order.
+
+    Args:
+        network: of these tasks; it is set to evaluation mode.
+        tasks: in the order of the outputs.
+        pixels: where given, the inputs are bytes, uint8 [B, C, H, W], and the graph scales them.
+        give_answers: whether outputs are `answers` instead of what the heads give.
+    """
+
+    mean_C11: Tensor
+    std_C11: Tensor
+
+    def __init__(
+        self,
+        network: BranchedNetwork,
+        tasks: Sequence[TaskRecord],
+        *,
+        pixels: Pixels | None = None,
+        give_answers: bool = False,
+    ) -> None:
+        super().__init__()
+        self.network = network.eval()
+        self.tasks = tuple(tasks)
+        self.give_answers = give_answers
+        self.takes_pixels = pixels is not None
+        if pixels is not None:
+            self.register_buffer("mean_C11", torch.tensor(pixels.mean)[:, None, None])
+            self.register_buffer("std_C11", torch.tensor(pixels.std)[:, None, None])
+        self.eval()
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.outputs(inputs)
+        if not self.give_answers:
+            return tuple(outputs.values())
+        return tuple(answers(task.kind, outputs[task.name]) for task in self.tasks)
+
+    def outputs(self, inputs: Tensor) -> dict[str, Tensor]:
+        """By task what its head gives, never answers."""
+        if self.takes_pixels:
+            inputs = (inputs.float() / 255 - self.mean_C11) / self.std_C11
+        outputs: dict[str, Tensor] = self.network(inputs, [task.name for task in self.tasks])
+        return outputs

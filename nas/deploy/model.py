@@ -1,0 +1,83 @@
+"""Exported networks of every format as one kind of callable."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nas.deploy.bundle import load_bundle
+from nas.deploy.description import Description, InputRecord, TaskRecord
+from nas.deploy.onnx_file import load_onnx
+from nas.deploy.output_kind import answers
+from nas.deploy.program import load_program
+from nas.errors import InputError
+
+LOADERS = {".onnx": load_onnx, ".pt2": load_program}
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An exported network, whatever it lies in; made by `open_model`, it computes on the CPU."""
+
+    path: Path
+    description: Description
+    _run: Callable[[Tensor], Sequence[Tensor]]
+
+    @property
+    def tasks(self) -> tuple[TaskRecord, ...]:
+        return self.description.tasks
+
+    @property
+    def input(self) -> InputRecord:
+        return self.description.input
+
+    def __call__(self, batch: Tensor) -> dict[str, Tensor]:
+        """Outputs by task, of a batch as the network takes it.
+
+        Args:
+            batch: [B, *input.shape], of any height and width if ``input.dynamic_size``; float32, or uint8 if
+                ``input.takes_pixels``.
+
+        Raises:
+            InputError: the batch is of another type or shape.
+        """
+        shape, dtype = tuple(batch.shape), torch.uint8 if self.input.takes_pixels else torch.float32
+        wanted = self.input.shape
+        fits = len(shape) == len(wanted) + 1 and shape[1] == wanted[0] and shape[0] > 0
+        if not fits or (not self.input.dynamic_size and shape[1:] != wanted) or batch.dtype != dtype:
+            size = " (height and width may be others)" if self.input.dynamic_size else ""
+            raise InputError(
+                f"{self.path} takes {dtype} of shape [batch, {', '.join(map(str, wanted))}]{size}; "
+                f"found {batch.dtype} of shape {list(shape)}"
+            )
+        with torch.inference_mode():
+            return dict(zip(self.description.names, self._run(batch), strict=True))
+
+    def answers(self, batch: Tensor) -> dict[str, Tensor]:
+        """By task what a product uses (`nas.deploy.output_kind.answers`), also of a file that gives raw outputs."""
+        outputs = self(batch)
+        if self.description.answers:
+            return outputs
+        return {task.name: answers(task.kind, outputs[task.name]) for task in self.tasks}
+
+
+def open_model(path: str | Path) -> ExportedModel:
+    """An exported network: the folder of a bundle, a .pt2 or an .onnx. Opening one runs no code from it.
+
+    Raises:
+        InputError: there is no such file, it is none of these, or it is refused.
+    """
+    path = Path(path)
+    if path.is_dir():
+        bundle = load_bundle(path)
+        return ExportedModel(path, bundle.description, lambda batch: list(bundle(batch).values()))
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.suffix not in LOADERS:
+        raise InputError(f"{path}: neither a bundle (a folder) nor {' nor '.join(LOADERS)}")
+    run, description = LOADERS[path.suffix](path.read_bytes(), str(path))
+    if f".{description.format}" != path.suffix:
+        raise InputError(f"{path}: describes itself as {description.format}")
+    return ExportedModel(path, description, run)

@@ -1,0 +1,130 @@
+"""A network as ONNX, and ONNX as a function; whatever imports onnx or onnxruntime is here."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.deploy.description import KEY, Description
+from nas.errors import InputError, in_one_line
+
+_LARGEST = 2**31 - 1
+"""Bytes of a protobuf message, and so of an .onnx whose weights are inside."""
+_SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def require_onnx() -> tuple[ModuleType, ModuleType]:
+    """onnx and onnxruntime; InputError saying what to install if one is missing."""
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401, which torch needs to export
+    except ImportError as error:
+        raise InputError(f"ONNX needs {error.name}; install it with: pip install 'branched-nas[export]'") from error
+    return onnx, onnxruntime
+
+
+def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dynamic_size: bool) -> Any:
+    """The ONNX model of a program, one output per name, checked by onnx; its free sizes are named as such.
+
+    Raises:
+        InputError: an operator has no translation, or the weights do not fit into one file.
+    """
+    onnx, _ = require_onnx()
+    inputs = "inputs" if "inputs" not in names else "inputs_"
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    # It tells of libraries that it could, but need not, have translated.
+    log.setLevel(logging.ERROR)
+    try:
+        made = torch.onnx.export(
+            program, dynamo=True, input_names=[inputs], output_names=list(names), verbose=False, external_data=False
+        )
+    except Exception as error:  # torch's exporter has a class of its own for each of its stages
+        raise InputError(f"the network cannot be written as ONNX: {in_one_line(error)}") from error
+    finally:
+        log.setLevel(level)
+    assert made is not None
+    model = made.model_proto
+    if model.ByteSize() > _LARGEST:
+        raise InputError("the network has more than 2 GiB of weights, which one .onnx cannot hold; use pt2 or a bundle")
+    _name_sizes(model, ("batch", "height", "width") if dynamic_size else ("batch",))
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def to_bytes(model: Any, description: Description) -> bytes:
+    """The .onnx, with the description in its metadata."""
+    del model.metadata_props[:]
+    model.metadata_props.add(key=KEY, value=description.to_json())
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def load_onnx(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tensor]], Description]:
+    """The function and the description in an .onnx, run by onnxruntime on the CPU.
+
+    Raises:
+        InputError: it is none, has its weights in other files (which could be any), or was not written by `nas export`.
+    """
+    onnx, onnxruntime = require_onnx()
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:  # protobuf's, of which there are several implementations
+        raise InputError(f"{where}: not an ONNX model, or damaged") from error
+    found = [item.value for item in model.metadata_props if item.key == KEY]
+    if len(found) != 1:
+        raise InputError(f"{where}: not a network that `nas export` wrote, it has no metadata {KEY!r}")
+    description = Description.from_json(found[0], where)
+    if any(tensor.data_location or tensor.external_data for tensor in _tensors(model)):
+        raise InputError(f"{where}: refused, it names other files as its weights")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own classes are those of its C++ status
+        raise InputError(f"{where}: onnxruntime cannot read it: {in_one_line(error)}") from error
+    inputs, outputs = [item.name for item in session.get_inputs()], [item.name for item in session.get_outputs()]
+    if len(inputs) != 1 or outputs != list(description.names):
+        raise InputError(f"{where}: its outputs are {', '.join(outputs)}, not its tasks {', '.join(description.names)}")
+
+    def run(batch: Tensor) -> Sequence[Tensor]:
+        return [torch.from_numpy(array) for array in session.run(outputs, {inputs[0]: batch.numpy()})]
+
+    return run, description
+
+
+def _name_sizes(model: Any, names: Sequence[str]) -> None:
+    """Call the input's free sizes by what they are, there and in all sizes that follow from them."""
+    free = [dim.dim_param for dim in model.graph.input[0].type.tensor_type.shape.dim if dim.dim_param]
+    called = dict(zip(free, names, strict=True))
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_param = _SYMBOL.sub(lambda symbol: called.get(symbol[0], symbol[0]), dim.dim_param)
+
+
+def _strip(model: Any) -> None:
+    """Drop the lines and folders of who exported it, which torch notes at every node."""
+    for part in [*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph]:
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every tensor in a protobuf message, wherever it is."""
+    waiting = [message]
+    while waiting:
+        current = waiting.pop()
+        if current.DESCRIPTOR.name == "TensorProto":
+            yield current
+            continue
+        for field, value in current.ListFields():
+            if field.type == field.TYPE_MESSAGE:
+                waiting.extend([value] if hasattr(value, "ListFields") else value)

@@ -1,0 +1,78 @@
+"""What a task's outputs mean, and what is made of them for whoever asks for answers rather than logits."""
+
+import functools
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor
+from torch.nn import functional
+
+from nas.tasks import LOSSES, METRICS, Task
+
+OutputKind = Literal["classes", "binary", "directions", "depth", "values"]
+"""classes     one of many: logits, [B, num_outputs] of an image or [B, num_outputs, H, W] of its pixels
+binary      yes and no for each output: logits
+directions  vectors of any length, [B, 3, H, W]
+depth       positive numbers, [B, 1, H, W]
+values      numbers as they are"""
+
+_BY_LOSS: dict[str, OutputKind] = {
+    "cross_entropy": "classes",
+    "binary_cross_entropy": "binary",
+    "balanced_binary_cross_entropy": "binary",
+    "weighted_binary_cross_entropy": "binary",
+    "normals_l1": "directions",
+    "normals_cosine": "directions",
+    "depth_l1": "depth",
+}
+_BY_METRIC: dict[str, OutputKind] = {
+    "accuracy": "classes",
+    "f1": "classes",
+    "mean_iou": "classes",
+    "binary_accuracy": "binary",
+    "binary_f1": "binary",
+    "max_mean_iou": "binary",
+    "ods_f": "binary",
+    "mean_angle": "directions",
+    "median_angle": "directions",
+    "within_11_25": "directions",
+    "within_22_5": "directions",
+    "within_30": "directions",
+    "depth_rmse": "depth",
+    "depth_mae": "depth",
+    "abs_rel": "depth",
+    "delta1": "depth",
+}
+_LEAST_LENGTH = 1e-6
+"""Below it a vector has no direction to speak of."""
+
+
+def output_kind(task: Task) -> OutputKind:
+    """By the task's loss; if that is a function of the user's own, by the main metric; "values" if neither tells.
+
+    Accuracy and F of a task with a single output are those of yes and no.
+    """
+    loss = _name(task.loss, LOSSES)
+    kind = _BY_LOSS.get(loss) if loss else _BY_METRIC.get(_name(task.metrics[0], METRICS) or "")
+    return "binary" if kind == "classes" and task.num_outputs == 1 else kind or "values"
+
+
+def answers(kind: OutputKind, outputs: Tensor) -> Tensor:
+    """What a product uses of a task's outputs.
+
+    classes     of pixels ``argmax``, int64 [B, H, W]; of an image ``softmax``, [B, num_outputs]
+    binary      ``sigmoid``
+    directions  vectors of length one
+    depth, values    as they are
+    """
+    if kind == "classes":
+        return outputs.argmax(1) if outputs.ndim > 2 else outputs.softmax(1)
+    if kind == "binary":
+        return outputs.sigmoid()
+    return functional.normalize(outputs, dim=1, eps=_LEAST_LENGTH) if kind == "directions" else outputs
+
+
+def _name(given: object, known: Mapping[str, object]) -> str | None:
+    """The name of a loss or metric, also of one that was given as the function, or as a partial call of it."""
+    function = given.func if isinstance(given, functools.partial) else given
+    return next((name for name, value in known.items() if function in (name, value)), None)

@@ -1,0 +1,58 @@
+"""Inputs to verify an exported network on: the experiment's own, or random ones where its data are not here."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.data import DataSource, SplitName, derive_seed, find_pixel_scale
+from nas.deploy.description import Pixels
+from nas.errors import InputError
+from nas.experiment import Experiment, build_data
+
+SPLIT: SplitName = "test"
+
+
+class Samples(NamedTuple):
+    """Inputs [n, ...] of one shape, where they come from, and how pictures became inputs, if the data say."""
+
+    inputs: Tensor
+    origin: str
+    pixels: Pixels | None
+
+
+def draw_samples(experiment: Experiment, num_samples: int) -> Samples:
+    """Samples from all over the test split; random numbers if the data cannot be read, and the reason in ``origin``.
+
+    Those of another size than the experiment's ``input_shape`` are scaled to it.
+    """
+    try:
+        data = build_data(experiment)
+        inputs = _spread(data, num_samples, experiment.input_shape)
+    except InputError as error:
+        generator = torch.Generator().manual_seed(derive_seed("export", experiment.seed))
+        inputs = torch.randn(num_samples, *experiment.input_shape, generator=generator)
+        return Samples(inputs, f"random numbers, as the data are not here ({error})", None)
+    pixels = Pixels.of(find_pixel_scale(data))
+    if pixels is not None and len(pixels.mean) != experiment.input_shape[0]:
+        raise InputError(
+            f"data {experiment.data.name}: its pixel_scale is of {len(pixels.mean)} channels, "
+            f"its inputs have {experiment.input_shape[0]}"
+        )
+    return Samples(inputs, f"{SPLIT} split", pixels)
+
+
+def as_bytes(inputs: Tensor, pixels: Pixels) -> Tensor:
+    """The pictures [n, C, H, W], uint8, that inputs were made of, as far as 8 bits hold them."""
+    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (pixels.mean, pixels.std))
+    return (255 * (inputs * std + mean)).round().clamp(0, 255).to(torch.uint8)
+
+
+def _spread(data: DataSource, num_samples: int, shape: tuple[int, ...]) -> Tensor:
+    dataset = data.split(SPLIT)
+    num_samples = min(num_samples, len(dataset))
+    inputs = [dataset[i * len(dataset) // num_samples][0].cpu() for i in range(num_samples)]
+    return torch.stack(
+        [x if x.shape == shape else functional.interpolate(x[None], shape[1:], mode="bilinear")[0] for x in inputs]
+    )

@@ -1,0 +1,228 @@
+"""What a network says of a picture, for people: every task's answer as a picture, or in words with bars."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from nas.deploy import TaskRecord
+from nas.report.canvas import Canvas, TextStyle, shortened, text_width
+from nas.report.label_view import Pixels, class_name, class_pixels, image_pixels
+from nas.report.palette import task_colours, text_colour
+
+INK, GREY, PALE = "#1A1A1A", "#6B6B6B", "#E4E4E4"
+WORDS = TextStyle(8.5, INK)
+SMALL = TextStyle(7.0, GREY)
+NAME_SIZE = 8.0
+
+PICTURE_AREA = 150.0 * 150.0
+"""Square points of a picture; its sides are in the ratio of the input's."""
+PER_ROW = 4
+GAP, ROW_GAP = 9.0, 16.0
+NAME_HEIGHT, LINE_HEIGHT, BAR_HEIGHT = 12.0, 12.5, 6.0
+SWATCH = 8.0
+MOST_CLASSES = 3
+"""Classes of an image that are named, the likeliest first."""
+BAR_WIDTH = 90.0
+WORDS_ROOM = 110.0
+DEPTH_COLOURS = "viridis_r"
+"""Near is bright, far is dark; evenly spaced to the eye, also without colours."""
+CLIPPED = (0.005, 0.995)
+"""Quantiles between which depths and numbers are shown, so that an outlier does not grey the rest."""
+
+
+def is_picture(answer: Tensor) -> bool:
+    """Whether an answer, without the batch, has a value for every pixel."""
+    return answer.ndim >= 2
+
+
+def answer_pixels(task: TaskRecord, answer: Tensor) -> Pixels:
+    """An answer [H, W] or [channels, H, W] as a picture [H, W, 3].
+
+    classes     one colour per class, as in sheets of samples
+    binary      the probability, black to white; of several outputs the largest
+    directions  x, y, z as red, green, blue, -1 to 1
+    depth       near is bright yellow, far is dark blue (`answer_range`)
+    values      one channel as grey in `answer_range`, three as colours
+    """
+    if task.kind == "classes":
+        return class_pixels(task.task(), answer)
+    if task.kind == "binary":
+        return _grey(answer.amax(0), 0.0, 1.0)
+    if task.kind == "directions":
+        pixels: Pixels = ((answer + 1) / 2).clamp(0, 1).movedim(0, -1).numpy()
+        return pixels
+    low, high = answer_range(answer)
+    if task.kind == "depth":
+        return _coloured(answer[0], low, high)
+    if answer.shape[0] == 1:
+        return _grey(answer[0], low, high)
+    return image_pixels([answer])[0]
+
+
+def answer_range(answer: Tensor) -> tuple[float, float]:
+    """The values at which depths and numbers end in their colours."""
+    values = answer[answer.isfinite()].flatten().sort().values
+    if not len(values):
+        return 0.0, 1.0
+    low, high = (values[round(share * (len(values) - 1))].item() for share in CLIPPED)
+    return low, high
+
+
+def draw_prediction(picture: Pixels | None, answers: Mapping[str, Tensor], tasks: Sequence[TaskRecord]) -> Figure:
+    """One page: the input, each dense answer beside it with its scale or legend, the other answers in words.
+
+    Args:
+        picture: the input [H, W, 3], if it is one.
+        answers: by task, without the batch (`nas.deploy.answers`).
+        tasks: in the order in which they are drawn; a task's name has the colour that it has in other pictures.
+    """
+    colours = {task.name: text_colour(c) for task, c in zip(tasks, task_colours(len(tasks)), strict=True)}
+    dense = [task for task in tasks if is_picture(answers[task.name])]
+    size = picture.shape[:2] if picture is not None else answers[dense[0].name].shape[-2:] if dense else (1, 1)
+    page = _Page(math.sqrt(PICTURE_AREA * size[1] / size[0]), math.sqrt(PICTURE_AREA * size[0] / size[1]))
+    if picture is not None:
+        page.draw_picture("input", GREY, picture)
+    for task in dense:
+        page.draw_picture(task.name, colours[task.name], answer_pixels(task, answers[task.name]))
+        page.draw_scale(task, answers[task.name])
+    page.end_row()
+    for task in dense:
+        if task.kind == "classes":
+            page.draw_legend(task, colours[task.name], answers[task.name])
+    for task in tasks:
+        if task not in dense:
+            page.draw_words(task, colours[task.name], answers[task.name])
+    return page.figure()
+
+
+class _Page:
+    """Pictures in rows from left to right, what is in words below them."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.canvas = Canvas()
+        self.width, self.height = width, height
+        self._count = 0
+        self._top = 0.0
+        self._words_left = 0.0
+        self._pictures: list[tuple[Pixels, tuple[float, float, float, float]]] = []
+
+    @property
+    def row_height(self) -> float:
+        return NAME_HEIGHT + self.height + GAP + BAR_HEIGHT + LINE_HEIGHT
+
+    def draw_picture(self, name: str, colour: str, picture: Pixels) -> None:
+        if self._count and self._count % PER_ROW == 0:
+            self._top += self.row_height
+        left = (self._count % PER_ROW) * (self.width + GAP)
+        self._count += 1
+        self._name(name, colour, left, self._top, self.width)
+        top = self._top + NAME_HEIGHT
+        self._box(PALE, left, top, self.width, self.height)
+        self._pictures.append((picture, (left, left + self.width, top + self.height, top)))
+
+    def draw_scale(self, task: TaskRecord, answer: Tensor) -> None:
+        """Below the last picture, what its colours mean, where they are a scale."""
+        if task.kind in ("classes", "directions") or (task.kind == "values" and answer.shape[0] != 1):
+            return
+        left = ((self._count - 1) % PER_ROW) * (self.width + GAP)
+        top = self._top + NAME_HEIGHT + self.height + 3
+        low, high = (0.0, 1.0) if task.kind == "binary" else answer_range(answer)
+        ramp = torch.linspace(0, 1, 256)[None]
+        pixels = _coloured(ramp, 0.0, 1.0) if task.kind == "depth" else _grey(ramp, 0.0, 1.0)
+        self._box(PALE, left, top, self.width, BAR_HEIGHT)
+        self._pictures.append((pixels, (left, left + self.width, top + BAR_HEIGHT, top)))
+        middle = top + BAR_HEIGHT + LINE_HEIGHT / 2
+        self.canvas.text(left, middle, _number(low), SMALL)
+        self.canvas.text(left + self.width, middle, _number(high), SMALL, "right")
+
+    def end_row(self) -> None:
+        if self._count:
+            self._top += self.row_height + 2
+
+    def draw_legend(self, task: TaskRecord, colour: str, answer: Tensor) -> None:
+        """The classes in a map, the largest first, with their share of it."""
+        classes, counts = np.unique(answer.numpy(), return_counts=True)
+        order = counts.argsort()[::-1]
+        palette = task_colours(task.num_outputs)
+        self._name(task.name, colour, 0.0, self._top, WORDS_ROOM)
+        x, y = 0.0, self._top + NAME_HEIGHT
+        for index, count in zip(classes[order].tolist(), counts[order].tolist(), strict=True):
+            share = 100 * count / answer.numel()
+            name = shortened(class_name(task.task(), index), WORDS, WORDS_ROOM)
+            text = f"{name} {'<1' if share < 1 else round(share)} %"
+            width = SWATCH + 4 + text_width(text, WORDS)
+            if x > 0 and x + width > self._page_width():
+                x, y = 0.0, y + LINE_HEIGHT
+            self._box(palette[index], x, y + (LINE_HEIGHT - SWATCH) / 2, SWATCH, SWATCH)
+            self.canvas.text(x + SWATCH + 4, y + LINE_HEIGHT / 2, text, WORDS)
+            x += width + ROW_GAP
+        self._top = y + LINE_HEIGHT + GAP
+
+    def draw_words(self, task: TaskRecord, colour: str, answer: Tensor) -> None:
+        """The likeliest classes with their probabilities as bars, or the numbers."""
+        self._name(task.name, colour, 0.0, self._top, WORDS_ROOM)
+        y = self._top + NAME_HEIGHT
+        for name, number in self._lines(task, answer.flatten()):
+            self.canvas.text(0.0, y + LINE_HEIGHT / 2, shortened(name, WORDS, WORDS_ROOM), WORDS)
+            if task.kind in ("classes", "binary"):
+                top = y + (LINE_HEIGHT - BAR_HEIGHT) / 2
+                self._box(PALE, WORDS_ROOM + GAP, top, BAR_WIDTH, BAR_HEIGHT)
+                self._box(colour, WORDS_ROOM + GAP, top, BAR_WIDTH * number, BAR_HEIGHT)
+                text = f"{100 * number:.0f} %"
+                self.canvas.text(WORDS_ROOM + BAR_WIDTH + 2 * GAP, y + LINE_HEIGHT / 2, text, WORDS)
+            elif name:
+                self.canvas.text(WORDS_ROOM + GAP, y + LINE_HEIGHT / 2, _number(number), WORDS)
+            else:
+                self.canvas.text(0.0, y + LINE_HEIGHT / 2, _number(number), WORDS)
+            y += LINE_HEIGHT
+        self._top = y + GAP
+
+    def figure(self) -> Figure:
+        figure = self.canvas.figure(margin=14)
+        for picture, extent in self._pictures:
+            # The order is that of the frames, which are patches, and of text, whose orders are 1 and 3.
+            figure.axes[0].imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
+        return figure
+
+    def _lines(self, task: TaskRecord, numbers: Tensor) -> list[tuple[str, float]]:
+        if task.kind == "classes":
+            order = numbers.argsort(descending=True)[:MOST_CLASSES].tolist()
+            return [(class_name(task.task(), i), numbers[i].item()) for i in order]
+        named = [(class_name(task.task(), i) if task.labels else "", n) for i, n in enumerate(numbers.tolist())]
+        return [("yes", named[0][1])] if task.kind == "binary" and len(named) == 1 and not task.labels else named
+
+    def _page_width(self) -> float:
+        return max(min(self._count, PER_ROW) * (self.width + GAP) - GAP, 2 * WORDS_ROOM)
+
+    def _box(self, colour: str, left: float, top: float, width: float, height: float) -> None:
+        right, bottom = left + width, top + height
+        self.canvas.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
+
+    def _name(self, name: str, colour: str, left: float, top: float, room: float) -> None:
+        style = TextStyle(NAME_SIZE, colour, bold=True)
+        self.canvas.text(left, top + NAME_HEIGHT / 2 - 1, shortened(name, style, room), style)
+
+
+def _scaled(values_HW: Tensor, low: float, high: float) -> npt.NDArray[np.float32]:
+    scaled = (values_HW - low) / (high - low) if high > low else torch.zeros_like(values_HW)
+    array: npt.NDArray[np.float32] = scaled.clamp(0, 1).nan_to_num(0.0).numpy()
+    return array
+
+
+def _grey(values_HW: Tensor, low: float, high: float) -> Pixels:
+    return np.repeat(_scaled(values_HW, low, high)[..., None], 3, axis=-1)
+
+
+def _coloured(values_HW: Tensor, low: float, high: float) -> Pixels:
+    pixels: Pixels = colormaps[DEPTH_COLOURS](_scaled(values_HW, low, high))[..., :3].astype(np.float32)
+    return pixels
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
