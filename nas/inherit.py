@@ -1,6 +1,6 @@
-"""Moving weights from a supernet into the branched network of a tree."""
+"""Moving weights from a supernet, or from own copies, into the branched network of a tree."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.network import BranchedNetwork
+from nas.similarity import Dissimilarity, medoid
 from nas.supernet import Supernet
 from nas.tree import BranchTree
 
@@ -48,8 +49,28 @@ def inherit_weights(network: BranchedNetwork, supernet: Supernet, logits_LTC: Te
     same. Running statistics are copied too, though a mixed supernet's are not the network's own: estimate them
     anew before evaluating.
     """
+    _copy(network, supernet, assign_candidates(network.tree, supernet.task_names, logits_LTC))
+
+
+def inherit_copies(network: BranchedNetwork, copies: Supernet, measured: Dissimilarity) -> None:
+    """Copy the stem, the first copy's head of each task and, for every group, its medoid's block into a network.
+
+    The medoid of a group is the task with the least summed dissimilarity to the others at that block; its first copy's
+    weights and statistics are inherited.
+
+    Args:
+        copies: of `nas.similarity.copies`.
+        measured: of the same tasks, at least of the tree's.
+    """
+    chosen = [
+        [medoid([measured.tasks.index(task) for task in group], unlike_TT) for group in partition]
+        for partition, unlike_TT in zip(network.tree.partitions, measured.dissimilarity_LTT, strict=True)
+    ]
+    _copy(network, copies, chosen)
+
+
+def _copy(network: BranchedNetwork, supernet: Supernet, chosen: Sequence[Sequence[int]]) -> None:
     network.stem.load_state_dict(supernet.stem.state_dict())
-    chosen = assign_candidates(network.tree, supernet.task_names, logits_LTC)
     for instances, candidates, row in zip(network.blocks, supernet.blocks, chosen, strict=True):
         assert isinstance(instances, nn.ModuleList)
         assert isinstance(candidates, nn.ModuleList)

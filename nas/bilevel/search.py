@@ -53,9 +53,12 @@ class BilevelSearch:
         # The exact discretisation cuts a tree down to a smaller budget, but cannot split what never parted.
         self.target = max(self.budgets, default=None)
 
-    def start(self, supernet: Supernet) -> SearchState:
-        """The state before the first epoch: uniform logits, fresh optimisers, a penalty that has seen nothing."""
+    def start(self, supernet: Supernet, logits_LTC: Tensor | None = None) -> SearchState:
+        """The state before the first epoch: the logits, uniform if left out, fresh optimisers, and a new penalty."""
         state = SearchState.start(supernet, self.settings, self.device)
+        if logits_LTC is not None:
+            with torch.no_grad():
+                state.logits_LTC.copy_(logits_LTC)
         return replace(state, penalty=self.settings.penalty.initial_state(self.expected_cost(state)))
 
     def run(self, state: SearchState, checkpoints: CheckpointFolder, on_epoch: OnEpoch) -> None:

@@ -126,6 +126,8 @@ def quiet_output() -> Iterator[None]:
 def search_figures(record: Mapping[str, Any], resource: str) -> str:
     """An epoch of a search in a few words."""
     parts = [f"loss {record['weights']['total']:.3f}"]
+    if record["phase"] == "own copies":
+        return ", ".join([*parts, "own copies"])
     parts.append("warm-up" if record["phase"] == "warm-up" else f"entropy {_mean(record['entropy']):.2f}")
     cost = f"cost {format_quantity(record['expected_cost'], resource)}"
     if record["budget"] is not None:

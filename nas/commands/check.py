@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from nas.bilevel import BilevelSearch, SearchState
 from nas.commands.opening import Recipe, open_experiment
+from nas.cost import resolve_budget
 from nas.data import SPLITS, Batch, DataSource, batches
 from nas.errors import InputError
 from nas.experiment import Experiment, TrialParts, resolve_device, use_threads
-from nas.strategies import start_search
+from nas.strategies import STRATEGIES
 from nas.tasks import Task
 from nas.tasks.ignore import known_values
 
@@ -39,18 +39,19 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     use_threads(experiment.num_threads)
     parts = TrialParts.build(experiment)
     labels = {split: _labels(experiment, parts.data, split) for split in SPLITS}
-    search = BilevelSearch(
-        experiment.tasks, parts.data, parts.table, experiment.search, seed=experiment.seed, device=device
-    )
-    state = start_search(experiment, parts, search)
-    step = _time_steps(search, state)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    step = STRATEGIES[experiment.strategy].try_steps(experiment, parts, device)
+    resource_name = experiment.search.resource
     return {
         "labels": labels,
-        **step,
-        "disk_bytes": _CHECKPOINTS_KEPT * _state_bytes(state),
+        "losses": step.losses,
+        "seconds": step.seconds,
+        "memory_bytes": _peak_memory(device),
+        "disk_bytes": _CHECKPOINTS_KEPT * step.state_bytes,
         "budgets": [
-            {"budget": budget, experiment.search.resource: amount}
-            for budget, amount in zip(experiment.search.budgets, search.budgets, strict=True)
+            {"budget": budget, resource_name: resolve_budget(budget, parts.table, resource_name)}
+            for budget in experiment.search.budgets
         ],
     }
 
@@ -107,21 +108,7 @@ def _check_labels(task: Task, labels: torch.Tensor, split: str) -> None:
             )
 
 
-def _time_steps(search: BilevelSearch, state: SearchState) -> dict[str, Any]:
-    if search.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(search.device)
-    # The first steps pay for allocations and algorithm choices.
-    search.try_steps(state)
-    losses, seconds = search.try_steps(state)
-    memory = (
-        torch.cuda.max_memory_allocated(search.device)
-        if search.device.type == "cuda"
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    )
-    return {"losses": losses, "seconds": seconds, "memory_bytes": memory}
-
-
-def _state_bytes(state: SearchState) -> int:
-    # Weights, and two moments of each that an Adam keeps.
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in state.supernet.state_dict().values())
-    return 3 * int(weights)
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

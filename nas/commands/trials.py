@@ -99,9 +99,7 @@ def all_done(run: OpenRun) -> bool:
 
 def _run_here(run: OpenRun, trial: Trial, parts: TrialParts | None, on_event: OnEvent) -> TrialResult:
     experiment, folder = trial.experiment(run.experiment), run.folder.trial(trial.number)
-    done = folder.checkpoints.epochs()
-    on_event(TrialEvent("started", trial, num_epochs=experiment.search.epochs, epochs_done=done[0] if done else 0))
-
+    on_event(TrialEvent("started", trial, num_epochs=experiment.num_epochs, epochs_done=folder.epochs_done))
     stored = run_storage(run.experiment, run.folder.path)
 
     def on_epoch(record: dict[str, Any]) -> None:

@@ -75,8 +75,7 @@ def train(job: Job, search: SearchTrial, config: Mapping[str, Any]) -> None:
             try:
                 experiment = trial.experiment(_load(job))
                 use_threads(job.num_threads)
-                done = folder.checkpoints.epochs()
-                tune.report({"num_epochs": experiment.search.epochs, "epochs_done": done[0] if done else 0})
+                tune.report({"num_epochs": experiment.num_epochs, "epochs_done": folder.epochs_done})
                 outcome = search(experiment, trial, run, resolve_device(experiment.device), on_epoch)
             except Exception as error:
                 traceback.print_exc()

@@ -1,12 +1,13 @@
 """The experiment: what a recipe returns, typed and validated."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 from nas.bilevel import SETTINGS, SearchSettings
 from nas.experiment.lazy import Lazy
 from nas.experiment.trials import TrialsSettings
+from nas.similarity import SimilaritySettings
 from nas.tasks import Task
 from nas.training import TrainingSettings
 
@@ -53,7 +54,11 @@ class Experiment(BaseModel):
         backbone: lazy, gives an object with the members of `nas.backbone.Backbone`.
         data: lazy, gives a `nas.data.DataSource`.
         input_shape: of one sample, without the batch; costs are measured at it.
-        search: settings of the search, or the name of a setting (``"bmtas"``).
+        strategy: how trees are found: "gradient" is the bilevel search of logits, "similarity" compares own copies of
+            every task.
+        search: settings of the search, or the name of a setting (``"bmtas"``). Of a search by similarity only what
+            concerns the trees: budgets, resource and constraints.
+        similarity: settings of the own-copy warm-up, with ``strategy="similarity"`` or ``search.init="similarity"``.
         retrain: settings of training discrete networks.
         compare: what found trees are compared with.
         trials: the separate searches of the experiment; one, if left out.
@@ -71,7 +76,9 @@ class Experiment(BaseModel):
     backbone: LazyObject
     data: LazyObject
     input_shape: tuple[PositiveInt, ...] = Field(min_length=1)
+    strategy: Literal["gradient", "similarity"] = "gradient"
     search: Annotated[SearchSettings, BeforeValidator(_named_search)] = SearchSettings()
+    similarity: SimilaritySettings = SimilaritySettings()
     retrain: TrainingSettings = TrainingSettings()
     compare: CompareSettings = CompareSettings()
     trials: TrialsSettings = TrialsSettings()
@@ -88,6 +95,16 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _strategy_discretizes(self) -> "Experiment":
+        if self.strategy == "similarity" and self.search.discretize == "argmax":
+            raise ValueError(
+                "strategy 'similarity' has no logits to take the arg-max of; set search.discretize to 'exact'"
+            )
+        if self.strategy == "similarity" and self.trials.scheduler is not None:
+            raise ValueError("strategy 'similarity' has no losses to stop trials by; leave trials.scheduler out")
+        return self
+
+    @model_validator(mode="after")
     def _device_is_reserved(self) -> "Experiment":
         if self.trials.gpus and self.device == "cpu":
             raise ValueError(
@@ -98,6 +115,13 @@ class Experiment(BaseModel):
     @property
     def task_names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of one search, those of a warm-up on own copies included."""
+        if self.strategy == "similarity":
+            return self.similarity.epochs
+        return self.search.epochs + (self.similarity.epochs if self.search.init == "similarity" else 0)
 
     def with_fields(self, changes: dict[str, Any]) -> "Experiment":
         """A variant with fields changed by dotted names, validated again: ``{"search.epochs": 5}``.

@@ -12,16 +12,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.checkpoint import CheckpointFolder, load_tensors
 from nas.data import DataSource
-from nas.errors import InputError, blaming, in_one_line
+from nas.errors import InputError, in_one_line
 from nas.experiment.experiment import Experiment
+from nas.experiment.inheriting import inherit
 from nas.experiment.overrides import explain
 from nas.experiment.record import describe
 from nas.experiment.run_folder import RunFolder
 from nas.experiment.trial import build_backbone, build_network
 from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
-from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
-from nas.supernet import Supernet
 from nas.training import (
     EpochLogs,
     Measured,
@@ -203,33 +202,13 @@ class TreeTraining:
     def _starting_network(self) -> BranchedNetwork:
         network = build_network(self.experiment, self.tree, self.seed)
         if self.start == "inherited":
-            _inherit(network, self.run, self.experiment)
+            inherit(network, self.run, self.experiment)
         return network
 
 
 def _has_pretrained_weights(experiment: Experiment) -> bool:
     """Whether the backbone says, by a ``weights_report`` that is not None, that stem and blocks start from a file's."""
     return getattr(build_backbone(experiment), "weights_report", None) is not None
-
-
-def _inherit(network: BranchedNetwork, run: RunFolder, experiment: Experiment) -> None:
-    """Weights of the run's supernet; its first trial's, until a run has more than one."""
-    checkpoints = run.trial(0).checkpoints
-    saved = checkpoints.latest()
-    if saved is None:
-        raise InputError(f"{checkpoints.folder}: no supernet to inherit from; search first, or start fresh")
-    supernet = Supernet(
-        build_backbone(experiment),
-        experiment.tasks,
-        experiment.search.num_candidates,
-        affine_last_norm=experiment.search.affine_last_norm,
-    )
-    with blaming(f"{checkpoints.folder}: not checkpoints of this experiment's supernet"):
-        # The rows of the logits are in this order.
-        if list(saved["tasks"]) != list(experiment.task_names):
-            raise InputError(f"{checkpoints.folder}: has the tasks {saved['tasks']}, not {list(experiment.task_names)}")
-        supernet.load_state_dict(saved["supernet"])
-        inherit_weights(network, supernet, saved["logits_LTC"])
 
 
 def _digest(experiment: Experiment, settings: TrainingSettings) -> str:

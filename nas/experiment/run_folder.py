@@ -188,6 +188,8 @@ class TrialFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = CheckpointFolder(path / "checkpoint")
+        # Of an own-copy warm-up that comes before the search.
+        self.warmup = CheckpointFolder(path / "warm-up")
         self.metrics = path / "metrics.jsonl"
         self.costs = path / "costs.json"
 
@@ -198,6 +200,11 @@ class TrialFolder:
     @property
     def number(self) -> int:
         return int(self.path.name)
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that there is a checkpoint of, those of a warm-up included."""
+        return sum(max(checkpoints.epochs(), default=0) for checkpoints in (self.warmup, self.checkpoints))
 
     @property
     def outcome(self) -> Outcome | None:

@@ -1,5 +1,6 @@
 """The gradient strategy: one bilevel search, and a tree for each budget from its logits."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,10 @@ from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
 from nas.experiment.diagnosis import Diagnosis, judge_logits, late_drift
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
+from nas.similarity import candidate_sources, start_candidates, starting_logits
 from nas.strategies.curve import budget_limits, diagnose_curve
+from nas.strategies.tried import TriedSteps, state_bytes
+from nas.strategies.warmup import curve_of, make_warmup, run_warmup, try_warmup
 from nas.supernet import Supernet
 from nas.training import estimate_batch_statistics, evaluate
 from nas.tree import BranchTree
@@ -37,28 +41,23 @@ class GradientStrategy:
     ) -> list[Point]:
         """Train, discretise, estimate each tree's quality, and write everything into the trial's folder."""
         experiment, folder = self.experiment, self.run.trial(self.number)
-        settings = experiment.search
-        search = BilevelSearch(
-            experiment.tasks,
-            parts.data,
-            parts.table,
-            settings,
-            seed=experiment.seed,
-            device=device,
-            num_workers=experiment.num_workers,
-        )
         folder.make()
+        folder.write_costs(parts.table)
+        folder.write_splits(parts.data)
+        search = make_search(experiment, parts, device)
         state = start_search(experiment, parts, search)
         if (saved := folder.checkpoints.latest()) is not None:
             state.load(saved, str(folder.checkpoints.folder))
-        folder.write_costs(parts.table)
-        folder.write_splits(parts.data)
+        elif experiment.search.init == "similarity":
+            state = self._start_from_copies(search, state.supernet, parts, on_epoch)
+        before = folder.warmup.latest()
+        earlier = [] if before is None else before["history"]
 
         def record(epoch: dict[str, Any]) -> None:
-            folder.write_metrics(state.history)
+            folder.write_metrics([*earlier, *state.history])
             on_epoch(epoch)
 
-        folder.write_metrics(state.history)
+        folder.write_metrics([*earlier, *state.history])
         search.run(state, folder.checkpoints, record)
         return [
             Point(
@@ -71,6 +70,24 @@ class GradientStrategy:
             )
             for budget, tree in self._trees(state, parts)
         ]
+
+    def _start_from_copies(
+        self,
+        search: BilevelSearch,
+        supernet: Supernet,
+        parts: TrialParts,
+        on_epoch: Callable[[dict[str, Any]], None],
+    ) -> SearchState:
+        """Weights of own copies, and logits that know which trees their similarity gives at which budget."""
+        experiment, folder = self.experiment, self.run.trial(self.number)
+        affine = experiment.search.affine_last_norm
+        warmup = make_warmup(experiment, parts, search.device, affine_last_norm=affine)
+        trained, measured = run_warmup(warmup, parts, folder, folder.warmup, on_epoch)
+        sources = candidate_sources(measured, supernet.num_candidates)
+        start_candidates(supernet, trained.copies, sources)
+        curve = curve_of(experiment, parts, measured)
+        target = math.inf if search.target is None else search.target
+        return search.start(supernet, starting_logits(measured, curve, sources, target))
 
     def _trees(self, state: SearchState, parts: TrialParts) -> list[tuple[float | None, BranchTree]]:
         settings, names, folder = self.experiment.search, self.experiment.task_names, self.run.trial(self.number)
@@ -111,6 +128,31 @@ class GradientStrategy:
             network, experiment.tasks, parts.data.split("validation"), batch_size=batch_size, device=device
         )
         return -sum(task.weight * measured[task.name]["loss"] for task in experiment.tasks)
+
+    @staticmethod
+    def try_steps(experiment: Experiment, parts: TrialParts, device: torch.device) -> TriedSteps:
+        """One step of each kind, and how long all would take; nothing is written."""
+        search = make_search(experiment, parts, device)
+        state = start_search(experiment, parts, search)
+        # The first steps pay for allocations and algorithm choices.
+        search.try_steps(state)
+        losses, seconds = search.try_steps(state)
+        if experiment.search.init == "similarity":
+            seconds += try_warmup(experiment, parts, device).seconds
+        return TriedSteps(losses, seconds, state_bytes(state.supernet))
+
+
+def make_search(experiment: Experiment, parts: TrialParts, device: torch.device) -> BilevelSearch:
+    """The bilevel search of an experiment."""
+    return BilevelSearch(
+        experiment.tasks,
+        parts.data,
+        parts.table,
+        experiment.search,
+        seed=experiment.seed,
+        device=device,
+        num_workers=experiment.num_workers,
+    )
 
 
 def start_search(experiment: Experiment, parts: TrialParts, search: BilevelSearch) -> SearchState:

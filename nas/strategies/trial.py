@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from nas.experiment import Experiment, RunFolder, Trial, TrialParts, TrialResult, write_outcome
-from nas.strategies.gradient import GradientStrategy
+from nas.strategies.strategy import make_strategy
 
 OnEpoch = Callable[[dict[str, Any]], None]
 
@@ -35,7 +35,7 @@ def run_trial(
         # An earlier failure is no outcome of what runs now.
         (folder.path / "failure.json").unlink(missing_ok=True)
         folder.write_setting(trial)
-        strategy = GradientStrategy(experiment, run, trial.number)
+        strategy = make_strategy(experiment, run, trial.number)
         points = strategy.search(parts or TrialParts.build(experiment), device, on_epoch)
         result = TrialResult(points=tuple(points))
         write_outcome(folder.path, result)

@@ -1,0 +1,209 @@
+"""The own-copy warm-up: all copies of all tasks trained at once, with a checkpoint after every epoch."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.backbone import Backbone
+from nas.checkpoint import CheckpointFolder
+from nas.data import Batch, Dataset, DataSource, batches, derive_seed
+from nas.errors import InputError, WorkFailed, blaming, in_one_line
+from nas.optimizer import set_learning_rate
+from nas.similarity.copies import copies_of, make_copies, routing_of, twin_batch, twins_of
+from nas.similarity.settings import SimilaritySettings
+from nas.supernet import Supernet
+from nas.tasks import Task, task_losses
+from nas.training.joined import JoinedDataset
+
+
+@dataclass
+class WarmUpState:
+    """The copies, their optimiser, and how far the training is. ``history`` holds one plain record per epoch."""
+
+    copies: Supernet
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    num_epochs: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def record(self) -> dict[str, Any]:
+        """Tensors and plain values alone, for a checkpoint."""
+        return {
+            "tasks": list(self.copies.task_names),
+            "supernet": self.copies.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": self.history,
+        }
+
+    def load(self, record: dict[str, Any], where: str) -> None:
+        """Take over a checkpoint's record; one of another architecture is an InputError naming `where`."""
+        try:
+            # Which candidate is whose copy is in this order, which the names of the weights do not tell.
+            if list(record["tasks"]) != list(self.copies.task_names):
+                raise ValueError(f"its copies are {record['tasks']}, here they are {list(self.copies.task_names)}")
+            self.copies.load_state_dict(record["supernet"])
+            self.optimizer.load_state_dict(record["optimizer"])
+            self.scaler.load_state_dict(record["scaler"])
+            self.num_epochs, self.history = int(record["num_epochs"]), list(record["history"])
+            if not all(isinstance(epoch, dict) for epoch in self.history):
+                raise ValueError("its history is not a list of records")
+            json.dumps(self.history)  # a TypeError unless it is plain
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
+            raise InputError(f"{where}: not a checkpoint of this warm-up ({in_one_line(error)})") from error
+
+
+class WarmUp:
+    """Everything that stays the same during a warm-up; `WarmUpState` is what changes.
+
+    Each task trains K networks of its own, each on the task's loss; only the stem is shared, and learns from all. As in
+    the search, whatever is random in an epoch comes from ``(seed, epoch)``, so a resumed warm-up is bitwise an
+    undisturbed one, for the same number of threads.
+
+    Args:
+        affine_last_norm: of the copies, as `nas.supernet.Supernet` has it.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        data: DataSource,
+        settings: SimilaritySettings,
+        *,
+        seed: int,
+        device: torch.device,
+        num_workers: int = 0,
+        affine_last_norm: bool = True,
+    ) -> None:
+        self.tasks = tuple(tasks)
+        self.twins = twins_of(tasks, settings.copies)
+        self.data = data
+        self.settings = settings
+        self.seed = seed
+        self.device = device
+        self.num_workers = num_workers
+        self.affine_last_norm = affine_last_norm
+
+    def make_copies(self, backbone: Backbone) -> Supernet:
+        """The copies before training: by the seed, so the same weights at every call."""
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(derive_seed(self.seed, "own copies"))
+            copies = make_copies(backbone, self.tasks, self.settings.copies, affine_last_norm=self.affine_last_norm)
+        return copies.to(self.device)
+
+    def start(self, backbone: Backbone) -> WarmUpState:
+        """The state before the first epoch."""
+        settings, copies = self.settings, self.make_copies(backbone)
+        copies.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
+        settings.compute.prepare(copies)
+        return WarmUpState(copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device))
+
+    def run(
+        self, state: WarmUpState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """Train from wherever the state is to the last epoch."""
+        while state.num_epochs < self.settings.epochs:
+            record = self.train_epoch(state, state.num_epochs)
+            state.num_epochs += 1
+            state.history.append(record)
+            checkpoints.save(state.num_epochs, state.record(), None)
+            on_epoch(record)
+
+    def train_epoch(self, state: WarmUpState, epoch: int) -> dict[str, Any]:
+        """One pass over the settings' splits."""
+        num_steps = self.num_steps
+        # Kept on the device and looked at after the epoch, so that no step waits for its loss.
+        seen: list[dict[str, Tensor]] = []
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(derive_seed(self.seed, "own copies", epoch))
+            state.copies.train()
+            for step, batch in enumerate(self.batches(epoch)):
+                progress = (epoch + step / num_steps) / self.settings.epochs
+                set_learning_rate(state.optimizer, self.settings.schedule.factor(min(progress, 1.0)))
+                seen.append(self.step(state, batch))
+        return {"epoch": epoch, "phase": "own copies", "weights": self._means(seen, epoch)}
+
+    def step(self, state: WarmUpState, batch: Batch) -> dict[str, Tensor]:
+        """Update all copies on one batch; those of a task that has no label in it are not touched.
+
+        Returns:
+            detached, unweighted losses by the copies' names.
+        """
+        batch = twin_batch(batch, self.settings.copies)
+        twins = [twin for twin in self.twins if twin.name in batch.labels]
+        if not twins:
+            return {}
+        compute = self.settings.compute
+        shape = list(batch.inputs.shape)
+        with blaming(f"the backbone does not run on inputs of shape {shape}"), compute.autocast(self.device):
+            inputs = compute.inputs(batch.inputs)
+            outputs = state.copies(inputs, routing_of(state.copies), [twin.name for twin in twins])
+        losses = task_losses(twins, compute.outputs(outputs), batch)
+        if not losses:
+            return {}
+        state.optimizer.zero_grad(set_to_none=True)
+        total = torch.stack([twin.weight * losses[twin.name] for twin in twins if twin.name in losses]).sum()
+        state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def try_steps(self, state: WarmUpState) -> tuple[dict[str, float], float]:
+        """One step on a first batch.
+
+        Returns:
+            each task's loss, of its first copy; and how many seconds the whole warm-up would take at this pace.
+        """
+        state.copies.train()
+        start = time.perf_counter()
+        losses = self.step(state, next(iter(self.batches(0))))
+        first = {task.name: losses[task.name].item() for task in self.tasks if task.name in losses}
+        return first, self.settings.epochs * self.num_steps * (time.perf_counter() - start)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of an epoch."""
+        return max(1, len(self.training_set) // self.settings.batch_size)
+
+    @property
+    def training_set(self) -> Dataset:
+        """The settings' splits as one."""
+        return JoinedDataset([self.data.split(name) for name in self.settings.splits])
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch, on the device."""
+        dataset = self.training_set
+        loader = batches(
+            dataset,
+            self.settings.batch_size,
+            seed=derive_seed(self.seed, "own copies"),
+            epoch=epoch,
+            shuffle=True,
+            # A last batch of one sample would have no batch statistics.
+            drop_last=len(dataset) > self.settings.batch_size,
+            num_workers=self.num_workers,
+        )
+        return (batch.to(self.device) for batch in loader)
+
+    def _means(self, seen: Sequence[dict[str, Tensor]], epoch: int) -> dict[str, Any]:
+        """Means of the losses over batches and copies, per task over the batches that had its labels."""
+        means = {}
+        for task in self.tasks:
+            names = copies_of(task.name, self.settings.copies)
+            losses = torch.tensor([losses[name] for losses in seen for name in names if name in losses])
+            if not torch.isfinite(losses).all():
+                raise WorkFailed(
+                    f"epoch {epoch + 1}: the loss of {task.name} is {losses[~torch.isfinite(losses)][0].item()}; "
+                    f"lower the learning rate or check its labels"
+                )
+            if len(losses):
+                means[task.name] = losses.double().mean().item()
+        if not means:
+            raise WorkFailed(f"epoch {epoch + 1}: no batch had a label of any task")
+        total = sum(task.weight * means[task.name] for task in self.tasks if task.name in means)
+        return {"total": total, "tasks": dict(sorted(means.items()))}
