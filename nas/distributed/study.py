@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nas.data import derive_seed
-from nas.errors import InputError
+from nas.errors import InputError, in_one_line
 from nas.experiment import Choice, Experiment, Int, LogUniform, Outcome, Range, Trial, TrialResult
+from nas.files import write_bytes_atomically
 
 if TYPE_CHECKING:
     import optuna
@@ -118,25 +119,32 @@ class Proposals:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        path = folder / _FILES[self._settings.study_file]
-        storage: Any
-        if self._settings.study_file == "journal":
-            from optuna.storages import JournalStorage
-            from optuna.storages.journal import JournalFileBackend
-
-            storage = JournalStorage(JournalFileBackend(str(path)))
-        else:
-            storage = f"sqlite:///{path.resolve()}"
+        path = (folder / _FILES[self._settings.study_file]).resolve()
         directions: dict[str, Literal["maximize", "minimize"]] = {"quality": "maximize", "cost": "minimize"}
         try:
             return optuna.create_study(
-                storage=storage,
+                storage=_journal(path) if self._settings.study_file == "journal" else f"sqlite:///{path}",
                 study_name=NAME,
                 directions=[directions[name] for name in self._settings.objectives],
                 load_if_exists=True,
             )
         except Exception as error:
-            raise InputError(f"{path}: not a study of Optuna's that can be continued ({error})") from error
+            raise InputError(f"{path}: not a study that can be continued ({in_one_line(error)})") from error
+
+
+def _journal(path: Path) -> "optuna.storages.JournalStorage":
+    """Optuna's journal, as a driver may have left it that was killed: with its lock, or with half a line at the end."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    # The run has one writer, and that is this process.
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    if path.is_file():
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            write_bytes_atomically(path, whole)
+    return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _distributions(experiment: Experiment) -> dict[str, "optuna.distributions.BaseDistribution"]:
