@@ -23,11 +23,15 @@ class OptimizerSettings(BaseModel):
             raise ValueError(f"momentum is sgd's setting; {self.kind} has none")
 
     def make(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
-        """The optimiser over parameters or parameter groups; a group's own `lr` overrides the setting's."""
+        """The optimiser over parameters or parameter groups; a group's own `lr` overrides the setting's.
+
+        It updates all parameters in one call ("fused"), which for networks of many small tensors, as supernets are, is
+        several times faster than one call for each, and differs from it in rounding alone.
+        """
+        chosen: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay, "fused": True}
         if self.kind == "sgd":
-            return torch.optim.SGD(parameters, lr=self.lr, weight_decay=self.weight_decay, momentum=self.momentum)
-        cls = torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW
-        return cls(parameters, lr=self.lr, weight_decay=self.weight_decay)
+            return torch.optim.SGD(parameters, momentum=self.momentum, **chosen)
+        return (torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW)(parameters, **chosen)
 
 
 class ScheduleSettings(BaseModel):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from nas.compute import ComputeSettings
 from nas.cost import DualPenalty, FixedPenalty, Penalty
 from nas.discretize import Constraints
 from nas.optimizer import OptimizerSettings
@@ -26,6 +27,9 @@ class SearchSettings(BaseModel):
         measure: which trees are retrained once the search is over, so that their quality is measured and no longer
             estimated: "none", "all", or a number of the best.
         epochs: passes over the weights' split.
+        init: what the search starts from: "uniform" logits and fresh weights, or "similarity": an own-copy warm-up
+            before the first epoch (`Experiment.similarity`), whose copies the candidates and whose trees the logits
+            start from. It takes the place of the search's own warm-up, and ``warmup`` is not used.
         warmup: share of the epochs, at the start, in which every task trains its own copies and the logits
             rest; at least one epoch if it is not zero, and never the last one.
         batch_size: of both passes; batch statistics need two samples.
@@ -42,6 +46,11 @@ class SearchSettings(BaseModel):
         affine_last_norm: keep scale and shift of each candidate's last BatchNorm.
         equal_start: all candidates of a block start from the same weights.
         penalty: the resource penalty in the logits' pass.
+        candidates: "plain" runs the candidates of a block one after another; "batched" runs them together where a block
+            allows it, with the same results up to rounding; "auto" does so where it pays (`Supernet.execute`).
+        checkpoint_activations: keep only the inputs of candidates for the backward pass and run them again there: less
+            memory, more time, the same results.
+        compute: precision, memory format and compilation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +61,7 @@ class SearchSettings(BaseModel):
     constraints: Constraints = Constraints()
     measure: Literal["none", "all"] | Annotated[int, Field(strict=True, ge=1)] = "none"
     epochs: PositiveInt = 20
+    init: Literal["uniform", "similarity"] = "uniform"
     warmup: float = Field(default=0.05, ge=0.0, lt=1.0)
     batch_size: int = Field(default=64, ge=2)
     num_candidates: PositiveInt | None = None
@@ -65,6 +75,9 @@ class SearchSettings(BaseModel):
     affine_last_norm: bool = False
     equal_start: bool = True
     penalty: Penalty = DualPenalty()
+    candidates: Literal["auto", "plain", "batched"] = "auto"
+    checkpoint_activations: bool = False
+    compute: ComputeSettings = ComputeSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> "SearchSettings":
@@ -78,7 +91,9 @@ class SearchSettings(BaseModel):
 
     @property
     def warmup_epochs(self) -> int:
-        return 0 if self.warmup == 0.0 else min(max(1, round(self.epochs * self.warmup)), self.epochs - 1)
+        if self.warmup == 0.0 or self.init == "similarity":
+            return 0
+        return min(max(1, round(self.epochs * self.warmup)), self.epochs - 1)
 
     def temperature_at(self, epoch: int) -> float:
         """Linear per epoch from the first value to the last, which the final epoch reaches."""

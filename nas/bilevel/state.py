@@ -15,7 +15,7 @@ from nas.supernet import Supernet
 
 @dataclass
 class SearchState:
-    """Weights, logits, their optimisers, the penalty's dual variable, and how far the search is.
+    """Weights, logits, their optimisers, the loss's scale, the penalty's dual variable, and how far the search is.
 
     ``logits_LTC`` is a leaf on the supernet's device. ``history`` holds one plain record per finished epoch.
     """
@@ -24,6 +24,7 @@ class SearchState:
     logits_LTC: Tensor
     weight_optimizer: torch.optim.Optimizer
     logits_optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     penalty: PenaltyState
     num_epochs: int = 0
     best_epoch: int | None = None
@@ -32,8 +33,10 @@ class SearchState:
 
     @classmethod
     def start(cls, supernet: Supernet, settings: SearchSettings, device: torch.device) -> "SearchState":
-        """Uniform logits and fresh optimisers."""
+        """Uniform logits and fresh optimisers; the supernet is computed as the settings say."""
         supernet.to(device)
+        settings.compute.prepare(supernet)
+        supernet.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         shape = (supernet.num_blocks, len(supernet.task_names), supernet.num_candidates)
         logits_LTC = torch.zeros(shape, device=device, requires_grad=True)
         return cls(
@@ -41,6 +44,7 @@ class SearchState:
             logits_LTC,
             settings.weights.make(supernet.parameters()),
             settings.logits.make([logits_LTC]),
+            settings.compute.scaler(device),
             PenaltyState(initial_cost=0.0),
         )
 
@@ -57,6 +61,7 @@ class SearchState:
             "logits_LTC": self.logits_LTC.detach(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "logits_optimizer": self.logits_optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "penalty": self.penalty.to_dict(),
             "best_epoch": self.best_epoch,
             "best_loss": self.best_loss,
@@ -78,6 +83,7 @@ class SearchState:
                 self.logits_LTC.copy_(record["logits_LTC"])
             self.weight_optimizer.load_state_dict(record["weight_optimizer"])
             self.logits_optimizer.load_state_dict(record["logits_optimizer"])
+            self.scaler.load_state_dict(record["scaler"])
             self.penalty = PenaltyState.from_dict(record["penalty"])
             self.num_epochs, self.best_epoch = int(record["num_epochs"]), record["best_epoch"]
             self.best_loss, self.history = float(record["best_loss"]), list(record["history"])

@@ -34,13 +34,11 @@ def weight_step(
         labelled = [task for task in turn if task.name in batch.labels]
         if not labelled:
             continue
-        outputs = _run(state.supernet, batch.inputs, routing_LTC, labelled)
-        losses = task_losses(labelled, outputs, batch)
+        losses = _losses(state, batch, routing_LTC, labelled, settings)
         if not losses:
             continue
         state.weight_optimizer.zero_grad(set_to_none=True)
-        weighted_sum(labelled, losses).backward()  # type: ignore[no-untyped-call]
-        state.weight_optimizer.step()
+        _descend(state, state.weight_optimizer, weighted_sum(labelled, losses))
         seen |= {name: loss.detach() for name, loss in losses.items()}
     return seen
 
@@ -72,14 +70,12 @@ def logits_step(
     if not labelled:
         return {}
     with _frozen(state.supernet):
-        outputs = _run(state.supernet, batch.inputs, routing_LTC, labelled)
-        losses = task_losses(labelled, outputs, batch)
+        losses = _losses(state, batch, routing_LTC, labelled, settings)
         cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, settings.resource, generator=generator)
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, table_scale(table, settings))
         total = weighted_sum(labelled, losses) + len(losses) * penalty.to(state.logits_LTC)
         state.logits_optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        state.logits_optimizer.step()
+        _descend(state, state.logits_optimizer, total)
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, table_scale(table, settings))
     return {name: loss.detach() for name, loss in losses.items()}
 
@@ -94,10 +90,22 @@ def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
     return torch.stack([task.weight * losses[task.name] for task in tasks if task.name in losses]).sum()
 
 
-def _run(supernet: Supernet, inputs: Tensor, routing_LTC: Tensor, tasks: Sequence[Task]) -> dict[str, Tensor]:
-    with blaming(f"the backbone does not run on inputs of shape {list(inputs.shape)}"):
-        outputs: dict[str, Tensor] = supernet(inputs, routing_LTC, [task.name for task in tasks])
-        return outputs
+def _losses(
+    state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: SearchSettings
+) -> Losses:
+    with (
+        blaming(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),
+        settings.compute.autocast(batch.inputs.device),
+    ):
+        inputs = settings.compute.inputs(batch.inputs)
+        outputs = state.supernet(inputs, routing_LTC, [task.name for task in tasks])
+    return task_losses(tasks, settings.compute.outputs(outputs), batch)
+
+
+def _descend(state: SearchState, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    state.scaler.step(optimizer)
+    state.scaler.update()
 
 
 @contextmanager

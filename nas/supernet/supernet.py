@@ -1,14 +1,21 @@
 """The supernet: C candidates of every block, mixed by a routing that is passed in."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.backbone.protocol import Backbone
 from nas.errors import InputError
+from nas.supernet.batched import BatchedCandidates
+from nas.supernet.recompute import recomputed
 from nas.tasks.task import Task
+
+BATCHED_UP_TO = 2**15
+"""Numbers in a block's input up to which "auto" batches candidates on the CPU; beyond, each fills it by itself."""
 
 
 class Supernet(nn.Module):
@@ -48,15 +55,32 @@ class Supernet(nn.Module):
             for l in range(backbone.num_blocks)
         )
         if not affine_last_norm:
-            for candidates in self.blocks:
-                assert isinstance(candidates, nn.ModuleList)
-                for candidate in candidates:
+            for block in self.blocks:
+                for candidate in block.children():
                     remove_last_affine(candidate)
         self.heads = nn.ModuleDict({task.name: backbone.make_head(task) for task in tasks})
+        self.execute()
 
     @property
     def num_blocks(self) -> int:
         return len(self.blocks)
+
+    def execute(
+        self, *, candidates: Literal["auto", "plain", "batched"] = "plain", checkpoint_activations: bool = False
+    ) -> None:
+        """Choose how blocks are computed from now on, which changes time and memory but, up to rounding, no number.
+
+        Args:
+            candidates: "plain" runs a block's candidates one after another; "batched" runs them as one computation
+                where the block can be batched (`BatchedCandidates`); "auto" does so on a GPU, and on small features.
+            checkpoint_activations: keep only the inputs of candidates for the backward pass, and run them again there.
+        """
+        self._candidates = candidates
+        self._checkpoint = checkpoint_activations
+        self._batched = [
+            BatchedCandidates(f"block {l}", list(block.children()), checkpoint_activations)
+            for l, block in enumerate(self.blocks)
+        ]
 
     def forward(self, inputs: Tensor, routing_LTC: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Outputs of the tasks (all, or those named) under a routing.
@@ -73,38 +97,68 @@ class Supernet(nn.Module):
             tasks: names of the tasks to run.
         """
         names = self.task_names if tasks is None else tuple(tasks)
-        rows = [self.task_names.index(name) for name in names]
+        features = self.features(self.stem(inputs), routing_LTC, names)
+        tapped = [block for l, block in enumerate(features) if l in self.taps]
+        return self.outputs(tapped, names, inputs.shape[2:])
+
+    def features(self, stem: Tensor, routing_LTC: Tensor, tasks: Sequence[str]) -> Iterator[list[Tensor]]:
+        """The named tasks' features after each block, x_{l+1,t}, block by block; tasks that share them have one tensor.
+
+        Args:
+            stem: the stem's output, x_0.
+            routing_LTC, tasks: as for `forward`.
+        """
+        rows = [self.task_names.index(name) for name in tasks]
         assert routing_LTC.shape == (self.num_blocks, len(self.task_names), self.num_candidates)
+        routing_LTC = routing_LTC[:, rows]
         weights = None if routing_LTC.requires_grad else routing_LTC.tolist()
-        features = [self.stem(inputs)] * len(names)
-        tapped: list[list[Tensor]] = []
-        for l, candidates in enumerate(self.blocks):
-            assert isinstance(candidates, nn.ModuleList)
-            outputs: dict[tuple[int, int], Tensor] = {}
-            mixed = []
-            for row, feature in zip(rows, features, strict=True):
-                used = [c for c in range(self.num_candidates) if weights is None or weights[l][row][c] != 0.0]
-                for c in used:
-                    if (id(feature), c) not in outputs:
-                        outputs[id(feature), c] = candidates[c](feature)
-                if weights is not None and len(used) == 1 and weights[l][row][used[0]] == 1.0:
-                    mixed.append(outputs[id(feature), used[0]])
-                else:
-                    mixed.append(_mix(routing_LTC[l, row], [(c, outputs[id(feature), c]) for c in used]))
-            features = mixed
-            if l in self.taps:
-                tapped.append(features)
-        return {
-            name: self.heads[name](tuple(feature[i] for feature in tapped), inputs.shape[2:])
-            for i, name in enumerate(names)
-        }
+        features = [stem] * len(rows)
+        for l, routing_TC in enumerate(routing_LTC):
+            features = self._mixed(l, features, routing_TC, None if weights is None else weights[l])
+            yield features
+
+    def outputs(self, tapped: Sequence[Sequence[Tensor]], tasks: Sequence[str], size: torch.Size) -> dict[str, Tensor]:
+        """The named tasks' outputs, from their features after each block that is a tap and the inputs' size."""
+        return {name: self.heads[name](tuple(features[i] for features in tapped), size) for i, name in enumerate(tasks)}
+
+    def _mixed(
+        self, l: int, features: list[Tensor], routing_TC: Tensor, weights_TC: list[list[float]] | None
+    ) -> list[Tensor]:
+        """x_{l+1} of each task; the weights are those of the routing, None if their gradient is asked for."""
+        mixed = self._batched[l].mixed(features, routing_TC, weights_TC) if self._is_batched(features[0]) else None
+        if mixed is not None:
+            return mixed
+        outputs: dict[tuple[int, int], Tensor] = {}
+        mixed = []
+        for row, feature in enumerate(features):
+            scales_C = routing_TC[row] if weights_TC is None else weights_TC[row]
+            used = [c for c in range(self.num_candidates) if weights_TC is None or scales_C[c] != 0.0]
+            for c in used:
+                if (id(feature), c) not in outputs:
+                    outputs[id(feature), c] = self._run(l, c, feature)
+            if weights_TC is not None and len(used) == 1 and scales_C[used[0]] == 1.0:
+                mixed.append(outputs[id(feature), used[0]])
+            else:
+                mixed.append(_sum([scales_C[c] * outputs[id(feature), c] for c in used]))
+        return mixed
+
+    def _run(self, l: int, c: int, feature: Tensor) -> Tensor:
+        candidate = self.blocks[l][c]  # type: ignore[index]
+        if self._checkpoint and torch.is_grad_enabled():
+            return recomputed(candidate, feature)
+        outputs: Tensor = candidate(feature)
+        return outputs
+
+    def _is_batched(self, feature: Tensor) -> bool:
+        if self._candidates == "auto":
+            return feature.is_cuda or feature.numel() <= BATCHED_UP_TO
+        return self._candidates == "batched"
 
 
-def _mix(weights_C: Tensor, outputs: list[tuple[int, Tensor]]) -> Tensor:
-    (first, total), *others = outputs
-    total = weights_C[first] * total
-    for c, output in others:
-        total = total + weights_C[c] * output
+def _sum(terms: list[Tensor]) -> Tensor:
+    total, *others = terms
+    for term in others:
+        total = total + term
     return total
 
 

@@ -1,0 +1,37 @@
+"""Activation checkpointing: a block's activations are computed again in the backward pass instead of being kept."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+
+def recomputed(block: nn.Module, features: Tensor) -> Tensor:
+    """``block(features)``, of which only the input and the output are kept for the backward pass (Chen et al., 2016).
+
+    Outputs, gradients and the BatchNorms' running statistics are those of the plain call: the second run, in the
+    backward pass, draws the same random numbers and leaves the statistics alone.
+    """
+    outputs: Tensor = checkpoint(block, features, use_reentrant=False, context_fn=partial(_contexts, block))
+    return outputs
+
+
+def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    return nullcontext(), _statistics_at_rest(block)
+
+
+@contextmanager
+def _statistics_at_rest(block: nn.Module) -> Iterator[None]:
+    norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        # The statistics have to stay where they are: what is saved for the backward pass must be the same twice.
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, num_batches) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, num_batches
