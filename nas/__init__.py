@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nas.bilevel import SearchSettings as SearchSettings
     from nas.bilevel import bmtas as bmtas
     from nas.commands.check import check as check
+    from nas.commands.choose import choose as choose
     from nas.commands.compare import compare as compare
     from nas.commands.data import data_sheet as data_sheet
     from nas.commands.evaluate import evaluate as evaluate
@@ -42,6 +43,7 @@ _HOMES = {
     "nas.bilevel": ("SearchSettings", "bmtas"),
     "nas.commands": (
         "check",
+        "choose",
         "compare",
         "data_sheet",
         "evaluate",

@@ -94,6 +94,7 @@ def search(
 ) -> None:
     """Search trees within the budgets; leaves a front, drawn."""
     from nas.commands import search as run_search
+    from nas.commands.diagnosing import in_lines, verdicts
     from nas.experiment import plan_trials
 
     with display() as shown:
@@ -116,6 +117,8 @@ def search(
     console = _console()
     console.print(tables.front_table(run.front))
     console.print(f"recommended: {run.front.best.tree_id}", highlight=False)
+    for line in in_lines(verdicts(run)):
+        console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -123,18 +126,28 @@ def search(
 def show(
     path: Annotated[Path, typer.Argument(metavar="RUN|TREE.json", help="A run folder or a tree file.")],
     tree: Annotated[str | None, typer.Option("--tree", metavar="ID", help="A tree of the run.")] = None,
+    within: Annotated[
+        float | None, typer.Option("--within", metavar="BUDGET", help="The best measured tree of at most this cost.")
+    ] = None,
+    worst: Annotated[
+        float | None, typer.Option("--worst", metavar="PERCENT", help="... with no task worse than alone by more.")
+    ] = None,
+    resource: Annotated[str | None, typer.Option("--resource", help="What --within counts: macs, params.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Draw into a png, svg, pdf, dot or graphml.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """A branch tree in the terminal, or as a picture."""
+    from nas.commands import choose
     from nas.commands import show as run_show
     from nas.commands.show import find
 
-    text = run_show(path, tree=tree, out=out)
-    if as_json:
-        _print_json(find(path, tree)[0].to_dict())
-    else:
+    text = run_show(path, tree=tree, within=within, worst=worst, resource=resource, out=out)
+    if not as_json:
         print(text)
+    elif within is not None or worst is not None:
+        _print_json(choose(path, within=within, worst=worst, resource=resource).to_dict())
+    else:
+        _print_json(find(path, tree)[0].to_dict())
 
 
 @app.command()

@@ -4,6 +4,7 @@ They return values and raise `InputError` for what the user got wrong; printing 
 """
 
 from nas.commands.check import check
+from nas.commands.choose import choose
 from nas.commands.compare import compare
 from nas.commands.comparison import Comparison
 from nas.commands.data import data_sheet
@@ -19,6 +20,7 @@ from nas.commands.show import show
 __all__ = [
     "Comparison",
     "check",
+    "choose",
     "compare",
     "data_sheet",
     "evaluate",

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from nas.experiment import Experiment, TrainedNetwork
-from nas.files import make_folder, write_json_atomically, write_text_atomically
+from pydantic import TypeAdapter, ValidationError
+
+from nas.errors import InputError
+from nas.experiment import Experiment, TrainedNetwork, explain
+from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
 from nas.training import delta_m, metric_directions
 from nas.tree import BranchTree, CostTable
 
 Kind = Literal["single", "shared", "found", "random"]
+Directions = Mapping[str, Mapping[str, bool]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Contender:
 @dataclass(frozen=True)
 class Row:
     """One line of the table. Values are means over ``num_trainings`` trainings; ``spread`` is the sample standard
-    deviation of delta_m over them (None for fewer than two); ``by_seed`` is delta_m per seed, averaged over trees."""
+    deviation of delta_m over them (None for fewer than two); ``by_seed`` is delta_m per seed, averaged over trees, and
+    ``relative`` the same of each task alone: delta_m is the mean over the tasks."""
 
     name: str
     kind: str
@@ -39,6 +44,7 @@ class Row:
     num_trainings: int
     metrics: Mapping[str, Mapping[str, float]]
     by_seed: Sequence[float]
+    relative: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,18 @@ class Comparison:
             "rows": rows,
             "verdicts": list(self.verdicts),
         }
+
+    @classmethod
+    def read(cls, folder: Path) -> "Comparison":
+        """What `write` wrote; InputError if it is missing or malformed."""
+        path = folder / "results.json"
+        record = read_json(path)
+        if isinstance(record, dict) and record.get("schema_version") == 1:
+            record = {name: value for name, value in record.items() if name != "schema_version"}
+        try:
+            return TypeAdapter(cls).validate_python(record)
+        except ValidationError as error:
+            raise InputError(f"{path}: not the result of a comparison ({explain(error)})") from error
 
     def to_csv(self) -> str:
         """One line per row, a column per resource, task and metric."""
@@ -100,9 +118,16 @@ def judge(
     separate = table.separate_cost()
     directions = metric_directions(experiment.tasks)
 
+    def per_seed(trained: Sequence[tuple[TrainedNetwork, int]], chosen: Directions) -> list[list[float]]:
+        """delta_m over some tasks: for each seed, of its trees."""
+        return [
+            [delta_m(network.test, reference[seed], chosen) for network, s in trained if s == seed] for seed in seeds
+        ]
+
     def row(name: str, kind: Kind, trees: Sequence[BranchTree]) -> Row:
         trained = [(results[tree.id, seed], seed) for tree in trees for seed in seeds]
-        deltas = [delta_m(network.test, reference[seed], directions) for network, seed in trained]
+        by_seed = per_seed(trained, directions)
+        deltas = [delta for of_seed in by_seed for delta in of_seed]
         costs = [table.tree_cost(tree) for tree in trees]
         cost = {key: statistics.fmean(cost[key] for cost in costs) for key in costs[0]}
         return Row(
@@ -114,7 +139,11 @@ def judge(
             _spread(deltas),
             len(deltas),
             _mean_metrics([network.test for network, _ in trained]),
-            [statistics.fmean(d for d, (_, s) in zip(deltas, trained, strict=True) if s == seed) for seed in seeds],
+            [statistics.fmean(of_seed) for of_seed in by_seed],
+            {
+                task: [statistics.fmean(of_seed) for of_seed in per_seed(trained, {task: chosen})]
+                for task, chosen in directions.items()
+            },
         )
 
     rows = [
@@ -128,6 +157,7 @@ def judge(
             len(seeds),
             _mean_metrics(list(reference.values())),
             [0.0] * len(seeds),
+            {task: [0.0] * len(seeds) for task in directions},
         )
     ]
     for contender in contenders:

@@ -2,29 +2,53 @@
 
 from pathlib import Path
 
+from nas.commands.diagnosing import in_lines, verdicts
 from nas.errors import InputError
 from nas.experiment import RunFolder
 from nas.files import read_json
 from nas.tree import BranchTree, CostTable, read_tree, render_text
 
 
-def show(path: str | Path, *, tree: str | None = None, out: str | Path | None = None) -> str:
-    """A tree as plain text; with ``out`` it is drawn into that file, too. Runs no code of the run.
+def show(
+    path: str | Path,
+    *,
+    tree: str | None = None,
+    within: float | None = None,
+    worst: float | None = None,
+    resource: str | None = None,
+    out: str | Path | None = None,
+) -> str:
+    """A tree as plain text, with what its search says of itself; with ``out`` it is drawn into that file, too.
+
+    Runs no code of the run.
 
     Args:
         path: a run folder or a tree file.
-        tree: id (or its beginning) of a run's tree; the front's best if left out.
+        tree: id (or its beginning) of a run's tree; the front's recommended one if left out.
+        within, worst, resource: show the tree that `nas.choose` gives for these instead.
         out: file to draw into, of a suffix among png, svg, pdf, dot, graphml.
 
     Raises:
-        InputError: no such run or tree, a malformed file, an unknown suffix.
+        InputError: no such run or tree, a malformed file, an unknown suffix; or as `nas.choose` does.
     """
-    found, table = find(Path(path), tree)
+    from nas.commands.choose import choose
+
+    path, above = Path(path), []
+    if within is not None or worst is not None:
+        if tree is not None:
+            raise InputError("--tree names a tree, --within and --worst ask for one; leave one of them out")
+        choice = choose(path, within=within, worst=worst, resource=resource)
+        found, table, above = choice.tree, read_costs(RunFolder.open(path)), [choice.describe(), ""]
+    elif resource is not None:
+        raise InputError("--resource is what --within counts; name a budget with it")
+    else:
+        found, table = find(path, tree)
     if out is not None:
         from nas.report import save_tree
 
         save_tree(found, Path(out), table)
-    return render_text(found, table)
+    below = in_lines(verdicts(RunFolder.open(path), found)) if path.is_dir() else []
+    return "\n".join([*above, render_text(found, table), *([""] if below else []), *below])
 
 
 def find(path: Path, name: str | None) -> tuple[BranchTree, CostTable | None]:

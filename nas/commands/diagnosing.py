@@ -1,0 +1,24 @@
+"""What a run says of its own result."""
+
+from nas.experiment import RunFolder
+from nas.experiment.diagnosis import Diagnosis, Verdict, judge_seeds
+from nas.tree import BranchTree, read_tree
+
+
+def verdicts(run: RunFolder, tree: BranchTree | None = None) -> list[Verdict]:
+    """The verdicts of the trial that found a tree, and of all trials of a finished run together.
+
+    Args:
+        tree: the front's recommended one if left out; one that no trial found has verdicts of the run alone.
+    """
+    found = run.find_tree(None) if tree is None else tree
+    names = {path.stem for path in run.path.glob("trials/*/trees/*.json")}
+    diagnosis = Diagnosis.read(run.trial_of(found).path) if found.id in names else None
+    points = run.front.points if run.finished else ()
+    seeds = judge_seeds([(point.seed, point.budget, read_tree(run.path / point.tree)) for point in points])
+    return [*(diagnosis.verdicts if diagnosis else ()), *seeds]
+
+
+def in_lines(found: list[Verdict]) -> list[str]:
+    """One line for each verdict; those that are a concern begin with an exclamation mark."""
+    return [f"{'!' if verdict.concern else ' '} {verdict.text}" for verdict in found]
