@@ -8,6 +8,7 @@ from nas import Experiment, SearchSettings, TrainingSettings, lazy
 from nas.cost import measure_costs
 from nas.data.planted import PlantedProblem, planted_data, tree_a
 from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.similarity import SimilaritySettings
 from nas.tasks import planted_tasks
 from search_spaces import PlantedBackbone
 
@@ -54,6 +55,13 @@ def planted_experiment(
             logits=OptimizerSettings(kind="adam", lr=3e-2),
             # The states of optimisers that are forgotten every twelve steps never settle.
             reset_optimizers=False,
+        ),
+        # A quarter of the steps of a training, on two copies of every task: for tree A 1.3 trainings of its network.
+        "similarity": SimilaritySettings(
+            epochs=max(1, round(500 / num_steps)),
+            batch_size=64,
+            weights=OptimizerSettings(kind="adam", lr=2e-2),
+            schedule=ScheduleSettings(kind="constant"),
         ),
         "retrain": TrainingSettings(
             epochs=max(1, round(2000 / num_steps)),

@@ -1,0 +1,74 @@
+"""The picture of what `tools/evidence.py` has measured: a panel a problem."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from evidence_problems import PROBLEMS
+from evidence_report import Line, UnitResult, lines_of
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLORS = {
+    "similarity": "#1b7837",
+    "published": "#b2182b",
+    "published + exact": "#ef8a62",
+    "gradient": "#b35806",
+    "hybrid": "#2166ac",
+    "random": "#888888",
+    "shared": "#000000",
+    "separate": "#000000",
+}
+
+
+def draw(units: Mapping[str, Sequence[UnitResult]], path: Path) -> None:
+    """Planted problems: agreement with the planted tree, seed by seed. Real ones: delta_m against cost."""
+    figure = Figure(figsize=(4.2 * len(units), 3.8), layout="constrained")
+    axes = figure.subplots(1, len(units), squeeze=False)[0]
+    for axis, (name, found) in zip(axes, units.items(), strict=True):
+        (draw_agreement if PROBLEMS[name].planted else draw_front)(axis, found)
+        axis.set_title(f"{name}, {len(found)} seeds", fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def draw_agreement(axis: Axes, units: Sequence[UnitResult]) -> None:
+    lines = [line for line in lines_of(units) if line[0] not in ("shared", "separate", "planted")]
+    rng = np.random.default_rng(0)
+    for row, line in enumerate(lines):
+        values = [unit.mean(line, "ari") for unit in units if line in unit.lines]
+        color = COLORS[line[0]]
+        # Spread in height, so that equal values can be counted.
+        axis.scatter(values, row + rng.uniform(-0.18, 0.18, len(values)), s=14, color=color, alpha=0.55, linewidths=0)
+        axis.plot([statistics.fmean(values)] * 2, [row - 0.32, row + 0.32], color=color, linewidth=2.5)
+    axis.set_yticks(range(len(lines)), [label_of(line) for line in lines], fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlim(-0.35, 1.05)
+    axis.set_xlabel("adjusted Rand index, mean over blocks", fontsize=8)
+
+
+def draw_front(axis: Axes, units: Sequence[UnitResult]) -> None:
+    methods = list(dict.fromkeys(line[0] for line in lines_of(units)))
+    for method in methods:
+        points = sorted(
+            (statistics.fmean(unit.mean(line, "cost") for unit in units), values)
+            for line in lines_of(units)
+            if line[0] == method and line[1] != "elbow"
+            for values in [[unit.mean(line, "quality") for unit in units]]
+        )
+        costs, means = [cost for cost, _ in points], [statistics.fmean(values) for _, values in points]
+        errors = [statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0 for _, values in points]
+        axis.errorbar(costs, means, errors, marker="o", markersize=4, capsize=2, color=COLORS[method], label=method)
+    axis.axhline(0.0, color="#bbbbbb", linewidth=0.8, zorder=0)
+    axis.set_xlabel("MACs, share of separate networks", fontsize=8)
+    axis.set_ylabel("delta_m [%], mean and standard error", fontsize=8)
+    axis.legend(fontsize=7, frameon=False)
+
+
+def label_of(line: Line) -> str:
+    method, label = line
+    return f"{method}, {label}" if label in ("elbow",) else method

@@ -1,0 +1,163 @@
+"""The problems and the methods that `tools/evidence.py` compares."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nas.bilevel import bmtas
+from nas.cost import FixedPenalty
+from nas.data.planted import PlantedProblem, conv_problem, random_problem, tree_a, tree_c
+from nas.experiment import Experiment, TrialParts, measure
+from nas.optimizer import OptimizerSettings
+from nas.tree import BranchTree
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
+
+import digits
+import planted
+import scenes
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to search.
+
+    Args:
+        changes: of the problem's experiment, by dotted name.
+        label: what its tree is called if it keeps no budget.
+        also_exact: whether its logits are also discretised exactly within the problem's budgets.
+        elbow: whether the tree that it gives without a budget is looked at, too.
+    """
+
+    name: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    label: str | None = None
+    also_exact: bool = False
+    elbow: bool = False
+
+    def vary(self, experiment: Experiment) -> Experiment:
+        return experiment.with_fields(self.changes)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something to search trees for.
+
+    Args:
+        make: the experiment of a seed, whose budgets are those of all methods.
+        seeds: of data (where they are drawn), search and training.
+        planted: the tree that made the labels, by seed; without it networks are judged by delta_m.
+        num_random: random trees for each budget.
+    """
+
+    make: Callable[[int], Experiment]
+    seeds: tuple[int, ...]
+    methods: tuple[Method, ...]
+    planted: Callable[[int], BranchTree] | None = None
+    num_random: int = 2
+
+
+def search_cost(experiment: Experiment, parts: TrialParts) -> float:
+    """MACs of the forward passes of one search.
+
+    A soft step runs every candidate for every task; a step on own copies runs each copy once.
+    """
+    search, similarity, table = experiment.search, experiment.similarity, parts.table
+    samples = {name: len(parts.data.split(name)) for name in ("train", "architecture")}
+    separate, num_tasks = table.separate_cost()["macs"], len(experiment.tasks)
+    num_candidates = search.num_candidates or num_tasks
+    mixed = separate + num_tasks * (num_candidates - 1) * sum(block["macs"] for block in table.blocks)
+    own_copies, total = similarity.copies * separate, 0.0
+    if experiment.strategy == "similarity" or search.init == "similarity":
+        total += own_copies * similarity.epochs * sum(samples[name] for name in similarity.splits)
+    if experiment.strategy == "gradient":
+        warm = search.warmup_epochs if search.init == "uniform" else 0
+        total += warm * samples["train"] * separate + (search.epochs - warm) * sum(samples.values()) * mixed
+    return total
+
+
+def training_cost(experiment: Experiment, parts: TrialParts, tree: BranchTree) -> float:
+    """MACs of the forward passes of training a tree's network by the recipe."""
+    samples = sum(len(parts.data.split(name)) for name in experiment.retrain.splits)
+    return experiment.retrain.epochs * samples * parts.table.tree_cost(tree)["macs"]
+
+
+def similarity() -> Method:
+    return Method("similarity", {"strategy": "similarity"}, elbow=True)
+
+
+def gradient() -> Method:
+    """The recipe's own gradient search."""
+    return Method("gradient", {"strategy": "gradient"})
+
+
+def published(per: float, **changes: Any) -> Method:
+    """BMTAS, with what has to change for a problem: its length, batch size and rates.
+
+    Its penalty, 0.05 a GFLOP for each task, makes no sense for other networks. With 1 / T for separate networks, planted
+    trees A and C are recovered best among the weights 0, 0.03, 1 / T and 1 (1 collapses to the shared tree).
+
+    Args:
+        per: the cost of separate networks times T.
+    """
+    search = bmtas(penalty=FixedPenalty(weight=1.0, per=per), **changes)
+    return Method("published", {"strategy": "gradient", "search": search}, label="argmax", also_exact=True)
+
+
+def hybrid(**changes: Any) -> Method:
+    """Logits that start from the similarity, then a soft search without a penalty, discretised exactly."""
+    fields = {"init": "similarity", "penalty": FixedPenalty(weight=0.0), **changes}
+    return Method("hybrid", {"strategy": "gradient"} | {f"search.{name}": value for name, value in fields.items()})
+
+
+def planted_problem(make: Callable[[int], PlantedProblem], num_seeds: int, **fields: Any) -> Problem:
+    """Searches as long as in the prototype: 1,500 steps of the published search's weights."""
+    first = planted.planted_experiment(make(0), **fields)
+    rates = {
+        "epochs": round(1500 / (make(0).num_train // 64)),
+        "batch_size": 64,
+        "weights": OptimizerSettings(kind="adam", lr=1e-2),
+        "logits": OptimizerSettings(kind="adam", lr=1e-2),
+    }
+    return Problem(
+        make=lambda seed: planted.planted_experiment(make(seed), seed, **fields),
+        seeds=tuple(range(num_seeds)),
+        methods=(similarity(), published(penalty_unit(first), **rates), hybrid(warmup=0.0, **rates)),
+        planted=lambda seed: make(seed).tree,
+    )
+
+
+def real_problem(recipe: Callable[[], Experiment], num_seeds: int, **changes: Any) -> Problem:
+    """A recipe, with changes by dotted name whose dots are double underscores."""
+    first = recipe().with_fields({name.replace("__", "."): value for name, value in changes.items()})
+    search = first.search
+    rates = {
+        "epochs": search.epochs,
+        "batch_size": search.batch_size,
+        "weights": search.weights,
+        "logits": search.logits,
+    }
+    return Problem(
+        make=lambda seed: first.with_fields({"seed": seed}),
+        seeds=tuple(range(num_seeds)),
+        methods=(similarity(), published(penalty_unit(first), **rates), gradient(), hybrid(warmup=0.0, **rates)),
+    )
+
+
+def penalty_unit(experiment: Experiment) -> float:
+    return len(experiment.tasks) * measure(experiment).table.separate_cost()["macs"]
+
+
+METHODS = ("similarity", "published", "gradient", "hybrid")
+
+PROBLEMS = {
+    "planted-a": planted_problem(lambda seed: tree_a(), 20),
+    "planted-c": planted_problem(lambda seed: tree_c(), 20),
+    "planted-random": planted_problem(lambda seed: random_problem(6, 4, seed), 40),
+    "planted-conv": planted_problem(lambda seed: conv_problem(), 5),
+    "digits": real_problem(digits.experiment, 5, search__budgets=(0.3, 0.4, 0.6)),
+    "scenes": real_problem(scenes.experiment, 3, search__budgets=(0.5, 0.7), retrain__epochs=10),
+}
+"""By name. Of the random ones, only those that are valid are searched."""

@@ -1,0 +1,182 @@
+"""Tables and a picture of what `tools/evidence.py` has measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evidence_problems import PROBLEMS
+from scipy.stats import t as student
+
+from nas.data.planted import recovery
+from nas.files import read_json
+from nas.training import delta_m, metric_directions
+from nas.tree import BranchTree
+
+Line = tuple[str, str]
+"""A method and what its tree is called: a budget, "elbow", "argmax", ..."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One tree of one unit. ``quality`` is delta_m, or minus the loss relative to the planted tree's."""
+
+    cost: float
+    quality: float
+    ari: float | None
+    exact: bool
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """A finished unit: its trees by line (several random ones a line), and what each search took."""
+
+    seed: int
+    lines: Mapping[Line, Sequence[Result]]
+    search_cost: Mapping[str, float]
+    seconds: Mapping[str, float]
+
+    def mean(self, line: Line, field: str) -> float:
+        return statistics.fmean(getattr(result, field) for result in self.lines[line])
+
+
+def report(names: Sequence[str], out: Path, figure: Path | None) -> str:
+    """Markdown: a table and the paired differences for each problem with a finished unit."""
+    units = {
+        name: [unit for seed in PROBLEMS[name].seeds if (unit := load(name, out / name / str(seed)))] for name in names
+    }
+    units = {name: found for name, found in units.items() if found}
+    if figure is not None:
+        from evidence_figure import draw
+
+        draw(units, figure)
+    return "\n\n".join(section(name, found) for name, found in units.items()) or f"{out}: nothing is finished yet"
+
+
+def load(name: str, folder: Path) -> UnitResult | None:
+    """A unit's results; None unless all of its trees are trained."""
+    if not (folder / "trees.json").is_file():
+        return None
+    record = read_json(folder / "trees.json")
+    found = [(tree, BranchTree.from_dict(tree["tree"])) for tree in record["trees"]]
+    tests = {}
+    for _, tree in found:
+        if not (folder / "networks" / f"{tree.id}.json").is_file():
+            return None
+        tests[tree.id] = read_json(folder / "networks" / f"{tree.id}.json")["test"]
+    problem, seed = PROBLEMS[name], int(folder.name)
+    planted = problem.planted(seed) if problem.planted else None
+    if planted is not None:
+        reference = mean_loss(tests[planted.id])
+        cost_unit = next(tree["cost"]["macs"] for tree, _ in found if tree["method"] == "planted")
+    else:
+        directions = metric_directions(problem.make(seed).tasks)
+        single = {tree["label"]: tests[built.id][tree["label"]] for tree, built in found if tree["method"] == "single"}
+        cost_unit = record["separate"]["macs"]
+    lines: dict[Line, list[Result]] = {}
+    for tree, built in found:
+        if tree["method"] == "single":
+            continue
+        if planted is not None:
+            agreement = recovery(built, planted)
+            quality, ari, exact = -mean_loss(tests[built.id]) / reference, agreement.ari, agreement.exact
+        else:
+            quality, ari, exact = delta_m(tests[built.id], single, directions), None, False
+        line = (tree["method"], str(tree["label"]))
+        lines.setdefault(line, []).append(Result(tree["cost"]["macs"] / cost_unit, quality, ari, exact))
+    searches = {path.stem: read_json(path) for path in folder.glob("*.json") if path.stem in method_names(name)}
+    return UnitResult(
+        seed,
+        lines,
+        {method: search["search_cost"] for method, search in searches.items()},
+        {method: search["seconds"] for method, search in searches.items()},
+    )
+
+
+def method_names(name: str) -> set[str]:
+    return {method.name for method in PROBLEMS[name].methods}
+
+
+def mean_loss(test: Mapping[str, Mapping[str, float]]) -> float:
+    return statistics.fmean(values["loss"] for values in test.values())
+
+
+def section(name: str, units: Sequence[UnitResult]) -> str:
+    """One problem: its table, then the first method against the others, paired by seed."""
+    planted = PROBLEMS[name].planted is not None
+    head = (
+        ["method", "tree", "cost"] + (["ARI", "exact", "loss"] if planted else ["delta_m [%]"]) + ["search cost", "s"]
+    )
+    rows = [head, ["---"] * len(head)]
+    for line in lines_of(units):
+        having = [unit for unit in units if line in unit.lines]
+        cells = [*line, f"{statistics.fmean(unit.mean(line, 'cost') for unit in having):.2f}"]
+        if planted:
+            exact = sum(all(result.exact for result in unit.lines[line]) for unit in having)
+            cells += [interval([unit.mean(line, "ari") for unit in having]), f"{exact} of {len(having)}"]
+            cells.append(interval([-unit.mean(line, "quality") for unit in having]))
+        else:
+            cells.append(interval([unit.mean(line, "quality") for unit in having]))
+        method = line[0].removesuffix(" + exact")
+        cells += [
+            mean_of(unit.search_cost.get(method) for unit in having),
+            mean_of(unit.seconds.get(method) for unit in having),
+        ]
+        rows.append(cells)
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    unit = "the planted tree's" if planted else "separate networks'"
+    words = (
+        f"{len(units)} seeds; mean and half of the 90 % interval; cost as a share of {unit}; "
+        "search cost in trainings; seconds of one core, shared with other work."
+    )
+    return "\n\n".join([f"### {name}", words, table, *differences(units, planted)])
+
+
+def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
+    """Similarity against the others, paired by seed, at the same budget where the other has one."""
+    texts = []
+    ours = [line for line in lines_of(units) if line[0] == "similarity" and line[1] != "elbow"]
+    for method, label in lines_of(units):
+        if method in ("similarity", "planted", "separate"):
+            continue
+        pairs = [line for line in ours if line[1] == label] or ours
+        for field in ("ari", "quality") if planted else ("quality",):
+            gaps = [
+                statistics.fmean(unit.mean(line, field) for line in pairs) - unit.mean((method, label), field)
+                for unit in units
+                if (method, label) in unit.lines
+            ]
+            what = {"ari": "ARI", "quality": "loss (minus)" if planted else "delta_m"}[field]
+            texts.append(f"- {what}, similarity minus {method} {label}: {interval(gaps)}{verdict(gaps)}")
+    return ["\n".join(texts)] if texts else []
+
+
+def verdict(gaps: Sequence[float]) -> str:
+    if len(gaps) < 2:
+        return ""
+    error = statistics.stdev(gaps) / len(gaps) ** 0.5
+    mean = statistics.fmean(gaps)
+    if abs(mean) <= 2 * error:
+        return " (within two standard errors)"
+    return f" ({abs(mean) / error:.1f} standard errors)" if error else ""
+
+
+def interval(values: Sequence[float]) -> str:
+    """Mean and half of the 90 % interval of the mean, by Student's t."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return f"{mean:.2f}"
+    half = float(student.ppf(0.95, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
+    return f"{mean:.2f} ± {half:.2f}"
+
+
+def mean_of(values: Iterable[Any]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{statistics.fmean(known):.1f}" if known else ""
+
+
+def lines_of(units: Sequence[UnitResult]) -> list[Line]:
+    return list(dict.fromkeys(line for unit in units for line in unit.lines))
