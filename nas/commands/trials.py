@@ -51,6 +51,9 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
         return TrialParts.build(only.experiment(experiment))
     if isinstance(recipe, Experiment):
         raise InputError("several trials run in processes that import a recipe: put the Experiment into a recipe file")
+    from nas.distributed.tuning import check_trials_can_run
+
+    check_trials_can_run(experiment, address)
     check_ranges(experiment)
     first = plan_trials(experiment)[0].experiment(experiment)
     table = measure(first).table
@@ -128,9 +131,11 @@ def _run_with_ray(
     address: str | None,
     on_event: OnEvent,
 ) -> Mapping[int, Outcome]:
-    from nas.distributed.tuning import run_trials
+    from nas.distributed.tuning import check_trials_can_run, run_trials
     from nas.distributed.worker import Job
 
+    # A run that is resumed may be on another machine than the one that began it.
+    check_trials_can_run(run.experiment, address)
     assert not isinstance(recipe, Experiment)
     path, uri = Path(recipe).resolve(), run.experiment.trials.storage_uri
     job = Job(

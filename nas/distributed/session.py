@@ -8,10 +8,12 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from nas.errors import InputError, in_one_line
 from nas.files import make_folder
@@ -36,6 +38,10 @@ _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _SECONDS_TO_CONNECT = 5.0
 
 
+Machine = Mapping[str, float]
+"""Resources by Ray's names for them."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """What one trial reserves."""
@@ -56,15 +62,11 @@ def ray_session(address: str | None, log_folder: Path) -> Iterator[None]:
         log_folder: where ``ray.log`` goes.
 
     Raises:
-        InputError: Ray is not installed, or the cluster cannot be reached or refuses the token.
+        InputError: the cluster cannot be reached or refuses the token.
     """
-    if address is not None:
-        _check_address(address)
     with _environment({**_ENVIRONMENT, **({_LOOPBACK: "0"} if address is None else {})}):
-        try:
-            import ray
-        except ImportError:
-            raise InputError("several trials need Ray: pip install 'branched-nas[ray]'") from None
+        import ray
+
         with _logs_into(log_folder):
             if ray.is_initialized():
                 yield
@@ -77,26 +79,48 @@ def ray_session(address: str | None, log_folder: Path) -> Iterator[None]:
                 ray.shutdown()
 
 
-def check_resources(needed: Resources) -> None:
-    """InputError unless a machine of the cluster, or one that it may start by itself, could run a trial."""
-    machines = node_resources()
-    if any(node.get("CPU", 0) >= needed.cpus and node.get("GPU", 0) >= needed.gpus for node in machines):
+def check_address(address: str) -> None:
+    """InputError if nobody listens at an address: Ray would try it for a long time."""
+    if address == "auto":
         return
-    if (most := _most_after_scaling()) is not None and (
-        most.get("CPU", 0) >= needed.cpus and most.get("GPU", 0) >= needed.gpus
-    ):
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not colon or not port.isdecimal():
+        raise InputError(
+            f"--address {address!r}: name HOST:PORT of a cluster that this machine belongs to, or auto; "
+            "from elsewhere, use nas submit"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--address {address}: nothing answers there ({error})") from None
+
+
+def check_resources(needed: Resources, machines: Sequence[Machine]) -> None:
+    """InputError unless one of the machines could run a trial."""
+    if any(node.get("CPU", 0) >= needed.cpus and node.get("GPU", 0) >= needed.gpus for node in machines):
         return
     largest = max(machines, key=lambda node: (node.get("GPU", 0), node.get("CPU", 0)), default={})
     has = Resources(largest.get("CPU", 0), largest.get("GPU", 0))
     raise InputError(f"a trial needs {needed}, but the largest machine has {has}; lower trials.cpus or trials.gpus")
 
 
-def node_resources() -> list[Mapping[str, float]]:
-    """What each living machine of the cluster has in total."""
+def this_machine() -> Machine:
+    """What a cluster of its own will have."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"CPU": cores, "GPU": torch.cuda.device_count()}
+
+
+def machines_of_cluster() -> list[Machine]:
+    """What each living machine of the cluster has in total, and what one may have that it starts by itself."""
     import ray
 
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node["Resources"] for node in nodes if node["Alive"]]
+    machines: list[Machine] = [node["Resources"] for node in nodes if node["Alive"]]
+    try:
+        most = ray._private.state.state.get_max_resources_from_cluster_config()
+    except Exception:  # what is private may go
+        most = None
+    return machines if most is None else [*machines, most]
 
 
 def _start() -> None:
@@ -105,7 +129,7 @@ def _start() -> None:
     ray.init(
         # Without this, a cluster that somebody else has started on this machine would be taken.
         address="local",
-        num_cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        num_cpus=int(this_machine()["CPU"]),
         include_dashboard=False,
         # Trials exchange a few numbers.
         object_store_memory=100 * 2**20,
@@ -129,36 +153,9 @@ def _connect(address: str) -> None:
         raise InputError(f"no cluster can be reached at {address}: {in_one_line(error)}") from error
 
 
-def _check_address(address: str) -> None:
-    """Ray would try an address that nobody listens on for a long time."""
-    if address == "auto":
-        return
-    host, colon, port = address.rpartition(":")
-    if "://" in address or not colon or not port.isdecimal():
-        raise InputError(
-            f"--address {address!r}: name HOST:PORT of a cluster that this machine belongs to, or auto; "
-            "from elsewhere, use nas submit"
-        )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_CONNECT).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"--address {address}: nothing answers there ({error})") from None
-
-
 def _has_token() -> bool:
     named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     return named or (Path.home() / ".ray" / "auth_token").is_file()
-
-
-def _most_after_scaling() -> Mapping[str, float] | None:
-    """What a cluster that starts machines by itself may have at most; None if it does not, or does not say."""
-    import ray
-
-    try:
-        most: Mapping[str, float] | None = ray._private.state.state.get_max_resources_from_cluster_config()
-    except Exception:  # what is private may go
-        return None
-    return most
 
 
 @contextlib.contextmanager

@@ -7,10 +7,19 @@ state is for the one call and thrown away; whoever goes on with a run asks the f
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from nas.distributed.run_storage import RunStorage
-from nas.distributed.session import Resources, check_resources, node_resources, ray_session
+from nas.distributed.session import (
+    Machine,
+    Resources,
+    check_address,
+    check_resources,
+    machines_of_cluster,
+    ray_session,
+    this_machine,
+)
 from nas.distributed.study import Proposals
 from nas.distributed.worker import Job, SearchTrial, train
 from nas.errors import InputError
@@ -19,6 +28,22 @@ from nas.strategies.trial import run_trial
 
 _Source = tuple[dict[str, Any], dict[str, Any]]
 """Tune's search space, and what else it is told of where its trials come from."""
+
+
+def check_trials_can_run(experiment: Experiment, address: str | None) -> None:
+    """What is known before anything is written.
+
+    Raises:
+        InputError: Ray or Optuna is missing, nobody listens at the address, or this machine could never run a trial.
+    """
+    needed = {"ray": "several trials need Ray"} | ({"optuna": "ranges need Optuna"} if experiment.trials.ranges else {})
+    for package, words in needed.items():
+        if find_spec(package) is None:
+            raise InputError(f"{words}: pip install 'branched-nas[ray]'")
+    if address is not None:
+        check_address(address)
+    else:
+        check_resources(_resources(experiment, [this_machine()]), [this_machine()])
 
 
 def run_trials(
@@ -45,7 +70,7 @@ def run_trials(
         outcomes by number; those that the time limit stopped are not among them.
 
     Raises:
-        InputError: Ray is missing, the cluster cannot be reached, or could never run a trial.
+        InputError: the cluster refuses, or could never run a trial.
     """
     proposals = _proposals(experiment, run, planned)
     storage = None if job.storage is None else RunStorage(*job.storage)
@@ -69,8 +94,9 @@ def run_trials(
     with ray_session(address, run.path / "logs"), tempfile.TemporaryDirectory(prefix="nas-tune-") as scratch:
         from nas.distributed.watching import Watcher
 
-        needed = _resources(experiment)
-        check_resources(needed)
+        machines = machines_of_cluster()
+        needed = _resources(experiment, machines)
+        check_resources(needed, machines)
         _tune(
             experiment.trials,
             partial(train, job, search),
@@ -145,13 +171,13 @@ def _scheduler(experiment: Experiment) -> Any:
     )
 
 
-def _resources(experiment: Experiment) -> Resources:
+def _resources(experiment: Experiment, machines: Sequence[Machine]) -> Resources:
     settings = experiment.trials
     cpus = settings.cpus if settings.cpus is not None else float(experiment.num_threads or 1)
     if settings.gpus is not None:
         return Resources(cpus, settings.gpus)
     if experiment.device == "auto":
-        return Resources(cpus, float(any(node.get("GPU", 0) >= 1 for node in node_resources())))
+        return Resources(cpus, float(any(machine.get("GPU", 0) >= 1 for machine in machines)))
     return Resources(cpus, float(experiment.device != "cpu"))
 
 
@@ -159,10 +185,7 @@ def _proposals(experiment: Experiment, run: RunFolder, planned: Sequence[Trial])
     """Optuna's study, if there is anything to propose, having been told of all trials that are done."""
     if not experiment.trials.ranges:
         return None
-    try:
-        proposals = Proposals(experiment, run.path, planned)
-    except ImportError:
-        raise InputError("search ranges need Optuna: pip install 'branched-nas[ray]'") from None
+    proposals = Proposals(experiment, run.path, planned)
     for folder in run.trials:
         if isinstance(outcome := folder.outcome, TrialResult):
             proposals.tell(folder.number, outcome)
