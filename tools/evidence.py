@@ -1,6 +1,6 @@
 """Which strategy finds better trees: every method, on problems whose answer is known and on real ones, seed by seed.
 
-    .venv/bin/python tools/evidence.py [--problems planted-a ...] [--methods similarity ...] [--seeds 20] [--processes 1]
+    .venv/bin/python tools/evidence.py [--problems NAME ...] [--methods NAME ...] [--seeds 20] [--processes 1]
     .venv/bin/python tools/evidence.py --report [--out DIR] [--figure FILE.png]
 
 A unit of work is one problem with one seed: all methods search, then every distinct tree is trained with that seed,

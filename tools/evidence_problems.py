@@ -96,8 +96,8 @@ def gradient() -> Method:
 def published(per: float, **changes: Any) -> Method:
     """BMTAS, with what has to change for a problem: its length, batch size and rates.
 
-    Its penalty, 0.05 a GFLOP for each task, makes no sense for other networks. With 1 / T for separate networks, planted
-    trees A and C are recovered best among the weights 0, 0.03, 1 / T and 1 (1 collapses to the shared tree).
+    Its penalty, 0.05 a GFLOP for each task, makes no sense for other networks. With 1 / T for separate networks,
+    planted tree A is recovered best among the weights 0, 0.03 and 1 / T; 1 collapses to the shared tree.
 
     Args:
         per: the cost of separate networks times T.
