@@ -20,6 +20,8 @@ SECONDS_TO_ANSWER = 20.0
 _OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """What Ray's client would take instead of the address that it is given."""
 
+_PACKAGING = "ray._private.runtime_env.packaging"
+
 
 class Cluster:
     """The jobs of one cluster.
@@ -153,8 +155,8 @@ def _ray_jobs() -> Any:
         import ray.job_submission
     except ImportError:
         raise InputError("jobs need ray, which is not installed: pip install 'branched-nas[ray]'") from None
-    for logger in ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
+    for module in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", _PACKAGING):
+        logging.getLogger(module).setLevel(logging.WARNING)
     return ray.job_submission
 
 
@@ -202,8 +204,9 @@ def _reason(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         error = inner
-    words = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(words).split()) or type(error).__name__
+    words = " ".join(str(getattr(error, "strerror", None) or error).split())
+    # What answers in another language than HTTP is quoted by the libraries.
+    return words if words.isprintable() and words.isascii() and "\\x" not in words else "what answers speaks no HTTP"
 
 
 def _last_line(text: str) -> str:

@@ -1,18 +1,21 @@
 """`nas fetch`: a run folder from the storage."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.distributed.jobs.job import check_name
 from nas.distributed.run_storage import RunStorage
 from nas.errors import InputError
-from nas.experiment import RunFolder
 from nas.files import make_folder, read_json, write_json_atomically
+
+if TYPE_CHECKING:
+    from nas.experiment import RunFolder
 
 _SOURCE = ".fetched.json"
 """Says which run a folder was fetched from, so that no other is mixed into it."""
 
 
-def fetch(run: str, *, storage: str | None = None, out: str | Path) -> RunFolder:
+def fetch(run: str, *, storage: str | None = None, out: str | Path) -> "RunFolder":
     """Bring a run folder from the storage, as far as the search has got.
 
     What is there already is not fetched again, so a fetch that was cut off goes on when it is repeated, and so does one
@@ -37,6 +40,9 @@ def fetch(run: str, *, storage: str | None = None, out: str | Path) -> RunFolder
     make_folder(out)
     write_json_atomically(out / _SOURCE, source)
     stored.download(out)
+    # Here, because it needs torch, and the commands that only ask a cluster do not.
+    from nas.experiment import RunFolder
+
     return RunFolder(out)
 
 

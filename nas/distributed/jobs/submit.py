@@ -15,7 +15,6 @@ from nas.distributed.jobs.environment import EnvironmentName, choose, runtime_en
 from nas.distributed.jobs.job import Job, check_name, find_job, metadata
 from nas.distributed.jobs.packing import MAX_BYTES, pack
 from nas.errors import InputError
-from nas.experiment import load_recipe, plain_changes
 
 
 def submit(
@@ -50,6 +49,9 @@ def submit(
         InputError: a bad recipe, change, name, storage or address; a token that is missing or refused; a package that
             is too large. WorkFailed: the cluster did not take it.
     """
+    # Here, because the package's other functions need no torch, and answer seconds sooner without it.
+    from nas.experiment import load_recipe, plain_changes
+
     recipe = Path(recipe)
     texts = [f"{field}={json.dumps(value)}" for field, value in plain_changes(changes or {}).items()]
     load_recipe(recipe, changes)
