@@ -159,7 +159,7 @@ class BilevelSearch:
         return losses.result()
 
     def _sample(self, state: SearchState, epoch: int, generator: torch.Generator) -> Tensor:
-        hard = self.settings.routing == "hard"
+        hard = self.settings.routing != "soft"
         return sample_routing(state.logits_LTC, self.settings.temperature_at(epoch), hard=hard, generator=generator)
 
     def _batches(self, split: SplitName, epoch: int) -> Iterable[Batch]:

@@ -35,7 +35,8 @@ class SearchSettings(BaseModel):
         batch_size: of both passes; batch statistics need two samples.
         num_candidates: C; the number of tasks if left out.
         routing: "soft" mixes candidates; "hard" uses one per task and block, in the weights' pass running no other,
-            in the logits' pass with straight-through gradients, for which all candidates run.
+            in the logits' pass with straight-through gradients, for which all candidates run; "one_path" runs no
+            other in either pass, and its logits learn from the sampled candidates (`logits_step` says how).
         temperature: of the Gumbel-softmax, linear per epoch from the first value to the second after warm-up.
         weight_step: "per_task" is one optimiser step per task and batch, as published; "joint" is one step on
             the weighted sum of the tasks' losses.
@@ -65,7 +66,7 @@ class SearchSettings(BaseModel):
     warmup: float = Field(default=0.05, ge=0.0, lt=1.0)
     batch_size: int = Field(default=64, ge=2)
     num_candidates: PositiveInt | None = None
-    routing: Literal["soft", "hard"] = "soft"
+    routing: Literal["soft", "hard", "one_path"] = "soft"
     temperature: tuple[PositiveFloat, PositiveFloat] = (5.0, 0.1)
     weight_step: Literal["per_task", "joint"] = "joint"
     weights: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)

@@ -60,6 +60,22 @@ def logits_step(
     loss, as BMTAS does; gradients are summed over the tasks and one step is taken. Nothing changes on a batch
     without labels.
 
+    With one-path routing only the candidates of the sample run, as the network of its tree, and the weight of the
+    sampled candidate s of task t at block l gets the gradient
+
+        <d loss_t / d x_{l+1,t}, x_{l+1,t}>,   x_{l+1,t} = block[l][s](x_{l,t})
+
+    which goes on to the logits through the soft sample; the other candidates' weights get none. It takes one forward
+    pass of the tree and, for each task, one backward pass along its path: T L block evaluations, where all
+    candidates take T C L.
+
+    Differs from: GDAS (Dong and Yang, CVPR 2019), whose published code gives the weight of a candidate that did
+    not run the sum of d loss / d x, as if its output were one everywhere; and from straight-through, "hard", in which
+    all candidates run and get <d loss_t / d x_{l+1,t}, block[l][c](x_{l,t})>. Of the straight-through gradient it keeps
+    the sampled candidate's term. The estimate is biased: what all candidates of a block would contribute alike cancels
+    in that sum, and does not here. Where the loss does not depend on the scale of x_{l+1,t}, as before a convolution
+    with BatchNorm, the inner product is zero (Euler), and the logits learn from the penalty alone.
+
     Args:
         routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
         budget: absolute, in the settings' resource; None if the search has no target.
@@ -70,12 +86,15 @@ def logits_step(
     if not labelled:
         return {}
     with _frozen(state.supernet):
-        losses = _losses(state, batch, routing_LTC, labelled, settings)
+        if settings.routing == "one_path":
+            losses, total = _one_path_losses(state, batch, routing_LTC, labelled, settings)
+        else:
+            losses = _losses(state, batch, routing_LTC, labelled, settings)
+            total = weighted_sum(labelled, losses)
         cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, settings.resource, generator=generator)
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, table_scale(table, settings))
-        total = weighted_sum(labelled, losses) + len(losses) * penalty.to(state.logits_LTC)
         state.logits_optimizer.zero_grad(set_to_none=True)
-        _descend(state, state.logits_optimizer, total)
+        _descend(state, state.logits_optimizer, total + len(losses) * penalty.to(state.logits_LTC))
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, table_scale(table, settings))
     return {name: loss.detach() for name, loss in losses.items()}
 
@@ -93,13 +112,45 @@ def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
 def _losses(
     state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: SearchSettings
 ) -> Losses:
+    with _running(batch, settings):
+        outputs = state.supernet(settings.compute.inputs(batch.inputs), routing_LTC, [task.name for task in tasks])
+    return task_losses(tasks, settings.compute.outputs(outputs), batch)
+
+
+def _one_path_losses(
+    state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: SearchSettings
+) -> tuple[Losses, Tensor]:
+    """The losses under a one-hot routing, and a term whose gradient is that of `logits_step`'s formula."""
+    supernet, names = state.supernet, [task.name for task in tasks]
+    one_hot_LTC = routing_LTC.detach()
+    with _running(batch, settings):
+        stem = supernet.stem(settings.compute.inputs(batch.inputs)).detach().requires_grad_()
+        features = list(supernet.features(stem, one_hot_LTC, names))
+        tapped = [block for l, block in enumerate(features) if l in supernet.taps]
+        outputs = supernet.outputs(tapped, names, batch.inputs.shape[2:])
+    losses = task_losses(tasks, settings.compute.outputs(outputs), batch)
+    slope_LT = torch.zeros_like(one_hot_LTC[:, :, 0])
+    for i, task in enumerate(tasks):
+        if task.name not in losses:
+            continue
+        path = [block[i] for block in features]
+        loss = state.scaler.scale(task.weight * losses[task.name])
+        slopes = torch.autograd.grad(loss, path, retain_graph=i + 1 < len(tasks), allow_unused=True)
+        for l, (feature, slope) in enumerate(zip(path, slopes, strict=True)):
+            if slope is not None:
+                product = slope.to(slope_LT) * feature.detach().to(slope_LT)
+                slope_LT[l, supernet.task_names.index(task.name)] = product.sum()
+    return losses, (slope_LT.unsqueeze(-1) / state.scaler.get_scale() * one_hot_LTC * routing_LTC).sum()
+
+
+@contextmanager
+def _running(batch: Batch, settings: SearchSettings) -> Iterator[None]:
+    """The context of a forward pass."""
     with (
         blaming(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),
         settings.compute.autocast(batch.inputs.device),
     ):
-        inputs = settings.compute.inputs(batch.inputs)
-        outputs = state.supernet(inputs, routing_LTC, [task.name for task in tasks])
-    return task_losses(tasks, settings.compute.outputs(outputs), batch)
+        yield
 
 
 def _descend(state: SearchState, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -6,6 +6,7 @@ from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, assert_same, copi
 
 from nas.bilevel import BilevelSearch, SearchSettings, bmtas, search
 from nas.checkpoint import CheckpointFolder
+from nas.compute import ComputeSettings
 from nas.cost import DualPenalty, FixedPenalty, measure_costs
 from nas.errors import InputError, WorkFailed
 from nas.optimizer import OptimizerSettings
@@ -57,21 +58,37 @@ def stop_after(epoch):
 
 
 @pytest.mark.parametrize("weight_step", ["per_task", "joint"])
-@pytest.mark.parametrize("routing", ["soft", "hard"])
+@pytest.mark.parametrize("routing", ["soft", "hard", "one_path"])
 @pytest.mark.parametrize("reset_optimizers", [True, False])
 def test_a_resumed_search_is_bitwise_an_undisturbed_one(tmp_path, reset_optimizers, routing, weight_step):
     settings = SearchSettings(
         **QUICK, reset_optimizers=reset_optimizers, routing=routing, weight_step=weight_step, budgets=(0.55, 0.6)
     )
-    whole = run(new_search(settings), tmp_path / "whole")
+    check_resumed_searches(tmp_path, settings, BACKBONE)
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [
+        {"candidates": "batched"},
+        {"candidates": "plain", "checkpoint_activations": True, "compute": ComputeSettings(precision="bfloat16")},
+    ],
+)
+def test_a_resumed_search_is_bitwise_an_undisturbed_one_however_it_is_computed(tmp_path, execution):
+    # Without dropout, blocks are batched.
+    check_resumed_searches(tmp_path, SearchSettings(**QUICK, **execution, budgets=(0.55, 0.6)), VectorBackbone(2))
+
+
+def check_resumed_searches(tmp_path, settings, backbone):
+    whole = run(new_search(settings), tmp_path / "whole", backbone=backbone)
     # After the warm-up, in the middle of the search, and at its end.
     for stopped_after in (0, 2, 3):
         folder = tmp_path / str(stopped_after)
         with pytest.raises(Interrupted):
-            run(new_search(settings), folder, stop_after(stopped_after))
+            run(new_search(settings), folder, stop_after(stopped_after), backbone=backbone)
         torch.manual_seed(12345)  # whatever the new process did before
         searching = new_search(settings)
-        resumed = new_state(searching, seed=9)
+        resumed = new_state(searching, seed=9, backbone=backbone)
         resumed.load(CheckpointFolder(folder).latest(), "here")
         assert resumed.num_epochs == stopped_after + 1
         seen = []
