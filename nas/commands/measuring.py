@@ -1,7 +1,7 @@
 """Measured quality: the trees that a search found, retrained."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from nas.commands.compare import Progress
 from nas.commands.opening import OpenRun
@@ -25,15 +25,17 @@ def measure_points(
     trainings are those of `nas retrain`: one that is done is only read, one that was stopped goes on. What is
     measured is the validation split, at the best epoch; the test split decides nothing.
     """
-    names = _chosen(points, run.experiment.search.measure)
-    trees = {point.tree_id: point.tree for point in points}
-    measured: dict[str, Quality] = {}
-    for i, name in enumerate(names):
-        tree = read_tree(run.folder.path / trees[name])
-        training = TreeTraining(run.folder, run.experiment, tree, run.experiment.seed, "fresh")
-        on_training(Progress(i, len(names), f"measure {name}", training))
+    trainings = _trainings(run, points)
+    # Teachers, where there are any, train first and are shared.
+    turns = list({t.folder: t for training in trainings.values() for t in (*training.teachers(), training)}.values())
+    for i, training in enumerate(turns):
+        name = f"measure {training.tree.id}" if training.tree.id in trainings else f"teacher {training.tree.tasks[0]}"
+        on_training(Progress(i, len(turns), name, training))
         training.train(data, run.device, on_epoch)
-        measured[name] = Quality(value=-training.validation_loss(), measure=MEASURE, kind="measured")
+    measured = {
+        name: Quality(value=-training.validation_loss(), measure=MEASURE, kind="measured")
+        for name, training in trainings.items()
+    }
     return [
         point.model_copy(update={"quality": measured[point.tree_id], "estimate": point.quality})
         if point.tree_id in measured
@@ -42,10 +44,13 @@ def measure_points(
     ]
 
 
-def _chosen(points: Sequence[Point], measure: Literal["none", "all"] | int) -> list[str]:
-    """Ids of distinct trees, by descending quality."""
+def _trainings(run: OpenRun, points: Sequence[Point]) -> dict[str, TreeTraining]:
+    """By id, the trees to measure, by descending quality."""
     best_first = sorted(points, key=lambda point: -point.quality.value)
-    names = list(dict.fromkeys(point.tree_id for point in best_first))
-    if measure == "all":
-        return names
-    return [] if measure == "none" else names[:measure]
+    files = {point.tree_id: run.folder.path / point.tree for point in best_first}
+    measure = run.experiment.search.measure
+    number = {"none": 0, "all": len(files)}[measure] if isinstance(measure, str) else measure
+    return {
+        name: TreeTraining(run.folder, run.experiment, read_tree(path), run.experiment.seed, "fresh")
+        for name, path in list(files.items())[:number]
+    }

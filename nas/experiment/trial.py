@@ -14,7 +14,7 @@ from nas.discretize import cheapest_tree
 from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
 from nas.network import BranchedNetwork
-from nas.training import metric_directions
+from nas.training import metric_directions, require_methods
 from nas.tree import BranchTree, CostTable
 
 _MEMBERS = ("num_blocks", "taps", "make_stem", "make_block", "make_head")
@@ -103,6 +103,8 @@ class TrialParts:
         table = measure(experiment).table
         metric_directions(experiment.tasks)
         _check_budgets(experiment, table)
+        if experiment.search.measure != "none":
+            require_methods(experiment.retrain.balance, experiment.retrain.aggregate)
         return cls(build_backbone(experiment), build_data(experiment), table)
 
 

@@ -9,7 +9,7 @@ import nas
 from nas.cli.main import run
 from nas.experiment import Front
 
-BUDGETS = [0.3, 0.5, 0.9]
+BUDGETS = [0.3, 0.9]
 
 
 class Stopped(BaseException):
@@ -96,3 +96,14 @@ def test_the_best_by_estimate_are_measured_and_the_others_are_not(measured, tmp_
 def test_measure_is_none_all_or_a_number(value, tmp_path, capsys):
     assert run(["search", RECIPE, "--out", str(tmp_path / "run"), *changes(search__measure=value)]) == 2
     assert "search.measure" in capsys.readouterr().err
+
+
+def test_teachers_are_trained_first_and_once(tmp_path):
+    names = []
+    distilled = settings(search__budgets=[0.9], search__measure=1, retrain__distill={"weight": 1.0}, retrain__epochs=1)
+    nas.search(
+        RECIPE, out=tmp_path / "run", changes=distilled, on_training=lambda progress: names.append(progress.name)
+    )
+    kinds = [name.split()[0] for name in names]
+    assert kinds == ["teacher"] * 6 + ["measure"]
+    assert len(set(names)) == 7
