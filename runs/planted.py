@@ -39,8 +39,9 @@ def planted_experiment(
         "pooled": problem.pooled,
         "norm": norm,
     }
-    # Sixteen steps of 64 samples an epoch at the usual size; smaller data get more epochs, not fewer steps.
-    num_steps = max(1, (problem.num_train + problem.num_architecture) // 64)
+    # Smaller data get more epochs, not fewer steps. A label of an image is one at each position, so fewer will do.
+    num_steps = 1000 if problem.kind == "conv" else 2000
+    steps_per_epoch = max(1, (problem.num_train + problem.num_architecture) // 64)
     defaults = {
         "tasks": tasks,
         "backbone": lazy(PlantedBackbone, **student),
@@ -64,7 +65,7 @@ def planted_experiment(
             schedule=ScheduleSettings(kind="constant"),
         ),
         "retrain": TrainingSettings(
-            epochs=max(1, round(2000 / num_steps)),
+            epochs=max(1, round(num_steps / steps_per_epoch)),
             batch_size=64,
             optimizer=OptimizerSettings(kind="adam", lr=2e-2),
             schedule=ScheduleSettings(kind="cosine"),

@@ -20,7 +20,7 @@ class PlantedBackbone:
         kind: "dense" has linear layers, "conv" 3x3 convolutions padded with zeros.
         width: features, or channels, of every block.
         input_width: those of the input, which the first block reads.
-        pooled: whether heads of "conv" read the mean over the positions.
+        pooled: whether heads of "conv" read the mean over the positions and give numbers, not an image.
         norm: whether BatchNorm comes between each layer and its tanh; the layer then has no bias.
 
     Raises:
@@ -31,7 +31,7 @@ class PlantedBackbone:
     kind: Literal["dense", "conv"] = "dense"
     width: int = 8
     input_width: int = 8
-    pooled: bool = True
+    pooled: bool = False
     norm: bool = False
 
     def __post_init__(self) -> None:

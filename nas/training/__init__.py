@@ -7,6 +7,7 @@ from nas.training.relative import delta_m, metric_directions
 from nas.training.retrain import Retraining
 from nas.training.settings import DistillSettings, TrainingSettings
 from nas.training.state import TrainingState, load_network, parameter_groups
+from nas.training.validity import Validity, check_validity
 
 __all__ = [
     "DistillSettings",
@@ -15,6 +16,8 @@ __all__ = [
     "Retraining",
     "TrainingSettings",
     "TrainingState",
+    "Validity",
+    "check_validity",
     "delta_m",
     "estimate_batch_statistics",
     "evaluate",

@@ -15,11 +15,11 @@ student of the same architecture is `search_spaces.PlantedBackbone`.
 >>> recovery(problem.tree, problem.tree).ari
 1.0
 
-Not every tree is worth planting: where all of its tasks part late, a random tree of equal cost is as good.
-`nas.training.check_validity` asks a problem's own data.
+Not every teacher asks a question: where its tasks part late, or what it computes is nearly linear, a random tree of
+equal cost may be as good. `nas.training.check_validity` asks a problem's own data.
 """
 
-from nas.data.planted.named import TREE_A, TREE_C, TREE_LATE, conv_problem, random_problem, tree_a, tree_c, tree_late
+from nas.data.planted.named import TREE_A, TREE_C, conv_problem, random_problem, tree_a, tree_c
 from nas.data.planted.problem import PlantedProblem, write_labels
 from nas.data.planted.recovery import Recovery, recovery
 from nas.data.planted.source import PlantedData, planted_data
@@ -28,7 +28,6 @@ from nas.data.planted.teacher import Teacher
 __all__ = [
     "TREE_A",
     "TREE_C",
-    "TREE_LATE",
     "PlantedData",
     "PlantedProblem",
     "Recovery",
@@ -39,6 +38,5 @@ __all__ = [
     "recovery",
     "tree_a",
     "tree_c",
-    "tree_late",
     "write_labels",
 ]

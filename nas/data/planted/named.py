@@ -10,7 +10,6 @@ from nas.tree import random_tree_shape
 
 TREE_A = "000000/000011/001122/001122"
 TREE_C = "000111/000111/001223/001223"
-TREE_LATE = "000000/000000/000111/001233"
 
 
 def tree_a(**fields: Any) -> PlantedProblem:
@@ -21,14 +20,6 @@ def tree_a(**fields: Any) -> PlantedProblem:
 def tree_c(**fields: Any) -> PlantedProblem:
     """Six tasks in two families from the start: twelve instances of four blocks."""
     return PlantedProblem(TREE_C, **fields)
-
-
-def tree_late(**fields: Any) -> PlantedProblem:
-    """Six tasks that part at the end only: random trees of equal cost are as good, so it tests nothing.
-
-    It is here as the control of whatever decides which problems are valid.
-    """
-    return PlantedProblem(TREE_LATE, **fields)
 
 
 def random_problem(num_tasks: int, num_blocks: int, seed: int, **fields: Any) -> PlantedProblem:

@@ -29,8 +29,8 @@ class PlantedProblem:
         input_width: features, or channels, of the input.
         width: features, or channels, of every block.
         image_size: height and width of the input of a "conv" problem; a "dense" one has none and ignores it.
-        pooled: whether the heads of a "conv" problem read the mean over the positions, [num_outputs] a sample; else
-            they give an image, [num_outputs, H, W].
+        pooled: whether the heads of a "conv" problem read the mean over the positions, [num_outputs] a sample, which of
+            images of noise is little to learn from; else they give an image, [num_outputs, H, W].
         weight_sd, bias_sd: of the blocks' weights (times the root of the fan-in) and biases.
         num_outputs: of each task.
         noise: standard deviation of the noise on the labels, each of which has deviation 1; independent per task,
@@ -47,8 +47,8 @@ class PlantedProblem:
     kind: Kind = "dense"
     input_width: int = 8
     width: int = 8
-    image_size: tuple[int, int] = (8, 8)
-    pooled: bool = True
+    image_size: tuple[int, int] = (6, 6)
+    pooled: bool = False
     weight_sd: float = 1.5
     bias_sd: float = 0.3
     num_outputs: int = 4

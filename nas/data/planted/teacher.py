@@ -10,8 +10,10 @@ from nas.data.planted.problem import PlantedProblem
 from nas.data.seeds import derive_seed
 from nas.tree import Group
 
-_NUM_REFERENCE = 2048
-"""Inputs that each output's mean and deviation are taken over: its own, so that they depend on no split's size."""
+_NUM_REFERENCE = 1024
+"""Inputs that outputs are standardised by: none of the samples, so that labels depend on no split's size."""
+
+_NUM_AT_ONCE = 256
 
 
 class Teacher:
@@ -33,23 +35,24 @@ class Teacher:
         ]
         self._heads = {task: self._draw_head(seed, task) for task in problem.tasks}
         reference = self._raw(draw_inputs(problem, _NUM_REFERENCE, _generator("planted reference", seed)))
-        # Outputs of a task are the second dimension; positions of an image, if any, come after it.
-        self._scales = {
-            task: torch.std_mean(outputs, dim=[d for d in range(outputs.dim()) if d != 1], keepdim=True)
-            for task, outputs in reference.items()
-        }
+        # A task's outputs are the second dimension; the positions of an image, if any, come after it.
+        dims = (0, 2, 3) if self.problem.kind == "conv" and not self.problem.pooled else (0,)
+        self._means = {task: outputs.mean(dims, keepdim=True) for task, outputs in reference.items()}
+        self._deviations = {task: outputs.std(dims, keepdim=True) for task, outputs in reference.items()}
 
     def __call__(self, inputs: Tensor) -> dict[str, Tensor]:
         """By task, the outputs on inputs [N, ...]: [N, num_outputs] or [N, num_outputs, H, W], of mean 0 and
         deviation 1 over the distribution of the inputs."""
         outputs = self._raw(inputs)
-        return {
-            task: ((values - self._scales[task][1]) / self._scales[task][0]).float() for task, values in outputs.items()
-        }
+        return {task: (values - self._means[task]) / self._deviations[task] for task, values in outputs.items()}
 
     def _raw(self, inputs: Tensor) -> dict[str, Tensor]:
-        # In double precision, so that the labels do not depend on how a machine orders its sums.
-        features: dict[Group, Tensor] = {self.problem.tasks: inputs.double()}
+        # Part by part, for the features of images take far more memory than their labels.
+        parts = [self._run(part) for part in torch.split(inputs, _NUM_AT_ONCE)]
+        return {task: torch.cat([part[task] for part in parts]) for task in self.problem.tasks}
+
+    def _run(self, inputs: Tensor) -> dict[str, Tensor]:
+        features: dict[Group, Tensor] = {self.problem.tasks: inputs}
         for l, blocks in enumerate(self._blocks):
             parents = [self.problem.tree.parent_group(l, group) or self.problem.tasks for group in blocks]
             features = {
@@ -75,12 +78,12 @@ class Teacher:
         shape: tuple[int, ...] = (problem.width, in_width, *((3, 3) if problem.kind == "conv" else ()))
         generator = _generator("planted block", seed, l, *sorted(group))
         scale = problem.weight_sd / math.sqrt(math.prod(shape[1:]))
-        weight = scale * torch.randn(shape, generator=generator, dtype=torch.double)
-        return weight, problem.bias_sd * torch.randn(problem.width, generator=generator, dtype=torch.double)
+        weight = scale * torch.randn(shape, generator=generator)
+        return weight, problem.bias_sd * torch.randn(problem.width, generator=generator)
 
     def _draw_head(self, seed: int, task: str) -> Tensor:
         width, generator = self.problem.width, _generator("planted head", seed, task)
-        weight = torch.randn(self.problem.num_outputs, width, generator=generator, dtype=torch.double)
+        weight = torch.randn(self.problem.num_outputs, width, generator=generator)
         return weight / math.sqrt(width)
 
 
