@@ -4,6 +4,7 @@ from nas import CompareSettings, Experiment, SearchSettings, TrainingSettings, l
 from nas.cost import DualPenalty
 from nas.data import DigitPairs
 from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.similarity import SimilaritySettings
 from nas.tasks import digit_tasks
 from search_spaces import DigitsBackbone
 
@@ -24,6 +25,9 @@ def experiment() -> Experiment:
             logits=OptimizerSettings(kind="adam", lr=5e-2),
             # With a hundred steps for the logits, a dual variable that grows faster overshoots to the shared tree.
             penalty=DualPenalty(rate=30.0, damping=1.0),
+        ),
+        similarity=SimilaritySettings(
+            epochs=6, batch_size=64, weights=OptimizerSettings(kind="adam", lr=3e-3, weight_decay=1e-4)
         ),
         retrain=TrainingSettings(
             epochs=20,

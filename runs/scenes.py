@@ -9,6 +9,7 @@ from nas import CompareSettings, Experiment, SearchSettings, TrainingSettings, l
 from nas.cost import DualPenalty
 from nas.data.scenes import Scenes
 from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.similarity import SimilaritySettings
 from nas.tasks.dense import scene_tasks
 from search_spaces import DigitsBackbone
 
@@ -43,6 +44,9 @@ def experiment() -> Experiment:
             weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4),
             logits=OptimizerSettings(kind="adam", lr=0.1),
             penalty=DualPenalty(rate=30.0, damping=1.0),
+        ),
+        similarity=SimilaritySettings(
+            epochs=8, batch_size=16, weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4)
         ),
         retrain=TrainingSettings(
             epochs=30,
