@@ -12,8 +12,8 @@ def verdicts(run: RunFolder, tree: BranchTree | None = None) -> list[Verdict]:
         tree: the front's recommended one if left out; one that no trial found has verdicts of the run alone.
     """
     found = run.find_tree(None) if tree is None else tree
-    names = {path.stem for path in run.path.glob("trials/*/trees/*.json")}
-    diagnosis = Diagnosis.read(run.trial_of(found).path) if found.id in names else None
+    trial = run.trial_of(found)
+    diagnosis = None if trial is None else Diagnosis.read(trial.path)
     points = run.front.points if run.finished else ()
     seeds = judge_seeds([(point.seed, point.budget, read_tree(run.path / point.tree)) for point in points])
     return [*(diagnosis.verdicts if diagnosis else ()), *seeds]

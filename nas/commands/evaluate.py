@@ -43,7 +43,8 @@ def evaluate(
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     path = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     found = opened.folder.find_tree(str(tree)) if checkpoint is not None and tree is not None else _tree_beside(path)
-    network = build_network(opened.experiment, found, opened.experiment.seed)
+    experiment = opened.folder.experiment_of(found, opened.experiment)
+    network = build_network(experiment, found, experiment.seed)
     load_network(network, load_tensors(path), str(path))
     network.to(opened.device)
     return evaluate_network(

@@ -51,8 +51,9 @@ def retrain(
         InputError: bad input; a training of the same name was begun and ``resume`` is not set.
     """
     opened = _open(run, tree, out, changes, resume, recipe, allow_changed)
-    experiment, folder = opened.experiment, opened.folder
+    folder = opened.folder
     found = folder.find_tree(None if tree is None else str(tree)) if folder.begun else read_tree(str(tree))
+    experiment = folder.experiment_of(found, opened.experiment)
     check_fits(found, len(measure(experiment).blocks), experiment.task_names)
     training = TreeTraining(folder, experiment, found, experiment.seed if seed is None else seed, start)
     if training.finished:

@@ -7,7 +7,7 @@ from typing import Any
 from nas.backbone import Backbone
 from nas.errors import InputError, blaming
 from nas.experiment.experiment import Experiment
-from nas.experiment.run_folder import RunFolder, TrialFolder
+from nas.experiment.run_folder import TrialFolder
 from nas.experiment.trial import build_backbone
 from nas.files import read_json, write_json_atomically
 from nas.inherit import inherit_copies, inherit_weights
@@ -28,16 +28,16 @@ def read_dissimilarity(folder: Path) -> Dissimilarity:
     return Dissimilarity.from_dict(read_json(path), str(path))
 
 
-def inherit(network: BranchedNetwork, run: RunFolder, experiment: Experiment) -> None:
-    """Give a network the weights of the run's search; its first trial's, until a run has more than one.
+def inherit(network: BranchedNetwork, trial: TrialFolder, experiment: Experiment) -> None:
+    """Give a network the weights of a trial of the experiment.
 
     Raises:
         InputError: there is nothing to inherit, or it is another experiment's.
     """
-    trial = run.trial(0)
     saved = trial.checkpoints.latest()
     if saved is None:
         raise InputError(f"{trial.checkpoints.folder}: no supernet to inherit from; search first, or start fresh")
+    experiment = trial.setting.experiment(experiment)
     make = _inherit_copies if experiment.strategy == "similarity" else _inherit_candidates
     with blaming(f"{trial.checkpoints.folder}: not checkpoints of this experiment's {experiment.strategy} search"):
         make(network, saved, trial, experiment, build_backbone(experiment))

@@ -17,7 +17,7 @@ from nas.experiment.experiment import Experiment
 from nas.experiment.inheriting import inherit
 from nas.experiment.overrides import explain
 from nas.experiment.record import describe
-from nas.experiment.run_folder import RunFolder
+from nas.experiment.run_folder import RunFolder, TrialFolder
 from nas.experiment.trial import build_backbone, build_network
 from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
 from nas.network import BranchedNetwork
@@ -71,12 +71,12 @@ class TreeTraining:
 
     def __init__(self, run: RunFolder, experiment: Experiment, tree: BranchTree, seed: int, start: Start) -> None:
         self.run = run
-        self.experiment = experiment
+        self.experiment = run.experiment_of(tree, experiment)
         self.tree = tree
         self.seed = seed
         self.start: Start = start
         self.settings = experiment.retrain.for_tasks(len(tree.tasks))
-        self.folder = run.path / "retrained" / tree.id / f"{start}-{seed}-{_digest(experiment, self.settings)}"
+        self.folder = run.path / "retrained" / tree.id / f"{start}-{seed}-{_digest(self.experiment, self.settings)}"
         self.checkpoints = CheckpointFolder(self.folder / "checkpoint")
 
     @property
@@ -122,7 +122,7 @@ class TreeTraining:
         from."""
         # The recipe's, not this tree's: a comparison begins with single tasks, and needs for others what they do not.
         require_methods(self.experiment.retrain.balance, self.experiment.retrain.aggregate)
-        if self.start == "inherited" and not self.run.trial(0).checkpoints.epochs():
+        if self.start == "inherited" and not self._trial().checkpoints.epochs():
             raise InputError(f"{self.run.path}: has no supernet to inherit from; search first, or start fresh")
         if self.start == "pretrained" and not _has_pretrained_weights(self.experiment):
             raise InputError(
@@ -199,10 +199,14 @@ class TreeTraining:
         lines = "".join(json.dumps(record) + "\n" for record in state.history)
         write_text_atomically(self.folder / "metrics.jsonl", lines)
 
+    def _trial(self) -> TrialFolder:
+        """Whose weights may be inherited: that found the tree, or the first, for a tree from elsewhere."""
+        return self.run.trial_of(self.tree) or next(iter(self.run.trials), self.run.trial(0))
+
     def _starting_network(self) -> BranchedNetwork:
         network = build_network(self.experiment, self.tree, self.seed)
         if self.start == "inherited":
-            inherit(network, self.run, self.experiment)
+            inherit(network, self._trial(), self.experiment)
         return network
 
 

@@ -138,15 +138,21 @@ class RunFolder:
         names = (path.name for path in (self.path / "trials").glob("*") if path.is_dir())
         return [self.trial(number) for number in sorted(int(name) for name in names if name.isdecimal())]
 
-    def trial_of(self, tree: BranchTree) -> "TrialFolder":
-        """The trial that found a tree; that of the best quality, if several did."""
+    def trial_of(self, tree: BranchTree) -> "TrialFolder | None":
+        """The trial that found a tree, that of the best quality if several did; None if it is not the run's."""
         name = f"{tree.id}.json"
-        if self.finished:
-            points = [point for point in self.front.points if point.tree_id == tree.id]
-            if points:
-                return self.trial(max(points, key=lambda point: point.quality.value).trial)
         found = [trial for trial in self.trials if (trial.path / "trees" / name).is_file()]
-        return found[0] if found else self.trial(0)
+        if len(found) > 1 and self.finished:
+            points = [point for point in self.front.points if point.tree_id == tree.id]
+            best = max(points, key=lambda point: point.quality.value, default=None)
+            return found[0] if best is None else self.trial(best.trial)
+        return found[0] if found else None
+
+    def experiment_of(self, tree: BranchTree, experiment: Experiment) -> Experiment:
+        """The run's experiment with the backbone that a tree was found for, if trials had several."""
+        trial = self.trial_of(tree)
+        values = {} if trial is None else trial.setting.values
+        return experiment.with_fields({name: value for name, value in values.items() if _makes_networks(name)})
 
     def find_tree(self, name: str | None) -> BranchTree:
         """A tree by file, id or the beginning of an id; the best of the front if no name is given.
@@ -230,8 +236,9 @@ class TrialFolder:
         """Which of the run's trials this is."""
         write_json_atomically(self.path / "trial.json", {"schema_version": 1, **trial.to_dict()})
 
-    def read_setting(self) -> Trial:
-        """Raises InputError if the record is missing or malformed."""
+    @property
+    def setting(self) -> Trial:
+        """Which of the run's trials this is; InputError if the record is missing or malformed."""
         path = self.path / "trial.json"
         record = read_json(path)
         try:
@@ -267,6 +274,10 @@ class TrialFolder:
 
     def write_costs(self, table: CostTable) -> None:
         write_json_atomically(self.costs, table.to_dict())
+
+
+def _makes_networks(name: str) -> bool:
+    return name.partition(".")[0] in ("backbone", "input_shape")
 
 
 def plain_changes(changes: Mapping[str, Any]) -> dict[str, Any]:

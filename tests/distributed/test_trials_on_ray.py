@@ -77,7 +77,7 @@ def test_what_no_machine_of_a_cluster_has_is_refused(tmp_path):
 
     machines = machines_of_cluster()
     check_resources(Resources(1, 0), machines)
-    with pytest.raises(InputError, match="999 CPUs and 0.5 GPUs, but the largest machine has"):
+    with pytest.raises(InputError, match=r"999 CPUs and 0\.5 GPUs, but the largest machine has"):
         check_resources(Resources(999, 0.5), machines)
 
 

@@ -74,7 +74,7 @@ def test_a_worker_leaves_what_a_search_in_this_process_leaves_and_reports_every_
     result = run_trial(trial.experiment(here.experiment), trial, here.folder, here.device)
     assert files(run.folder.trial(3).path) == files(here.folder.trial(3).path)
     assert run.folder.trial(3).outcome == result
-    assert run.folder.trial(3).read_setting() == trial
+    assert run.folder.trial(3).setting == trial
     assert found.results[0] == {"num_epochs": 4, "epochs_done": 0}
     assert [report["epoch"] for report in found.results[1:-1]] == [1, 2, 3, 4]
     # There is nothing to compare trials by during the warm-up, which is the first epoch.
