@@ -59,30 +59,36 @@ def candidate_sources(measured: Dissimilarity, num_candidates: int) -> list[list
     return sources
 
 
-def starting_logits(measured: Dissimilarity, curve: Curve, sources: Sequence[Sequence[int]], target: float) -> Tensor:
-    """Logits whose softmax is the mean of the one-hot choices that trees of the curve make, [L, T, C].
+def starting_logits(
+    measured: Dissimilarity, curve: Curve, sources: Sequence[Sequence[int]], limits: Sequence[float]
+) -> Tensor:
+    """Logits whose softmax is a mixture of the one-hot choices of trees of the curve, [L, T, C].
 
-        softmax(logits)_l(t, c) = (1 - u) (share of the trees in which t's group takes c at block l) + u / C
+        softmax(logits)_l(t, c) = (1 - u) (weight of the trees in which t's group takes c at block l) + u / C
 
-    with u = `UNDECIDED`, over the trees at `NUM_BUDGETS` costs evenly apart from the cheapest tree's to the target. So
-    two tasks agree at a block in about the share of the budgets at which the curve lets them share it. In each tree the
-    groups of a block take different candidates, by the assignment of least mean dissimilarity of their tasks to the
-    candidates' sources; of equal ones the source nearest to all tasks. Trees with more groups than C count for nothing.
+    with u = `UNDECIDED`. Half of the weight is on the trees that the limits allow, in equal parts, and half on trees at
+    `NUM_BUDGETS` costs evenly apart over the whole curve. So tasks that share a block in a wanted tree probably agree
+    there, tasks that part early on the curve probably do not, and no choice is out of reach.
+
+    In each tree the groups of a block take different candidates, by the assignment of least mean dissimilarity of their
+    tasks to the candidates' sources; of equal ones the source nearest to all tasks. A tree with more groups than C is
+    replaced by the next cheaper one with fewer.
 
     Args:
         measured: of the warm-up.
         curve: from these dissimilarities.
         sources: as `candidate_sources` gives them.
-        target: absolute, in the curve's resource; the costliest tree's cost if it is more.
+        limits: costs that trees are wanted within, at least one; absolute, in the curve's resource.
     """
     num_candidates = len(sources[0])
     trees = [point.tree for point in curve]
-    fits_K = np.array([tree.num_groups[-1] <= num_candidates for tree in trees])
-    cost_K = curve.cost_K[fits_K]
-    budgets = np.linspace(cost_K[0], min(max(target, cost_K[0]), cost_K[-1]), NUM_BUDGETS)
-    chosen = np.flatnonzero(fits_K)[np.searchsorted(cost_K, budgets, side="right") - 1]
-    choices_KLT = np.array([_choices(trees[k], measured, sources) for k in chosen])
-    share_LTC = (choices_KLT[..., None] == np.arange(num_candidates)).mean(axis=0)
+    fitting = np.array([k for k, tree in enumerate(trees) if tree.num_groups[-1] <= num_candidates])
+    cost_K = curve.cost_K[fitting]
+    costs = [*limits, *np.linspace(cost_K[0], cost_K[-1], NUM_BUDGETS)]
+    weight_N = np.repeat([0.5 / len(limits), 0.5 / NUM_BUDGETS], [len(limits), NUM_BUDGETS])
+    chosen = fitting[np.searchsorted(cost_K, costs, side="right") - 1]
+    choices_NLT = np.array([_choices(trees[k], measured, sources) for k in chosen])
+    share_LTC = np.tensordot(weight_N, choices_NLT[..., None] == np.arange(num_candidates), axes=1)
     log_LTC = np.log((1.0 - UNDECIDED) * share_LTC + UNDECIDED / num_candidates)
     # Around zero, where weight decay leaves them.
     return torch.from_numpy(log_LTC - log_LTC.mean(axis=-1, keepdims=True)).float()
