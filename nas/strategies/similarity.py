@@ -8,7 +8,6 @@ import torch
 
 from nas.discretize import CurvePoint
 from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
-from nas.experiment.diagnosis import judge_sharing
 from nas.similarity import Dissimilarity
 from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.strategies.tried import TriedSteps
@@ -19,9 +18,10 @@ from nas.strategies.warmup import curve_of, make_warmup, run_warmup, try_warmup
 class SimilarityStrategy:
     """Searches one trial of an experiment in its folder of a run; goes on from the last checkpoint there.
 
-    Within a budget the tree is the one of least dissimilarity above the noise floor. Without budgets the question is
-    which tasks are alike enough to share for nothing, and the answer is the cost of the tree of least dissimilarity
-    above `SimilaritySettings.tolerance` times the floor.
+    Tasks that differ by less than `SimilaritySettings.tolerance` times the noise floor are better together, at any
+    cost; others part as far as the budget goes. So a budget that allows more than the former have to part buys nothing, and
+    without budgets the tree is the one where nothing is left to buy. With one copy a task there is no floor, and
+    without budgets the tree is the curve's elbow.
     """
 
     experiment: Experiment
@@ -56,13 +56,10 @@ class SimilarityStrategy:
         experiment, folder = self.experiment, self.run.trial(self.number)
         curve = curve_of(experiment, parts, measured)
         folder.write_curve(curve)
-        free = curve_of(experiment, parts, measured, times=experiment.similarity.tolerance)
-        budgets = experiment.search.budgets
-        limits = budget_limits(curve, budgets) if budgets else [(None, free[len(free) - 1].cost)]
-        diagnosis = diagnose_curve(curve, limits, measured.error_LTT)
-        # The curve itself always ends in trees that share next to nothing.
-        others = [verdict for verdict in diagnosis.verdicts if verdict.about != "sharing"]
-        diagnosis.model_copy(update={"verdicts": (judge_sharing(free), *others)}).write(folder.path)
+        limits = budget_limits(curve, experiment.search.budgets)
+        if not experiment.search.budgets and experiment.similarity.copies > 1:
+            limits = [(None, curve[len(curve) - 1].cost)]
+        diagnose_curve(curve, limits, measured.error_LTT).write(folder.path)
         return [(budget, curve.within(limit)) for budget, limit in limits]
 
     @staticmethod

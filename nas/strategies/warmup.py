@@ -61,11 +61,11 @@ def try_warmup(experiment: Experiment, parts: TrialParts, device: torch.device) 
     return TriedSteps(losses, seconds, state_bytes(state.copies))
 
 
-def curve_of(experiment: Experiment, parts: TrialParts, measured: Dissimilarity, *, times: float = 1.0) -> Curve:
-    """The curve of the dissimilarities above so many times their floor, under the experiment's constraints."""
+def curve_of(experiment: Experiment, parts: TrialParts, measured: Dissimilarity) -> Curve:
+    """The curve of the dissimilarities above what the settings tolerate, under the experiment's constraints."""
     return discretize(
         experiment.task_names,
-        measured.above_floor(times),
+        measured.above_floor(experiment.similarity.tolerance),
         parts.table,
         experiment.search.resource,
         constraints=experiment.search.constraints,
