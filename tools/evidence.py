@@ -30,13 +30,14 @@ from nas.errors import InputError
 from nas.experiment import Experiment, RunFolder, TreeTraining, TrialParts, build_network
 from nas.files import make_folder, read_json, write_json_atomically
 from nas.strategies import make_strategy
-from nas.training import Retraining, TrainingState
+from nas.training import Measured, Retraining, TrainingState
+from nas.training.validity import contenders, judge_validity, mean_test_loss
 from nas.tree import BranchTree, CostTable, random_tree
 
 CPU = torch.device("cpu")
 
 Tree = dict[str, Any]
-"""A tree of the results: its label (a budget, "elbow", "argmax", ...), where it comes from, its tree and cost."""
+"""A tree of the results: the method that found it, a label (its budget, if it has one), the tree, its id and cost."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,24 @@ class Unit:
         torch.set_num_threads(1)
         experiment = self.problem.make(self.seed)
         parts = TrialParts.build(experiment)
-        trees = [
-            tree
-            for number, method in enumerate(self.problem.methods)
-            if method.name in self.methods or (self.folder / f"{method.name}.json").is_file()
-            for tree in self.search(number, method)
-        ]
-        trees += self.controls(experiment, parts.table)
+        trees = self.controls(experiment, parts.table)
+        if self.problem.only_valid and not self.is_valid(experiment, parts.data, trees):
+            write_json_atomically(self.folder / "invalid.json", {"trees": trees})
+            return
+        for number, method in enumerate(self.problem.methods):
+            if method.name in self.methods or (self.folder / f"{method.name}.json").is_file():
+                trees += self.search(number, method)
         write_json_atomically(self.folder / "trees.json", {"separate": parts.table.separate_cost(), "trees": trees})
         for tree in distinct(BranchTree.from_dict(tree["tree"]) for tree in trees):
             self.train(experiment, parts.data, tree)
+
+    def is_valid(self, experiment: Experiment, data: DataSource, controls: Sequence[Tree]) -> bool:
+        """Whether the planted tree is worth finding on its own data."""
+        losses: dict[str, list[float]] = {}
+        for i, record in enumerate(controls):
+            test = self.train(experiment, data, BranchTree.from_dict(record["tree"]))
+            losses[f"random{i}" if record["method"] == "random" else record["method"]] = [mean_test_loss(test)]
+        return judge_validity(losses).valid
 
     def search(self, number: int, method: Method) -> list[Tree]:
         """The trees of one method; those of a finished search are only read."""
@@ -72,18 +81,26 @@ class Unit:
         experiment = method.vary(self.problem.make(self.seed))
         run, parts = RunFolder(self.folder), TrialParts.build(experiment)
         started = time.perf_counter()
-        points = make_strategy(experiment, run, number).search(parts, CPU, lambda _: None)
+        found = self.trees_of(run, number, method.name, experiment, parts, method.label)
         seconds = time.perf_counter() - started
-        found = [(point.budget or method.label, run.find_tree(str(run.path / point.tree))) for point in points]
-        trees = [tree_record(method.name, label, tree, parts.table) for label, tree in found]
-        if method.also_exact:
-            trees += self.exact_trees(run, number, method, parts.table)
-        if method.elbow:
-            trees.append(tree_record(method.name, "elbow", self.elbow(run, number, experiment), parts.table))
-        reference = self.problem.planted(self.seed) if self.problem.planted else found[0][1]
+        reference = self.problem.planted(self.seed) if self.problem.planted else BranchTree.from_dict(found[0]["tree"])
         cost = search_cost(experiment, parts) / training_cost(experiment, parts, reference)
-        write_json_atomically(path, {"seconds": seconds, "search_cost": cost, "trees": trees})
-        return trees
+        if method.also_exact:
+            found += self.exact_trees(run, number, method, parts.table)
+        for label, changes in method.variants.items():
+            varied = experiment.with_fields(changes)
+            found += self.trees_of(run, number, f"{method.name}, {label}", varied, parts, "none")
+        write_json_atomically(path, {"seconds": seconds, "search_cost": cost, "trees": found})
+        return found
+
+    def trees_of(
+        self, run: RunFolder, number: int, name: str, experiment: Experiment, parts: TrialParts, label: str | None
+    ) -> list[Tree]:
+        """Search, or discretise anew what has been searched; a tree is labelled with its budget if it has one."""
+        points = make_strategy(experiment, run, number).search(parts, CPU, lambda _: None)
+        trees = [run.find_tree(str(run.path / point.tree)) for point in points]
+        labels = [point.budget or label for point in points]
+        return [tree_record(name, label, tree, parts.table) for label, tree in zip(labels, trees, strict=True)]
 
     def exact_trees(self, run: RunFolder, number: int, method: Method, table: CostTable) -> list[Tree]:
         """Of a search that takes the arg-max: the exact trees of the same logits within the budgets."""
@@ -95,35 +112,30 @@ class Unit:
         name = f"{method.name} + exact"
         return [tree_record(name, budget, within(curve, budget, table), table) for budget in experiment.search.budgets]
 
-    def elbow(self, run: RunFolder, number: int, experiment: Experiment) -> BranchTree:
-        """The tree that the same training gives to a user who names no budget."""
-        unlimited = experiment.with_fields({"search.budgets": ()})
-        points = make_strategy(unlimited, run, number).search(TrialParts.build(unlimited), CPU, lambda _: None)
-        return run.find_tree(str(run.path / points[0].tree))
-
     def controls(self, experiment: Experiment, table: CostTable) -> list[Tree]:
         """Shared, separate, planted, and for each budget random trees that cost (nearly) as much."""
-        names, num_blocks = experiment.task_names, len(table.blocks)
-        trees = [tree_record("shared", "shared", BranchTree.shared(names, num_blocks), table)]
-        if self.problem.planted is None:
-            singles = [BranchTree.shared([name], num_blocks) for name in names]
-            trees += [tree_record("single", name, tree, table) for name, tree in zip(names, singles, strict=True)]
-        else:
-            trees.append(tree_record("separate", "separate", BranchTree.separate(names, num_blocks), table))
-            trees.append(tree_record("planted", "planted", self.problem.planted(self.seed), table))
+        names, num_blocks, resource = experiment.task_names, len(table.blocks), experiment.search.resource
+        if self.problem.planted is not None:
+            others = contenders(self.problem.planted(self.seed), table, self.problem.num_random, seed=self.seed)
+            return [
+                tree_record(name.rstrip("0123456789"), experiment.search.budgets[0], tree, table)
+                for name, tree in others.items()
+            ]
+        trees = [tree_record("shared", "none", BranchTree.shared(names, num_blocks), table)]
+        trees += [tree_record("single", name, BranchTree.shared([name], num_blocks), table) for name in names]
         for budget in experiment.search.budgets:
+            limit = resolve_budget(budget, table, resource)
             for i in range(self.problem.num_random):
                 rng = np.random.default_rng(derive_seed(self.seed, "evidence", str(budget), i))
-                limit = resolve_budget(budget, table, experiment.search.resource)
-                tree = random_tree(names, table, limit, resource=experiment.search.resource, tolerance=0.05, rng=rng)
+                tree = random_tree(names, table, limit, resource=resource, tolerance=0.05, rng=rng)
                 trees.append(tree_record("random", budget, tree, table))
         return trees
 
-    def train(self, experiment: Experiment, data: DataSource, tree: BranchTree) -> None:
-        """Train one tree with the unit's seed and store its test results."""
+    def train(self, experiment: Experiment, data: DataSource, tree: BranchTree) -> Measured:
+        """Test results of one tree, trained with the unit's seed."""
         path = self.folder / "networks" / f"{tree.id}.json"
         if path.is_file():
-            return
+            return dict(read_json(path)["test"])
         started = time.perf_counter()
         if self.problem.planted is None:
             test = TreeTraining(RunFolder(self.folder), experiment, tree, self.seed, "fresh").train(data, CPU).test
@@ -131,9 +143,10 @@ class Unit:
             test = train_briefly(experiment, data, tree, self.seed)
         make_folder(path.parent)
         write_json_atomically(path, {"test": test, "seconds": time.perf_counter() - started})
+        return test
 
 
-def train_briefly(experiment: Experiment, data: DataSource, tree: BranchTree, seed: int) -> dict[str, dict[str, float]]:
+def train_briefly(experiment: Experiment, data: DataSource, tree: BranchTree, seed: int) -> Measured:
     """Test results after the last step of a training that takes seconds, and so needs no checkpoints."""
     training = Retraining(experiment.tasks, data, experiment.retrain, seed=seed, device=CPU)
     state = TrainingState.start(build_network(experiment, tree, seed), experiment.retrain)

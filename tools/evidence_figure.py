@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from evidence_problems import PROBLEMS
-from evidence_report import Line, UnitResult, lines_of
+from evidence_report import UnitResult, lines_of
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLORS = {
     "similarity": "#1b7837",
+    "similarity, no budget": "#7fbf7b",
+    "similarity, tolerance 1": "#c2a5cf",
     "published": "#b2182b",
     "published + exact": "#ef8a62",
     "gradient": "#b35806",
@@ -45,7 +47,7 @@ def draw_agreement(axis: Axes, units: Sequence[UnitResult]) -> None:
         # Spread in height, so that equal values can be counted.
         axis.scatter(values, row + rng.uniform(-0.18, 0.18, len(values)), s=14, color=color, alpha=0.55, linewidths=0)
         axis.plot([statistics.fmean(values)] * 2, [row - 0.32, row + 0.32], color=color, linewidth=2.5)
-    axis.set_yticks(range(len(lines)), [label_of(line) for line in lines], fontsize=8)
+    axis.set_yticks(range(len(lines)), [line[0] for line in lines], fontsize=8)
     axis.invert_yaxis()
     axis.set_xlim(-0.35, 1.05)
     axis.set_xlabel("adjusted Rand index, mean over blocks", fontsize=8)
@@ -57,7 +59,7 @@ def draw_front(axis: Axes, units: Sequence[UnitResult]) -> None:
         points = sorted(
             (statistics.fmean(unit.mean(line, "cost") for unit in units), values)
             for line in lines_of(units)
-            if line[0] == method and line[1] != "elbow"
+            if line[0] == method
             for values in [[unit.mean(line, "quality") for unit in units]]
         )
         costs, means = [cost for cost, _ in points], [statistics.fmean(values) for _, values in points]
@@ -67,8 +69,3 @@ def draw_front(axis: Axes, units: Sequence[UnitResult]) -> None:
     axis.set_xlabel("MACs, share of separate networks", fontsize=8)
     axis.set_ylabel("delta_m [%], mean and standard error", fontsize=8)
     axis.legend(fontsize=7, frameon=False)
-
-
-def label_of(line: Line) -> str:
-    method, label = line
-    return f"{method}, {label}" if label in ("elbow",) else method

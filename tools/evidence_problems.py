@@ -28,14 +28,14 @@ class Method:
         changes: of the problem's experiment, by dotted name.
         label: what its tree is called if it keeps no budget.
         also_exact: whether its logits are also discretised exactly within the problem's budgets.
-        elbow: whether the tree that it gives without a budget is looked at, too.
+        variants: what else the same training gives: by label, changes that it is discretised with anew.
     """
 
     name: str
     changes: dict[str, Any] = field(default_factory=dict)
     label: str | None = None
     also_exact: bool = False
-    elbow: bool = False
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def vary(self, experiment: Experiment) -> Experiment:
         return experiment.with_fields(self.changes)
@@ -50,6 +50,7 @@ class Problem:
         seeds: of data (where they are drawn), search and training.
         planted: the tree that made the labels, by seed; without it networks are judged by delta_m.
         num_random: random trees for each budget.
+        only_valid: whether seeds whose planted tree is no better than random trees are left out.
     """
 
     make: Callable[[int], Experiment]
@@ -57,6 +58,7 @@ class Problem:
     methods: tuple[Method, ...]
     planted: Callable[[int], BranchTree] | None = None
     num_random: int = 2
+    only_valid: bool = False
 
 
 def search_cost(experiment: Experiment, parts: TrialParts) -> float:
@@ -85,7 +87,8 @@ def training_cost(experiment: Experiment, parts: TrialParts, tree: BranchTree) -
 
 
 def similarity() -> Method:
-    return Method("similarity", {"strategy": "similarity"}, elbow=True)
+    variants = {"no budget": {"search.budgets": ()}, "tolerance 1": {"similarity.tolerance": 1.0}}
+    return Method("similarity", {"strategy": "similarity"}, variants=variants)
 
 
 def gradient() -> Method:
@@ -112,7 +115,9 @@ def hybrid(**changes: Any) -> Method:
     return Method("hybrid", {"strategy": "gradient"} | {f"search.{name}": value for name, value in fields.items()})
 
 
-def planted_problem(make: Callable[[int], PlantedProblem], num_seeds: int, **fields: Any) -> Problem:
+def planted_problem(
+    make: Callable[[int], PlantedProblem], num_seeds: int, *, only_valid: bool = False, **fields: Any
+) -> Problem:
     """Searches as long as in the prototype: 1,500 steps of the published search's weights."""
     first = planted.planted_experiment(make(0), **fields)
     rates = {
@@ -126,6 +131,7 @@ def planted_problem(make: Callable[[int], PlantedProblem], num_seeds: int, **fie
         seeds=tuple(range(num_seeds)),
         methods=(similarity(), published(penalty_unit(first), **rates), hybrid(warmup=0.0, **rates)),
         planted=lambda seed: make(seed).tree,
+        only_valid=only_valid,
     )
 
 
@@ -155,7 +161,7 @@ METHODS = ("similarity", "published", "gradient", "hybrid")
 PROBLEMS = {
     "planted-a": planted_problem(lambda seed: tree_a(), 20),
     "planted-c": planted_problem(lambda seed: tree_c(), 20),
-    "planted-random": planted_problem(lambda seed: random_problem(6, 4, seed), 40),
+    "planted-random": planted_problem(lambda seed: random_problem(6, 4, seed), 40, only_valid=True),
     "planted-conv": planted_problem(lambda seed: conv_problem(), 5),
     "digits": real_problem(digits.experiment, 5, search__budgets=(0.3, 0.4, 0.6)),
     "scenes": real_problem(scenes.experiment, 3, search__budgets=(0.5, 0.7), retrain__epochs=10),

@@ -14,10 +14,11 @@ from scipy.stats import t as student
 from nas.data.planted import recovery
 from nas.files import read_json
 from nas.training import delta_m, metric_directions
+from nas.training.validity import mean_test_loss
 from nas.tree import BranchTree
 
 Line = tuple[str, str]
-"""A method and what its tree is called: a budget, "elbow", "argmax", ..."""
+"""A method and what its tree is called: a budget, "argmax", ..."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def load(name: str, folder: Path) -> UnitResult | None:
     problem, seed = PROBLEMS[name], int(folder.name)
     planted = problem.planted(seed) if problem.planted else None
     if planted is not None:
-        reference = mean_loss(tests[planted.id])
+        reference = mean_test_loss(tests[planted.id])
         cost_unit = next(tree["cost"]["macs"] for tree, _ in found if tree["method"] == "planted")
     else:
         directions = metric_directions(problem.make(seed).tasks)
@@ -82,7 +83,7 @@ def load(name: str, folder: Path) -> UnitResult | None:
             continue
         if planted is not None:
             agreement = recovery(built, planted)
-            quality, ari, exact = -mean_loss(tests[built.id]) / reference, agreement.ari, agreement.exact
+            quality, ari, exact = -mean_test_loss(tests[built.id]) / reference, agreement.ari, agreement.exact
         else:
             quality, ari, exact = delta_m(tests[built.id], single, directions), None, False
         line = (tree["method"], str(tree["label"]))
@@ -98,10 +99,6 @@ def load(name: str, folder: Path) -> UnitResult | None:
 
 def method_names(name: str) -> set[str]:
     return {method.name for method in PROBLEMS[name].methods}
-
-
-def mean_loss(test: Mapping[str, Mapping[str, float]]) -> float:
-    return statistics.fmean(values["loss"] for values in test.values())
 
 
 def section(name: str, units: Sequence[UnitResult]) -> str:
@@ -120,7 +117,8 @@ def section(name: str, units: Sequence[UnitResult]) -> str:
             cells.append(interval([-unit.mean(line, "quality") for unit in having]))
         else:
             cells.append(interval([unit.mean(line, "quality") for unit in having]))
-        method = line[0].removesuffix(" + exact")
+        # The trees of one training; the first of them stands for its cost.
+        method = line[0]
         cells += [
             mean_of(unit.search_cost.get(method) for unit in having),
             mean_of(unit.seconds.get(method) for unit in having),
@@ -138,9 +136,9 @@ def section(name: str, units: Sequence[UnitResult]) -> str:
 def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
     """Similarity against the others, paired by seed, at the same budget where the other has one."""
     texts = []
-    ours = [line for line in lines_of(units) if line[0] == "similarity" and line[1] != "elbow"]
+    ours = [line for line in lines_of(units) if line[0] == "similarity"]
     for method, label in lines_of(units):
-        if method in ("similarity", "planted", "separate"):
+        if method.startswith("similarity") or method in ("planted", "separate"):
             continue
         pairs = [line for line in ours if line[1] == label] or ours
         for field in ("ari", "quality") if planted else ("quality",):
