@@ -59,7 +59,7 @@ def planted_experiment(
         ),
         # A quarter of the steps of a training, on two copies of every task: for tree A 1.3 trainings of its network.
         "similarity": SimilaritySettings(
-            epochs=max(1, round(500 / num_steps)),
+            epochs=max(1, round(num_steps / 4 / steps_per_epoch)),
             batch_size=64,
             weights=OptimizerSettings(kind="adam", lr=2e-2),
             schedule=ScheduleSettings(kind="constant"),
