@@ -43,6 +43,8 @@ class Constraints(BaseModel):
         together: groups of tasks that must share.
         apart: groups of tasks of which no two may share.
         shared_prefix: how many of the first blocks all tasks share.
+        frozen_prefix: keep the weights of the stem and of these blocks as the backbone makes them, which should be
+            pretrained: neither the search nor any training changes them.
         own_cost: for some tasks a limit on what the task adds to the network: the blocks that it alone uses, and
             its head. A share in (0, 1] of the cost of the task's own complete network, or an absolute amount of
             the resource that is counted. Every path from stem to head has the same length in a tree, so this is
@@ -57,7 +59,14 @@ class Constraints(BaseModel):
     together: tuple[Annotated[Together, BeforeValidator(_as_group)], ...] = ()
     apart: tuple[Annotated[Apart, BeforeValidator(_as_group)], ...] = ()
     shared_prefix: NonNegativeInt = 0
+    frozen_prefix: bool = False
     own_cost: Mapping[str, Annotated[PositiveFloat, Field(allow_inf_nan=False)]] = {}
+
+    @model_validator(mode="after")
+    def _something_to_freeze(self) -> "Constraints":
+        if self.frozen_prefix and not self.shared_prefix:
+            raise ValueError("frozen_prefix freezes the shared prefix; say how long it is (shared_prefix)")
+        return self
 
     @property
     def empty(self) -> bool:

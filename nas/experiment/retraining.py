@@ -217,6 +217,8 @@ def _has_pretrained_weights(experiment: Experiment) -> bool:
 
 def _digest(experiment: Experiment, settings: TrainingSettings) -> str:
     fields = {name: getattr(experiment, name) for name in ("tasks", "backbone", "data", "input_shape")}
+    if experiment.search.constraints.frozen_prefix:
+        fields["frozen_prefix"] = experiment.search.constraints.shared_prefix
     # How it is logged is nothing to a result.
     fields["retrain"] = settings.model_copy(update={"logs": ()})
     record = json.dumps({name: describe(value) for name, value in fields.items()}, sort_keys=True)

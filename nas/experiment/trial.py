@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.backbone import Backbone
+from nas.backbone import Backbone, FrozenPrefix
 from nas.cost import Profile, measure_costs, resolve_budget
 from nas.data import SPLITS, DataSource, derive_seed
 from nas.discretize import cheapest_tree
@@ -21,7 +21,16 @@ _MEMBERS = ("num_blocks", "taps", "make_stem", "make_block", "make_head")
 
 
 def build_backbone(experiment: Experiment) -> Backbone:
-    """The experiment's backbone; InputError if it cannot be built or lacks a member of the protocol."""
+    """The experiment's backbone, with its prefix frozen if `search.constraints` say so.
+
+    Raises:
+        InputError: it cannot be built, or lacks a member of the protocol.
+    """
+    backbone, constraints = _make_backbone(experiment), experiment.search.constraints
+    return FrozenPrefix(backbone, constraints.shared_prefix) if constraints.frozen_prefix else backbone
+
+
+def _make_backbone(experiment: Experiment) -> Backbone:
     name = f"backbone {experiment.backbone.name}"
     with blaming(name):
         backbone = experiment.backbone()
@@ -78,7 +87,8 @@ def build_network(experiment: Experiment, tree: BranchTree, seed: int) -> Branch
 
 def measure(experiment: Experiment) -> Profile:
     """Costs of the experiment's backbone and heads at its input shape; no data is needed."""
-    backbone = build_backbone(experiment)
+    # A frozen prefix costs what it costs: its parameters count, though none of them is trained.
+    backbone = _make_backbone(experiment)
     part = f"backbone {experiment.backbone.name} does not run on an input of shape {list(experiment.input_shape)}"
     try:
         with blaming(part):
