@@ -23,7 +23,7 @@ class SearchSettings(BaseModel):
         discretize: "exact" is the best tree within each budget; "argmax" is the published rule, which cannot
             keep one.
         constraints: who must share, who must not, and what a task may add; the exact discretisation keeps them, in
-            every tree.
+            every tree. The supernet itself is searched without, so its expected cost knows nothing of them.
         measure: which trees are retrained once the search is over, so that their quality is measured and no longer
             estimated: "none", "all", or a number of the best.
         epochs: passes over the weights' split.
