@@ -130,6 +130,8 @@ def _follow(name: str, address: str, stream: TextIO) -> "Job":
     from nas.distributed.jobs import wait
 
     try:
+        if wait(name, address=address, seconds=0).status == "pending":
+            print(f"{name}: the cluster sets up its environment", file=sys.stderr)
         for text in read_logs(name, address=address, follow=True):
             print(text, end="", file=stream, flush=True)
         return wait(name, address=address)

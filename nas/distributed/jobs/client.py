@@ -20,6 +20,8 @@ SECONDS_TO_ANSWER = 20.0
 _OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """What Ray's client would take instead of the address that it is given."""
 
+_LIBRARIES = ("requests", "urllib3", "aiohttp")
+
 _PACKAGING = "ray._private.runtime_env.packaging"
 
 
@@ -107,7 +109,8 @@ class Cluster:
             versions["ray_version"]
         except (ValueError, TypeError, KeyError, AssertionError):
             raise InputError(
-                f"{self.address}: answers (HTTP {answer.status_code}), but not as a Ray dashboard; its port is 8265 by default"
+                f"{self.address}: answers (HTTP {answer.status_code}), but not as a Ray dashboard; "
+                "its port is 8265 by default"
             ) from None
 
 
@@ -186,12 +189,14 @@ def _explained(address: str, name: str | None = None) -> Iterator[None]:
             raise InputError(
                 f"{address}: nobody answers ({_reason(error)}); is the cluster up and reachable?"
             ) from error
+        if isinstance(error, OSError | MemoryError):
+            raise
         raise WorkFailed(f"{address}: {_last_line(str(error))}") from error
 
 
 def _is_silence(error: Exception) -> bool:
-    """Whether a request met no answer; requests' and aiohttp's errors are OSErrors, and so are those of sockets."""
-    return isinstance(error, OSError | TimeoutError) or type(error).__module__.startswith("aiohttp")
+    """Whether a request met no answer, by Python's errors of connections and by those of the libraries."""
+    return isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith(_LIBRARIES)
 
 
 def _reason(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nas.distributed.jobs.client import Cluster
 from nas.distributed.jobs.job import Job, find_job, list_jobs
-from nas.errors import WorkFailed
+from nas.errors import InputError, WorkFailed
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -66,12 +66,14 @@ def _follow(cluster: Cluster, name: str) -> Iterator[str]:
     if job.ended:
         yield cluster.log(name)
         return
+    stream = cluster.tail(name)
+
+    async def next_piece() -> str | None:
+        return await anext(stream, None)
+
     with asyncio.Runner() as runner:
-        stream = cluster.tail(name)
-        while True:
-            try:
-                yield runner.run(anext(stream))  # type: ignore[arg-type]
-            except StopAsyncIteration:
-                return
-            except WorkFailed as error:
-                raise WorkFailed(f"{error}; the job goes on: nas logs {name} --follow") from error
+        try:
+            while (piece := runner.run(next_piece())) is not None:
+                yield piece
+        except (InputError, WorkFailed) as error:
+            raise WorkFailed(f"{error}; the job goes on: nas logs {name} --follow") from error
