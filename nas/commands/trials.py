@@ -132,13 +132,13 @@ def _run_with_ray(
     on_event: OnEvent,
 ) -> Mapping[int, Outcome]:
     from nas.distributed.tuning import check_trials_can_run, run_trials
-    from nas.distributed.worker import Job
+    from nas.distributed.worker import Assignment
 
     # A run that is resumed may be on another machine than the one that began it.
     check_trials_can_run(run.experiment, address)
     assert not isinstance(recipe, Experiment)
     path, uri = Path(recipe).resolve(), run.experiment.trials.storage_uri
-    job = Job(
+    assignment = Assignment(
         recipe=str(path),
         relative=str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else None,
         sha256=recipe_hash(path),
@@ -148,7 +148,7 @@ def _run_with_ray(
         storage=None if uri is None else (uri, run.folder.path.resolve().name),
     )
     numbers = [trial.number for trial in left]
-    return run_trials(run.experiment, job, run.folder, planned, numbers, address=address, on_event=on_event)
+    return run_trials(run.experiment, assignment, run.folder, planned, numbers, address=address, on_event=on_event)
 
 
 def _tell_what_is_missing(run: OpenRun, outcomes: Mapping[int, Outcome | None], points: list[Point]) -> None:

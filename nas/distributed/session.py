@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from nas.errors import InputError, in_one_line
+from nas.errors import InputError, WorkFailed, in_one_line
 from nas.files import make_folder
 
 _ENVIRONMENT = {
@@ -62,7 +62,7 @@ def ray_session(address: str | None, log_folder: Path) -> Iterator[None]:
         log_folder: where ``ray.log`` goes.
 
     Raises:
-        InputError: the cluster cannot be reached or refuses the token.
+        InputError: the cluster cannot be reached or refuses the token. WorkFailed: Ray does not start.
     """
     with _environment({**_ENVIRONMENT, **({_LOOPBACK: "0"} if address is None else {})}):
         import ray
@@ -126,15 +126,18 @@ def machines_of_cluster() -> list[Machine]:
 def _start() -> None:
     import ray
 
-    ray.init(
-        # Without this, a cluster that somebody else has started on this machine would be taken.
-        address="local",
-        num_cpus=int(this_machine()["CPU"]),
-        include_dashboard=False,
-        # Trials exchange a few numbers.
-        object_store_memory=100 * 2**20,
-        log_to_driver=False,
-    )
+    try:
+        ray.init(
+            # Without this, a cluster that somebody else has started on this machine would be taken.
+            address="local",
+            num_cpus=int(this_machine()["CPU"]),
+            include_dashboard=False,
+            # Trials exchange a few numbers.
+            object_store_memory=100 * 2**20,
+            log_to_driver=False,
+        )
+    except Exception as error:  # Ray has no class of its own for it
+        raise WorkFailed(f"Ray did not start on this machine, which may be busy: {in_one_line(error)}") from error
 
 
 def _connect(address: str) -> None:

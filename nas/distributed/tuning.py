@@ -21,7 +21,7 @@ from nas.distributed.session import (
     this_machine,
 )
 from nas.distributed.study import Proposals
-from nas.distributed.worker import Job, SearchTrial, train
+from nas.distributed.worker import Assignment, SearchTrial, train
 from nas.errors import InputError
 from nas.experiment import Experiment, Outcome, RunFolder, Trial, TrialEvent, TrialResult, TrialsSettings, write_outcome
 from nas.strategies.trial import run_trial
@@ -48,7 +48,7 @@ def check_trials_can_run(experiment: Experiment, address: str | None) -> None:
 
 def run_trials(
     experiment: Experiment,
-    job: Job,
+    assignment: Assignment,
     run: RunFolder,
     planned: Sequence[Trial],
     numbers: Sequence[int],
@@ -73,7 +73,7 @@ def run_trials(
         InputError: the cluster refuses, or could never run a trial.
     """
     proposals = _proposals(experiment, run, planned)
-    storage = None if job.storage is None else RunStorage(*job.storage)
+    storage = None if assignment.storage is None else RunStorage(*assignment.storage)
     outcomes: dict[int, Outcome] = {}
 
     def settle(trial: Trial, outcome: Outcome, written: bool) -> None:
@@ -99,7 +99,7 @@ def run_trials(
         check_resources(needed, machines)
         _tune(
             experiment.trials,
-            partial(train, job, search),
+            partial(train, assignment, search),
             needed,
             _source(planned, numbers, proposals),
             scheduler=_scheduler(experiment),

@@ -35,7 +35,7 @@ SearchTrial = Callable[[Experiment, Trial, RunFolder, torch.device, OnEpoch], Tr
 
 
 @dataclass(frozen=True)
-class Job:
+class Assignment:
     """All that a worker is told of a run, as plain data.
 
     Args:
@@ -55,7 +55,7 @@ class Job:
     storage: tuple[str, str] | None = None
 
 
-def train(job: Job, search: SearchTrial, config: Mapping[str, Any]) -> None:
+def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]) -> None:
     """The trainable: runs a trial from its last checkpoint, reports every epoch to Tune, and at the end the outcome.
 
     A failure that would happen again on any machine is an outcome; others are raised, so that Tune tries again.
@@ -63,7 +63,7 @@ def train(job: Job, search: SearchTrial, config: Mapping[str, Any]) -> None:
     from ray import tune
 
     trial = Trial(**config["trial"])
-    with _trial_folder(job, trial) as (run, save):
+    with _trial_folder(assignment, trial) as (run, save):
         folder = run.trial(trial.number)
         outcome: Outcome
         with _output_into(folder.path / "output.txt"):
@@ -73,8 +73,8 @@ def train(job: Job, search: SearchTrial, config: Mapping[str, Any]) -> None:
                 tune.report({"record": record, "epoch": record["epoch"] + 1, **_score(record)})
 
             try:
-                experiment = trial.experiment(_load(job))
-                use_threads(job.num_threads)
+                experiment = trial.experiment(_load(assignment))
+                use_threads(assignment.num_threads)
                 tune.report({"num_epochs": experiment.num_epochs, "epochs_done": folder.epochs_done})
                 outcome = search(experiment, trial, run, resolve_device(experiment.device), on_epoch)
             except Exception as error:
@@ -98,27 +98,29 @@ class TrialFailed(RuntimeError):
         self.reason = reason
 
 
-def _load(job: Job) -> Experiment:
+def _load(assignment: Assignment) -> Experiment:
     """The run's experiment, from the recipe as this machine has it."""
-    here = [Path(path) for path in (job.relative, job.recipe) if path is not None]
+    here = [Path(path) for path in (assignment.relative, assignment.recipe) if path is not None]
     found = [path for path in here if path.is_file()]
     if not found:
-        raise InputError(f"{job.recipe}: not on the worker {socket.gethostname()}; use a shared disk, or `nas submit`")
-    same = [path for path in found if recipe_hash(path) == job.sha256]
+        raise InputError(
+            f"{assignment.recipe}: not on the worker {socket.gethostname()}; use a shared disk, or `nas submit`"
+        )
+    same = [path for path in found if recipe_hash(path) == assignment.sha256]
     if not same:
         raise InputError(f"{found[0]}: another recipe on the worker {socket.gethostname()} than on the driver")
-    return load_recipe(same[0], job.overrides)
+    return load_recipe(same[0], assignment.overrides)
 
 
 @contextlib.contextmanager
-def _trial_folder(job: Job, trial: Trial) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
+def _trial_folder(assignment: Assignment, trial: Trial) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
     """The run folder as this machine has it, and a function that brings the trial's files to where they are kept."""
-    if job.storage is None:
-        run = RunFolder(Path(job.run))
+    if assignment.storage is None:
+        run = RunFolder(Path(assignment.run))
         run.trial(trial.number).make()
         yield run, lambda: None
         return
-    storage = RunStorage(*job.storage)
+    storage = RunStorage(*assignment.storage)
     with tempfile.TemporaryDirectory(prefix="nas-trial-") as scratch:
         run = RunFolder(Path(scratch))
         folder = run.trial(trial.number)

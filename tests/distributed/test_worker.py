@@ -11,7 +11,7 @@ pytest.importorskip("ray")
 from nas.checkpoint import load_tensors
 from nas.commands.opening import begin_run, new_run
 from nas.distributed.run_storage import RunStorage
-from nas.distributed.worker import Job, TrialFailed, train
+from nas.distributed.worker import Assignment, TrialFailed, train
 from nas.experiment import Trial, TrialFailure, TrialResult, plan_trials, recipe_hash
 from nas.strategies.trial import run_trial
 
@@ -46,16 +46,16 @@ def begin(folder, storage=None, **changes):
     overrides = {name.replace("__", "."): value for name, value in changes.items()}
     run = new_run(RECIPE, folder, overrides)
     begin_run(run, RECIPE, overrides)
-    job = Job(str(RECIPE), None, recipe_hash(RECIPE), overrides, str(folder), 1, storage)
-    return run, job
+    assignment = Assignment(str(RECIPE), None, recipe_hash(RECIPE), overrides, str(folder), 1, storage)
+    return run, assignment
 
 
 def trial_of(run, number=0):
     return plan_trials(run.experiment)[number]
 
 
-def work(job, trial):
-    train(job, run_trial, {"trial": trial.to_dict()})
+def work(assignment, trial):
+    train(assignment, run_trial, {"trial": trial.to_dict()})
 
 
 def files(folder):
@@ -67,9 +67,9 @@ def files(folder):
 
 def test_a_worker_leaves_what_a_search_in_this_process_leaves_and_reports_every_epoch(tmp_path, reports):
     found = reports()
-    run, job = begin(tmp_path / "worker", trials__budgets=[0.6, 0.9], trials__seeds=2)
+    run, assignment = begin(tmp_path / "worker", trials__budgets=[0.6, 0.9], trials__seeds=2)
     trial = trial_of(run, 3)
-    work(job, trial)
+    work(assignment, trial)
     here, _ = begin(tmp_path / "here", trials__budgets=[0.6, 0.9], trials__seeds=2)
     result = run_trial(trial.experiment(here.experiment), trial, here.folder, here.device)
     assert files(run.folder.trial(3).path) == files(here.folder.trial(3).path)
@@ -83,12 +83,12 @@ def test_a_worker_leaves_what_a_search_in_this_process_leaves_and_reports_every_
 
 
 def test_a_finished_trial_is_not_repeated(tmp_path, reports):
-    run, job = begin(tmp_path / "run")
+    run, assignment = begin(tmp_path / "run")
     reports()
-    work(job, trial_of(run))
+    work(assignment, trial_of(run))
     before = {path: path.stat().st_mtime_ns for path in run.folder.path.rglob("*.pt")}
     again = reports()
-    work(job, trial_of(run))
+    work(assignment, trial_of(run))
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [list(report) for report in again.results] == [["num_epochs", "epochs_done"], ["outcome"]]
 
@@ -96,16 +96,16 @@ def test_a_finished_trial_is_not_repeated(tmp_path, reports):
 def test_a_trial_that_moves_goes_on_from_the_storage_to_the_same_result(tmp_path, reports):
     """The machine that began it is gone with its scratch folder; the run folder is not shared."""
     storage = (str(tmp_path / "storage"), "run")
-    run, job = begin(tmp_path / "undisturbed")
+    run, assignment = begin(tmp_path / "undisturbed")
     reports()
-    work(job, trial_of(run))
-    moved, job = begin(tmp_path / "moved", storage)
+    work(assignment, trial_of(run))
+    moved, assignment = begin(tmp_path / "moved", storage)
     reports(end_at=2)
     with pytest.raises(SystemExit):
-        work(job, trial_of(moved))
+        work(assignment, trial_of(moved))
     assert not (moved.folder.path / "trials").exists()
     found = reports()
-    work(job, trial_of(moved))
+    work(assignment, trial_of(moved))
     assert found.results[0]["epochs_done"] == 2
     RunStorage(*storage).download_trial(0, moved.folder.trial(0).path)
     assert files(moved.folder.trial(0).path) == files(run.folder.trial(0).path)
@@ -115,9 +115,9 @@ def test_a_trial_that_moves_goes_on_from_the_storage_to_the_same_result(tmp_path
 
 @pytest.mark.parametrize(("fault", "cause", "words"), [("nan", "work", "loss of t"), ("bug", "input", "KeyError")])
 def test_a_failure_that_would_come_again_is_an_outcome(tmp_path, reports, fault, cause, words):
-    run, job = begin(tmp_path / "run", data__fault=fault)
+    run, assignment = begin(tmp_path / "run", data__fault=fault)
     found = reports()
-    work(job, trial_of(run))
+    work(assignment, trial_of(run))
     outcome = run.folder.trial(0).outcome
     assert isinstance(outcome, TrialFailure)
     assert (outcome.cause, words in outcome.reason) == (cause, True)
@@ -126,10 +126,10 @@ def test_a_failure_that_would_come_again_is_an_outcome(tmp_path, reports, fault,
 
 
 def test_a_failure_of_the_machine_is_raised_so_that_tune_tries_again(tmp_path, reports):
-    run, job = begin(tmp_path / "run", data__fault="memory")
+    run, assignment = begin(tmp_path / "run", data__fault="memory")
     reports()
     with pytest.raises(TrialFailed) as raised:
-        work(job, trial_of(run))
+        work(assignment, trial_of(run))
     assert raised.value.cause == "machine"
     assert "out of memory" in raised.value.reason
     assert run.folder.trial(0).outcome is None
@@ -140,13 +140,13 @@ def test_a_failure_of_the_machine_is_raised_so_that_tune_tries_again(tmp_path, r
 
 
 def test_an_earlier_failure_is_no_outcome_of_a_later_try(tmp_path, reports):
-    run, job = begin(tmp_path / "run")
+    run, assignment = begin(tmp_path / "run")
     from nas.experiment import write_outcome
 
     run.folder.trial(0).make()
     write_outcome(run.folder.trial(0).path, TrialFailure(cause="machine", reason="lost"))
     reports()
-    work(job, trial_of(run))
+    work(assignment, trial_of(run))
     assert isinstance(run.folder.trial(0).outcome, TrialResult)
     assert not (run.folder.trial(0).path / "failure.json").exists()
 
@@ -156,28 +156,32 @@ def test_a_worker_with_another_recipe_or_none_says_so(tmp_path, reports):
     shutil.copy(RECIPE, recipe)
     text = recipe.read_text().replace("sys.path.append(str(Path(__file__).parents[1]))", "")
     recipe.write_text(text + "# another\n")
-    run, job = begin(tmp_path / "run")
+    run, assignment = begin(tmp_path / "run")
     for path, words in ((recipe, "another recipe"), (tmp_path / "gone.py", "not on the worker")):
         reports()
-        train(Job(str(path), None, job.sha256, {}, job.run, 1), run_trial, {"trial": trial_of(run).to_dict()})
+        train(
+            Assignment(str(path), None, assignment.sha256, {}, assignment.run, 1),
+            run_trial,
+            {"trial": trial_of(run).to_dict()},
+        )
         outcome = run.folder.trial(0).outcome
         assert isinstance(outcome, TrialFailure)
         assert words in outcome.reason
 
 
 def test_a_job_that_is_brought_by_ray_finds_the_recipe_in_its_working_folder(tmp_path, reports, monkeypatch):
-    run, job = begin(tmp_path / "run")
+    run, assignment = begin(tmp_path / "run")
     monkeypatch.chdir(RECIPE.parent)
     reports()
-    moved = Job("/driver/toy_trials.py", "toy_trials.py", job.sha256, {}, job.run, 1)
+    moved = Assignment("/driver/toy_trials.py", "toy_trials.py", assignment.sha256, {}, assignment.run, 1)
     train(moved, run_trial, {"trial": Trial(0, None, 0).to_dict()})
     assert isinstance(run.folder.trial(0).outcome, TrialResult)
 
 
 def test_a_value_that_its_field_cannot_have_fails_its_trial_alone(tmp_path, reports):
-    run, job = begin(tmp_path / "run")
+    run, assignment = begin(tmp_path / "run")
     reports()
-    work(job, Trial(5, 0.0001, 0))
+    work(assignment, Trial(5, 0.0001, 0))
     outcome = run.folder.trial(5).outcome
     assert isinstance(outcome, TrialFailure)
     assert outcome.cause == "input"

@@ -1,0 +1,169 @@
+"""What a trial costs beside its search: several hundred trials of a stand-in that takes milliseconds.
+
+    .venv/bin/python tools/bench_trials.py [--trials 300] [--epochs 3] [--milliseconds 5]
+
+Each variant runs in a process of its own, on a Ray of its own: `plain` is Tune with the same stand-in and its defaults,
+`tuned` the same with Tune's own loggers off and its processes used again, `ours` is `run_trials` with everything that
+it writes, `ours, Optuna` the same with proposals from a study, `resume` goes on with a run of which half the trials are
+done, `nothing left` with one of which all are. The first two trials wait for their processes, which import torch in
+ours; the last columns are what each further trial costs. Memory is the driver's at its highest.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+RECIPE = Path(__file__).parents[1] / "runs" / "digits.py"
+VARIANTS = ("plain", "tuned", "ours", "ours, Optuna", "resume", "nothing left")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, nargs="*", default=[100, 300])
+    parser.add_argument("--epochs", type=int, default=3, help="reports of a trial")
+    parser.add_argument("--milliseconds", type=float, default=5.0, help="that an epoch takes")
+    parser.add_argument("--variants", nargs="*", default=VARIANTS, choices=VARIANTS)
+    parser.add_argument("--one", help="a variant to run in this process; prints what was measured as JSON")
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(measure(given.one, given.trials[0], given.epochs, given.milliseconds / 1000)))
+        return
+    table = Table("variant", "trials", "s", "driver: CPU s", "driver: MiB", "ms a further trial", "CPU ms")
+    table.title = f"{given.epochs} reports a trial, {given.milliseconds:g} ms each, {os.cpu_count()} cores"
+    for variant in given.variants:
+        before: dict[str, float] = {}
+        for num_trials in given.trials:
+            command = [sys.executable, __file__, "--one", variant, "--trials", str(num_trials)]
+            command += ["--epochs", str(given.epochs), "--milliseconds", str(given.milliseconds)]
+            output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            found = json.loads(output.splitlines()[-1])
+            more = num_trials - before.get("trials", num_trials)
+            table.add_row(
+                variant,
+                str(num_trials),
+                f"{found['seconds']:.1f}",
+                f"{found['cpu']:.1f}",
+                f"{found['memory'] / 2**20:.0f}",
+                f"{1000 * (found['seconds'] - before['seconds']) / more:.1f}" if more else "",
+                f"{1000 * (found['cpu'] - before['cpu']) / more:.1f}" if more else "",
+            )
+            before = {"trials": num_trials, **found}
+    Console(width=110).print(table)
+
+
+def measure(variant: str, num_trials: int, num_epochs: int, seconds: float) -> dict[str, float]:
+    """Wall and processor seconds, and bytes of memory, of one variant."""
+    from nas.distributed.session import ray_session
+
+    with tempfile.TemporaryDirectory() as scratch, ray_session(None, Path(scratch)):
+        action = prepare(variant, num_trials, num_epochs, seconds, Path(scratch))
+        before, cpu = time.perf_counter(), time.process_time()
+        action()
+        return {
+            "seconds": time.perf_counter() - before,
+            "cpu": time.process_time() - cpu,
+            "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+
+
+def prepare(variant: str, num_trials: int, num_epochs: int, seconds: float, folder: Path) -> Callable[[], Any]:
+    """What is measured, with whatever it needs made before."""
+    if variant in ("plain", "tuned"):
+        return partial(plain_tune, num_trials, num_epochs, seconds, folder, tuned=variant == "tuned")
+    study = variant == "ours, Optuna"
+    if variant in ("resume", "nothing left"):
+        done = num_trials // 2 if variant == "resume" else num_trials
+        ours(done, num_epochs, 0.0, folder, of=num_trials)
+    return partial(ours, num_trials, num_epochs, seconds, folder, of=num_trials, study=study)
+
+
+def plain_tune(num_trials: int, num_epochs: int, seconds: float, folder: Path, *, tuned: bool) -> None:
+    """Tune alone, with its defaults or with what makes it quicker."""
+    from ray import tune
+
+    def stand_in(config: Mapping[str, Any]) -> None:
+        for epoch in range(num_epochs):
+            time.sleep(seconds)
+            tune.report({"epoch": epoch, "loss": 1.0 / (epoch + 1)})
+
+    if not tuned:
+        for name in ("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "TUNE_GLOBAL_CHECKPOINT_S"):
+            os.environ.pop(name, None)
+    tune.Tuner(
+        tune.with_resources(stand_in, {"cpu": 1}),
+        param_space={"number": tune.grid_search(list(range(num_trials)))},
+        tune_config=tune.TuneConfig(reuse_actors=tuned),
+        run_config=tune.RunConfig(storage_path=str(folder / "tune"), verbose=0),
+    ).fit()
+
+
+def ours(num_trials: int, num_epochs: int, seconds: float, folder: Path, *, of: int, study: bool = False) -> None:
+    """Trials as `nas search` runs them, with a stand-in in the place of the search."""
+    from nas.commands.opening import begin_run, new_run, open_run
+    from nas.distributed.tuning import run_trials
+    from nas.distributed.worker import Assignment
+    from nas.experiment import TrialResult, plan_trials, recipe_hash
+
+    ranges = {"search.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
+    changes = {"trials.ranges": ranges, "trials.num_samples": of} if study else {"trials.seeds": of}
+    path = folder / "run"
+    if path.exists():
+        run = open_run(path, recipe=RECIPE)
+    else:
+        run = new_run(RECIPE, path, changes)
+        begin_run(run, RECIPE, changes)
+    planned = plan_trials(run.experiment)
+    left = [
+        trial for trial in planned[:num_trials] if not isinstance(run.folder.trial(trial.number).outcome, TrialResult)
+    ]
+    if left:
+        assignment = Assignment(str(RECIPE), None, recipe_hash(RECIPE), changes, str(path), 1)
+        search = partial(stand_in_search, num_epochs, seconds)
+        numbers = [trial.number for trial in left]
+        outcomes = run_trials(run.experiment, assignment, run.folder, planned, numbers, search=search)
+        assert len(outcomes) == len(left)
+
+
+def stand_in_search(
+    num_epochs: int, seconds: float, experiment: Any, trial: Any, run: Any, device: Any, on_epoch: Any
+) -> Any:
+    """What a trial leaves behind, without the search: the same files and the same reports."""
+    from nas.experiment import Point, Quality, TrialResult, write_outcome
+
+    folder = run.trial(trial.number)
+    with folder.locked():
+        folder.write_setting(trial)
+        history = []
+        for epoch in range(num_epochs):
+            time.sleep(seconds)
+            tasks = dict.fromkeys(experiment.task_names, 1.0)
+            history.append({"epoch": epoch, "weights": {"total": 6.0, "tasks": tasks}, "expected_cost": 1e6})
+            folder.write_metrics(history)
+            on_epoch(history[-1])
+        point = Point(
+            tree=f"trials/{trial.number}/trees/ab.json",
+            trial=trial.number,
+            seed=trial.seed,
+            budget=None,
+            cost={"macs": float(trial.number), "params": 1.0},
+            quality=Quality(value=1.0, measure="stand-in", kind="estimated"),
+        )
+        result = TrialResult(points=(point,))
+        write_outcome(folder.path, result)
+        return result
+
+
+if __name__ == "__main__":
+    main()
