@@ -1,0 +1,127 @@
+import random
+
+import pytest
+import torch
+from deployed import SPACES, describe, exportable, make_network
+
+from nas.cost import measure_costs
+from nas.deploy import TOLERANCE, as_bytes, deviations, export_graph, open_model, program
+from nas.errors import InputError, WorkFailed
+from nas.network import sub_network
+
+FAST = ["digits", "own"]
+NUM_TREES = 50
+
+
+def export_and_open(tmp_path, network, tasks, inputs, pixels, format, **how):
+    described = describe(network, tasks, inputs, pixels, format, **how)
+    given = as_bytes(inputs, pixels) if how.get("takes_pixels") else inputs
+    data, described = export_graph(exportable(network, described), given, "samples", described)
+    path = tmp_path / f"network.{format}"
+    path.write_bytes(data)
+    model = open_model(path)
+    assert model.description == described
+    return model
+
+
+def check_tree(space, seed, tmp_path):
+    """Eager, torch.export and onnxruntime agree, also on a sub-tree; the graph has as many MACs as predicted."""
+    rng = random.Random(seed)
+    network, backbone, tasks, inputs, pixels = make_network(space, seed)
+    kept = rng.sample(tasks, rng.randint(1, len(tasks)))
+    part = sub_network(network, kept)
+    with torch.no_grad():
+        expected = network(inputs)
+    for format in ("pt2", "onnx"):
+        model = export_and_open(tmp_path, part, kept, inputs, pixels, format)
+        assert [task.name for task in model.tasks] == [task.name for task in kept]
+        for batch in (slice(None), slice(1)):
+            whole = {task.name: expected[task.name][batch] for task in kept}
+            found = deviations(model.tasks, whole, model(inputs[batch]), are_answers=False)
+            assert all(one.difference <= TOLERANCE * one.scale for one in found.values()), (space, seed, format, found)
+    predicted = measure_costs(backbone, tasks, tuple(inputs.shape[1:])).table.tree_cost(part.tree)["macs"]
+    assert model.description.verified.macs == predicted, (space, seed)
+
+
+@pytest.mark.parametrize("space", FAST)
+def test_a_random_tree_is_exported_as_it_is(space, tmp_path):
+    check_tree(space, 1, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(NUM_TREES))
+def test_random_trees_are_exported_as_they_are(seed, tmp_path):
+    # The large backbones take the longest and differ the least from tree to tree.
+    spaces = [name for name in SPACES for _ in range(1 if "resnet" in name or name == "mobilenet" else 2)]
+    check_tree(spaces[seed % len(spaces)], 100 + seed, tmp_path)
+
+
+@pytest.mark.parametrize("format", [pytest.param("pt2", marks=pytest.mark.slow), "onnx"])
+def test_bytes_in_and_answers_out(format, tmp_path):
+    network, _, tasks, inputs, pixels = make_network("own", 0)
+    model = export_and_open(tmp_path, network, tasks, inputs, pixels, format, takes_pixels=True, answers=True)
+    given = as_bytes(inputs, pixels)
+    found = model(given)
+    assert all(torch.equal(answer, found[name]) for name, answer in model.answers(given).items()), "made only once"
+    with torch.no_grad():
+        expected = network(given.float() / 255)
+    assert found["semseg"].dtype == torch.int64
+    assert (found["semseg"] == expected["semseg"].argmax(1)).float().mean() > 0.999, "but for ties"
+    # A sigmoid or a direction of float32 is exact to its last bits but for another order of sums in the network.
+    torch.testing.assert_close(found["sal"], expected["sal"].sigmoid(), rtol=0, atol=1e-4)
+    torch.testing.assert_close(found["normals"].norm(dim=1), torch.ones_like(found["sal"][:, 0]), rtol=0, atol=1e-5)
+    with pytest.raises(InputError, match=r"takes torch.uint8 of shape \[batch, 3, 32, 40\]"):
+        model(inputs)
+
+
+def test_a_size_that_a_network_allows_is_free_and_one_that_it_does_not_is_not(tmp_path):
+    network, _, tasks, inputs, pixels = make_network("own", 0)
+    model = export_and_open(tmp_path, network, tasks, inputs, pixels, "pt2")
+    assert model.input.dynamic_size
+    other = torch.rand(1, 3, 45, 27, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        # The graph is the same operators on the same machine.
+        torch.testing.assert_close(dict(model(other)), network(other), rtol=1e-5, atol=1e-5)
+
+    class FixedHead(torch.nn.Module):
+        def __init__(self, head):
+            super().__init__()
+            self.head = head
+            self.register_buffer("mask", torch.rand(32, 40))
+
+        def forward(self, features, size):
+            return self.head(features, size) * self.mask
+
+    network.heads["sal"] = FixedHead(network.heads["sal"]).eval()
+    model = export_and_open(tmp_path, network, tasks, inputs, pixels, "pt2")
+    assert not model.input.dynamic_size
+    assert model(inputs)["sal"].shape == (4, 1, 32, 40)
+    with pytest.raises(InputError, match=r"takes torch.float32 of shape \[batch, 3, 32, 40\]; found"):
+        model(other)
+
+
+def test_a_network_whose_code_cannot_be_traced_is_named():
+    network, _, tasks, inputs, pixels = make_network("own", 0)
+
+    class Branching(torch.nn.Module):
+        def forward(self, x):
+            return x if x.sum() > 0 else -x
+
+    described = describe(network, tasks, inputs, pixels, "pt2")
+    network.stem = torch.nn.Sequential(network.stem, Branching())
+    with pytest.raises(InputError, match="cannot be exported"):
+        export_graph(exportable(network, described), inputs, "samples", described)
+
+
+def test_other_outputs_than_the_networks_are_never_kept(monkeypatch):
+    network, _, tasks, inputs, pixels = make_network("own", 0)
+    described = describe(network, tasks, inputs, pixels, "pt2")
+    load = program.load_program
+
+    def load_worse(data, where):
+        run, description = load(data, where)
+        return lambda batch: [1.001 * output for output in run(batch)], description
+
+    monkeypatch.setattr(program, "load_program", load_worse)
+    with pytest.raises(WorkFailed, match="off by"):
+        export_graph(exportable(network, described), inputs, "samples", described)

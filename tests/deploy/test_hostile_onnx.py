@@ -1,0 +1,72 @@
+import onnx
+import pytest
+
+from nas.deploy import open_model
+from nas.errors import InputError
+
+
+@pytest.fixture
+def model(exported):
+    return onnx.load_model(exported[2] / "network.onnx")
+
+
+def refusal(model, tmp_path):
+    path = tmp_path / "hostile.onnx"
+    path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+    with pytest.raises(InputError) as caught:
+        open_model(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def test_weights_in_other_files_are_refused(model, tmp_path):
+    tensor = model.graph.initializer[0]
+    (tmp_path / "secret").write_bytes(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../../../etc/passwd")
+    assert refusal(model, tmp_path).endswith("refused, it names other files as its weights")
+    tensor.external_data[0].value = "secret"
+    assert refusal(model, tmp_path).endswith("refused, it names other files as its weights")
+
+
+def test_weights_in_other_files_are_found_wherever_they_are(model, tmp_path):
+    tensor = onnx.TensorProto(name="x", data_location=onnx.TensorProto.EXTERNAL)
+    inner = onnx.helper.make_graph([], "inner", [], [], [tensor])
+    model.graph.node[0].attribute.append(onnx.helper.make_attribute("then_branch", inner))
+    assert refusal(model, tmp_path).endswith("refused, it names other files as its weights")
+
+
+def test_huge_shapes_are_refused(model, tmp_path):
+    model.graph.initializer[0].dims[:] = [10**6, 10**6, 10**6]
+    assert "onnxruntime cannot read it" in refusal(model, tmp_path)
+
+
+def test_models_of_somebody_else_and_damaged_ones_are_named(model, exported, tmp_path):
+    good = (exported[2] / "network.onnx").read_bytes()
+    assert refusal(b"not a model", tmp_path).endswith("not an ONNX model, or damaged")
+    assert "damaged" in refusal(good[: len(good) // 2], tmp_path)
+    assert "it has no metadata" in refusal(b"", tmp_path)
+    description = model.metadata_props[0].value
+    model.metadata_props[0].value = description.replace('"semseg"', '"other"', 1)
+    assert "not the description of an exported network" in refusal(model, tmp_path)
+    model.metadata_props[0].value = "[" * 100_000
+    assert "not the description of an exported network" in refusal(model, tmp_path)
+    del model.metadata_props[:]
+    assert refusal(model, tmp_path).endswith("not a network that `nas export` wrote, it has no metadata 'branched_nas'")
+
+
+def test_outputs_that_are_not_the_tasks_are_refused(model, tmp_path):
+    outputs = list(model.graph.output)
+    del model.graph.output[:]
+    model.graph.output.extend(outputs[::-1])
+    assert "not its tasks" in refusal(model, tmp_path)
+
+
+def test_nothing_names_the_machine_that_exported(exported):
+    for name in ("network.onnx", "network.pt2"):
+        data = (exported[2] / name).read_bytes()
+        for trace in (b"/search_spaces/", b".py", b"stack_trace", b"/root"):
+            assert trace not in data, (name, trace)
