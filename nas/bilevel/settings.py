@@ -57,7 +57,7 @@ class SearchSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     budgets: tuple[PositiveFloat, ...] = ()
-    resource: Literal["macs", "params"] = "macs"
+    resource: Literal["macs", "params", "ms"] = "macs"
     discretize: Literal["exact", "argmax"] = "exact"
     constraints: Constraints = Constraints()
     measure: Literal["none", "all"] | Annotated[int, Field(strict=True, ge=1)] = "none"

@@ -29,20 +29,28 @@ True
 
 from nas.cost.budget import resolve_budget, smallest_budget
 from nas.cost.expected import expected_cost, expected_groups
+from nas.cost.latency import LatencyTable, PartLatency, describe_device, measure_latency
 from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
 from nas.cost.table import PartCost, Profile, count_module, measure_costs
+from nas.cost.timing import Timing, time_calls
 
 __all__ = [
     "DualPenalty",
     "FixedPenalty",
+    "LatencyTable",
     "PartCost",
+    "PartLatency",
     "Penalty",
     "PenaltyState",
     "Profile",
+    "Timing",
     "count_module",
+    "describe_device",
     "expected_cost",
     "expected_groups",
     "measure_costs",
+    "measure_latency",
     "resolve_budget",
     "smallest_budget",
+    "time_calls",
 ]

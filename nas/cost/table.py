@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nas.backbone.protocol import Backbone
 from nas.cost.activation import activation_bytes
+from nas.cost.latency import LatencyTable, PartLatency
 from nas.errors import InputError
 from nas.tasks.task import Task
 from nas.tree import CostTable
@@ -36,22 +37,29 @@ class PartCost:
 
 @dataclass(frozen=True)
 class Profile:
-    """The measured costs of a backbone's parts for a set of tasks and one size of input."""
+    """The measured costs of a backbone's parts for a set of tasks and one size of input.
+
+    ``latency``, where a device was measured, adds milliseconds to the table.
+    """
 
     input_shape: tuple[int, ...]
     stem: PartCost
     blocks: tuple[PartCost, ...]
     heads: Mapping[str, PartCost]
+    latency: LatencyTable | None = None
 
     @property
     def table(self) -> CostTable:
-        def cost(part: PartCost) -> dict[str, float]:
-            return {"macs": part.macs, "params": part.params}
+        def cost(part: PartCost, latency: PartLatency | None) -> dict[str, float]:
+            counted = {"macs": part.macs, "params": part.params}
+            return counted if latency is None else {**counted, "ms": latency.median}
 
+        timed = self.latency
+        blocks = [None] * len(self.blocks) if timed is None else timed.blocks
         return CostTable(
-            cost(self.stem),
-            tuple(cost(block) for block in self.blocks),
-            {task: cost(head) for task, head in self.heads.items()},
+            cost(self.stem, None if timed is None else timed.stem),
+            tuple(cost(block, latency) for block, latency in zip(self.blocks, blocks, strict=True)),
+            {task: cost(head, None if timed is None else timed.heads[task]) for task, head in self.heads.items()},
             tuple(f"block{l}" for l in range(len(self.blocks))),
         )
 

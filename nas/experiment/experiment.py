@@ -1,5 +1,6 @@
 """The experiment: what a recipe returns, typed and validated."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
@@ -68,6 +69,7 @@ class Experiment(BaseModel):
             is part of the experiment. If left out, the number of the machine that starts the run, which the
             run folder records and a resumed run keeps.
         num_workers: processes that load samples.
+        latency: a latency table (``nas profile RECIPE --latency FILE``), for ``search.resource="ms"``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -86,6 +88,7 @@ class Experiment(BaseModel):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
     num_threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
     num_workers: int = Field(default=0, ge=0, le=MAX_THREADS)
+    latency: Path | None = None
 
     @model_validator(mode="after")
     def _distinct_names(self) -> "Experiment":
@@ -102,6 +105,15 @@ class Experiment(BaseModel):
             )
         if self.strategy == "similarity" and self.trials.scheduler is not None:
             raise ValueError("strategy 'similarity' has no losses to stop trials by; leave trials.scheduler out")
+        return self
+
+    @model_validator(mode="after")
+    def _latency_is_measured(self) -> "Experiment":
+        if self.search.resource == "ms" and self.latency is None:
+            raise ValueError(
+                "search.resource 'ms' needs a latency table: measure one with nas profile RECIPE --latency FILE, "
+                "then set latency to FILE"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,14 +1,14 @@
 """What every search of an experiment needs: its parts, built and measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nas.backbone import Backbone, FrozenPrefix
-from nas.cost import Profile, measure_costs, resolve_budget
+from nas.cost import LatencyTable, Profile, measure_costs, resolve_budget
 from nas.data import SPLITS, DataSource, derive_seed
 from nas.discretize import cheapest_tree
 from nas.errors import InputError, blaming, in_one_line
@@ -86,16 +86,26 @@ def build_network(experiment: Experiment, tree: BranchTree, seed: int) -> Branch
 
 
 def measure(experiment: Experiment) -> Profile:
-    """Costs of the experiment's backbone and heads at its input shape; no data is needed."""
+    """Costs of the experiment's backbone and heads at its input shape; no data is needed.
+
+    With a latency table, it is among them.
+    """
     # A frozen prefix costs what it costs: its parameters count, though none of them is trained.
     backbone = _make_backbone(experiment)
     part = f"backbone {experiment.backbone.name} does not run on an input of shape {list(experiment.input_shape)}"
     try:
         with blaming(part):
-            return measure_costs(backbone, experiment.tasks, experiment.input_shape)
+            measured = measure_costs(backbone, experiment.tasks, experiment.input_shape)
     except (MemoryError, RuntimeError) as error:
         # A single sample that does not fit into memory is too large, however small the machine.
         raise InputError(f"{part}: {in_one_line(error)}") from error
+    if experiment.latency is None:
+        return measured
+    latency = LatencyTable.read(experiment.latency)
+    latency.check_fits(
+        len(measured.blocks), experiment.task_names, experiment.input_shape, f"latency {experiment.latency}"
+    )
+    return replace(measured, latency=latency)
 
 
 @dataclass(frozen=True)

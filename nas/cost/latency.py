@@ -1,0 +1,137 @@
+"""The latency table of a device: how long each part of a backbone takes there, as a resource beside MACs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from torch import Tensor, nn
+
+from nas.backbone.protocol import Backbone
+from nas.cost.timing import Timing, time_calls
+from nas.errors import InputError
+from nas.files import read_json, write_json_atomically
+from nas.tasks.task import Task
+
+
+class PartLatency(BaseModel):
+    """Milliseconds of one part for a batch: the median, and the tenth and ninetieth percentile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    median: float = Field(ge=0.0, allow_inf_nan=False)
+    low: float = Field(ge=0.0, allow_inf_nan=False)
+    high: float = Field(ge=0.0, allow_inf_nan=False)
+
+
+class LatencyTable(BaseModel):
+    """Latencies of stem, blocks and heads, each measured alone, on one device.
+
+    The latency of a tree is predicted as the sum over its parts, as its MACs are. That leaves out what running them
+    together saves or costs; `nas profile --latency` says how far measured networks are from it.
+
+    Args:
+        device: "cpu" or "cuda", with the name of the hardware.
+        num_threads: of torch on the CPU.
+        batch_size: the latencies are those of a whole batch.
+        input_shape: of one sample.
+        stem, blocks, heads: the parts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    device: str
+    num_threads: PositiveInt
+    batch_size: PositiveInt
+    input_shape: tuple[PositiveInt, ...]
+    stem: PartLatency
+    blocks: tuple[PartLatency, ...]
+    heads: dict[str, PartLatency]
+
+    def write(self, path: Path) -> None:
+        write_json_atomically(path, self.model_dump())
+
+    @classmethod
+    def read(cls, path: Path) -> "LatencyTable":
+        """Raises InputError if the file is missing or malformed."""
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InputError(f"{path}: not a latency table ({where}: {first['msg']})") from error
+
+    def check_fits(self, num_blocks: int, tasks: Sequence[str], input_shape: Sequence[int], where: str) -> None:
+        """InputError unless the table is of these blocks, (at least) these tasks and this size of input."""
+        missing = [task for task in tasks if task not in self.heads]
+        if len(self.blocks) != num_blocks or missing or tuple(input_shape) != self.input_shape:
+            raise InputError(
+                f"{where}: is of {len(self.blocks)} blocks, tasks {', '.join(self.heads)} and inputs "
+                f"{list(self.input_shape)}, the experiment of {num_blocks} blocks, tasks {', '.join(tasks)} and inputs "
+                f"{list(input_shape)}; measure it again with nas profile RECIPE --latency FILE"
+            )
+
+
+def measure_latency(
+    backbone: Backbone,
+    tasks: Sequence[Task],
+    input_shape: Sequence[int],
+    *,
+    device: torch.device,
+    batch_size: int = 1,
+    rounds: int = 20,
+) -> LatencyTable:
+    """Time every part of a backbone alone, eagerly and in evaluation mode, on random inputs.
+
+    Args:
+        input_shape: of one sample, without the batch.
+        device: what to measure; on a CPU with torch's present number of threads.
+        batch_size: samples a call.
+        rounds: calls of each part; see `time_calls`.
+    """
+    with torch.random.fork_rng(devices=()), torch.inference_mode():
+        torch.manual_seed(0)
+        inputs = torch.randn(batch_size, *input_shape, device=device)
+        stem = _placed(backbone.make_stem(), device)
+        calls: dict[str, tuple[nn.Module, tuple[Any, ...]]] = {"stem": (stem, (inputs,))}
+        features: Tensor = stem(inputs)
+        tapped = []
+        for l in range(backbone.num_blocks):
+            block = _placed(backbone.make_block(l), device)
+            calls[f"block {l}"] = block, (features,)
+            features = block(features)
+            if l in backbone.taps:
+                tapped.append(features)
+        for task in tasks:
+            calls[f"head {task.name}"] = _placed(backbone.make_head(task), device), (tuple(tapped), inputs.shape[2:])
+    timings = time_calls({name: _bound(*call) for name, call in calls.items()}, device=device, rounds=rounds)
+    return LatencyTable(
+        device=describe_device(device),
+        num_threads=torch.get_num_threads(),
+        batch_size=batch_size,
+        input_shape=tuple(input_shape),
+        stem=_part(timings["stem"]),
+        blocks=tuple(_part(timings[f"block {l}"]) for l in range(backbone.num_blocks)),
+        heads={task.name: _part(timings[f"head {task.name}"]) for task in tasks},
+    )
+
+
+def describe_device(device: torch.device) -> str:
+    """``cpu`` or ``cuda``, with the hardware's name where torch knows it."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
+def _part(timing: Timing) -> PartLatency:
+    return PartLatency(**timing.to_dict())
+
+
+def _placed(part: nn.Module, device: torch.device) -> nn.Module:
+    return part.to(device).eval()
+
+
+def _bound(module: nn.Module, arguments: tuple[Any, ...]) -> Any:
+    return lambda: module(*arguments)

@@ -1,0 +1,60 @@
+"""Timing calls against each other: in turns, so that what disturbs a machine disturbs all of them."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one call: the median, and the tenth and ninetieth percentile."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, milliseconds: list[float]) -> "Timing":
+        """Of at least two calls."""
+        deciles = statistics.quantiles(milliseconds, n=10, method="inclusive")
+        return cls(statistics.median(milliseconds), deciles[0], deciles[-1])
+
+    def to_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def time_calls(
+    calls: Mapping[str, Call], *, device: torch.device, rounds: int = 20, warmup: int = 3
+) -> dict[str, Timing]:
+    """How long each call takes.
+
+    Every round calls each once, in the same order, after as many rounds of warm-up, in which memory is allocated,
+    kernels are chosen and code is compiled. A GPU is waited for at both ends of a call.
+
+    Args:
+        calls: by name, without arguments.
+        device: where they compute.
+        rounds: timed calls of each; at least two.
+        warmup: calls of each before.
+    """
+    seen: dict[str, list[float]] = {name: [] for name in calls}
+    with torch.inference_mode():
+        for i in range(warmup + rounds):
+            for name, call in calls.items():
+                _wait(device)
+                start = time.perf_counter()
+                call()
+                _wait(device)
+                if i >= warmup:
+                    seen[name].append(1e3 * (time.perf_counter() - start))
+    return {name: Timing.of(milliseconds) for name, milliseconds in seen.items()}
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
