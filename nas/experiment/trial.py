@@ -1,6 +1,6 @@
 """What every search of an experiment needs: its parts, built and measured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,15 +122,15 @@ class TrialParts:
         # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
         table = measure(experiment).table
         metric_directions(experiment.tasks)
-        _check_budgets(experiment, table)
+        check_budgets(experiment, table, experiment.search.budgets)
         if experiment.search.measure != "none":
             require_methods(experiment.retrain.balance, experiment.retrain.aggregate)
         return cls(build_backbone(experiment), build_data(experiment), table)
 
 
-def _check_budgets(experiment: Experiment, table: CostTable) -> None:
+def check_budgets(experiment: Experiment, table: CostTable, budgets: Sequence[float]) -> None:
     """InputError unless every budget allows a tree that keeps the constraints, and without budgets there is one."""
     search = experiment.search
     cheapest = cheapest_tree(experiment.task_names, table, search.resource, search.constraints)
-    for budget in search.budgets:
+    for budget in budgets:
         resolve_budget(budget, table, search.resource, cheapest=cheapest)
