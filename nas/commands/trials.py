@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.opening import OpenRun, Recipe
-from nas.cost import resolve_budget
 from nas.errors import InputError, WorkFailed
 from nas.experiment import (
     Experiment,
@@ -17,6 +16,7 @@ from nas.experiment import (
     TrialFailure,
     TrialParts,
     TrialResult,
+    check_budgets,
     check_ranges,
     describe_failure,
     measure,
@@ -56,9 +56,7 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
     check_trials_can_run(experiment, address)
     check_ranges(experiment)
     first = plan_trials(experiment)[0].experiment(experiment)
-    table = measure(first).table
-    for budget in experiment.trials.budgets:
-        resolve_budget(budget, table, experiment.search.resource)
+    check_budgets(first, measure(first).table, experiment.trials.budgets)
     if address is None:
         # The machine that runs the trials must have the data, and whatever is made of it once need not be made by
         # each of them.
