@@ -67,18 +67,37 @@ def profile(
     recipe: RecipeArg,
     tree: Annotated[Path | None, typer.Option("--tree", metavar="FILE", help="A tree file.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Height and width of the input.")] = None,
+    latency: Annotated[
+        Path | None, typer.Option("--latency", metavar="FILE", help="Measure latencies; write the parts' table there.")
+    ] = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option("--runtime", help="How networks are run: eager, compiled, onnxruntime.")
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", help="Samples of a timed call.")] = 1,
+    rounds: Annotated[int, typer.Option("--rounds", help="Timed calls of each part and network.")] = 20,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """MACs, parameters and activations; needs no data."""
+    """MACs, parameters and activations, and measured latencies; needs no data."""
     from nas.commands import profile as run_profile
 
     with quiet_output():
-        report = run_profile(recipe, tree=tree, size=size, changes=_changes(set_))
+        report = run_profile(
+            recipe,
+            tree=tree,
+            size=size,
+            latency=latency,
+            runtimes=runtime or ["eager"],
+            batch_size=batch,
+            rounds=rounds,
+            changes=_changes(set_),
+        )
     if as_json:
         _print_json(report)
-    else:
-        _console().print(tables.profile_table(report))
+        return
+    _console().print(tables.profile_table(report))
+    if "latency" in report:
+        _console().print(tables.latency_table(report["latency"]))
 
 
 @app.command()

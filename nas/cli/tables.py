@@ -106,6 +106,23 @@ def profile_table(report: Mapping[str, Any]) -> Table:
     return table
 
 
+def latency_table(report: Mapping[str, Any]) -> Table:
+    """Measured latencies of networks, as shares of separate networks beside what MACs and parts predict."""
+    networks = report["networks"]
+    runtimes = list(networks["separate"]["runtimes"])
+    table = _table("", "MACs", "sum of parts", *runtimes)
+    for name, network in networks.items():
+        parts = f"{network['parts_ms']:.1f} ms\n{network['parts_share']:.0%}"
+        timed = [network["runtimes"][runtime] for runtime in runtimes]
+        cells = [f"{one['median']:.1f} ms ({one['low']:.1f} to {one['high']:.1f})\n{one['share']:.0%}" for one in timed]
+        table.add_row(name, f"\n{network['macs_share']:.0%}", parts, *cells)
+    table.caption = (
+        f"batch of {report['batch_size']}, {report['device']}, {report['num_threads']} threads; "
+        "median (tenth to ninetieth percentile); shares of separate networks"
+    )
+    return table
+
+
 def check_table(report: Mapping[str, Any]) -> Table:
     """Labels by split and task."""
     table = _table("split", "task", "labelled", "smallest", "largest", left=("split", "task"))

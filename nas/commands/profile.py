@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.commands.latency import profile_latency
 from nas.commands.opening import Recipe, open_experiment
 from nas.cost import PartCost, Profile
 from nas.errors import InputError
-from nas.experiment import measure
+from nas.experiment import measure, resolve_device, use_threads
 from nas.network import check_fits
 from nas.tree import BranchTree, read_tree
 
@@ -44,18 +45,30 @@ def profile(
     *,
     tree: str | Path | None = None,
     size: int | None = None,
+    latency: str | Path | None = None,
+    runtimes: Sequence[str] = ("eager",),
+    batch_size: int = 1,
+    rounds: int = 20,
     changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Costs per part and in total of single tasks, the shared and the separate network, and a tree.
+
+    With ``latency`` it also measures, on the experiment's device and with its number of threads: every part alone, for
+    a table that a search can take its budgets from (``search.resource="ms"``, ``latency=FILE``), and whole networks.
 
     Args:
         recipe: a recipe file or an Experiment; its data is not touched.
         tree: a tree file; its blocks match the backbone's by position, and it needs no cost.
         size: height and width of the input instead of the experiment's own.
+        latency: where to write the table of the parts' latencies.
+        runtimes: how whole networks are run: "eager", "compiled", "onnxruntime".
+        batch_size: samples of a timed call.
+        rounds: timed calls of each part and network.
 
     Returns:
         plain data: "stem", "blocks", "heads" per part; "single" per task; "shared", "separate" (T complete
-        single-task networks) and "tree"; "unsupported" counts calls of operators that fvcore cannot count.
+        single-task networks) and "tree"; "unsupported" counts calls of operators that fvcore cannot count; "latency" is
+        what `profile_latency` gives.
 
     Raises:
         InputError: bad recipe or tree; the backbone does not run at that size.
@@ -81,10 +94,21 @@ def profile(
         ).to_dict(),
         "unsupported": measured.unsupported,
     }
-    if tree is not None:
-        found = read_tree(Path(tree))
+    found = None if tree is None else read_tree(Path(tree))
+    if found is not None:
         check_fits(found, len(measured.blocks), names)
         report["tree"] = _network(measured, found)
+    if latency is not None:
+        use_threads(experiment.num_threads)
+        parts, report["latency"] = profile_latency(
+            experiment,
+            found,
+            runtimes=runtimes,
+            batch_size=batch_size,
+            rounds=rounds,
+            device=resolve_device(experiment.device),
+        )
+        parts.write(Path(latency))
     return report
 
 

@@ -51,7 +51,7 @@ class Profile:
     @property
     def table(self) -> CostTable:
         def cost(part: PartCost, latency: PartLatency | None) -> dict[str, float]:
-            counted = {"macs": part.macs, "params": part.params}
+            counted: dict[str, float] = {"macs": part.macs, "params": part.params}
             return counted if latency is None else {**counted, "ms": latency.median}
 
         timed = self.latency

@@ -1,0 +1,100 @@
+"""Measured latencies of an experiment's networks, beside what the parts' latencies and MACs predict."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from nas.cost import LatencyTable, Timing, describe_device, measure_latency, time_calls
+from nas.deploy.runtimes import RUNTIMES, make_call
+from nas.errors import InputError
+from nas.experiment import Experiment, build_backbone, build_network, measure
+from nas.tree import BranchTree
+
+
+def profile_latency(
+    experiment: Experiment,
+    tree: BranchTree | None,
+    *,
+    runtimes: Sequence[str],
+    batch_size: int,
+    rounds: int,
+    device: torch.device,
+) -> tuple[LatencyTable, dict[str, Any]]:
+    """The latency table of the parts, and what whole networks take.
+
+    The networks are those of single tasks, the shared tree, separate networks (one after the other) and ``tree``. All
+    are timed in turns, so that their ratios hold on a busy machine, too.
+
+    Returns:
+        the table, and plain data: "device", "num_threads", "batch_size" and by network "macs_share" and "parts_share"
+        (of separate networks' MACs, and of their parts' summed latencies), "parts_ms", and by runtime "median", "low",
+        "high" in ms, "throughput" in samples per second and "share" of separate networks' measured latency.
+    """
+    if unknown := [name for name in runtimes if name not in RUNTIMES]:
+        raise InputError(f"there are no runtimes {unknown}; runtimes are {', '.join(RUNTIMES)}")
+    if batch_size < 1 or rounds < 2:
+        raise InputError(f"a latency needs a batch of at least 1 and 2 rounds; found {batch_size} and {rounds}")
+    parts = measure_latency(
+        build_backbone(experiment),
+        experiment.tasks,
+        experiment.input_shape,
+        device=device,
+        batch_size=batch_size,
+        rounds=rounds,
+    )
+    measured = measure(experiment.model_copy(update={"latency": None}))
+    table = replace(measured, latency=parts).table
+    names, num_blocks = experiment.task_names, len(table.blocks)
+    trees = {f"single {name}": BranchTree.shared([name], num_blocks) for name in names}
+    trees["shared"] = BranchTree.shared(names, num_blocks)
+    if tree is not None:
+        trees["tree"] = tree
+    timings = {
+        runtime: _time(experiment, trees, runtime, batch_size=batch_size, rounds=rounds, device=device)
+        for runtime in runtimes
+    }
+    separate = table.separate_cost()
+    costs = {name: table.tree_cost(built) for name, built in trees.items()} | {"separate": separate}
+    networks = {
+        name: {
+            "macs_share": cost["macs"] / separate["macs"],
+            "parts_ms": cost["ms"],
+            "parts_share": cost["ms"] / separate["ms"],
+            "runtimes": {
+                runtime: {
+                    **timed[name].to_dict(),
+                    "throughput": 1e3 * batch_size / timed[name].median,
+                    "share": timed[name].median / timed["separate"].median,
+                }
+                for runtime, timed in timings.items()
+            },
+        }
+        for name, cost in costs.items()
+    }
+    return parts, {
+        "device": describe_device(device),
+        "num_threads": torch.get_num_threads(),
+        "batch_size": batch_size,
+        "networks": networks,
+    }
+
+
+def _time(
+    experiment: Experiment,
+    trees: dict[str, BranchTree],
+    runtime: str,
+    *,
+    batch_size: int,
+    rounds: int,
+    device: torch.device,
+) -> dict[str, Timing]:
+    generator = torch.Generator().manual_seed(experiment.seed)
+    inputs = torch.randn(batch_size, *experiment.input_shape, generator=generator).to(device)
+    calls: dict[str, Callable[[], object]] = {
+        name: make_call(build_network(experiment, tree, experiment.seed).to(device), inputs, runtime)
+        for name, tree in trees.items()
+    }
+    singles = [call for name, call in calls.items() if name.startswith("single ")]
+    return time_calls({**calls, "separate": lambda: [call() for call in singles]}, device=device, rounds=rounds)
