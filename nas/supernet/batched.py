@@ -28,7 +28,7 @@ class _Batching(NamedTuple):
 
 
 class BatchedCandidates:
-    """C candidates of one block that run as one, on one input, on several, or each on its own.
+    """C candidates of one block that run as one: all on one input or on several, or each on an input of its own.
 
     It gives what the candidates give one after another, up to rounding: outputs, gradients, and the BatchNorms' running
     statistics, as if a candidate had seen its inputs in their order. The candidates keep their weights, which are
@@ -77,7 +77,10 @@ class BatchedCandidates:
         chosen = [c for _, c in inputs]
         if len(chosen) < 2 or len(set(chosen)) < len(chosen):
             return None
-        outputs = self.run_each(list(inputs.values()), chosen)
+        if all(feature is features[0] for feature in features):
+            outputs = self._run(chosen, features[0], _Batching(None, None))
+        else:
+            outputs = self._run(chosen, torch.stack(list(inputs.values())), _Batching(None, own=0))
         if outputs is None:
             return None
         by_pair = dict(zip(inputs, outputs.unbind(), strict=True))
@@ -85,40 +88,28 @@ class BatchedCandidates:
 
     def _mixed_all(self, features: Sequence[Tensor], routing_TC: Tensor) -> list[Tensor] | None:
         inputs = list({id(feature): feature for feature in features}.values())
-        if len(inputs) not in (1, len(features)) or (outputs := self.run_all(inputs)) is None:
+        every = range(self._num_candidates)
+        if len(inputs) == 1:
+            outputs = self._run(every, inputs[0], _Batching(None, None))
+        elif len(inputs) == len(features):
+            outputs = self._run(every, torch.stack(inputs), _Batching(len(inputs), None))
+        else:
+            return None
+        if outputs is None:
             return None
         routing_TC = routing_TC.to(outputs)
         if len(inputs) == 1:
-            mixed = routing_TC @ outputs.flatten(2)[0]
+            mixed, shape = routing_TC @ outputs.flatten(1), outputs.shape[1:]
         else:
-            mixed = torch.bmm(routing_TC.unsqueeze(1), outputs.flatten(2)).squeeze(1)
-        return list(mixed.view(len(features), *outputs.shape[2:]).unbind())
-
-    def run_all(self, inputs: Sequence[Tensor]) -> Tensor | None:
-        """Every candidate on every input.
-
-        Args:
-            inputs: I tensors of one shape, [B, ...].
-
-        Returns:
-            [I, C, B, ...]; None if this block cannot be batched.
-        """
-        if len(inputs) == 1:
-            outputs = self._run(range(self._num_candidates), inputs[0], _Batching(inputs=None, own=None))
-            return None if outputs is None else outputs.unsqueeze(0)
-        return self._run(range(self._num_candidates), torch.stack(list(inputs)), _Batching(len(inputs), None))
-
-    def run_each(self, inputs: Sequence[Tensor], chosen: Sequence[int]) -> Tensor | None:
-        """Candidate ``chosen[p]`` on ``inputs[p]``, for P different candidates: [P, B, ...], or None as above."""
-        if all(one is inputs[0] for one in inputs):
-            return self._run(chosen, inputs[0], _Batching(None, None))
-        return self._run(chosen, torch.stack(list(inputs)), _Batching(None, 0))
+            mixed, shape = torch.bmm(routing_TC.unsqueeze(1), outputs.flatten(2)), outputs.shape[2:]
+        return [mixed.view(shape)] if len(features) == 1 else list(mixed.view(len(features), *shape).unbind())
 
     def _run(self, chosen: Sequence[int], inputs: Tensor, batching: "_Batching") -> Tensor | None:
+        """The chosen candidates' outputs: [P, B, ...] on one input or on each its own, [I, P, B, ...] on I inputs."""
         if self._refused is not None:
             self._tell(self._refused)
             return None
-        if any(module._forward_hooks or module._forward_pre_hooks for module in self._modules):
+        if any(_is_watched(module) for module in self._modules):
             return None
         params = [torch.stack(_tensors(places, chosen)) for places in self._params.values()]
         buffers = [torch.stack(_tensors(places, chosen)) for places in self._buffers.values()]
@@ -218,6 +209,10 @@ def _momentum_of_buffers(candidate: nn.Module) -> dict[str, float | None]:
     }
 
 
+def _is_watched(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks or module._compiled_call_impl)
+
+
 def _why_not(candidates: Sequence[nn.Module]) -> str | None:
     first = candidates[0]
     if len(candidates) == 1:
@@ -229,8 +224,6 @@ def _why_not(candidates: Sequence[nn.Module]) -> str | None:
         return "it has buffers that are no BatchNorm's"
     if any(norm.momentum is None for norm in norms):
         return "a BatchNorm averages over all batches (momentum None)"
-    if any(module._compiled_call_impl is not None for module in first.modules()):
-        return "it is compiled"
     return None
 
 

@@ -110,7 +110,9 @@ class Supernet(nn.Module):
         """
         rows = [self.task_names.index(name) for name in tasks]
         assert routing_LTC.shape == (self.num_blocks, len(self.task_names), self.num_candidates)
-        routing_LTC = routing_LTC[:, rows]
+        # A slice where there is one is a view, which costs next to nothing.
+        as_slice = rows == list(range(rows[0], rows[0] + len(rows)))
+        routing_LTC = routing_LTC[:, rows[0] : rows[0] + len(rows)] if as_slice else routing_LTC[:, rows]
         weights = None if routing_LTC.requires_grad else routing_LTC.tolist()
         features = [stem] * len(rows)
         for l, routing_TC in enumerate(routing_LTC):
