@@ -252,6 +252,10 @@ def compare(
     set_: SetOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
+    safe: Annotated[
+        float | None,
+        typer.Option("--require-safe", metavar="PERCENT", help="Fail if a task is worse than alone by more than that."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Found trees against single tasks, the shared tree, random trees.
@@ -259,7 +263,11 @@ def compare(
     What was trained is not trained again, so a stopped comparison goes on by itself.
     """
     from nas.commands import compare as run_compare
+    from nas.commands.safety import check_margin, require_safe
+    from nas.experiment import RunFolder
 
+    if safe is not None:
+        check_margin(safe)
     with display() as shown:
         comparison = run_compare(
             run,
@@ -271,11 +279,13 @@ def compare(
         )
     if as_json:
         _print_json(comparison.to_dict())
-        return
-    console = _console()
-    console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
-    for verdict in comparison.verdicts:
-        console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    else:
+        console = _console()
+        console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
+        for verdict in comparison.verdicts:
+            console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    if safe is not None:
+        require_safe(comparison, RunFolder.open(run).front.best.tree_id, safe)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.commands.comparison import Comparison, Contender, judge
 from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed
 from nas.experiment import TrainedNetwork, TreeTraining, build_data, measure
 from nas.training import metric_directions
@@ -34,6 +35,7 @@ def compare(
     changes: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
     allow_changed: bool = False,
+    margin: float | None = None,
     on_training: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> Comparison:
@@ -48,7 +50,13 @@ def compare(
     Args:
         run: the folder of a finished search.
         changes: fields to change, for instance ``{"compare.seeds": [0, 1]}``.
+        margin: by how many percent a task of the recommended tree may be worse than alone (`require_safe`).
+
+    Raises:
+        WorkFailed: with everything written, if a task is worse by more than the margin.
     """
+    if margin is not None:
+        check_margin(margin)
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     table = measure(opened.experiment).table
     # A metric without a direction is told before hours of training, not after.
@@ -58,6 +66,8 @@ def compare(
         results = _train(opened, contenders, on_training, on_epoch)
         comparison = judge(opened.experiment, table, contenders, results)
         comparison.write(opened.folder.path / "compare")
+    if margin is not None:
+        require_safe(comparison, opened.folder.front.best.tree_id, margin)
     return comparison
 
 

@@ -1,0 +1,43 @@
+"""Whether a compared tree is safe: no task much worse than it would be alone."""
+
+import math
+import statistics
+
+from nas.commands.comparison import Comparison, Row
+from nas.errors import InputError, WorkFailed
+
+
+def require_safe(comparison: Comparison, tree_id: str, margin: float) -> None:
+    """Pass if no task of a found tree is worse than its single-task network by more than a margin.
+
+    Args:
+        comparison: with the tree among those found.
+        tree_id: usually the recommended one's.
+        margin: in percent of the single-task network's metrics, 0 or more, on the mean over the seeds.
+
+    Raises:
+        WorkFailed: a task is worse; the line names every such task, and the trees that would have been safe.
+        InputError: the margin is negative or no number, or the tree is not among those compared.
+    """
+    check_margin(margin)
+    found = {row.name: row for row in comparison.rows if row.kind == "found"}
+    if tree_id not in found:
+        raise InputError(f"tree {tree_id} is not among those compared: {', '.join(found)}")
+    if worse := _worse(found[tree_id], margin):
+        named = ", ".join(f"{task} {gain:+.2f} %" for task, gain in worse.items())
+        others = [row.name for row in comparison.rows if row.kind in ("found", "shared") and not _worse(row, margin)]
+        also = f"safe are {', '.join(others)}" if others else "no compared tree is safe"
+        raise WorkFailed(f"tree {tree_id} is not safe: {named}, with a margin of {margin:g} %; {also}")
+
+
+def check_margin(margin: float) -> None:
+    """InputError unless a margin is a number of percent, 0 or more: to be told before hours of training."""
+    if not (math.isfinite(margin) and margin >= 0):
+        raise InputError(
+            f"--require-safe is how many percent a task may be worse than alone, 0 or more; found {margin}"
+        )
+
+
+def _worse(row: Row, margin: float) -> dict[str, float]:
+    means = {task: statistics.fmean(gains) for task, gains in row.relative.items()}
+    return {task: mean for task, mean in means.items() if mean < -margin}
