@@ -85,7 +85,7 @@ def _lines(exported: "Exported") -> list[str]:
     lines = [
         str(exported.path),
         f"tree {described.branch_tree.id}: {', '.join(described.names)}; {cost}",
-        f"input {shape}" + ("" if described.format == "bundle" else f", free in {free}"),
+        f"input {shape}, free in {free}",
     ]
     if verified := described.verified:
         name, relative = verified.worst

@@ -29,6 +29,7 @@ from nas.deploy import (
     export_graph,
     load_bundle,
     model_card,
+    takes_other_sizes,
     verification,
     write_bundle,
 )
@@ -135,6 +136,8 @@ def _network(
     opened: OpenRun, checkpoint: Path, named: str | Path | None, tasks: Sequence[str] | None
 ) -> tuple[BranchedNetwork, list[Task]]:
     """The trained network, on the CPU, of all its tasks or those named; and these tasks in the order of its outputs."""
+    if not checkpoint.is_file():
+        raise InputError(f"{checkpoint}: no such checkpoint")
     beside = checkpoint.parent.parent / "tree.json"
     if named is None and not beside.is_file():
         raise InputError(f"{checkpoint}: no tree.json beside its folder; name the tree with --tree")
@@ -204,6 +207,8 @@ def _write_bundle(
     folder: Path,
 ) -> Description:
     backbone = build_backbone(opened.experiment)
+    free = takes_other_sizes(network, samples.inputs)
+    described = described.model_copy(update={"input": described.input.model_copy(update={"dynamic_size": free})})
     make_folder(folder)
     drawn = _draw(described, table, folder / PICTURE)
     loads = bool(BackboneRecord.of(backbone).args)

@@ -12,7 +12,7 @@ says so where they are missing.
 """
 
 from nas.deploy.backbone_record import BackboneRecord
-from nas.deploy.bundle import PICTURE, Bundle, load_bundle, write_bundle
+from nas.deploy.bundle import PICTURE, Bundle, load_bundle, takes_other_sizes, write_bundle
 from nas.deploy.card import model_card
 from nas.deploy.comparison import TOLERANCE, Deviation, deviations
 from nas.deploy.description import Description, ExportFormat, InputRecord, Measurement, Pixels, TaskRecord
@@ -47,6 +47,7 @@ __all__ = [
     "model_card",
     "open_model",
     "output_kind",
+    "takes_other_sizes",
     "verification",
     "write_bundle",
 ]

@@ -26,6 +26,7 @@ from torch import Tensor
 from nas.backbone import Backbone
 from nas.deploy.backbone_record import BackboneRecord
 from nas.deploy.description import Description
+from nas.deploy.graph_export import other_sizes
 from nas.errors import InputError, blaming
 from nas.experiment import explain
 from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically, write_text_atomically
@@ -64,6 +65,17 @@ class Bundle:
         """Outputs by task of a batch of inputs, on the device that the network is on."""
         outputs: dict[str, Tensor] = self.network(inputs, self.description.names)
         return outputs
+
+
+def takes_other_sizes(network: BranchedNetwork, inputs: Tensor) -> bool:
+    """Whether a network of pictures runs at other heights and widths than those of these inputs."""
+    if inputs.ndim != 4:
+        return False
+    try:
+        with torch.no_grad():
+            return all(len(network(batch)) > 0 for batch in other_sizes(inputs))
+    except Exception:  # whatever a layer raises whose size was fixed
+        return False
 
 
 def write_bundle(

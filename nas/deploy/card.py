@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nas.deploy.description import Description, TaskRecord
-from nas.tree import format_quantity, render_text
+from nas.tree import render_text
 
 _KINDS = {
     "classes": "one class of {n}",
@@ -54,9 +54,8 @@ def _labels(task: TaskRecord) -> str:
 
 
 def _tree(description: Description, picture: str | None) -> str:
-    cost = ", ".join(format_quantity(amount, resource) for resource, amount in description.cost.items())
     drawn = f"![The tree]({picture})\n\n" if picture else ""
-    return f"## Tree\n\n{drawn}```text\n{render_text(description.branch_tree)}\n```\n\nCost of one sample: {cost}."
+    return f"## Tree\n\n{drawn}```text\n{render_text(description.branch_tree)}\n```\n\nThe cost is that of one sample."
 
 
 def _input(description: Description) -> str:

@@ -59,7 +59,7 @@ def _export(
         run, _ = program.load_program(program.to_bytes(traced, described), "the exported network")
     found = [_compare(module, described, run, batch) for batch in (inputs, inputs[:1])]
     if dynamic_size:
-        for batch in _other_sizes(inputs):
+        for batch in other_sizes(inputs):
             _compare(module, described, run, batch)
     joined = {name: reduce(Deviation.joined, (one[name] for one in found)) for name in described.names}
     described = described.model_copy(update={"verified": verification(joined, len(inputs), origin, macs)})
@@ -102,7 +102,7 @@ def _compare(module: ExportableNetwork, described: Description, run: Run, batch:
     return found
 
 
-def _other_sizes(inputs: Tensor) -> Iterator[Tensor]:
+def other_sizes(inputs: Tensor) -> Iterator[Tensor]:
     """Random inputs like the samples but for their size: one that no stride divides, and a larger one."""
     generator = torch.Generator().manual_seed(derive_seed("other sizes"))
     height, width = inputs.shape[2:]

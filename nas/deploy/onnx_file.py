@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
@@ -41,9 +42,12 @@ def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dyn
     # It tells of libraries that it could, but need not, have translated.
     log.setLevel(logging.ERROR)
     try:
-        made = torch.onnx.export(
-            program, dynamo=True, input_names=[inputs], output_names=list(names), verbose=False, external_data=False
-        )
+        with warnings.catch_warnings():
+            # Of torch's own code, about itself.
+            warnings.simplefilter("ignore")
+            made = torch.onnx.export(
+                program, dynamo=True, input_names=[inputs], output_names=list(names), verbose=False, external_data=False
+            )
     except Exception as error:  # torch's exporter has a class of its own for each of its stages
         raise InputError(f"the network cannot be written as ONNX: {in_one_line(error)}") from error
     finally:

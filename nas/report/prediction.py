@@ -169,17 +169,17 @@ class _Page:
         self._name(task.name, colour, 0.0, self._top, WORDS_ROOM)
         y = self._top + NAME_HEIGHT
         for name, number in self._lines(task, answer.flatten()):
-            self.canvas.text(0.0, y + LINE_HEIGHT / 2, shortened(name, WORDS, WORDS_ROOM), WORDS)
+            middle = y + LINE_HEIGHT / 2
+            if name:
+                self.canvas.text(0.0, middle, shortened(name, WORDS, WORDS_ROOM), WORDS)
             if task.kind in ("classes", "binary"):
                 top = y + (LINE_HEIGHT - BAR_HEIGHT) / 2
                 self._box(PALE, WORDS_ROOM + GAP, top, BAR_WIDTH, BAR_HEIGHT)
                 self._box(colour, WORDS_ROOM + GAP, top, BAR_WIDTH * number, BAR_HEIGHT)
                 text = f"{100 * number:.0f} %"
-                self.canvas.text(WORDS_ROOM + BAR_WIDTH + 2 * GAP, y + LINE_HEIGHT / 2, text, WORDS)
-            elif name:
-                self.canvas.text(WORDS_ROOM + GAP, y + LINE_HEIGHT / 2, _number(number), WORDS)
+                self.canvas.text(WORDS_ROOM + BAR_WIDTH + 2 * GAP, middle, text, WORDS)
             else:
-                self.canvas.text(0.0, y + LINE_HEIGHT / 2, _number(number), WORDS)
+                self.canvas.text(WORDS_ROOM + GAP if name else 0.0, middle, _number(number), WORDS)
             y += LINE_HEIGHT
         self._top = y + GAP
 
