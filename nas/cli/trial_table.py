@@ -80,10 +80,11 @@ class TrialTable:
         """The table, for a terminal of so many lines, and a line about all trials."""
         room = max(_FEWEST_ROWS, num_lines - 6)
         chosen = sorted(self._rows.values(), key=lambda row: (_ORDER.index(row.state), row.trial.number))[:room]
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
-        for name in ("trial", "budget", "seed", "epoch", f"expected {self.resource}", "left"):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=True)
+        for name in ("trial", "budget", "seed", "epoch", "expected cost", "left"):
             table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("losses", no_wrap=True, overflow="ellipsis")
+        # Whatever room is left; with a ratio, the other columns are as wide as they need.
+        table.add_column("losses", no_wrap=True, overflow="ellipsis", ratio=1)
         now = time.monotonic()
         for row in sorted(chosen, key=lambda row: row.trial.number):
             table.add_row(*_cells(row, self.resource, now), style=_STYLES.get(row.state, ""))

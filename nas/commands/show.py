@@ -63,10 +63,10 @@ def find(path: Path, name: str | None) -> tuple[BranchTree, CostTable | None]:
     return read_tree(path), _read_table(costs) if path.resolve().parent.name == "trees" and costs.is_file() else None
 
 
-def read_costs(run: RunFolder) -> CostTable | None:
-    """The cost table that the run's first trial measured, or the first that got that far."""
-    paths = (trial.costs for trial in run.trials if trial.costs.is_file())
-    path = next(paths, None)
+def read_costs(run: RunFolder, trial: int | None = None) -> CostTable | None:
+    """The cost table that a trial measured; that of the first that got so far, if none is named."""
+    trials = run.trials if trial is None else [run.trial(trial)]
+    path = next((folder.costs for folder in trials if folder.costs.is_file()), None)
     return None if path is None else _read_table(path)
 
 
