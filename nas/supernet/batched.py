@@ -131,7 +131,10 @@ class BatchedCandidates:
         if run is None:
             return None
         if self._checkpoint and torch.is_grad_enabled():
-            outputs: Tensor = checkpoint(run, *arguments, use_reentrant=False)
+            # The second run, in the backward pass, changes these buffers again, which nobody looks at any more.
+            outputs: Tensor = checkpoint(
+                lambda inputs, *params: run(*params, *buffers, inputs), inputs, *params, use_reentrant=False
+            )
         else:
             outputs = run(*arguments)
         if self._first.training:
