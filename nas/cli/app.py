@@ -220,7 +220,9 @@ def retrain(
 def evaluate(
     run: RunArg,
     tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="A retrained tree.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint of a training.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="A checkpoint of a training, or an export.")
+    ] = None,
     split: SplitOption = "test",
     set_: SetOption = None,
     recipe: RecipeOption = None,
@@ -231,7 +233,7 @@ def evaluate(
     from nas.commands import evaluate as run_evaluate
 
     with quiet_output():
-        measured = run_evaluate(
+        evaluation = run_evaluate(
             run,
             tree=tree,
             checkpoint=checkpoint,
@@ -241,9 +243,9 @@ def evaluate(
             allow_changed=allow_changed,
         )
     if as_json:
-        _print_json(measured)
+        _print_json(evaluation.to_dict())
     else:
-        _console().print(tables.measured_table(measured))
+        _console().print(tables.evaluation_table(evaluation))
 
 
 @app.command()

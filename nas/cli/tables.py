@@ -12,6 +12,7 @@ from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.comparison import Comparison, Row
+    from nas.commands.evaluate import Evaluation
     from nas.distributed.jobs import Job
     from nas.experiment import Front
 
@@ -44,6 +45,24 @@ def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name != "loss")
         table.add_row(task, f"{values['loss']:.4f}", metrics)
     return table
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Losses, metrics, gains over single-task networks and costs by task; the last row is all tasks together."""
+    table = _table("task", "loss", "metrics", "against alone", *evaluation.costs["all"], left=("metrics",))
+    for task, values in evaluation.measured.items():
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name != "loss")
+        gain = f"{evaluation.relative[task]:+.2f} %" if task in evaluation.relative else ""
+        table.add_row(task, f"{values['loss']:.4f}", metrics, gain, *_costs(evaluation.costs[task]))
+    table.add_section()
+    gains = list(evaluation.relative.values())
+    mean = f"{sum(gains) / len(gains):+.2f} %" if gains and set(evaluation.relative) == set(evaluation.measured) else ""
+    table.add_row("all", "", "", mean, *_costs(evaluation.costs["all"]))
+    return table
+
+
+def _costs(cost: Mapping[str, float]) -> list[str]:
+    return [format_quantity(value, name) for name, value in cost.items()]
 
 
 def cost_table(comparison: Comparison) -> Table:

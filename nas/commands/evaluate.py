@@ -1,17 +1,49 @@
 """`nas evaluate`: a trained network's losses and metrics on a split."""
 
+import statistics
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nas.checkpoint import CheckpointFolder, load_tensors
+from nas.commands.exported import ExportedNetwork, is_export
 from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.data import SPLITS, SplitName
 from nas.errors import InputError
-from nas.experiment import TrainedNetwork, TreeTraining, build_data, build_network
-from nas.training import Measured, load_network
+from nas.experiment import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network, measure
+from nas.network import check_fits
+from nas.training import Measured, TreeNetwork, delta_m, load_network, metric_directions
 from nas.training import evaluate as evaluate_network
 from nas.tree import BranchTree, read_tree
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a trained or exported network does on a split.
+
+    Args:
+        tree: of the network, perhaps of a part of the experiment's tasks.
+        measured: by task, "loss" and its metrics.
+        relative: by task, the gain over its single-task networks in percent, where they have been trained by the same
+            recipe (`nas compare` does) and the split is "test".
+        costs: by resource, of each task's own path through the tree, and of all tasks together as "all".
+    """
+
+    tree: BranchTree
+    measured: Measured
+    relative: Mapping[str, float]
+    costs: Mapping[str, Mapping[str, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "tree": self.tree.id,
+            "measured": self.measured,
+            "relative": dict(self.relative),
+            "costs": {name: dict(cost) for name, cost in self.costs.items()},
+        }
 
 
 def evaluate(
@@ -23,17 +55,15 @@ def evaluate(
     changes: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
     allow_changed: bool = False,
-) -> Measured:
-    """Measure a retrained network of a run.
+) -> Evaluation:
+    """Measure a retrained or exported network of a run.
 
     Args:
         run: the run folder.
         tree: id or file; the only retrained tree if left out, or else the front's best.
-        checkpoint: a checkpoint of a training; the best epoch of the tree's training if left out (`best_checkpoint`).
+        checkpoint: a checkpoint of a training, or an exported network (a bundle, .onnx or .pt2); the best epoch of the
+            tree's training if left out (`best_checkpoint`).
         split: what to measure on.
-
-    Returns:
-        by task, "loss" and its metrics.
 
     Raises:
         InputError: no such tree, nothing trained, or the checkpoint is another network's.
@@ -42,18 +72,47 @@ def evaluate(
         raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     path = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
-    found = opened.folder.find_tree(str(tree)) if checkpoint is not None and tree is not None else _tree_beside(path)
-    experiment = opened.folder.experiment_of(found, opened.experiment)
-    network = build_network(experiment, found, experiment.seed)
-    load_network(network, load_tensors(path), str(path))
-    network.to(opened.device)
-    return evaluate_network(
+    network, device = _open_network(opened, path, tree, named=checkpoint is not None)
+    measured = evaluate_network(
         network,
         opened.experiment.tasks,
         build_data(opened.experiment).split(split),
         batch_size=max(opened.experiment.retrain.batch_size, 256),
-        device=opened.device,
+        device=device,
     )
+    table = measure(opened.folder.experiment_of(network.tree, opened.experiment)).table
+    costs = {name: table.single_task_cost(name) for name in network.tree.tasks}
+    relative = _relative(opened, measured, len(table.blocks)) if split == "test" else {}
+    return Evaluation(network.tree, measured, relative, {**costs, "all": table.tree_cost(network.tree)})
+
+
+def _open_network(
+    opened: OpenRun, path: Path, tree: str | Path | None, *, named: bool
+) -> tuple[TreeNetwork, torch.device]:
+    """A checkpoint's network on the run's device, or an exported one, which runs on the CPU."""
+    if is_export(path):
+        exported = ExportedNetwork(path)
+        check_fits(exported.tree, build_backbone(opened.experiment).num_blocks, opened.experiment.task_names)
+        return exported, torch.device("cpu")
+    found = opened.folder.find_tree(str(tree)) if named and tree is not None else _tree_beside(path)
+    experiment = opened.folder.experiment_of(found, opened.experiment)
+    network = build_network(experiment, found, experiment.seed)
+    load_network(network, load_tensors(path), str(path))
+    return network.to(opened.device), opened.device
+
+
+def _relative(opened: OpenRun, measured: Measured, num_blocks: int) -> dict[str, float]:
+    """Each task's gain over its single-task networks, mean over the seeds that have been trained."""
+    experiment, gains = opened.experiment, {}
+    for name, directions in metric_directions(experiment.tasks).items():
+        single = BranchTree.shared([name], num_blocks)
+        trainings = [
+            TreeTraining(opened.folder, experiment, single, seed, "fresh") for seed in experiment.compare.seeds
+        ]
+        results = [training.result().test for training in trainings if training.finished]
+        if name in measured and results:
+            gains[name] = statistics.fmean(delta_m(measured, result, {name: directions}) for result in results)
+    return gains
 
 
 def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:

@@ -1,6 +1,6 @@
 """Training and evaluating discrete networks, and judging them against single-task ones."""
 
-from nas.training.evaluate import Measured, estimate_batch_statistics, evaluate
+from nas.training.evaluate import Measured, TreeNetwork, estimate_batch_statistics, evaluate
 from nas.training.logs import EpochLogs
 from nas.training.methods import require_methods
 from nas.training.relative import delta_m, metric_directions
@@ -16,6 +16,7 @@ __all__ = [
     "Retraining",
     "TrainingSettings",
     "TrainingState",
+    "TreeNetwork",
     "Validity",
     "check_validity",
     "delta_m",

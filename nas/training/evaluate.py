@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 import torchmetrics
@@ -12,14 +13,30 @@ from nas.data import Batch, Dataset, batches
 from nas.errors import InputError, blaming
 from nas.network import BranchedNetwork
 from nas.tasks import METRICS, Task, task_losses
+from nas.tree import BranchTree
 
 Measured = dict[str, dict[str, float]]
 """By task: "loss" and its metrics by name."""
 
 
+class TreeNetwork(Protocol):
+    """What can be evaluated: a `BranchedNetwork`, or any module with a tree that gives outputs by task."""
+
+    training: bool
+
+    @property
+    def tree(self) -> BranchTree: ...
+
+    def eval(self) -> Any: ...
+
+    def train(self, mode: bool = True) -> Any: ...
+
+    def __call__(self, inputs: Tensor, /) -> dict[str, Tensor]: ...
+
+
 @torch.no_grad()
 def evaluate(
-    network: BranchedNetwork,
+    network: TreeNetwork,
     tasks: Sequence[Task],
     dataset: Dataset,
     *,
@@ -73,7 +90,7 @@ def _weighted_mean(losses: Sequence[Tensor], counts: Sequence[int]) -> float:
     return sum(value * count for value, count in zip(values, counts, strict=True)) / sum(counts)
 
 
-def run_network(network: BranchedNetwork, inputs: Tensor) -> dict[str, Tensor]:
+def run_network(network: TreeNetwork, inputs: Tensor) -> dict[str, Tensor]:
     """A network's outputs by task; inputs that its backbone does not run on are an InputError."""
     with blaming(f"the backbone does not run on inputs of shape {list(inputs.shape)}"):
         outputs: dict[str, Tensor] = network(inputs)
