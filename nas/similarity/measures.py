@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
+from nas.errors import InputError
+
 Measure = Literal["r2", "cka", "rdm"]
 
 ROWS_PER_COMPONENT = 8
@@ -83,12 +85,12 @@ def dissimilarity(features_CNW: Tensor, measure: Measure) -> NDArray[np.float64]
     """d(s, t) = 1 - (m(s, t) + m(t, s)) / 2 of a measure m, [C, C]; zero on the diagonal.
 
     Raises:
-        ValueError: features are not [C, N, W] with two rows at least, or not finite.
+        InputError: features are not [C, N, W] with two rows at least, or not finite.
     """
     if features_CNW.dim() != 3 or features_CNW.shape[1] < 2:
-        raise ValueError(f"features must be [copies, rows, channels] of two rows; found {list(features_CNW.shape)}")
+        raise InputError(f"features must be [copies, rows, channels] of two rows; found {list(features_CNW.shape)}")
     if not bool(torch.isfinite(features_CNW).all()):
-        raise ValueError("features must be finite; found NaN or infinity")
+        raise InputError("features must be finite; found NaN or infinity")
     similar_CC = MEASURES[measure](features_CNW)
     unlike_CC: NDArray[np.float64] = (1.0 - (similar_CC + similar_CC.T) / 2.0).cpu().numpy()
     np.fill_diagonal(unlike_CC, 0.0)

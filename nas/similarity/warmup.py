@@ -1,6 +1,7 @@
 """The own-copy warm-up: all copies of all tasks trained at once, with a checkpoint after every epoch."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from nas.checkpoint import CheckpointFolder
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
 from nas.errors import InputError, WorkFailed, blaming, in_one_line
 from nas.optimizer import set_learning_rate
-from nas.similarity.copies import copies_of, make_copies, routing_of, twin_batch, twins_of
+from nas.similarity.copies import make_copies, routing_of, twin_batch, twins_of
 from nas.similarity.settings import SimilaritySettings
 from nas.supernet import Supernet
 from nas.tasks import Task, task_losses
@@ -192,18 +193,18 @@ class WarmUp:
 
     def _means(self, seen: Sequence[dict[str, Tensor]], epoch: int) -> dict[str, Any]:
         """Means of the losses over batches and copies, per task over the batches that had its labels."""
-        means = {}
-        for task in self.tasks:
-            names = copies_of(task.name, self.settings.copies)
-            losses = torch.tensor([losses[name] for losses in seen for name in names if name in losses])
-            if not torch.isfinite(losses).all():
-                raise WorkFailed(
-                    f"epoch {epoch + 1}: the loss of {task.name} is {losses[~torch.isfinite(losses)][0].item()}; "
-                    f"lower the learning rate or check its labels"
-                )
-            if len(losses):
-                means[task.name] = losses.double().mean().item()
-        if not means:
+        by_name: dict[str, list[float]] = {}
+        for losses in seen:
+            values = torch.stack(list(losses.values())).tolist() if losses else []
+            for name, value in zip(losses, values, strict=True):
+                # Of the first step that has one: from the next step on, the stem makes all of them NaN.
+                if not math.isfinite(value):
+                    raise WorkFailed(
+                        f"epoch {epoch + 1}: the loss of {name.partition(':')[0]} is {value}; "
+                        f"lower the learning rate or check its labels"
+                    )
+                by_name.setdefault(name.partition(":")[0], []).append(value)
+        if not by_name:
             raise WorkFailed(f"epoch {epoch + 1}: no batch had a label of any task")
-        total = sum(task.weight * means[task.name] for task in self.tasks if task.name in means)
-        return {"total": total, "tasks": dict(sorted(means.items()))}
+        means = {name: math.fsum(values) / len(values) for name, values in sorted(by_name.items())}
+        return {"total": sum(task.weight * means.get(task.name, 0.0) for task in self.tasks), "tasks": means}

@@ -1,6 +1,5 @@
 """The gradient strategy: one bilevel search, and a tree for each budget from its logits."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -86,8 +85,9 @@ class GradientStrategy:
         sources = candidate_sources(measured, supernet.num_candidates)
         start_candidates(supernet, trained.copies, sources)
         curve = curve_of(experiment, parts, measured)
-        target = math.inf if search.target is None else search.target
-        return search.start(supernet, starting_logits(measured, curve, sources, target))
+        # Without budgets, the tree that leaves nothing to gain.
+        limits = search.budgets or (curve[len(curve) - 1].cost,)
+        return search.start(supernet, starting_logits(measured, curve, sources, limits))
 
     def _trees(self, state: SearchState, parts: TrialParts) -> list[tuple[float | None, BranchTree]]:
         settings, names, folder = self.experiment.search, self.experiment.task_names, self.run.trial(self.number)
