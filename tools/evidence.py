@@ -62,8 +62,9 @@ class Unit:
             if method.name in self.methods or (self.folder / f"{method.name}.json").is_file():
                 trees += self.search(number, method)
         write_json_atomically(self.folder / "trees.json", {"separate": parts.table.separate_cost(), "trees": trees})
-        for tree in distinct(BranchTree.from_dict(tree["tree"]) for tree in trees):
-            self.train(experiment, parts.data, tree)
+        if not self.problem.only_valid:
+            for tree in distinct(BranchTree.from_dict(tree["tree"]) for tree in trees):
+                self.train(experiment, parts.data, tree)
 
     def is_valid(self, experiment: Experiment, data: DataSource, controls: Sequence[Tree]) -> bool:
         """Whether the planted tree is worth finding on its own data."""

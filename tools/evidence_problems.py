@@ -50,7 +50,8 @@ class Problem:
         seeds: of data (where they are drawn), search and training.
         planted: the tree that made the labels, by seed; without it networks are judged by delta_m.
         num_random: random trees for each budget.
-        only_valid: whether seeds whose planted tree is no better than random trees are left out.
+        only_valid: whether seeds whose planted tree is no better than random trees are left out. Of the others only the
+            controls are trained, since the question is which trees are found.
     """
 
     make: Callable[[int], Experiment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,11 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True)
 class Result:
-    """One tree of one unit. ``quality`` is delta_m, or minus the loss relative to the planted tree's."""
+    """One tree of one unit. ``quality`` is delta_m, or minus the loss relative to the planted tree's; None if it has
+    not been trained."""
 
     cost: float
-    quality: float
+    quality: float | None
     ari: float | None
     exact: bool
 
@@ -41,7 +43,9 @@ class UnitResult:
     seconds: Mapping[str, float]
 
     def mean(self, line: Line, field: str) -> float:
-        return statistics.fmean(getattr(result, field) for result in self.lines[line])
+        """NaN if one has no value."""
+        values = [getattr(result, field) for result in self.lines[line]]
+        return math.nan if None in values else statistics.fmean(values)
 
 
 def report(names: Sequence[str], out: Path, figure: Path | None) -> str:
@@ -58,16 +62,18 @@ def report(names: Sequence[str], out: Path, figure: Path | None) -> str:
 
 
 def load(name: str, folder: Path) -> UnitResult | None:
-    """A unit's results; None unless all of its trees are trained."""
+    """A unit's results; None unless its trees are trained, as far as they are to be."""
     if not (folder / "trees.json").is_file():
         return None
     record = read_json(folder / "trees.json")
     found = [(tree, BranchTree.from_dict(tree["tree"])) for tree in record["trees"]]
     tests = {}
     for _, tree in found:
-        if not (folder / "networks" / f"{tree.id}.json").is_file():
+        path = folder / "networks" / f"{tree.id}.json"
+        if path.is_file():
+            tests[tree.id] = read_json(path)["test"]
+        elif not PROBLEMS[name].only_valid:
             return None
-        tests[tree.id] = read_json(folder / "networks" / f"{tree.id}.json")["test"]
     problem, seed = PROBLEMS[name], int(folder.name)
     planted = problem.planted(seed) if problem.planted else None
     if planted is not None:
@@ -83,7 +89,8 @@ def load(name: str, folder: Path) -> UnitResult | None:
             continue
         if planted is not None:
             agreement = recovery(built, planted)
-            quality, ari, exact = -mean_test_loss(tests[built.id]) / reference, agreement.ari, agreement.exact
+            quality = -mean_test_loss(tests[built.id]) / reference if built.id in tests else None
+            ari, exact = agreement.ari, agreement.exact
         else:
             quality, ari, exact = delta_m(tests[built.id], single, directions), None, False
         line = (tree["method"], str(tree["label"]))
@@ -147,6 +154,8 @@ def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
                 for unit in units
                 if (method, label) in unit.lines
             ]
+            if math.isnan(sum(gaps)):
+                continue
             what = {"ari": "ARI", "quality": "loss (minus)" if planted else "delta_m"}[field]
             texts.append(f"- {what}, similarity minus {method} {label}: {interval(gaps)}{verdict(gaps)}")
     return ["\n".join(texts)] if texts else []
@@ -163,8 +172,10 @@ def verdict(gaps: Sequence[float]) -> str:
 
 
 def interval(values: Sequence[float]) -> str:
-    """Mean and half of the 90 % interval of the mean, by Student's t."""
+    """Mean and half of the 90 % interval of the mean, by Student's t; empty if one has no value."""
     mean = statistics.fmean(values)
+    if math.isnan(mean):
+        return ""
     if len(values) < 2:
         return f"{mean:.2f}"
     half = float(student.ppf(0.95, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
