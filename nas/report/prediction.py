@@ -29,7 +29,7 @@ SWATCH = 8.0
 MOST_CLASSES = 3
 """Classes of an image that are named, the likeliest first."""
 BAR_WIDTH = 90.0
-WORDS_ROOM = 110.0
+WORDS_ROOM, NUMBER_ROOM = 110.0, 36.0
 DEPTH_COLOURS = "viridis_r"
 """Near is bright, far is dark; evenly spaced to the eye, also without colours."""
 CLIPPED = (0.005, 0.995)
@@ -95,9 +95,7 @@ def draw_prediction(picture: Pixels | None, answers: Mapping[str, Tensor], tasks
     for task in dense:
         if task.kind == "classes":
             page.draw_legend(task, colours[task.name], answers[task.name])
-    for task in tasks:
-        if task not in dense:
-            page.draw_words(task, colours[task.name], answers[task.name])
+    page.draw_words([task for task in tasks if task not in dense], colours, answers)
     return page.figure()
 
 
@@ -164,24 +162,35 @@ class _Page:
             x += width + ROW_GAP
         self._top = y + LINE_HEIGHT + GAP
 
-    def draw_words(self, task: TaskRecord, colour: str, answer: Tensor) -> None:
-        """The likeliest classes with their probabilities as bars, or the numbers."""
-        self._name(task.name, colour, 0.0, self._top, WORDS_ROOM)
-        y = self._top + NAME_HEIGHT
-        for name, number in self._lines(task, answer.flatten()):
-            middle = y + LINE_HEIGHT / 2
-            if name:
-                self.canvas.text(0.0, middle, shortened(name, WORDS, WORDS_ROOM), WORDS)
-            if task.kind in ("classes", "binary"):
-                top = y + (LINE_HEIGHT - BAR_HEIGHT) / 2
-                self._box(PALE, WORDS_ROOM + GAP, top, BAR_WIDTH, BAR_HEIGHT)
-                self._box(colour, WORDS_ROOM + GAP, top, BAR_WIDTH * number, BAR_HEIGHT)
-                text = f"{100 * number:.0f} %"
-                self.canvas.text(WORDS_ROOM + BAR_WIDTH + 2 * GAP, middle, text, WORDS)
-            else:
-                self.canvas.text(WORDS_ROOM + GAP if name else 0.0, middle, _number(number), WORDS)
-            y += LINE_HEIGHT
-        self._top = y + GAP
+    def draw_words(
+        self, tasks: Sequence[TaskRecord], colours: Mapping[str, str], answers: Mapping[str, Tensor]
+    ) -> None:
+        """Tasks side by side: the likeliest classes with their probabilities as bars, or the numbers."""
+        x, bottom = 0.0, self._top
+        for task in tasks:
+            lines = _lines(task, answers[task.name].flatten())
+            room = max(text_width(shortened(name, WORDS, WORDS_ROOM), WORDS) for name, _ in lines)
+            room += GAP if room else 0
+            has_bars = task.kind in ("classes", "binary")
+            width = max(room + (BAR_WIDTH if has_bars else 0) + NUMBER_ROOM, NUMBER_ROOM * 2)
+            if x > 0 and x + width > self._page_width():
+                x, self._top = 0.0, bottom
+            self._name(task.name, colours[task.name], x, self._top, width)
+            y = self._top + NAME_HEIGHT
+            for name, number in lines:
+                middle, left = y + LINE_HEIGHT / 2, x + room
+                if name:
+                    self.canvas.text(x, middle, shortened(name, WORDS, WORDS_ROOM), WORDS)
+                if has_bars:
+                    top = middle - BAR_HEIGHT / 2
+                    self._box(PALE, left, top, BAR_WIDTH, BAR_HEIGHT)
+                    self._box(colours[task.name], left, top, BAR_WIDTH * number, BAR_HEIGHT)
+                    left += BAR_WIDTH + GAP
+                self.canvas.text(left, middle, f"{100 * number:.0f} %" if has_bars else _number(number), WORDS)
+                y += LINE_HEIGHT
+            bottom = max(bottom, y + GAP)
+            x += width + ROW_GAP
+        self._top = bottom
 
     def figure(self) -> Figure:
         figure = self.canvas.figure(margin=14)
@@ -189,13 +198,6 @@ class _Page:
             # The order is that of the frames, which are patches, and of text, whose orders are 1 and 3.
             figure.axes[0].imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
         return figure
-
-    def _lines(self, task: TaskRecord, numbers: Tensor) -> list[tuple[str, float]]:
-        if task.kind == "classes":
-            order = numbers.argsort(descending=True)[:MOST_CLASSES].tolist()
-            return [(class_name(task.task(), i), numbers[i].item()) for i in order]
-        named = [(class_name(task.task(), i) if task.labels else "", n) for i, n in enumerate(numbers.tolist())]
-        return [("yes", named[0][1])] if task.kind == "binary" and len(named) == 1 and not task.labels else named
 
     def _page_width(self) -> float:
         return max(min(self._count, PER_ROW) * (self.width + GAP) - GAP, 2 * WORDS_ROOM)
@@ -207,6 +209,15 @@ class _Page:
     def _name(self, name: str, colour: str, left: float, top: float, room: float) -> None:
         style = TextStyle(NAME_SIZE, colour, bold=True)
         self.canvas.text(left, top + NAME_HEIGHT / 2 - 1, shortened(name, style, room), style)
+
+
+def _lines(task: TaskRecord, numbers: Tensor) -> list[tuple[str, float]]:
+    """What is written of an answer that is no picture: names, where there are any, and probabilities or numbers."""
+    if task.kind == "classes":
+        order = numbers.argsort(descending=True)[:MOST_CLASSES].tolist()
+        return [(class_name(task.task(), i), numbers[i].item()) for i in order]
+    named = [(class_name(task.task(), i) if task.labels else "", n) for i, n in enumerate(numbers.tolist())]
+    return [("yes", named[0][1])] if task.kind == "binary" and len(named) == 1 and not task.labels else named
 
 
 def _scaled(values_HW: Tensor, low: float, high: float) -> npt.NDArray[np.float32]:
