@@ -28,8 +28,7 @@ class Dissimilarity:
         floor_l(s, t) = (w_l(s) + w_l(t)) / 2,    w_l(t) = mean over all pairs of different copies of t
 
     A task that has learned nothing is as far from itself as from others, so it shares with anybody. With one copy the
-    floor is 0: then trees are compared within budgets, and nothing says that two tasks are alike enough to share for
-    nothing.
+    floor is 0: then a budget alone makes tasks share, since none are alike enough to share for nothing.
 
     Args:
         tasks: names, in the order of the rows.

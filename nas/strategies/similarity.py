@@ -19,7 +19,7 @@ class SimilarityStrategy:
     """Searches one trial of an experiment in its folder of a run; goes on from the last checkpoint there.
 
     Tasks that differ by less than `SimilaritySettings.tolerance` times the noise floor are better together, at any
-    cost; others part as far as the budget goes. So a budget that allows more than the former have to part buys nothing, and
+    cost; others part as far as the budget goes. So a budget that allows more than these need to part buys nothing, and
     without budgets the tree is the one where nothing is left to buy. With one copy a task there is no floor, and
     without budgets the tree is the curve's elbow.
     """
