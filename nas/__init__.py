@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nas.experiment import RunFolder as RunFolder
     from nas.experiment.lazy import lazy as lazy
     from nas.network import BranchedNetwork as BranchedNetwork
+    from nas.similarity import SimilaritySettings as SimilaritySettings
     from nas.tasks import Task as Task
     from nas.training import TrainingSettings as TrainingSettings
     from nas.tree import BranchTree as BranchTree
@@ -59,6 +60,7 @@ _HOMES = {
     "nas.errors": ("InputError", "WorkFailed"),
     "nas.experiment": ("CompareSettings", "Experiment", "RunFolder", "lazy"),
     "nas.network": ("BranchedNetwork",),
+    "nas.similarity": ("SimilaritySettings",),
     "nas.tasks": ("Task",),
     "nas.training": ("TrainingSettings",),
     "nas.tree": ("BranchTree",),

@@ -1,10 +1,9 @@
 """Six tasks on pairs of handwritten digits: the example that runs anywhere in minutes, without a download."""
 
-from nas import CompareSettings, Experiment, SearchSettings, TrainingSettings, lazy
+from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
 from nas.cost import DualPenalty
 from nas.data import DigitPairs
 from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.similarity import SimilaritySettings
 from nas.tasks import digit_tasks
 from search_spaces import DigitsBackbone
 

@@ -12,7 +12,7 @@ The fully shared network costs 0.48 of three separate ones. The lengths and rate
 import os
 from pathlib import Path
 
-from nas import CompareSettings, Experiment, SearchSettings, TrainingSettings, lazy
+from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
 from nas.data import DataSource
 from nas.data.augmentation import (
     Augmentation,
@@ -66,6 +66,9 @@ def experiment() -> Experiment:
             warmup=0.1,
             batch_size=8,
             weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4),
+        ),
+        similarity=SimilaritySettings(
+            epochs=50, batch_size=8, weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4)
         ),
         retrain=TrainingSettings(
             epochs=200,

@@ -77,6 +77,7 @@ def experiment() -> Experiment:
         backbone=lazy(MobileNetV2, dropout=0.0, weights=os.environ.get("MOBILENET_V2")),
         data=lazy(augmented_pascal, root=os.environ.get("PASCAL_MT", "data/PASCAL_MT")),
         input_shape=(3, 512, 512),
+        strategy="gradient",
         search=bmtas(),
         retrain=TrainingSettings(
             epochs=130,

@@ -4,11 +4,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from nas import Experiment, SearchSettings, TrainingSettings, lazy
+from nas import Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
 from nas.cost import measure_costs
 from nas.data.planted import PlantedProblem, planted_data, tree_a
 from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.similarity import SimilaritySettings
 from nas.tasks import planted_tasks
 from search_spaces import PlantedBackbone
 

@@ -5,11 +5,10 @@ The scenes are rendered once and kept in a cache outside the repository.
 
 from pathlib import Path
 
-from nas import CompareSettings, Experiment, SearchSettings, TrainingSettings, lazy
+from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
 from nas.cost import DualPenalty
 from nas.data.scenes import Scenes
 from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.similarity import SimilaritySettings
 from nas.tasks.dense import scene_tasks
 from search_spaces import DigitsBackbone
 

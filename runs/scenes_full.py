@@ -26,6 +26,7 @@ def experiment() -> Experiment:
             "search.warmup": 0.1,
             "search.logits.lr": 0.02,
             "search.penalty": {"kind": "dual"},
+            "similarity.epochs": 16,
             "retrain.epochs": 60,
             "num_threads": None,
             "num_workers": 4,

@@ -14,6 +14,7 @@ def changes(**fields: object) -> list[str]:
         "data__num_architecture": 32,
         "data__num_validation": 32,
         "data__num_test": 32,
+        "strategy": "gradient",
         "search__epochs": 2,
         "search__batch_size": 16,
         "search__budgets": [0.3, 0.9],

@@ -55,8 +55,8 @@ class Experiment(BaseModel):
         backbone: lazy, gives an object with the members of `nas.backbone.Backbone`.
         data: lazy, gives a `nas.data.DataSource`.
         input_shape: of one sample, without the batch; costs are measured at it.
-        strategy: how trees are found: "gradient" is the bilevel search of logits, "similarity" compares own copies of
-            every task.
+        strategy: how trees are found: "similarity" compares own copies of every task, "gradient" is the bilevel search
+            of logits, as published. What found better trees for less is the default (tools/evidence.py, runs/LOG.md).
         search: settings of the search, or the name of a setting (``"bmtas"``). Of a search by similarity only what
             concerns the trees: budgets, resource and constraints.
         similarity: settings of the own-copy warm-up, with ``strategy="similarity"`` or ``search.init="similarity"``.
@@ -78,7 +78,7 @@ class Experiment(BaseModel):
     backbone: LazyObject
     data: LazyObject
     input_shape: tuple[PositiveInt, ...] = Field(min_length=1)
-    strategy: Literal["gradient", "similarity"] = "gradient"
+    strategy: Literal["gradient", "similarity"] = "similarity"
     search: Annotated[SearchSettings, BeforeValidator(_named_search)] = SearchSettings()
     similarity: SimilaritySettings = SimilaritySettings()
     retrain: TrainingSettings = TrainingSettings()
@@ -101,7 +101,8 @@ class Experiment(BaseModel):
     def _strategy_discretizes(self) -> "Experiment":
         if self.strategy == "similarity" and self.search.discretize == "argmax":
             raise ValueError(
-                "strategy 'similarity' has no logits to take the arg-max of; set search.discretize to 'exact'"
+                "strategy 'similarity' has no logits to take the arg-max of; set strategy to 'gradient', "
+                "or search.discretize to 'exact'"
             )
         if self.strategy == "similarity" and self.trials.scheduler is not None:
             raise ValueError("strategy 'similarity' has no losses to stop trials by; leave trials.scheduler out")

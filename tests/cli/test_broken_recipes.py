@@ -51,7 +51,7 @@ size = Task(name="size", num_outputs=1, loss="mse", metrics=("rmse",))
 def make(backbone=Backbone, data=Source, tasks=(kind, size), **fields):
     return Experiment(
         tasks=tasks, backbone=lazy(backbone), data=lazy(data), input_shape=(4,), num_threads=1,
-        search=SearchSettings(epochs=2, batch_size=8, budgets=(0.9,)),
+        strategy="gradient", search=SearchSettings(epochs=2, batch_size=8, budgets=(0.9,)),
         retrain=TrainingSettings(epochs=1, batch_size=8), compare=CompareSettings(seeds=(0,), random_trees=0),
         **fields,
     )

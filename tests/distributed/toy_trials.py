@@ -50,6 +50,7 @@ def experiment():
         backbone=lazy(VectorBackbone),
         data=lazy(Data),
         input_shape=(IN_FEATURES,),
+        strategy="gradient",
         search=SearchSettings(
             budgets=(0.6, 0.9), epochs=4, batch_size=16, logits=OptimizerSettings(kind="adam", lr=5e-2)
         ),

@@ -13,7 +13,12 @@ from nas.tasks import digit_tasks
 
 def an_experiment() -> Experiment:
     return Experiment(
-        tasks=digit_tasks(), backbone=lazy(dict, a=1), data=lazy(divmod), input_shape=(1, 12, 20), search="bmtas"
+        tasks=digit_tasks(),
+        backbone=lazy(dict, a=1),
+        data=lazy(divmod),
+        input_shape=(1, 12, 20),
+        strategy="gradient",
+        search="bmtas",
     )
 
 
