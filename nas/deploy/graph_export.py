@@ -1,5 +1,6 @@
 """Exporting a network as a graph, ONNX or .pt2, and comparing what was written with the network before it is kept."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 
@@ -13,6 +14,8 @@ from nas.deploy.description import Description, Verification
 from nas.deploy.exportable import ExportableNetwork
 from nas.deploy.onnx_macs import count_macs
 from nas.errors import InputError, WorkFailed
+
+_LOGGER = logging.getLogger(__name__)
 
 Run = Callable[[Tensor], Sequence[Tensor]]
 
@@ -54,7 +57,10 @@ def _export(
     if described.format == "onnx":
         model = onnx_file.to_model(traced, described.names, dynamic_size=dynamic_size)
         run, _ = onnx_file.load_onnx(onnx_file.to_bytes(model, described), "the exported network")
-        macs = count_macs(model, described.input.shape)
+        try:
+            macs = count_macs(model, described.input.shape)
+        except InputError as error:
+            _LOGGER.warning("MACs were not counted: %s", error)
     else:
         run, _ = program.load_program(program.to_bytes(traced, described), "the exported network")
     found = [_compare(module, described, run, batch) for batch in (inputs, inputs[:1])]

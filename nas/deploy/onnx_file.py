@@ -45,9 +45,7 @@ def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dyn
         with warnings.catch_warnings():
             # Of torch's own code, about itself.
             warnings.simplefilter("ignore")
-            made = torch.onnx.export(
-                program, dynamo=True, input_names=[inputs], output_names=list(names), verbose=False, external_data=False
-            )
+            made = torch.onnx.export(program, dynamo=True, verbose=False, external_data=False)
     except Exception as error:  # torch's exporter has a class of its own for each of its stages
         raise InputError(f"the network cannot be written as ONNX: {in_one_line(error)}") from error
     finally:
@@ -56,9 +54,13 @@ def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dyn
     model = made.model_proto
     if model.ByteSize() > _LARGEST:
         raise InputError("the network has more than 2 GiB of weights, which one .onnx cannot hold; use pt2 or a bundle")
+    _name_values(model, [inputs, *names])
     _name_sizes(model, ("batch", "height", "width") if dynamic_size else ("batch",))
     _strip(model)
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise InputError(f"the network cannot be written as ONNX: {in_one_line(error)}") from error
     return model
 
 
@@ -102,6 +104,19 @@ def load_onnx(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tens
         return [torch.from_numpy(array) for array in session.run(outputs, {inputs[0]: batch.numpy()})]
 
     return run, description
+
+
+def _name_values(model: Any, names: Sequence[str]) -> None:
+    """Give the input and the outputs these names; what is called so within the graph (a ``cat``) gets another one."""
+    graph = model.graph
+    within = {name for node in graph.node for name in node.output} | {tensor.name for tensor in graph.initializer}
+    called = {name: f"{name}/within" for name in within.intersection(names)}
+    called |= {value.name: name for value, name in zip([*graph.input, *graph.output], names, strict=True)}
+    for value in [*graph.input, *graph.output, *graph.value_info, *graph.initializer]:
+        value.name = called.get(value.name, value.name)
+    for node in graph.node:
+        node.input[:] = [called.get(name, name) for name in node.input]
+        node.output[:] = [called.get(name, name) for name in node.output]
 
 
 def _name_sizes(model: Any, names: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 from nas.deploy.onnx_file import require_onnx
-from nas.errors import InputError
+from nas.errors import InputError, in_one_line
 
 Shape = tuple[int, ...]
 
@@ -51,7 +51,10 @@ def _shapes(model: Any, input_shape: Sequence[int]) -> Mapping[str, Shape]:
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:
         output.type.tensor_type.ClearField("shape")
-    inferred = onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True).graph
+    try:
+        inferred = onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True).graph
+    except onnx.shape_inference.InferenceError as error:
+        raise InputError(f"the sizes of the ONNX graph are not known before it runs: {in_one_line(error)}") from error
     shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
     for value in [*inferred.input, *inferred.value_info, *inferred.output]:
         dims = value.type.tensor_type.shape.dim

@@ -1,0 +1,71 @@
+import onnx
+import pytest
+import torch
+from deployed import describe, exportable
+from onnx import TensorProto, helper
+
+from nas.deploy import export_graph
+from nas.deploy.onnx_file import load_onnx
+from nas.deploy.onnx_macs import count_macs
+from nas.errors import InputError
+from nas.network import BranchedNetwork
+from nas.tasks import Task
+from nas.tree import BranchTree
+from search_spaces import DigitsBackbone
+
+
+def test_tasks_may_be_called_like_what_is_in_the_graph():
+    """The graph has values cat, relu, inputs and outputs of its own."""
+    names = ("cat", "relu", "inputs", "batch")
+    tasks = [Task(name=name, num_outputs=2, loss="mse", metrics=("mae",)) for name in names]
+    backbone = DigitsBackbone(widths=(2, 3), strided=(1,), dense_tasks=names)
+    network = BranchedNetwork(backbone, tasks, BranchTree.shared(names, 2)).eval()
+    inputs = torch.randn(2, 1, 6, 8, generator=torch.Generator().manual_seed(0))
+    described = describe(network, tasks, inputs, None, "onnx")
+    data, _ = export_graph(exportable(network, described), inputs, "samples", described)
+    run, _ = load_onnx(data, "x.onnx")
+    with torch.no_grad():
+        for found, expected in zip(run(inputs), network(inputs).values(), strict=True):
+            # Small numbers through five layers of float32.
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    model = onnx.load_model_from_string(data)
+    shape = [dim.dim_param or dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
+    assert shape == ["batch", 1, "height", "width"]
+    assert [output.name for output in model.graph.output] == list(names)
+
+
+def graph_of(node, input_shape, weight_shape):
+    weight = TensorProto(name="w", dims=weight_shape, data_type=TensorProto.FLOAT)
+    weight.raw_data = bytes(4 * int(torch.tensor(weight_shape).prod()))
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", *input_shape])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    return helper.make_model(helper.make_graph([node], "g", inputs, outputs, [weight]))
+
+
+@pytest.mark.parametrize(
+    ("node", "input_shape", "weight_shape", "macs"),
+    [
+        # 8 outputs of 5 x 7, each from 2 of 4 channels and 3 x 3 pixels.
+        (helper.make_node("Conv", ["x", "w"], ["y"], group=2, pads=[1] * 4), (4, 5, 7), (8, 2, 3, 3), 8 * 35 * 2 * 9),
+        # 4 inputs of 5 x 7, each into 6 channels and 2 x 2 pixels.
+        (helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2]), (4, 5, 7), (4, 6, 2, 2), 140 * 24),
+        (helper.make_node("MatMul", ["x", "w"], ["y"]), (3, 5), (5, 7), 3 * 5 * 7),
+        (helper.make_node("Gemm", ["x", "w"], ["y"], transB=1), (5,), (7, 5), 5 * 7),
+        (helper.make_node("Gemm", ["w", "x"], ["y"], transA=1, transB=1), (3,), (3, 4), 3 * 4),
+        (helper.make_node("Mul", ["x", "w"], ["y"]), (5,), (5,), 0),
+    ],
+)
+def test_macs_by_hand(node, input_shape, weight_shape, macs):
+    assert count_macs(graph_of(node, input_shape, weight_shape), input_shape) == macs
+
+
+def test_sizes_that_only_the_run_tells_are_named():
+    nodes = [
+        helper.make_node("NonZero", ["x"], ["found"]),
+        helper.make_node("Cast", ["found"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["w", "cast"], ["y"]),
+    ]
+    model = graph_of(nodes[0], (3,), (2, 2))
+    model.graph.node.extend(nodes[1:])
+    with pytest.raises(InputError, match="only known when the ONNX model runs"):
+        count_macs(model, (3,))
