@@ -292,6 +292,8 @@ def test_checkpoints_that_hold_something_else_are_named(a_run, tmp_path, data, c
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(a_run, folder)
     (folder / "front.json").unlink()
+    # A trial that has its result reads no checkpoint.
+    (folder / "trials/0/result.json").unlink()
     for path in (folder / "trials/0/checkpoint").iterdir():
         path.unlink()
     torch.save(saved | {field: data.draw(unlike(saved[field]))}, folder / "trials/0/checkpoint/epoch-0002.pt")
