@@ -21,7 +21,7 @@ class RunStorage:
     @property
     def begun(self) -> bool:
         """Whether a run of this name has been stored."""
-        return self.name in self.storage.folders()
+        return self.storage.holds(self.name)
 
     def upload_run(self, folder: Path) -> None:
         """Bring the run's own files there: records, the study, the front, its pictures."""
@@ -32,7 +32,7 @@ class RunStorage:
 
     def download_trial(self, number: int, folder: Path) -> bool:
         """Bring a trial's files to a folder; whether there were any."""
-        if str(number) not in self.storage.folders(f"{self.name}/{_TRIALS}"):
+        if not self.storage.holds(self._trial(number)):
             return False
         self.storage.download(self._trial(number), folder)
         return True

@@ -120,6 +120,11 @@ class Storage:
             raise InputError(f"{self._place(subpath)}: nothing has been stored there{self._others(subpath)}")
         return found
 
+    def holds(self, subpath: str) -> bool:
+        """Whether a folder was uploaded to `subpath`; one request, however many lie beside it."""
+        with self._reported(subpath, "be read"):
+            return self._read_manifest(subpath) is not None
+
     def folders(self, subpath: str = "") -> list[str]:
         """The names of the folders that were uploaded directly below `subpath`."""
         import pyarrow.fs

@@ -109,7 +109,7 @@ class Proposals:
         self._study.sampler = make_sampler(self._settings.sampler, seed)
         asked = self._study.ask(self._distributions)
         assert asked.user_attrs["trial"] == number
-        return self._study.trials[asked.number]
+        return self._study.get_trials(deepcopy=False)[asked.number]
 
     def _plain(self, name: str, value: Any) -> Any:
         """A choice is stored as JSON, for Optuna keeps no lists."""

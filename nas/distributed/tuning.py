@@ -20,10 +20,11 @@ from nas.distributed.session import (
     ray_session,
     this_machine,
 )
+from nas.distributed.settling import Settling
 from nas.distributed.study import Proposals
 from nas.distributed.worker import Assignment, SearchTrial, train
 from nas.errors import InputError
-from nas.experiment import Experiment, Outcome, RunFolder, Trial, TrialEvent, TrialResult, TrialsSettings, write_outcome
+from nas.experiment import Experiment, Outcome, RunFolder, Trial, TrialEvent, TrialResult, TrialsSettings
 from nas.strategies.trial import run_trial
 
 _Source = tuple[dict[str, Any], dict[str, Any]]
@@ -74,24 +75,12 @@ def run_trials(
     """
     proposals = _proposals(experiment, run, planned)
     storage = None if assignment.storage is None else RunStorage(*assignment.storage)
-    outcomes: dict[int, Outcome] = {}
-
-    def settle(trial: Trial, outcome: Outcome, written: bool) -> None:
-        folder = run.trial(trial.number)
-        if storage is not None:
-            storage.download_trial(trial.number, folder.path)
-        if not written:
-            folder.make()
-            write_outcome(folder.path, outcome)
-            if storage is not None:
-                storage.upload_trial(trial.number, folder.path)
-        if proposals is not None:
-            proposals.tell(trial.number, outcome)
-            if storage is not None:
-                storage.upload_run(run.path)
-        outcomes[trial.number] = outcome
-
-    with ray_session(address, run.path / "logs"), tempfile.TemporaryDirectory(prefix="nas-tune-") as scratch:
+    settling = Settling(run, proposals, storage)
+    with (
+        ray_session(address, run.path / "logs"),
+        settling.until_done(),
+        tempfile.TemporaryDirectory(prefix="nas-tune-") as scratch,
+    ):
         from nas.distributed.watching import Watcher
 
         machines = machines_of_cluster()
@@ -103,10 +92,10 @@ def run_trials(
             needed,
             _source(planned, numbers, proposals),
             scheduler=_scheduler(experiment),
-            watcher=Watcher(on_event, settle),
+            watcher=Watcher(on_event, settling.settle),
             scratch=scratch,
         )
-    return outcomes
+    return settling.outcomes
 
 
 def _tune(
