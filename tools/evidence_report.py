@@ -93,7 +93,9 @@ def load(name: str, folder: Path) -> UnitResult | None:
             ari, exact = agreement.ari, agreement.exact
         else:
             quality, ari, exact = delta_m(tests[built.id], single, directions), None, False
-        line = (tree["method"], str(tree["label"]))
+        # The share that a planted tree costs differs from seed to seed.
+        at_budget = planted is not None and isinstance(tree["label"], float)
+        line = (tree["method"], "its cost" if at_budget else str(tree["label"]))
         lines.setdefault(line, []).append(Result(tree["cost"]["macs"] / cost_unit, quality, ari, exact))
     searches = {path.stem: read_json(path) for path in folder.glob("*.json") if path.stem in method_names(name)}
     return UnitResult(
