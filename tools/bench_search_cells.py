@@ -1,5 +1,6 @@
 """What `bench_search.py` measures: problems of any number of tasks, ways to compute a step, and their times."""
 
+import itertools
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +41,9 @@ COMPUTE: dict[str, dict[str, Any]] = {
 
 NUM_PHASES = 6
 """Points of a search at which a step of its schedule is timed."""
+
+SHORT = 10.0
+"""Seconds that rounds are repeated for, however many it takes."""
 
 NUM_SAMPLES = 3
 """Routings, or trees, that a time is the mean over."""
@@ -156,24 +160,23 @@ def half_shared_tree(problem: Problem, seed: int) -> BranchTree:
 def time_ways(problem: Problem, names: list[str], device: torch.device, rounds: int, seconds: float) -> dict[str, Any]:
     """Seconds of each job of each way: the least of some rounds, in which all take turns.
 
-    The machine is as busy for one as for another, and the least is what the work takes when it is left alone.
-    A last round that would exceed the ``seconds`` given is left out, but not the first.
+    The machine is as busy for one as for another, and the least is what the work takes when it is left alone. Short
+    rounds are repeated for `SHORT` seconds; one that would exceed the ``seconds`` given is left out, but not the first.
     """
-    start, best, rounds_done = time.perf_counter(), {}, 0
+    start, best = time.perf_counter(), dict[int, float]()
     ways = {name: Way(problem, name, device) for name in names}
     jobs = [(name, job, run) for name, way in ways.items() for job, run in [*way.jobs(), *way.phases()]]
-    for done in range(rounds + 1):
+    for done in itertools.count():
         begun = time.perf_counter()
         for i, (_, _, run) in enumerate(jobs):
             took = _seconds(run, device)
             # The first round pays for allocations, traces and algorithm choices.
             if done:
                 best[i] = min(best.get(i, took), took)
-        rounds_done = done
         now = time.perf_counter()
-        if done and now - start + (now - begun) > seconds:
-            break
-    return {"rounds": rounds_done, "seconds": _means(jobs, best)}
+        if done and ((done >= rounds and now - start > SHORT) or 2 * now - start - begun > seconds):
+            return {"rounds": done, "seconds": _means(jobs, best)}
+    raise AssertionError
 
 
 def _means(jobs: list[tuple[str, str, Any]], best: dict[int, float]) -> dict[str, dict[str, float]]:

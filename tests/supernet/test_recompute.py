@@ -37,8 +37,7 @@ def run(
     return found, copied_state(supernet)
 
 
-@pytest.mark.parametrize("candidates", ["plain", "batched"])
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize(("candidates", "dropout"), [("plain", 0.3), ("batched", 0.0)])
 @pytest.mark.parametrize(
     "norm",
     [lambda width: nn.BatchNorm1d(width), lambda width: nn.BatchNorm1d(width, momentum=None), lambda _: nn.Identity()],
