@@ -1,6 +1,7 @@
 """The exponential moving average of a network's weights."""
 
 import copy
+
 import torch
 from torch import Tensor, nn
 
