@@ -62,18 +62,20 @@ def report(names: Sequence[str], out: Path, figure: Path | None) -> str:
 
 
 def load(name: str, folder: Path) -> UnitResult | None:
-    """A unit's results; None unless its trees are trained, as far as they are to be."""
+    """A unit's results, of the trees that are trained (of problems that train none, of all); None without controls."""
     if not (folder / "trees.json").is_file():
         return None
     record = read_json(folder / "trees.json")
     found = [(tree, BranchTree.from_dict(tree["tree"])) for tree in record["trees"]]
     tests = {}
-    for _, tree in found:
+    for record_of, tree in found:
         path = folder / "networks" / f"{tree.id}.json"
         if path.is_file():
             tests[tree.id] = read_json(path)["test"]
-        elif not PROBLEMS[name].only_valid:
+        elif record_of["method"] in ("single", "planted"):
             return None
+    if not PROBLEMS[name].only_valid:
+        found = [(record_of, tree) for record_of, tree in found if tree.id in tests]
     problem, seed = PROBLEMS[name], int(folder.name)
     planted = problem.planted(seed) if problem.planted else None
     if planted is not None:
@@ -150,12 +152,16 @@ def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
         if method.startswith("similarity") or method in ("planted", "separate"):
             continue
         pairs = [line for line in ours if line[1] == label] or ours
+        if not pairs:
+            continue
         for field in ("ari", "quality") if planted else ("quality",):
             gaps = [
                 statistics.fmean(unit.mean(line, field) for line in pairs) - unit.mean((method, label), field)
                 for unit in units
-                if (method, label) in unit.lines
+                if (method, label) in unit.lines and all(line in unit.lines for line in pairs)
             ]
+            if not gaps:
+                continue
             if math.isnan(sum(gaps)):
                 continue
             what = {"ari": "ARI", "quality": "loss (minus)" if planted else "delta_m"}[field]
