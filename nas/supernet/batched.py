@@ -51,6 +51,7 @@ class BatchedCandidates:
         self._buffers = _places(candidates, lambda module: module._buffers)
         self._momentum = _momentum_of_buffers(candidates[0])
         self._num_candidates = len(candidates)
+        self.num_weights = sum(parameter.numel() for parameter in candidates[0].parameters())
         self._traces: dict[object, Callable[..., Tensor] | None] = {}
         self._refused = _why_not(candidates)
         self._told = False
