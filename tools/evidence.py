@@ -139,7 +139,9 @@ class Unit:
             return dict(read_json(path)["test"])
         started = time.perf_counter()
         if self.problem.planted is None:
-            test = TreeTraining(RunFolder(self.folder), experiment, tree, self.seed, "fresh").train(data, CPU).test
+            # A run of its own, in which no tree belongs to a trial.
+            run = RunFolder(self.folder / "trained")
+            test = TreeTraining(run, experiment, tree, self.seed, "fresh").train(data, CPU).test
         else:
             test = train_briefly(experiment, data, tree, self.seed)
         make_folder(path.parent)

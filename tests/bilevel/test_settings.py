@@ -100,7 +100,7 @@ def test_a_single_epoch_of_search_is_at_the_last_temperature():
         ({"routing": "one-path"}, "routing"),
         ({"temperature": (5.0, 0.0)}, "temperature"),
         ({"weight_step": "each"}, "weight_step"),
-        ({"resource": "ms"}, "resource"),
+        ({"resource": "joules"}, "resource"),
         ({"unrolled": True}, "unrolled"),
         (
             {"discretize": "argmax", "budgets": (0.5,)},

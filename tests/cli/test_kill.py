@@ -13,7 +13,9 @@ from small_digits import RECIPE, changes
 
 from nas.checkpoint import load_tensors
 
-CHANGES = changes(search__epochs=5, search__budgets=[0.4, 0.9], retrain__epochs=5)
+LAST = 30
+"""Epochs of a search: enough that it still runs when the signal arrives."""
+CHANGES = changes(search__epochs=LAST, search__budgets=[0.4, 0.9], retrain__epochs=5)
 FILES = ("front.json", "trials/0/metrics.jsonl", "trials/0/curve.json", "trials/0/costs.json")
 
 
@@ -33,7 +35,9 @@ def stop_after(
 ) -> tuple[int, str]:
     """Send a command a signal a moment after it has finished so many epochs; its exit status and last words."""
     process = start(*arguments)
-    while process.poll() is None and not any(checkpoint.glob(f"**/epoch-{epochs:04d}.pt")):
+    while process.poll() is None and not any(
+        int(path.stem[-4:]) >= epochs for path in checkpoint.glob("**/epoch-*.pt")
+    ):
         time.sleep(0.01)
     time.sleep(wait)
     process.send_signal(by)
@@ -74,7 +78,7 @@ def test_a_search_that_is_killed_and_then_interrupted_ends_the_same(undisturbed,
         {path.name: path.read_bytes() for path in (run / "trials/0/trees").iterdir()} for run in (folder, undisturbed)
     ]
     assert trees[0] == trees[1]
-    last = [load_tensors(run / "trials/0/checkpoint/epoch-0005.pt") for run in (folder, undisturbed)]
+    last = [load_tensors(run / f"trials/0/checkpoint/epoch-{LAST:04d}.pt") for run in (folder, undisturbed)]
     assert same_tensors(last[0], last[1])
 
 
@@ -103,11 +107,13 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(undisturbed,
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)
     (folder / "front.json").unlink()
-    latest = folder / "trials/0/checkpoint/epoch-0005.pt"
+    # A trial that has its result reads no checkpoint.
+    (folder / "trials/0/result.json").unlink()
+    latest = folder / f"trials/0/checkpoint/epoch-{LAST:04d}.pt"
     latest.write_bytes(latest.read_bytes()[:-1000])
     process = start("search", RECIPE, "--out", str(folder), "--resume")
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     (warning,) = [line for line in errors.splitlines() if line.startswith("warning: ")]
-    assert "epoch-0005.pt" in warning
+    assert latest.name in warning
     assert (folder / "front.json").read_bytes() == (undisturbed / "front.json").read_bytes()
