@@ -57,10 +57,10 @@ def draw_front(axis: Axes, units: Sequence[UnitResult]) -> None:
     methods = list(dict.fromkeys(line[0] for line in lines_of(units)))
     for method in methods:
         points = sorted(
-            (statistics.fmean(unit.mean(line, "cost") for unit in units), values)
+            (statistics.fmean(unit.mean(line, "cost") for unit in units if line in unit.lines), values)
             for line in lines_of(units)
             if line[0] == method
-            for values in [[unit.mean(line, "quality") for unit in units]]
+            for values in [[unit.mean(line, "quality") for unit in units if line in unit.lines]]
         )
         costs, means = [cost for cost, _ in points], [statistics.fmean(values) for _, values in points]
         errors = [statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0 for _, values in points]
