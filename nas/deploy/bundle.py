@@ -114,6 +114,8 @@ def load_bundle(path: str | Path, *, backbone: Backbone | None = None) -> Bundle
     folder = Path(path)
     record = read_bundle_record(folder)
     description = record.description
+    if description.format != "bundle" or description.answers or description.input.takes_pixels:
+        raise InputError(f"{folder / RECORD}: describes a graph, and a bundle has none")
     tree = read_tree(_file(folder, TREE))
     if tree != description.branch_tree or tree.tasks != description.branch_tree.tasks:
         raise InputError(f"{folder}: {TREE} is not the tree that {RECORD} describes")

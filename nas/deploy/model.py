@@ -12,7 +12,7 @@ from nas.deploy.description import Description, InputRecord, TaskRecord
 from nas.deploy.onnx_file import load_onnx
 from nas.deploy.output_kind import answers
 from nas.deploy.program import load_program
-from nas.errors import InputError
+from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
 
 LOADERS = {".onnx": load_onnx, ".pt2": load_program}
 
@@ -41,7 +41,8 @@ class ExportedModel:
                 ``input.takes_pixels``.
 
         Raises:
-            InputError: the batch is of another type or shape.
+            InputError: the batch is of another type or shape, or the outputs are not what the file says they are.
+        WorkFailed: the network does not run on it.
         """
         shape, dtype = tuple(batch.shape), torch.uint8 if self.input.takes_pixels else torch.float32
         wanted = self.input.shape
@@ -52,8 +53,17 @@ class ExportedModel:
                 f"{self.path} takes {dtype} of shape [batch, {', '.join(map(str, wanted))}]{size}; "
                 f"found {batch.dtype} of shape {list(shape)}"
             )
-        with torch.inference_mode():
-            return dict(zip(self.description.names, self._run(batch), strict=True))
+        try:
+            with torch.inference_mode():
+                outputs = list(self._run(batch))
+        except Exception as error:  # onnxruntime's and torch's own, of an operator that does not run on this batch
+            if machine_failure(error) is not None:
+                raise
+            raise WorkFailed(
+                f"{self.path} does not run on a batch of shape {list(shape)}: {in_one_line(error)}"
+            ) from error
+        self._check(outputs, len(batch))
+        return dict(zip(self.description.names, outputs, strict=True))
 
     def answers(self, batch: Tensor) -> dict[str, Tensor]:
         """By task what a product uses (`nas.deploy.output_kind.answers`), also of a file that gives raw outputs."""
@@ -61,6 +71,20 @@ class ExportedModel:
         if self.description.answers:
             return outputs
         return {task.name: answers(task.kind, outputs[task.name]) for task in self.tasks}
+
+    def _check(self, outputs: Sequence[Tensor], batch_size: int) -> None:
+        """The description is the file's word for it; who draws answers relies on it."""
+        for task, output in zip(self.tasks, outputs, strict=True):
+            is_map = self.description.answers and task.kind == "classes" and len(task.shape) > 1
+            shape = task.shape[1:] if is_map else task.shape
+            same = tuple(output.shape[1:]) == shape
+            if self.input.dynamic_size and len(shape) > 1:
+                same = output.ndim == len(shape) + 1 and (is_map or output.shape[1] == shape[0])
+            known = not is_map or (
+                output.dtype == torch.int64 and int(output.min()) >= 0 and int(output.max()) < task.num_outputs
+            )
+            if len(output) != batch_size or not same or not known:
+                raise InputError(f"{self.path}: its {task.name} is {list(output.shape)}, not what it describes")
 
 
 def open_model(path: str | Path) -> ExportedModel:

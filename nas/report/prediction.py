@@ -184,7 +184,7 @@ class _Page:
                 if has_bars:
                     top = middle - BAR_HEIGHT / 2
                     self._box(PALE, left, top, BAR_WIDTH, BAR_HEIGHT)
-                    self._box(colours[task.name], left, top, BAR_WIDTH * number, BAR_HEIGHT)
+                    self._box(colours[task.name], left, top, BAR_WIDTH * (number if number > 0 else 0), BAR_HEIGHT)
                     left += BAR_WIDTH + GAP
                 self.canvas.text(left, middle, f"{100 * number:.0f} %" if has_bars else _number(number), WORDS)
                 y += LINE_HEIGHT

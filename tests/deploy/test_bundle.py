@@ -169,6 +169,13 @@ def test_weights_of_other_shapes_types_and_names_are_refused(bundle):
             load_bundle(bundle)
 
 
+def test_a_bundle_that_describes_a_graph_is_refused(bundle):
+    for fields in ({"description__format": "onnx"}, {"description__answers": True}):
+        change(bundle, **fields)
+        with pytest.raises(InputError, match="describes a graph, and a bundle has none"):
+            load_bundle(bundle)
+
+
 def test_links_out_of_the_folder_are_refused(bundle, tmp_path):
     for name in (WEIGHTS, TREE, RECORD):
         (tmp_path / name).write_bytes((bundle / name).read_bytes())

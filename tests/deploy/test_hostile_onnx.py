@@ -1,3 +1,5 @@
+import json
+
 import onnx
 import pytest
 
@@ -63,6 +65,17 @@ def test_outputs_that_are_not_the_tasks_are_refused(model, tmp_path):
     del model.graph.output[:]
     model.graph.output.extend(outputs[::-1])
     assert "not its tasks" in refusal(model, tmp_path)
+
+
+def test_outputs_that_are_not_as_described_are_named(model, exported, tmp_path):
+    description = json.loads(model.metadata_props[0].value)
+    path = tmp_path / "hostile.onnx"
+    for change in ({"shape": [1, 32, 40]}, {"kind": "values", "shape": [15]}):
+        task = {**description["tasks"][0], **change}
+        model.metadata_props[0].value = json.dumps({**description, "tasks": [task, *description["tasks"][1:]]})
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(InputError, match=r"its semseg is .*, not what it describes"):
+            open_model(path)(exported[1])
 
 
 def test_nothing_names_the_machine_that_exported(exported):
