@@ -1,0 +1,126 @@
+"""Searches by similarity, alone and as a start of the gradient search, through the commands."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from small_digits import RECIPE, changes, refused
+
+import nas
+from nas.checkpoint import load_tensors
+from nas.cli.main import run
+from nas.experiment import RunFolder
+
+QUICK = {"similarity__epochs": 3, "similarity__batch_size": 32, "similarity__candidates": "plain"}
+SIMILARITY = changes(strategy="similarity", **QUICK)
+HYBRID = changes(strategy="gradient", search__init="similarity", search__candidates="plain", **QUICK)
+FILES = ("front.json", "trials/0/metrics.jsonl", "trials/0/curve.json", "trials/0/similarity.json")
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture(scope="module", params=[SIMILARITY, HYBRID], ids=["similarity", "hybrid"])
+def finished(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("similar") / "run"
+    assert run(["search", RECIPE, "--out", str(folder), *request.param]) == 0
+    return folder, request.param
+
+
+def test_a_search_leaves_a_front_with_an_estimate_of_its_own_name(finished):
+    folder, arguments = finished
+    front = RunFolder(folder).front
+    assert [point.budget for point in front.points] == [0.3, 0.9]
+    if arguments is SIMILARITY:
+        assert {point.quality.measure for point in front.points} == {
+            "minus dissimilarity within groups (r2 of features)"
+        }
+    assert {point.quality.kind for point in front.points} == {"estimated"}
+    curve = json.loads((folder / "trials/0/curve.json").read_text())
+    assert {point.tree_id for point in front.points} <= {point["tree"] for point in curve["points"]}
+    written = json.loads((folder / "trials/0/similarity.json").read_text())
+    assert written["tasks"] == ["left", "right", "sum", "larger", "ink", "restore"]
+    assert len(written["blocks"]) == 6
+    history = [json.loads(line) for line in (folder / "trials/0/metrics.jsonl").read_text().splitlines()]
+    phases = ["own copies"] * 3 + ([] if arguments is SIMILARITY else ["search"] * 2)
+    assert [record["phase"] for record in history] == phases
+
+
+def test_a_search_that_is_interrupted_ends_the_same(finished, tmp_path):
+    whole, arguments = finished
+    # Within the warm-up; or between the warm-up and the search.
+    stopped_after = 1 if arguments is SIMILARITY else 3
+    fields = dict(part.split("=", 1) for part in arguments if part != "--set")
+    fields = {name: json.loads(value) if value[0] in "[0123456789" else value for name, value in fields.items()}
+    epochs = []
+
+    def stop(event):
+        epochs.extend([event] if event.kind == "epoch" else [])
+        if len(epochs) == stopped_after:
+            raise Interrupted
+
+    folder = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        nas.search(RECIPE, out=folder, changes=fields, on_event=stop)
+    torch.manual_seed(99)
+    rest = []
+    nas.search(RECIPE, out=folder, resume=True, on_event=rest.append)
+    assert sum(event.kind == "epoch" for event in rest) == (3 if arguments is SIMILARITY else 5) - stopped_after
+    (started,) = [event for event in rest if event.kind == "started"]
+    assert started.epochs_done == stopped_after
+    for name in FILES:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    last = f"trials/0/checkpoint/epoch-000{3 if arguments is SIMILARITY else 2}.pt"
+    ours, theirs = load_tensors(folder / last), load_tensors(whole / last)
+    assert all(torch.equal(ours["supernet"][name], theirs["supernet"][name]) for name in theirs["supernet"])
+
+
+def test_a_killed_search_ends_the_same(finished, tmp_path):
+    whole, arguments = finished
+    if arguments is SIMILARITY:
+        pytest.skip("the hybrid is killed in the same warm-up")
+    folder = tmp_path / "run"
+    command = [sys.executable, "-c", "from nas.cli import main; main()", "search", RECIPE, "--out", str(folder)]
+    process = subprocess.Popen([*command, *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not any(folder.glob("trials/0/*/epoch-0002.pt")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert run(["search", RECIPE, "--out", str(folder), "--resume"]) == 0
+    for name in FILES:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_check_tries_a_step(finished, capsys):
+    _, arguments = finished
+    assert run(["check", RECIPE, *arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert set(report["losses"]) == {"left", "right", "sum", "larger", "ink", "restore"}
+    assert report["seconds"] > 0
+    assert report["disk_bytes"] > 0
+
+
+def test_found_networks_inherit_what_was_trained(finished, capsys):
+    folder, _ = finished
+    assert run(["retrain", str(folder), "--from", "inherited", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["start"] == "inherited"
+
+
+def test_without_budgets_there_is_one_tree(tmp_path, capsys):
+    folder = tmp_path / "run"
+    arguments = changes(strategy="similarity", search__budgets="[]", **{**QUICK, "similarity__epochs": 1})
+    assert run(["search", RECIPE, "--out", str(folder), *arguments]) == 0
+    (point,) = RunFolder(folder).front.points
+    assert point.budget is None
+
+
+def test_what_a_similarity_search_cannot_have_is_refused(capsys):
+    asha = {"trials__scheduler": "asha", "trials__objectives": '["quality"]'}
+    for fields in ({"search__discretize": "argmax", "search__budgets": "[]"}, asha):
+        assert "similarity" in refused(capsys, "check", RECIPE, *changes(strategy="similarity", **fields))
+    assert "similarity.copies" in refused(capsys, "check", RECIPE, *changes(similarity__copies=0))
