@@ -104,6 +104,7 @@ class MobileNetV2:
         low_channels = self._residuals[LOW_LEVEL_BLOCK]["out_channels"]
         return DeepLabV3PlusHead(low_channels, ASPP_CHANNELS, task.num_outputs, activation=nn.ReLU6)
 
+    @property
     def weights_report(self) -> LoadReport | None:
         """Which names of ``weights`` are used, which not, and which are missing; None without ``weights``."""
         return self._pretrained.report if self._pretrained else None

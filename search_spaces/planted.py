@@ -1,12 +1,16 @@
 """The student of a planted problem (`nas.data.planted`): the teacher's architecture, of any width."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from torch import Tensor, nn
 
 from nas.errors import InputError
 from nas.tasks import Task
+from search_spaces.pretrained import LoadReport, PretrainedWeights
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class PlantedBackbone:
         input_width: those of the input, which the first block reads.
         pooled: whether heads of "conv" read the mean over the positions and give numbers, not an image.
         norm: whether BatchNorm comes between each layer and its tanh; the layer then has no bias.
+        weights: a state-dict file that every block starts from, with the names of the blocks' ``nn.ModuleList``
+            ("0.0.weight"). It is opened at the first ``make_block``.
 
     Raises:
         InputError: there is no such kind, or a number is below 1.
@@ -33,6 +39,7 @@ class PlantedBackbone:
     input_width: int = 8
     pooled: bool = False
     norm: bool = False
+    weights: Path | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("dense", "conv"):
@@ -49,6 +56,24 @@ class PlantedBackbone:
         return nn.Identity()
 
     def make_block(self, l: int) -> nn.Module:
+        block = self._new_block(l)
+        if self._pretrained:
+            self._pretrained.load_into(block, f"{l}.")
+        return block
+
+    @property
+    def weights_report(self) -> LoadReport | None:
+        """Which names of ``weights`` are used, which not, and which are missing; None without ``weights``."""
+        return self._pretrained.report if self._pretrained else None
+
+    @cached_property
+    def _pretrained(self) -> PretrainedWeights | None:
+        return PretrainedWeights(Path(self.weights), self._pretrained_parts) if self.weights else None
+
+    def _pretrained_parts(self) -> Mapping[str, nn.Module]:
+        return {f"{l}.": self._new_block(l) for l in range(self.num_blocks)}
+
+    def _new_block(self, l: int) -> nn.Module:
         in_width, bias = self.width if l else self.input_width, not self.norm
         layers: list[nn.Module]
         if self.kind == "dense":

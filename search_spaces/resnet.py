@@ -115,6 +115,7 @@ class ResNet:
             )
         return DeepLabV3PlusHead(self._channels(0), ASPP_CHANNELS, task.num_outputs, activation=nn.ReLU)
 
+    @property
     def weights_report(self) -> LoadReport | None:
         """Which names of ``weights`` are used, which not, and which are missing; None without ``weights``."""
         return self._pretrained.report if self._pretrained else None

@@ -20,15 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from evidence_problems import METHODS, PROBLEMS, Method, Problem, search_cost, training_cost
+from torch import nn
 
 from nas.cost import resolve_budget
 from nas.data import DataSource, derive_seed
 from nas.discretize import Curve, discretize, dissimilarity_from_logits
 from nas.errors import InputError
 from nas.experiment import Experiment, RunFolder, TreeTraining, TrialParts, build_network
-from nas.files import make_folder, read_json, write_json_atomically
+from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically
+from nas.network import BranchedNetwork
 from nas.strategies import make_strategy
 from nas.training import Measured, Retraining, TrainingState
 from nas.training.validity import contenders, judge_validity, mean_test_loss
@@ -52,7 +55,7 @@ class Unit:
     def run(self) -> None:
         """Search by every method, then train every tree; only what is not there yet."""
         torch.set_num_threads(1)
-        experiment = self.problem.make(self.seed)
+        experiment = self.experiment()
         parts = TrialParts.build(experiment)
         trees = self.controls(experiment, parts.table)
         if self.problem.only_valid and not self.is_valid(experiment, parts.data, trees):
@@ -65,6 +68,16 @@ class Unit:
         if not self.problem.only_valid:
             for tree in distinct(BranchTree.from_dict(tree["tree"]) for tree in trees):
                 self.train(experiment, parts.data, tree)
+
+    def experiment(self) -> Experiment:
+        """The problem's; where it is to be pretrained, after that has been done."""
+        experiment = self.problem.make(self.seed)
+        if not self.problem.pretrained:
+            return experiment
+        path = self.folder / "pretrained.safetensors"
+        if not path.is_file():
+            write_shared_blocks(experiment, self.seed, path)
+        return experiment.with_fields({"backbone.weights": str(path)})
 
     def is_valid(self, experiment: Experiment, data: DataSource, controls: Sequence[Tree]) -> bool:
         """Whether the planted tree is worth finding on its own data."""
@@ -79,7 +92,7 @@ class Unit:
         path = self.folder / f"{method.name}.json"
         if path.is_file():
             return list(read_json(path)["trees"])
-        experiment = method.vary(self.problem.make(self.seed))
+        experiment = method.vary(self.experiment())
         run, parts = RunFolder(self.folder), TrialParts.build(experiment)
         started = time.perf_counter()
         found = self.trees_of(run, number, method.name, experiment, parts, method.label)
@@ -105,7 +118,7 @@ class Unit:
 
     def exact_trees(self, run: RunFolder, number: int, method: Method, table: CostTable) -> list[Tree]:
         """Of a search that takes the arg-max: the exact trees of the same logits within the budgets."""
-        experiment = self.problem.make(self.seed)
+        experiment = self.experiment()
         saved = run.trial(number).checkpoints.latest()
         assert saved is not None
         resource = experiment.search.resource
@@ -152,10 +165,24 @@ class Unit:
 def train_briefly(experiment: Experiment, data: DataSource, tree: BranchTree, seed: int) -> Measured:
     """Test results after the last step of a training that takes seconds, and so needs no checkpoints."""
     training = Retraining(experiment.tasks, data, experiment.retrain, seed=seed, device=CPU)
+    return training.evaluate(trained_briefly(training, experiment, tree, seed), "test")
+
+
+def trained_briefly(training: Retraining, experiment: Experiment, tree: BranchTree, seed: int) -> BranchedNetwork:
     state = TrainingState.start(build_network(experiment, tree, seed), experiment.retrain)
     for epoch in range(experiment.retrain.epochs):
         training.train_epoch(state, epoch)
-    return training.evaluate(state.network, "test")
+    return state.network
+
+
+def write_shared_blocks(experiment: Experiment, seed: int, path: Path) -> None:
+    """The blocks of the trained network that shares all of them."""
+    parts = TrialParts.build(experiment)
+    tree = BranchTree.shared(experiment.task_names, parts.backbone.num_blocks)
+    training = Retraining(experiment.tasks, parts.data, experiment.retrain, seed=seed, device=CPU)
+    network = trained_briefly(training, experiment, tree, seed)
+    blocks = nn.ModuleList(instances[0] for instances in network.blocks)
+    write_bytes_atomically(path, safetensors.torch.save(blocks.state_dict()))
 
 
 def tree_record(method: str, label: float | str | None, tree: BranchTree, table: CostTable) -> Tree:

@@ -52,6 +52,7 @@ class Problem:
         num_random: random trees for each budget.
         only_valid: whether seeds whose planted tree is no better than random trees are left out. Of the others only the
             controls are trained, since the question is which trees are found.
+        pretrained: whether everything starts from the same weights: those of the shared network, trained on the data.
     """
 
     make: Callable[[int], Experiment]
@@ -60,6 +61,7 @@ class Problem:
     planted: Callable[[int], BranchTree] | None = None
     num_random: int = 2
     only_valid: bool = False
+    pretrained: bool = False
 
 
 def search_cost(experiment: Experiment, parts: TrialParts) -> float:
@@ -87,8 +89,9 @@ def training_cost(experiment: Experiment, parts: TrialParts, tree: BranchTree) -
     return experiment.retrain.epochs * samples * parts.table.tree_cost(tree)["macs"]
 
 
-def similarity() -> Method:
-    variants = {"no budget": {"search.budgets": ()}, "tolerance 1": {"similarity.tolerance": 1.0}}
+def similarity(**variants: dict[str, Any]) -> Method:
+    """Within the budgets and without any; and what else the same copies give."""
+    variants = {"no budget": {"search.budgets": ()}} | {name.replace("_", " "): each for name, each in variants.items()}
     return Method("similarity", {"strategy": "similarity"}, variants=variants)
 
 
@@ -117,7 +120,12 @@ def hybrid(**changes: Any) -> Method:
 
 
 def planted_problem(
-    make: Callable[[int], PlantedProblem], num_seeds: int, *, only_valid: bool = False, **fields: Any
+    make: Callable[[int], PlantedProblem],
+    num_seeds: int,
+    *,
+    only_valid: bool = False,
+    pretrained: bool = False,
+    **fields: Any,
 ) -> Problem:
     """Searches as long as in the prototype: 1,500 steps of the published search's weights."""
     first = planted.planted_experiment(make(0), **fields)
@@ -127,12 +135,17 @@ def planted_problem(
         "weights": OptimizerSettings(kind="adam", lr=1e-2),
         "logits": OptimizerSettings(kind="adam", lr=1e-2),
     }
+    variants: dict[str, dict[str, Any]] = {"tolerance_1": {"similarity.tolerance": 1.0}}
+    if pretrained:
+        variants["changes"] = {"similarity.of": "changes"}
+        variants["changes_tolerance_1"] = {"similarity.of": "changes", "similarity.tolerance": 1.0}
     return Problem(
         make=lambda seed: planted.planted_experiment(make(seed), seed, **fields),
         seeds=tuple(range(num_seeds)),
-        methods=(similarity(), published(penalty_unit(first), **rates), hybrid(warmup=0.0, **rates)),
+        methods=(similarity(**variants), published(penalty_unit(first), **rates), hybrid(warmup=0.0, **rates)),
         planted=lambda seed: make(seed).tree,
         only_valid=only_valid,
+        pretrained=pretrained,
     )
 
 
@@ -163,6 +176,8 @@ PROBLEMS = {
     "planted-a": planted_problem(lambda seed: tree_a(), 20),
     "planted-c": planted_problem(lambda seed: tree_c(), 20),
     "planted-random": planted_problem(lambda seed: random_problem(6, 4, seed), 40, only_valid=True),
+    "planted-a-pretrained": planted_problem(lambda seed: tree_a(), 20, pretrained=True),
+    "planted-c-pretrained": planted_problem(lambda seed: tree_c(), 20, pretrained=True),
     "planted-conv": planted_problem(lambda seed: conv_problem(), 5),
     "digits": real_problem(digits.experiment, 5, search__budgets=(0.3, 0.4, 0.6)),
     "scenes": real_problem(scenes.experiment, 3, search__budgets=(0.5, 0.7), retrain__epochs=10),

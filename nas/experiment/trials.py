@@ -2,6 +2,7 @@
 
 import json
 import math
+from abc import ABC, abstractmethod
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,13 +18,13 @@ from pydantic import (
 )
 
 
-class _Range(BaseModel):
+class _Range(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @property
+    @abstractmethod
     def extremes(self) -> tuple[Any, ...]:
         """Values that must be valid for all of the range to be."""
-        raise NotImplementedError
 
 
 class _Interval(_Range):

@@ -1,9 +1,9 @@
 """Trainings in a run folder: what they learn and start from, and which are the same training."""
 
-from dataclasses import dataclass
-
 import pytest
+import safetensors.torch
 import torch
+from torch import nn
 from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, assert_same, copied_state, names, toy_tasks
 
 import nas
@@ -11,20 +11,10 @@ from nas.errors import InputError
 from nas.experiment import Experiment, RunFolder, TreeTraining, lazy
 from nas.training import TrainingSettings
 from nas.tree import BranchTree
+from search_spaces import PlantedBackbone
 
 TASKS = toy_tasks(3)
 TREE = BranchTree.from_choices(names(TASKS), [[0, 0, 0], [0, 0, 1]])
-
-
-@dataclass(frozen=True)
-class Pretrained(VectorBackbone):
-    """A backbone that says whether it has weights, as those of search_spaces do."""
-
-    weights: str | None = None
-
-    @property
-    def weights_report(self):
-        return None if self.weights is None else f"{self.weights}: all tensors loaded"
 
 
 def new_experiment(backbone=VectorBackbone, changes=None, **arguments):
@@ -109,7 +99,7 @@ def test_what_is_not_installed_is_told_before_the_first_single_task_is_trained(t
     assert not single.begun
 
 
-@pytest.mark.parametrize("backbone", [VectorBackbone, Pretrained])
+@pytest.mark.parametrize("backbone", [VectorBackbone, PlantedBackbone])
 def test_pretrained_weights_have_to_be_there(tmp_path, backbone):
     each = training(tmp_path, start="pretrained", backbone=backbone)
     with pytest.raises(InputError, match=r"names no pretrained weights; give it some \(--set backbone.weights=FILE\)"):
@@ -120,6 +110,10 @@ def test_pretrained_weights_have_to_be_there(tmp_path, backbone):
 
 
 def test_pretrained_weights_that_are_there_are_trained_from(tmp_path):
-    each = training(tmp_path, start="pretrained", backbone=Pretrained, weights="resnet.pth")
+    file = tmp_path / "blocks.safetensors"
+    backbone = PlantedBackbone(2, input_width=IN_FEATURES)
+    blocks = nn.ModuleList(backbone.make_block(l) for l in range(2))
+    safetensors.torch.save_file(blocks.state_dict(), file)
+    each = training(tmp_path, start="pretrained", backbone=PlantedBackbone, input_width=IN_FEATURES, weights=file)
     assert each.train(ToyData(TASKS, size=24), DEVICE).start == "pretrained"
     assert each.folder.name.startswith("pretrained-0-")

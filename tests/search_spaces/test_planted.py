@@ -1,6 +1,9 @@
 """The student of planted problems is a backbone, costs what its layers cost, and can be its teacher."""
 
+from pathlib import Path
+
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -32,6 +35,18 @@ def test_it_is_a_backbone() -> None:
     assert isinstance(backbone, Backbone)
     assert backbone.num_blocks == 5
     assert backbone.taps == (4,)
+
+
+def test_every_block_starts_from_the_weights_of_a_file(tmp_path: Path) -> None:
+    assert PlantedBackbone(3).weights_report is None
+    blocks = nn.ModuleList(PlantedBackbone(3).make_block(l) for l in range(3))
+    safetensors.torch.save_file(blocks.state_dict(), tmp_path / "blocks.safetensors")
+    backbone = PlantedBackbone(3, weights=tmp_path / "blocks.safetensors")
+    for l in (0, 2):
+        for made in (backbone.make_block(l), backbone.make_block(l)):
+            torch.testing.assert_close(made.state_dict(), blocks[l].state_dict(), rtol=0, atol=0)
+    assert backbone.weights_report is not None
+    assert not backbone.weights_report.missing
 
 
 @pytest.mark.parametrize("problem", [DENSE, CONV, POOLED])

@@ -198,7 +198,7 @@ def test_report_and_one_log_line_list_what_did_not_meet(tmp_path: Path, caplog: 
     backbone = MobileNetV2(weights=path)
     with caplog.at_level(logging.INFO, logger="search_spaces.pretrained"):
         prefixes(backbone)
-        report = backbone.weights_report()
+        report = backbone.weights_report
     assert report is not None
     assert report.path == path
     # BatchNorm computes the same without the counter.
