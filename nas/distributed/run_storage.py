@@ -6,6 +6,7 @@ Each has its own list of files and one writer at a time: the driver for the run,
 from pathlib import Path
 
 from nas.distributed.storage import Storage
+from nas.experiment import TrialFolder
 
 _TRIALS = "trials"
 
@@ -30,11 +31,11 @@ class RunStorage:
     def upload_trial(self, number: int, folder: Path) -> None:
         self.storage.upload(folder, self._trial(number))
 
-    def download_trial(self, number: int, folder: Path) -> bool:
-        """Bring a trial's files to a folder; whether there were any."""
+    def download_trial(self, number: int, folder: Path, *, checkpoints: bool = True) -> bool:
+        """Bring a trial's files to a folder, with or without its checkpoints; whether there were any."""
         if not self.storage.holds(self._trial(number)):
             return False
-        self.storage.download(self._trial(number), folder)
+        self.storage.download(self._trial(number), folder, skip=() if checkpoints else TrialFolder.CHECKPOINTS)
         return True
 
     def download(self, folder: Path) -> None:

@@ -43,7 +43,8 @@ class Settling:
 
     def _transfer(self, storage: RunStorage, trial: Trial, outcome: Outcome, written: bool) -> None:
         folder = self.run.trial(trial.number).path
-        storage.download_trial(trial.number, folder)
+        # Checkpoints stay: those of all trials would go through this one machine.
+        storage.download_trial(trial.number, folder, checkpoints=not written)
         if not written:
             # The trial's worker is gone, so the folder in the storage is the driver's to write.
             self._write(trial, outcome)

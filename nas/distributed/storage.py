@@ -81,11 +81,12 @@ class Storage:
                     self._filesystem.delete_file(self._path(subpath, path))
             return len(changed)
 
-    def download(self, subpath: str, folder: str | Path) -> int:
+    def download(self, subpath: str, folder: str | Path, *, skip: Collection[str] = ()) -> int:
         """Bring the folder at `subpath` to a local one; returns the number of files that were fetched.
 
         What is there already, with the right size and digest, is not fetched again. A file gets its name when it is
-        whole and its digest is right. Files that the storage does not have are left alone.
+        whole and its digest is right. Files that the storage does not have are left alone, and so are names in `skip`
+        directly below the folder.
 
         Raises:
             InputError: nothing is at `subpath`, or its list names paths outside of the folder.
@@ -93,7 +94,7 @@ class Storage:
         """
         folder = Path(folder)
         for _ in range(_ATTEMPTS):
-            listed = self.files(subpath)
+            listed = {path: entry for path, entry in self.files(subpath).items() if path.split("/")[0] not in skip}
             make_folder(folder)
             targets = {path: _inside(folder, path) for path in listed}
             wanted = [path for path in listed if not self._is_there(targets[path], listed[path])]

@@ -123,7 +123,10 @@ class TreeTraining:
         # The recipe's, not this tree's: a comparison begins with single tasks, and needs for others what they do not.
         require_methods(self.experiment.retrain.balance, self.experiment.retrain.aggregate)
         if self.start == "inherited" and not self._trial().checkpoints.epochs():
-            raise InputError(f"{self.run.path}: has no supernet to inherit from; search first, or start fresh")
+            raise InputError(
+                f"{self.run.path}: has no supernet to inherit from; search first (nas fetch brings one that is in a "
+                "storage), or start fresh"
+            )
         if self.start == "pretrained" and not _has_pretrained_weights(self.experiment):
             raise InputError(
                 f"backbone {self.experiment.backbone.name} names no pretrained weights; "

@@ -191,11 +191,12 @@ class RunFolder:
 class TrialFolder:
     """``trials/<n>/``: the metrics, checkpoints and trees of one search."""
 
+    CHECKPOINTS = ("checkpoint", "warm-up")
+    """The folders that hold nearly all of its bytes: of the search, and of an own-copy warm-up that comes before it."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.checkpoints = CheckpointFolder(path / "checkpoint")
-        # Of an own-copy warm-up that comes before the search.
-        self.warmup = CheckpointFolder(path / "warm-up")
+        self.checkpoints, self.warmup = (CheckpointFolder(path / name) for name in self.CHECKPOINTS)
         self.metrics = path / "metrics.jsonl"
         self.costs = path / "costs.json"
 

@@ -124,7 +124,8 @@ class TrialsSettings(BaseModel):
         scheduler: "asha" stops trials whose loss on the architecture's split is among the worse ones of those
             that got as far (Li et al., MLSys 2020); only where quality is the one objective.
         storage_uri: where the trials' checkpoints and the run's files are copied to: a URI (``s3://bucket/runs``) that
-            every machine of a cluster reaches. Without it, every machine must reach the run folder.
+            every machine of a cluster reaches. Without it, every machine must reach the run folder. Checkpoints of
+            trials that Ray runs are there alone; ``nas fetch`` brings them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -32,6 +32,7 @@ def test_files_come_from_the_storage_and_what_the_driver_writes_goes_there(run, 
     for number in (0, 1):
         elsewhere.trial(number).make()
         (elsewhere.trial(number).path / "metrics.jsonl").write_text(f"{number}")
+        elsewhere.trial(number).checkpoints.save(1, {}, None)
     write_outcome(elsewhere.trial(0).path, TrialResult())
     for number in (0, 1):
         storage.upload_trial(number, elsewhere.trial(number).path)
@@ -43,11 +44,14 @@ def test_files_come_from_the_storage_and_what_the_driver_writes_goes_there(run, 
         settling.settle(Trial(2, None, 0), LOST, False)
     assert [run.trial(number).outcome for number in (0, 1, 2)] == [TrialResult(), LOST, LOST]
     assert (run.trial(1).path / "metrics.jsonl").read_text() == "1"
+    # Of what a worker has finished; nothing may be lost from the storage where the driver writes to it.
+    assert [run.trial(number).epochs_done for number in (0, 1)] == [0, 1]
     fetched = RunFolder(tmp_path / "fetched")
     for number in (0, 1, 2):
         assert storage.download_trial(number, fetched.trial(number).path)
     assert [fetched.trial(number).outcome for number in (0, 1, 2)] == [TrialResult(), LOST, LOST]
     assert (fetched.trial(1).path / "metrics.jsonl").read_text() == "1"
+    assert [fetched.trial(number).epochs_done for number in (0, 1)] == [1, 1]
 
 
 def test_a_transfer_that_fails_is_not_passed_over(run, tmp_path, monkeypatch):

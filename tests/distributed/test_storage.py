@@ -35,6 +35,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def test_what_is_skipped_stays_there(storage, run, tmp_path):
+    storage.upload(run, "a")
+    assert storage.download("a", tmp_path / "back", skip={"trials"}) == 2
+    assert set(contents(tmp_path / "back")) == {"front.json", "empty"}
+    assert storage.download("a", tmp_path / "back") == 1
+
+
 def test_a_folder_goes_there_and_back(storage, run, tmp_path):
     assert storage.upload(run, "jobs/a") == 3
     assert storage.download("jobs/a", tmp_path / "back") == 3
