@@ -293,13 +293,13 @@ def compare(
 @app.command()
 def data(
     source: Annotated[Path, typer.Argument(metavar="NAME|RECIPE", help="digits, scenes, or a recipe.")],
-    out: Annotated[Path, typer.Option("--out", help="The picture: png, svg or pdf.")],
+    out: Annotated[Path, typer.Option("--out", help="A png, svg or pdf; or a folder, for the inputs alone.")],
     split: SplitOption = "train",
     num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples.")] = 8,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a sheet of samples with their labels."""
+    """Draw a sheet of samples with their labels, or write pictures."""
     from nas.commands import data_sheet
 
     with quiet_output():

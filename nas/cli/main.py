@@ -19,6 +19,8 @@ from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
 app.add_typer(jobs_app)
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+_RESUMED = ("search", "retrain")
+"""Commands that go on with --resume."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,7 +44,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         return _say(f"error: {message or 'a command is missing'} (nas --help)", WRONG_INPUT)
     except WorkFailed as error:
-        return _say(f"error: {error}; what was done until the last checkpoint is kept (--resume)", FAILED)
+        return _say(f"error: {error}{_kept(arguments)}", FAILED)
     except BrokenPipeError:
         # Whoever reads the output has seen enough: `nas profile RECIPE | head`.
         _discard_output()
@@ -53,7 +55,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _say(f"error: {error.filename}: {error.strerror}", WRONG_INPUT)
         if (failure := machine_failure(error)) is not None:
-            return _say(f"error: {failure}; what was done until the last checkpoint is kept (--resume)", FAILED)
+            return _say(f"error: {failure}{_kept(arguments)}", FAILED)
         traceback.print_exc()
         return _say(f"error: {in_one_line(error)}", FAILED)
     if status == INTERRUPTED:
@@ -71,6 +73,11 @@ class _Warnings(logging.Handler):
 def _say(message: str, status: int) -> int:
     print(_in_one_line(message), file=sys.stderr)
     return status
+
+
+def _kept(arguments: Sequence[str] | None) -> str:
+    command, *_ = [*(sys.argv[1:] if arguments is None else arguments), ""]
+    return "; what was done until the last checkpoint is kept (--resume)" if command in _RESUMED else ""
 
 
 def _in_one_line(message: str) -> str:

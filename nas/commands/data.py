@@ -1,14 +1,19 @@
-"""`nas data`: a sheet of samples with their labels."""
+"""`nas data`: a sheet of samples with their labels, or their inputs as pictures."""
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from nas.commands.opening import Recipe, open_experiment
-from nas.data import SPLITS, DataSource, DigitPairs, SplitName
+from nas.data import SPLITS, DataSource, DigitPairs, SplitName, find_pixel_scale
 from nas.data.scenes import Scenes
+from nas.deploy import Pixels, as_bytes
 from nas.errors import InputError
 from nas.experiment import Experiment, build_data
+from nas.files import make_folder, write_bytes_atomically
 from nas.tasks import Task, digit_tasks, scene_tasks
 
 SOURCES: dict[str, tuple[Callable[[], DataSource], Callable[[], Sequence[Task]]]] = {
@@ -26,21 +31,24 @@ def data_sheet(
     num_samples: int = 8,
     changes: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Draw samples with their labels into a picture.
+    """Draw samples with their labels into a picture; or write their inputs as pictures, which `nas.predict` reads.
 
     Args:
         source: a recipe or an Experiment, whose data are shown; or a name in `SOURCES`.
-        out: a png, svg or pdf.
+        out: a png, svg or pdf; a name without a suffix is a folder for a png of each sample's input.
         changes: fields of a recipe to change.
 
     Raises:
-        InputError: no such recipe, name or split, or an unknown suffix.
+        InputError: no such recipe, name or split, an unknown suffix, or inputs that are no pictures.
     """
     if split not in SPLITS:
         raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
+    data, tasks = _open(source, changes or {})
+    if not Path(out).suffix:
+        _write_inputs(data, split, num_samples, Path(out))
+        return Path(out)
     from nas.report import sample_sheet, save_figure
 
-    data, tasks = _open(source, changes or {})
     save_figure(sample_sheet(data.split(split), tasks, num_samples), Path(out))
     return Path(out)
 
@@ -55,3 +63,21 @@ def _open(source: Recipe, changes: Mapping[str, Any]) -> tuple[DataSource, Seque
         raise InputError(f"--set changes a recipe's fields, and {source} is none")
     make_data, make_tasks = SOURCES[str(source)]
     return make_data(), make_tasks()
+
+
+def _write_inputs(data: DataSource, split: SplitName, num_samples: int, folder: Path) -> None:
+    """Inputs from all over a split, each as the picture it was made of."""
+    pixels = Pixels.of(find_pixel_scale(data))
+    if pixels is None or len(pixels.mean) not in (1, 3):
+        raise InputError(
+            f"--out {folder}: the data do not say how pixels become inputs; give the data source a pixel_scale "
+            "(nas.data.PixelScale), or name a sheet (*.png)"
+        )
+    dataset = data.split(split)
+    num_samples = min(num_samples, len(dataset))
+    make_folder(folder)
+    for index in (i * len(dataset) // num_samples for i in range(num_samples)):
+        bytes_HWC = as_bytes(dataset[index][0].cpu()[None], pixels)[0].movedim(0, -1)
+        buffer = io.BytesIO()
+        Image.fromarray(bytes_HWC.squeeze(-1).numpy()).save(buffer, format="PNG")
+        write_bytes_atomically(folder / f"{split}-{index:04d}.png", buffer.getvalue())

@@ -91,8 +91,9 @@ def _open_network(
 ) -> tuple[TreeNetwork, torch.device]:
     """A checkpoint's network on the run's device, or an exported one, which runs on the CPU."""
     if is_export(path):
-        exported = ExportedNetwork(path)
-        check_fits(exported.tree, build_backbone(opened.experiment).num_blocks, opened.experiment.task_names)
+        backbone = build_backbone(opened.experiment)
+        exported = ExportedNetwork(path, backbone)
+        check_fits(exported.tree, backbone.num_blocks, opened.experiment.task_names)
         return exported, torch.device("cpu")
     found = opened.folder.find_tree(str(tree)) if named and tree is not None else _tree_beside(path)
     experiment = opened.folder.experiment_of(found, opened.experiment)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from nas.deploy import ExportedModel, open_model
+from nas.backbone import Backbone
+from nas.deploy import ExportedModel, as_bytes, open_model
+from nas.deploy.bundle import read_bundle_record
 from nas.errors import InputError
 from nas.tree import BranchTree
 
@@ -12,23 +14,32 @@ from nas.tree import BranchTree
 class ExportedNetwork(nn.Module):
     """The outputs by task of a bundle, an .onnx or a .pt2, computed on the CPU; it has no weights of its own here.
 
+    One that takes bytes is given those that the inputs were made of, which is the same where data are of 8 bits.
+
+    Args:
+        path: of the file or folder.
+        backbone: the recipe's, for a bundle whose backbone is not one of `search_spaces`.
+
     Raises:
-        InputError: the file is refused, takes bytes of pixels, or gives answers, which losses cannot take.
+        InputError: the file is refused, or gives answers, which losses cannot take.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, backbone: Backbone) -> None:
         super().__init__()
-        self.model: ExportedModel = open_model(path)
-        if self.model.input.takes_pixels or self.model.description.answers:
-            what = "takes bytes of pixels" if self.model.input.takes_pixels else "gives answers, not a task's outputs"
-            raise InputError(f"{path}: {what}, so it cannot be evaluated; export it without pre- and postprocessing")
+        is_own = path.is_dir() and not read_bundle_record(path).backbone.known
+        self.model: ExportedModel = open_model(path, backbone=backbone if is_own else None)
+        if self.model.description.answers:
+            raise InputError(
+                f"{path}: gives answers, no outputs, so it cannot be evaluated; export it without --postprocess"
+            )
 
     @property
     def tree(self) -> BranchTree:
         return self.model.description.branch_tree
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
-        return self.model(inputs)
+        taken = self.model.input
+        return self.model(as_bytes(inputs, taken.pixels) if taken.takes_pixels and taken.pixels else inputs)
 
 
 def is_export(path: Path) -> bool:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nas.deploy import ExportedModel, open_model
+from nas.deploy import ExportedModel, is_map, open_model
 from nas.deploy.pictures import NamedInput, list_files, read_inputs, unscaled
 from nas.errors import InputError
 from nas.files import make_folder, write_bytes_atomically
@@ -66,6 +66,8 @@ def predict(
         raise InputError(f"batch_size must be at least 1; found {batch_size}")
     model, files = open_model(file), list_files(Path(inputs))
     folder = Path(out)
+    if any(path.parent.resolve() == folder.resolve() for path in files.values()):
+        raise InputError(f"--out {folder}: is where the inputs lie, and files of their names are written; name another")
     make_folder(folder)
     num_samples, seconds = 0, 0.0
     for samples in _batches(read_inputs(files, model.input), batch_size):
@@ -96,7 +98,7 @@ def _write(folder: Path, model: ExportedModel, sample: NamedInput, answers: dict
     except ImportError:
         return
     for task in model.tasks:
-        if (answer := answers[task.name]).ndim >= 2:
+        if is_map(task.kind, answer := answers[task.name]):
             write_bytes_atomically(folder / f"{sample.name}.{task.name}.png", _png(answer_pixels(task, answer)))
     picture = None
     if sample.input.ndim == 3:

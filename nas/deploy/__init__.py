@@ -19,7 +19,7 @@ from nas.deploy.description import Description, ExportFormat, InputRecord, Measu
 from nas.deploy.exportable import ExportableNetwork
 from nas.deploy.graph_export import export_graph, verification
 from nas.deploy.model import ExportedModel, open_model
-from nas.deploy.output_kind import OutputKind, answers, output_kind
+from nas.deploy.output_kind import OutputKind, answers, is_map, output_kind
 from nas.deploy.samples import Samples, as_bytes, draw_samples
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "deviations",
     "draw_samples",
     "export_graph",
+    "is_map",
     "load_bundle",
     "model_card",
     "open_model",

@@ -36,6 +36,11 @@ class BackboneRecord(BaseModel):
         args = {field.name: getattr(backbone, field.name) for field in dataclasses.fields(_known()[name])}
         return cls(type=name, args={key: describe(value) for key, value in args.items() if key != _WEIGHTS})
 
+    @property
+    def known(self) -> bool:
+        """Whether it is one of `PACKAGE`'s."""
+        return self.type in _known()
+
     def build(self) -> Backbone:
         """The backbone; no weights are allocated yet.
 
@@ -46,7 +51,8 @@ class BackboneRecord(BaseModel):
         if self.type not in known:
             raise InputError(
                 f"its backbone {self.type[:100]} is none of {PACKAGE}'s ({', '.join(known)}), and nothing that a file "
-                "names is imported; build it yourself and pass it: load_bundle(path, backbone=...)"
+                "names is imported; build it yourself and pass it: load_bundle(path, backbone=...), or export onnx or "
+                "pt2, which need none"
             )
         fields = {field.name for field in dataclasses.fields(known[self.type])} - {_WEIGHTS}
         if set(self.args) != fields:

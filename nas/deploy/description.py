@@ -1,9 +1,19 @@
 """What travels inside every exported network: enough to feed it and to understand its outputs, as plain data."""
 
 import json
-from typing import Any, Literal
+from math import prod
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from nas.data import PixelScale
 from nas.deploy.output_kind import OutputKind, output_kind
@@ -17,7 +27,20 @@ ExportFormat = Literal["bundle", "onnx", "pt2"]
 KEY = "branched_nas"
 """The name under which ONNX's metadata and a .pt2's extra files hold the description."""
 _MOST_TASKS = 1024
+_MOST_OUTPUTS = 100_000
 _MOST_NUMBERS = 8
+_MOST_VALUES = 2**28
+"""Numbers of one sample, 1 GiB as float32; a description that claims more is not believed."""
+
+
+def _check_size(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(shape) > _MOST_VALUES:
+        raise ValueError(f"the shape {list(shape)} has more than {_MOST_VALUES} numbers")
+    return shape
+
+
+Shape = Annotated[tuple[PositiveInt, ...], Field(max_length=_MOST_NUMBERS), AfterValidator(_check_size)]
+"""Of one sample, without the batch."""
 
 
 class _Record(BaseModel):
@@ -28,9 +51,9 @@ class TaskRecord(_Record):
     """A task as far as its outputs go: ``shape`` is that of one sample's at the input's own shape."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)
-    num_outputs: PositiveInt
+    num_outputs: int = Field(ge=1, le=_MOST_OUTPUTS)
     kind: OutputKind
-    shape: tuple[PositiveInt, ...] = Field(max_length=_MOST_NUMBERS)
+    shape: Shape
     labels: tuple[str, ...] | None = None
     loss: str | None = None
     metrics: tuple[str, ...] = ()
@@ -51,6 +74,12 @@ class TaskRecord(_Record):
     def _one_label_per_output(self) -> "TaskRecord":
         if self.labels is not None and len(self.labels) != self.num_outputs:
             raise ValueError(f"{len(self.labels)} labels for {self.num_outputs} outputs")
+        return self
+
+    @model_validator(mode="after")
+    def _one_logit_per_class(self) -> "TaskRecord":
+        if self.kind == "classes" and self.shape[:1] != (self.num_outputs,):
+            raise ValueError(f"{self.num_outputs} classes of outputs of shape {list(self.shape)}")
         return self
 
     def task(self) -> Task:
@@ -94,11 +123,19 @@ class InputRecord(_Record):
         range: least and largest value among the samples it was verified on.
     """
 
-    shape: tuple[PositiveInt, ...] = Field(min_length=1, max_length=_MOST_NUMBERS)
+    shape: Shape = Field(min_length=1)
     dynamic_size: bool = False
     pixels: Pixels | None = None
     takes_pixels: bool = False
     range: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _pixels_of_its_channels(self) -> "InputRecord":
+        if self.pixels is None and self.takes_pixels:
+            raise ValueError("it takes pixels, and does not say how they are scaled")
+        if self.pixels is not None and (len(self.shape) != 3 or len(self.pixels.mean) != self.shape[0]):
+            raise ValueError(f"pixels of {len(self.pixels.mean)} channels for inputs of shape {list(self.shape)}")
+        return self
 
 
 class Verification(_Record):

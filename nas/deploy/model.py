@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nas.backbone import Backbone
 from nas.deploy.bundle import load_bundle
 from nas.deploy.description import Description, InputRecord, TaskRecord
 from nas.deploy.onnx_file import load_onnx
@@ -42,7 +43,7 @@ class ExportedModel:
 
         Raises:
             InputError: the batch is of another type or shape, or the outputs are not what the file says they are.
-        WorkFailed: the network does not run on it.
+            WorkFailed: the network does not run on it.
         """
         shape, dtype = tuple(batch.shape), torch.uint8 if self.input.takes_pixels else torch.float32
         wanted = self.input.shape
@@ -74,28 +75,37 @@ class ExportedModel:
 
     def _check(self, outputs: Sequence[Tensor], batch_size: int) -> None:
         """The description is the file's word for it; who draws answers relies on it."""
+        if len(outputs) != len(self.tasks) or not all(isinstance(output, Tensor) for output in outputs):
+            raise InputError(f"{self.path}: its outputs are not one tensor for each of its {len(self.tasks)} tasks")
         for task, output in zip(self.tasks, outputs, strict=True):
             is_map = self.description.answers and task.kind == "classes" and len(task.shape) > 1
             shape = task.shape[1:] if is_map else task.shape
             same = tuple(output.shape[1:]) == shape
             if self.input.dynamic_size and len(shape) > 1:
                 same = output.ndim == len(shape) + 1 and (is_map or output.shape[1] == shape[0])
-            known = not is_map or (
-                output.dtype == torch.int64 and int(output.min()) >= 0 and int(output.max()) < task.num_outputs
-            )
-            if len(output) != batch_size or not same or not known:
-                raise InputError(f"{self.path}: its {task.name} is {list(output.shape)}, not what it describes")
+            known = output.is_floating_point()
+            if is_map:
+                known = output.dtype == torch.int64 and int(output.min()) >= 0 and int(output.max()) < task.num_outputs
+            if output.shape[:1] != (batch_size,) or not same or not known:
+                raise InputError(
+                    f"{self.path}: its {task.name} is {output.dtype} of shape {list(output.shape)}, "
+                    "not what it describes"
+                )
 
 
-def open_model(path: str | Path) -> ExportedModel:
+def open_model(path: str | Path, *, backbone: Backbone | None = None) -> ExportedModel:
     """An exported network: the folder of a bundle, a .pt2 or an .onnx. Opening one runs no code from it.
+
+    Args:
+        path: of the file or folder.
+        backbone: of a bundle whose backbone is your own (`load_bundle`).
 
     Raises:
         InputError: there is no such file, it is none of these, or it is refused.
     """
     path = Path(path)
     if path.is_dir():
-        bundle = load_bundle(path)
+        bundle = load_bundle(path, backbone=backbone)
         return ExportedModel(path, bundle.description, lambda batch: list(bundle(batch).values()))
     if not path.is_file():
         raise InputError(f"{path}: no such file")

@@ -72,6 +72,11 @@ def answers(kind: OutputKind, outputs: Tensor) -> Tensor:
     return functional.normalize(outputs, dim=1, eps=_LEAST_LENGTH) if kind == "directions" else outputs
 
 
+def is_map(kind: OutputKind, answer: Tensor) -> bool:
+    """Whether an answer, without the batch, has a value for every pixel of a picture."""
+    return answer.ndim == (2 if kind == "classes" else 3)
+
+
 def _name(given: object, known: Mapping[str, object]) -> str | None:
     """The name of a loss or metric, also of one that was given as the function, or as a partial call of it."""
     function = given.func if isinstance(given, functools.partial) else given

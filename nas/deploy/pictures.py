@@ -4,14 +4,15 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from nas.deploy.description import InputRecord
+from nas.deploy.description import InputRecord, Pixels
 from nas.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
@@ -47,8 +48,8 @@ def read_inputs(files: dict[str, Path], taken: InputRecord) -> Iterator[NamedInp
     """The samples in files, one after the other.
 
     A picture is turned upright, made grey or coloured, and scaled to the network's size; where that may vary,
-    to as many pixels with the sides' own ratio. An array holds one sample or, with one dimension more, several; it is
-    taken as it is.
+    to as many pixels with the sides' own ratio. An array holds one sample or, with one dimension more, several; bytes
+    (uint8) are pixels if the network says how these are scaled, anything else is taken as it is.
 
     Raises:
         InputError: a file cannot be read, or does not fit; pictures for a network that does not say how to scale them.
@@ -88,9 +89,11 @@ def _read_picture(file: Path, taken: InputRecord) -> Tensor:
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     bytes_HWC = np.array(picture).reshape(height, width, -1)
     bytes_CHW = torch.from_numpy(bytes_HWC).movedim(-1, 0).contiguous()
-    if taken.takes_pixels:
-        return bytes_CHW
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (taken.pixels.mean, taken.pixels.std))
+    return bytes_CHW if taken.takes_pixels else _scaled(bytes_CHW, taken.pixels)
+
+
+def _scaled(bytes_CHW: Tensor, pixels: Pixels) -> Tensor:
+    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (pixels.mean, pixels.std))
     return (bytes_CHW.float() / 255 - mean) / std
 
 
@@ -108,11 +111,25 @@ def _read_arrays(name: str, file: Path, taken: InputRecord) -> Iterator[NamedInp
         arrays = {name: loaded} if isinstance(loaded, np.ndarray) else {f"{name}-{key}": loaded[key] for key in loaded}
     except Exception as error:  # of a damaged file numpy raises what its parsers do
         raise InputError(f"{file}: not a readable array ({error})") from error
-    wanted = np.uint8 if taken.takes_pixels else np.float32
+    num_sides = len(taken.shape)
     for key, array in arrays.items():
-        if array.ndim not in (len(taken.shape), len(taken.shape) + 1) or array.dtype.kind not in "fiu":
-            raise InputError(f"{file}: holds {array.dtype} of shape {list(array.shape)}; needs {list(taken.shape)}")
-        samples = array if array.ndim > len(taken.shape) else array[None]
-        for i, sample in enumerate(samples):
-            own = f"{key}-{i:04d}" if array.ndim > len(taken.shape) else key
-            yield NamedInput(own, torch.from_numpy(np.ascontiguousarray(sample, dtype=wanted)))
+        fits = array.dtype == np.uint8 if taken.takes_pixels else array.dtype.kind in "fiu"
+        if not fits or array.ndim not in (num_sides, num_sides + 1) or array.shape[-num_sides] != taken.shape[0]:
+            needed = "bytes (uint8)" if taken.takes_pixels else "numbers"
+            raise InputError(
+                f"{file}: holds {array.dtype} of shape {list(array.shape)}; needs {needed} of shape {list(taken.shape)}"
+            )
+        # A key of an .npz may hold slashes, and files are written by this name.
+        own = key.replace("/", "_")
+        if array.ndim == num_sides:
+            yield NamedInput(own, _sample(array, taken))
+        else:
+            for i, sample in enumerate(array):
+                yield NamedInput(f"{own}-{i:04d}", _sample(sample, taken))
+
+
+def _sample(array: npt.NDArray[Any], taken: InputRecord) -> Tensor:
+    if array.dtype == np.uint8 and taken.pixels is not None:
+        bytes_CHW = torch.from_numpy(np.ascontiguousarray(array))
+        return bytes_CHW if taken.takes_pixels else _scaled(bytes_CHW, taken.pixels)
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nas.deploy import TaskRecord
+from nas.deploy import TaskRecord, is_map
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width
 from nas.report.label_view import Pixels, class_name, class_pixels, image_pixels
 from nas.report.palette import task_colours, text_colour
@@ -26,19 +26,16 @@ PER_ROW = 4
 GAP, ROW_GAP = 9.0, 16.0
 NAME_HEIGHT, LINE_HEIGHT, BAR_HEIGHT = 12.0, 12.5, 6.0
 SWATCH = 8.0
-MOST_CLASSES = 3
-"""Classes of an image that are named, the likeliest first."""
+MOST_CLASSES, MOST_LINES = 3, 12
+"""Classes of an image that are named, the likeliest first; lines of any other answer in words."""
 BAR_WIDTH = 90.0
 WORDS_ROOM, NUMBER_ROOM = 110.0, 36.0
+SCALES = {"binary": "probability", "depth": "near to far", "values": "value"}
+DIRECTIONS = "x red, y green, z blue"
 DEPTH_COLOURS = "viridis_r"
 """Near is bright, far is dark; evenly spaced to the eye, also without colours."""
 CLIPPED = (0.005, 0.995)
 """Quantiles between which depths and numbers are shown, so that an outlier does not grey the rest."""
-
-
-def is_picture(answer: Tensor) -> bool:
-    """Whether an answer, without the batch, has a value for every pixel."""
-    return answer.ndim >= 2
 
 
 def answer_pixels(task: TaskRecord, answer: Tensor) -> Pixels:
@@ -54,8 +51,8 @@ def answer_pixels(task: TaskRecord, answer: Tensor) -> Pixels:
         return class_pixels(task.task(), answer)
     if task.kind == "binary":
         return _grey(answer.amax(0), 0.0, 1.0)
-    if task.kind == "directions":
-        pixels: Pixels = ((answer + 1) / 2).clamp(0, 1).movedim(0, -1).numpy()
+    if task.kind == "directions" and answer.shape[0] == 3:
+        pixels: Pixels = ((answer + 1) / 2).nan_to_num(0.0).clamp(0, 1).movedim(0, -1).numpy()
         return pixels
     low, high = answer_range(answer)
     if task.kind == "depth":
@@ -83,7 +80,7 @@ def draw_prediction(picture: Pixels | None, answers: Mapping[str, Tensor], tasks
         tasks: in the order in which they are drawn; a task's name has the colour that it has in other pictures.
     """
     colours = {task.name: text_colour(c) for task, c in zip(tasks, task_colours(len(tasks)), strict=True)}
-    dense = [task for task in tasks if is_picture(answers[task.name])]
+    dense = [task for task in tasks if is_map(task.kind, answers[task.name])]
     size = picture.shape[:2] if picture is not None else answers[dense[0].name].shape[-2:] if dense else (1, 1)
     page = _Page(math.sqrt(PICTURE_AREA * size[1] / size[0]), math.sqrt(PICTURE_AREA * size[0] / size[1]))
     if picture is not None:
@@ -125,19 +122,25 @@ class _Page:
         self._pictures.append((picture, (left, left + self.width, top + self.height, top)))
 
     def draw_scale(self, task: TaskRecord, answer: Tensor) -> None:
-        """Below the last picture, what its colours mean, where they are a scale."""
-        if task.kind in ("classes", "directions") or (task.kind == "values" and answer.shape[0] != 1):
+        """Below the last picture, what its colours mean, where a legend does not tell."""
+        if task.kind == "classes" or (task.kind == "values" and answer.shape[0] != 1):
             return
         left = ((self._count - 1) % PER_ROW) * (self.width + GAP)
         top = self._top + NAME_HEIGHT + self.height + 3
+        if task.kind == "directions":
+            self.canvas.text(left, top + BAR_HEIGHT / 2, shortened(DIRECTIONS, SMALL, self.width), SMALL)
+            return
         low, high = (0.0, 1.0) if task.kind == "binary" else answer_range(answer)
         ramp = torch.linspace(0, 1, 256)[None]
         pixels = _coloured(ramp, 0.0, 1.0) if task.kind == "depth" else _grey(ramp, 0.0, 1.0)
         self._box(PALE, left, top, self.width, BAR_HEIGHT)
         self._pictures.append((pixels, (left, left + self.width, top + BAR_HEIGHT, top)))
         middle = top + BAR_HEIGHT + LINE_HEIGHT / 2
-        self.canvas.text(left, middle, _number(low), SMALL)
-        self.canvas.text(left + self.width, middle, _number(high), SMALL, "right")
+        ends, unit = (_number(low), _number(high)), SCALES[task.kind]
+        self.canvas.text(left, middle, ends[0], SMALL)
+        self.canvas.text(left + self.width, middle, ends[1], SMALL, "right")
+        if max(text_width(end, SMALL) for end in ends) + GAP <= (self.width - text_width(unit, SMALL)) / 2:
+            self.canvas.text(left + self.width / 2, middle, unit, SMALL, "center")
 
     def end_row(self) -> None:
         if self._count:
@@ -180,14 +183,17 @@ class _Page:
             for name, number in lines:
                 middle, left = y + LINE_HEIGHT / 2, x + room
                 if name:
-                    self.canvas.text(x, middle, shortened(name, WORDS, WORDS_ROOM), WORDS)
+                    style = SMALL if number is None else WORDS
+                    self.canvas.text(x, middle, shortened(name, style, WORDS_ROOM), style)
+                y += LINE_HEIGHT
+                if number is None:
+                    continue
                 if has_bars:
                     top = middle - BAR_HEIGHT / 2
                     self._box(PALE, left, top, BAR_WIDTH, BAR_HEIGHT)
                     self._box(colours[task.name], left, top, BAR_WIDTH * (number if number > 0 else 0), BAR_HEIGHT)
                     left += BAR_WIDTH + GAP
                 self.canvas.text(left, middle, f"{100 * number:.0f} %" if has_bars else _number(number), WORDS)
-                y += LINE_HEIGHT
             bottom = max(bottom, y + GAP)
             x += width + ROW_GAP
         self._top = bottom
@@ -211,13 +217,23 @@ class _Page:
         self.canvas.text(left, top + NAME_HEIGHT / 2 - 1, shortened(name, style, room), style)
 
 
-def _lines(task: TaskRecord, numbers: Tensor) -> list[tuple[str, float]]:
-    """What is written of an answer that is no picture: names, where there are any, and probabilities or numbers."""
+def _lines(task: TaskRecord, numbers: Tensor) -> list[tuple[str, float | None]]:
+    """What is written of an answer that is no map: names, where there are any, and probabilities or numbers.
+
+    Of many, the likeliest, or the first; the last line says how many are left out.
+    """
+    if task.kind == "binary" and len(numbers) == 1 and not task.labels:
+        return [("yes", numbers.item())]
+    shown, rest = list(range(len(numbers))), "more"
     if task.kind == "classes":
-        order = numbers.argsort(descending=True)[:MOST_CLASSES].tolist()
-        return [(class_name(task.task(), i), numbers[i].item()) for i in order]
-    named = [(class_name(task.task(), i) if task.labels else "", n) for i, n in enumerate(numbers.tolist())]
-    return [("yes", named[0][1])] if task.kind == "binary" and len(named) == 1 and not task.labels else named
+        shown = numbers.argsort(descending=True)[:MOST_CLASSES].tolist()
+    elif task.kind == "binary" and len(numbers) > MOST_LINES:
+        shown, rest = numbers.argsort(descending=True).tolist(), "less likely"
+    has_names = task.labels is not None or task.kind != "values"
+    lines: list[tuple[str, float | None]] = [
+        (class_name(task.task(), i) if has_names else "", numbers[i].item()) for i in shown[:MOST_LINES]
+    ]
+    return lines if len(shown) <= MOST_LINES else [*lines, (f"and {len(shown) - MOST_LINES} {rest}", None)]
 
 
 def _scaled(values_HW: Tensor, low: float, high: float) -> npt.NDArray[np.float32]:

@@ -89,6 +89,20 @@ def test_an_export_measures_as_the_network_it_was_made_of(compared, tmp_path, ca
     assert set(eager["relative"]) == set(eager["measured"])
 
 
+def test_an_export_that_takes_bytes_measures_alike_and_one_that_gives_answers_is_refused(compared, tmp_path, capsys):
+    name = first_tree(compared)
+    export = ["export", str(compared), "--tree", name, "--format", "pt2", "--out"]
+    assert run([*export, str(tmp_path / "bytes.pt2"), "--preprocess"]) == 0
+    eager = json_of(capsys, "evaluate", compared, "--tree", name)
+    exported = json_of(capsys, "evaluate", compared, "--checkpoint", tmp_path / "bytes.pt2")
+    for task, values in eager["measured"].items():
+        # Half of 1/255 is what rounding changes a pixel by.
+        assert exported["measured"][task]["loss"] == pytest.approx(values["loss"], rel=1e-2)
+    assert run([*export, str(tmp_path / "answers.pt2"), "--postprocess"]) == 0
+    line = refused(capsys, "evaluate", compared, "--checkpoint", tmp_path / "answers.pt2")
+    assert line.endswith("so it cannot be evaluated; export it without --postprocess")
+
+
 def test_costs_of_a_task_are_its_own_path_and_of_all_the_tree(compared, capsys):
     evaluation = json_of(capsys, "evaluate", compared, "--tree", first_tree(compared))
     front = json.loads((compared / "front.json").read_text())
@@ -114,6 +128,7 @@ def test_a_comparison_fails_when_a_task_is_much_worse_than_alone(compared, capsy
         said = capsys.readouterr()
         assert f"tree {best} is not safe" in said.err
         assert worst in said.err
+        assert "--resume" not in said.err, "which compare does not have"
         assert "delta_m" in said.out
     assert "0 or more" in refused(capsys, *again, "-1")
 

@@ -8,6 +8,7 @@ import torch
 from deployed import Canary, describe, make_network
 from small_digits import refused
 
+from nas.commands.exported import ExportedNetwork
 from nas.deploy import load_bundle, model_card, open_model, write_bundle
 from nas.deploy.bundle import CARD, RECORD, TREE, WEIGHTS
 from nas.errors import InputError
@@ -73,6 +74,15 @@ def test_an_own_backbone_is_passed_and_never_imported(tmp_path):
     loaded = load_bundle(tmp_path / "own", backbone=backbone)
     with torch.no_grad():
         assert all(torch.equal(output, network(inputs)[name]) for name, output in loaded(inputs).items())
+
+
+def test_an_own_backbone_is_the_recipes_where_a_bundle_is_evaluated(tmp_path):
+    network, backbone, tasks, inputs, pixels = make_network("own", 1)
+    described = describe(network, tasks, inputs, pixels, "bundle")
+    write_bundle(tmp_path / "own", network, backbone, described, "")
+    exported = ExportedNetwork(tmp_path / "own", backbone)
+    with torch.no_grad():
+        assert all(torch.equal(output, network(inputs)[name]) for name, output in exported(inputs).items())
 
 
 def test_the_card_says_what_one_needs(bundle):

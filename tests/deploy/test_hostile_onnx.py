@@ -70,12 +70,51 @@ def test_outputs_that_are_not_the_tasks_are_refused(model, tmp_path):
 def test_outputs_that_are_not_as_described_are_named(model, exported, tmp_path):
     description = json.loads(model.metadata_props[0].value)
     path = tmp_path / "hostile.onnx"
-    for change in ({"shape": [1, 32, 40]}, {"kind": "values", "shape": [15]}):
+    for change in ({"kind": "values", "shape": [1, 32, 40]}, {"kind": "values", "shape": [15]}):
         task = {**description["tasks"][0], **change}
         model.metadata_props[0].value = json.dumps({**description, "tasks": [task, *description["tasks"][1:]]})
         path.write_bytes(model.SerializeToString())
         with pytest.raises(InputError, match=r"its semseg is .*, not what it describes"):
             open_model(path)(exported[1])
+
+
+def described_as(model, path, **changes):
+    """The model with another description of its input ("input"), or of its first task (anything else)."""
+    description = json.loads(model.metadata_props[0].value)
+    place = description["input"] if "input" in changes else description["tasks"][0]
+    place.update(changes.get("input", changes))
+    model.metadata_props[0].value = json.dumps(description)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input": {"shape": [3, 10**6, 10**6]}}, "has more than 268435456 numbers"),
+        ({"shape": [15, 10**6, 10**6]}, "has more than 268435456 numbers"),
+        ({"num_outputs": 10**9, "shape": [10**9], "labels": None}, "should be less than or equal to 100000"),
+        ({"num_outputs": 2, "labels": None}, "2 classes of outputs of shape"),
+        ({"input": {"takes_pixels": True, "pixels": None}}, "does not say how they are scaled"),
+        ({"input": {"pixels": {"mean": [0.0], "std": [1.0]}}}, "pixels of 1 channels for inputs of shape"),
+    ],
+)
+def test_descriptions_that_nothing_could_be_made_of_are_refused(model, change, message, tmp_path):
+    path = described_as(model, tmp_path / "hostile.onnx", **change)
+    with pytest.raises(InputError, match=message):
+        open_model(path)
+
+
+def test_outputs_that_are_no_logits_are_named(model, exported, tmp_path):
+    name = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = ["logits" if output == name else output for output in node.output]
+    model.graph.node.append(onnx.helper.make_node("Cast", ["logits"], [name], to=onnx.TensorProto.INT64))
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    path = tmp_path / "hostile.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=r"its semseg is torch\.int64 .*, not what it describes"):
+        open_model(path).answers(exported[1])
 
 
 def test_nothing_names_the_machine_that_exported(exported):

@@ -16,6 +16,7 @@ from small_digits import refused
 
 from nas.deploy import open_model
 from nas.errors import InputError
+from nas.tree import BranchTree
 
 MODEL, WEIGHTS, EXAMPLES = "models/model.json", "data/weights/model_weights_config.json", "data/sample_inputs/model.pt"
 CONSTANTS = "data/constants/model_constants_config.json"
@@ -232,6 +233,18 @@ def test_damaged_files_are_named(archive, exported, tmp_path, capsys):
         archive.write(path)
         with pytest.raises(InputError, match=r"network\.pt2: "):
             open_model(path)
+
+
+def test_a_task_that_the_graph_does_not_have_is_missed(archive, exported, tmp_path):
+    def leave_out(description):
+        task = description["tasks"].pop()["name"]
+        tree = BranchTree.from_dict(description["tree"])
+        description["tree"] = tree.restricted_to([name for name in tree.tasks if name != task]).to_dict()
+
+    archive.change("extra/branched_nas.json", leave_out)
+    model = open_model(archive.write(tmp_path / "hostile.pt2"))
+    with pytest.raises(InputError, match="its outputs are not one tensor for each of its 3 tasks"):
+        model(exported[1])
 
 
 def test_a_pt2_of_somebody_else_is_told_apart(tmp_path):

@@ -9,7 +9,7 @@ from small_digits import refused
 
 import nas
 from nas.cli.main import run
-from nas.deploy import TaskRecord, export_graph
+from nas.deploy import TaskRecord, as_bytes, export_graph
 from nas.deploy.pictures import list_files, read_inputs
 from nas.report import answer_pixels, draw_prediction
 
@@ -75,6 +75,37 @@ def test_arrays_are_taken_as_they_are(exported, tmp_path):
         np.testing.assert_allclose(found["depth"], network(inputs)["depth"][3], atol=1e-5)
 
 
+def test_bytes_in_arrays_are_pixels(exported, pictures, tmp_path):
+    folder = exported[2]
+    with Image.open(pictures / "own0.png") as picture:
+        bytes_CHW = np.array(picture).transpose(2, 0, 1)
+    (tmp_path / "in").mkdir()
+    np.savez(tmp_path / "in" / "one.npz", **{"train/0": bytes_CHW})
+    nas.predict(folder / "network.pt2", tmp_path / "in", out=tmp_path / "out")
+    nas.predict(folder / "network.pt2", pictures / "own0.png", out=tmp_path / "expected")
+    with np.load(tmp_path / "out" / "one-train_0.npz") as found, np.load(tmp_path / "expected/own0.npz") as expected:
+        assert all(np.array_equal(found[task], expected[task]) for task in expected)
+
+
+def test_a_network_of_bytes_takes_nothing_else(tmp_path, capsys):
+    network, _, tasks, inputs, pixels = make_network("own", 0)
+    described = describe(network, tasks, inputs, pixels, "pt2", takes_pixels=True)
+    data, _ = export_graph(exportable(network, described), as_bytes(inputs, pixels), "samples", described)
+    (tmp_path / "network.pt2").write_bytes(data)
+    np.save(tmp_path / "floats.npy", inputs[0].numpy())
+    line = refused(capsys, "predict", tmp_path / "network.pt2", tmp_path / "floats.npy", "--out", tmp_path / "out")
+    assert "holds float32 of shape [3, 32, 40]; needs bytes (uint8) of shape [3, 32, 40]" in line
+
+
+@pytest.mark.parametrize("inputs", ["pictures", "pictures/own0.png"])
+def test_inputs_are_never_written_over(exported, pictures, inputs, tmp_path, capsys, monkeypatch):
+    before = {path.name: path.read_bytes() for path in pictures.iterdir()}
+    monkeypatch.chdir(pictures)
+    line = refused(capsys, "predict", exported[2] / "network.pt2", tmp_path / inputs, "--out", ".")
+    assert "is where the inputs lie" in line
+    assert {path.name: path.read_bytes() for path in pictures.iterdir()} == before
+
+
 def test_what_does_not_fit_is_refused(exported, tmp_path, capsys):
     _, inputs, folder = exported
     file, out = folder / "network.pt2", tmp_path / "out"
@@ -87,7 +118,7 @@ def test_what_does_not_fit_is_refused(exported, tmp_path, capsys):
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert "not a readable array" in refused(capsys, "predict", file, tmp_path / "objects.npy", "--out", out)
     np.save(tmp_path / "grey.npy", inputs[0, :1].numpy())
-    assert "takes torch.float32 of shape [batch, 3, 32, 40]" in refused(
+    assert "holds float32 of shape [1, 32, 40]; needs numbers of shape [3, 32, 40]" in refused(
         capsys, "predict", file, tmp_path / "grey.npy", "--out", out
     )
     assert "no such file" in refused(capsys, "predict", tmp_path / "x.onnx", empty, "--out", out)
@@ -139,3 +170,34 @@ def test_a_page_of_words():
         *("has", "hat", "50 %", "scarf", "25 %"),
         *("age", "\N{MINUS SIGN}31.5"),
     ]
+
+
+def texts_of(tasks, answers):
+    return [text.get_text() for text in draw_prediction(None, answers, tasks).axes[0].texts]
+
+
+def test_a_page_of_many_words_says_what_it_leaves_out():
+    tasks = [record("has", 40, "binary", (40,)), record("embedding", 512, "values", (512,))]
+    texts = texts_of(tasks, {"has": torch.linspace(0, 1, 40), "embedding": torch.arange(512.0)})
+    assert texts[:3] == ["has", "39", "100 %"], "the likeliest first"
+    assert "and 28 less likely" in texts
+    assert texts[texts.index("embedding") + 1 :] == [*map(str, range(12)), "and 500 more"]
+
+
+def test_every_map_says_what_its_colours_mean():
+    maps = {
+        "semseg": (record("semseg", 3, "classes", (3, 8, 8), ("sky", "wall", "floor")), torch.zeros(8, 8).long()),
+        "depth": (record("depth", 1, "depth", (1, 8, 8)), torch.arange(64.0).view(1, 8, 8)),
+        "edge": (record("edge", 1, "binary", (1, 8, 8)), torch.rand(1, 8, 8)),
+        "normals": (record("normals", 3, "directions", (3, 8, 8)), torch.zeros(3, 8, 8)),
+        "restore": (record("restore", 1, "values", (1, 8, 8)), torch.zeros(1, 8, 8)),
+    }
+    for name, words in {
+        "semseg": ["sky 100 %"],
+        "depth": ["0", "63", "near to far"],
+        "edge": ["0", "1", "probability"],
+        "normals": ["x red, y green, z blue"],
+        "restore": ["0", "0", "value"],
+    }.items():
+        task, answer = maps[name]
+        assert [text for text in texts_of([task], {name: answer}) if text != name] == words
