@@ -12,9 +12,10 @@ the results into the tables and the picture of the log.
 
 import argparse
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from torch import nn
 from nas.cost import resolve_budget
 from nas.data import DataSource, derive_seed
 from nas.discretize import Curve, discretize, dissimilarity_from_logits
-from nas.errors import InputError
+from nas.errors import in_one_line
 from nas.experiment import Experiment, RunFolder, TreeTraining, TrialParts, build_network
 from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically
 from nas.network import BranchedNetwork
@@ -181,7 +182,7 @@ def write_shared_blocks(experiment: Experiment, seed: int, path: Path) -> None:
     tree = BranchTree.shared(experiment.task_names, parts.backbone.num_blocks)
     training = Retraining(experiment.tasks, parts.data, experiment.retrain, seed=seed, device=CPU)
     network = trained_briefly(training, experiment, tree, seed)
-    blocks = nn.ModuleList(instances[0] for instances in network.blocks)
+    blocks = nn.ModuleList(next(instances.children()) for instances in network.blocks)
     write_bytes_atomically(path, safetensors.torch.save(blocks.state_dict()))
 
 
@@ -213,8 +214,8 @@ def run_all(
     processes: int,
     out: Path,
     say: Callable[[str], None],
-) -> None:
-    """All units of the problems, seed by seed."""
+) -> bool:
+    """All units of the problems, seed by seed; whether all ended well. One that fails does not keep the others back."""
     most = max(len(PROBLEMS[name].seeds) for name in names)
     turns = [
         (name, PROBLEMS[name].seeds[i])
@@ -224,8 +225,11 @@ def run_all(
     ]
     # Forked workers would share the locks of torch's threads.
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for done in [pool.submit(run_unit, name, seed, out, methods) for name, seed in turns]:
-            say(done.result())
+        units = {pool.submit(run_unit, name, seed, out, methods): f"{name} seed {seed}" for name, seed in turns}
+        for unit in as_completed(units):
+            error = unit.exception()
+            say(unit.result() if error is None else f"{units[unit]} failed: {in_one_line(error)}")
+    return all(unit.exception() is None for unit in units)
 
 
 def main() -> None:
@@ -243,11 +247,9 @@ def main() -> None:
 
         print(report(given.problems, given.out, given.figure))
         return
-    try:
-        chosen = (given.problems, tuple(given.methods), given.seeds, given.processes, given.out)
-        run_all(*chosen, lambda line: print(line, flush=True))
-    except InputError as error:
-        parser.error(str(error))
+    chosen = (given.problems, tuple(given.methods), given.seeds, given.processes, given.out)
+    if not run_all(*chosen, lambda line: print(line, flush=True)):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
