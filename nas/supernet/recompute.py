@@ -1,7 +1,6 @@
 """Activation checkpointing: a block's activations are computed again in the backward pass instead of being kept."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from torch import Tensor, nn
@@ -20,18 +19,23 @@ def recomputed(block: nn.Module, features: Tensor) -> Tensor:
 
 
 def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), _statistics_at_rest(block)
+    return nullcontext(), _StatisticsAtRest(block)
 
 
-@contextmanager
-def _statistics_at_rest(block: nn.Module) -> Iterator[None]:
-    norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        # The statistics have to stay where they are: what is saved for the backward pass must be the same twice.
-        norm.momentum, norm.num_batches_tracked = 0.0, None
-    try:
-        yield
-    finally:
-        for norm, (momentum, num_batches) in zip(norms, before, strict=True):
+class _StatisticsAtRest:
+    """A context in which BatchNorms leave their statistics alone; torch enters it once for every backward pass.
+
+    The statistics have to stay where they are, since what is saved for the backward pass must be the same twice.
+    """
+
+    def __init__(self, block: nn.Module) -> None:
+        self._norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+
+    def __enter__(self) -> None:
+        self._before = [(norm.momentum, norm.num_batches_tracked) for norm in self._norms]
+        for norm in self._norms:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *error: object) -> None:
+        for norm, (momentum, num_batches) in zip(self._norms, self._before, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, num_batches

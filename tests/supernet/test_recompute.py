@@ -57,6 +57,16 @@ def test_a_norm_is_left_as_it_was():
     assert block[1].num_batches_tracked == 1
 
 
+def test_two_backward_passes_find_the_same():
+    block = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    inputs = torch.randn(4, 3, requires_grad=True)
+    loss = recomputed(block, inputs).square().sum()
+    (first,) = torch.autograd.grad(loss, inputs, retain_graph=True)
+    (second,) = torch.autograd.grad(loss, inputs)
+    torch.testing.assert_close(second, first, rtol=0, atol=0)
+    assert block[1].num_batches_tracked == 1
+
+
 def test_only_inputs_are_kept():
     """Between the passes, a block of ten layers keeps its input instead of ten activations."""
     block, kept = nn.Sequential(*[nn.Sequential(nn.Linear(8, 8), nn.Tanh()) for _ in range(10)]), {}
