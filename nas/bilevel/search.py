@@ -16,6 +16,7 @@ from nas.checkpoint import CheckpointFolder
 from nas.cost import expected_cost, resolve_budget
 from nas.data import Batch, DataSource, SplitName, batches, derive_seed
 from nas.errors import WorkFailed
+from nas.parallel import ALONE, Ranks
 from nas.supernet import Supernet, own_copy_routing, reset_running_statistics, sample_routing
 from nas.tasks import Task
 from nas.tree import CostTable
@@ -29,6 +30,9 @@ class BilevelSearch:
     Whatever is random in an epoch (order of samples, routing, dropout) comes from seeds derived from
     ``(seed, epoch)``, so an epoch depends on the state before it and on nothing else. That is what makes a
     resumed search bitwise equal to an undisturbed one, for the same number of threads.
+
+    Of several ranks each has its part of every batch; rank 0 draws the routing and writes, and dropout is each one's
+    own.
     """
 
     def __init__(
@@ -41,10 +45,12 @@ class BilevelSearch:
         seed: int,
         device: torch.device,
         num_workers: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.tasks = tuple(tasks)
         self.data = data
         self.table = table
+        self.ranks = ranks
         self.settings = settings
         self.seed = seed
         self.device = device
@@ -55,10 +61,10 @@ class BilevelSearch:
 
     def start(self, supernet: Supernet, logits_LTC: Tensor | None = None) -> SearchState:
         """The state before the first epoch: the logits, uniform if left out, fresh optimisers, and a new penalty."""
-        state = SearchState.start(supernet, self.settings, self.device)
+        state = SearchState.start(supernet, self.settings, self.device, self.ranks)
         if logits_LTC is not None:
             with torch.no_grad():
-                state.logits_LTC.copy_(logits_LTC)
+                state.logits_LTC.copy_(self.ranks.broadcast(logits_LTC))
         return replace(state, penalty=self.settings.penalty.initial_state(self.expected_cost(state)))
 
     def run(self, state: SearchState, checkpoints: CheckpointFolder, on_epoch: OnEpoch) -> None:
@@ -70,7 +76,8 @@ class BilevelSearch:
             loss = record["architecture"]["total"] if record["architecture"] else None
             if loss is not None and loss <= state.best_loss:
                 state.best_loss, state.best_epoch = loss, epoch + 1
-            checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
+            if self.ranks.first:
+                checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
             on_epoch(record)
 
     def train_epoch(self, state: SearchState, epoch: int) -> dict[str, Any]:
@@ -80,7 +87,7 @@ class BilevelSearch:
         warm = epoch < settings.warmup_epochs
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "dropout", epoch))
+            torch.manual_seed(derive_seed(self.seed, "dropout", epoch, *self.ranks.apart))
             state.supernet.train()
             if settings.reset_optimizers:
                 state.reset_optimizers(settings)
@@ -143,6 +150,7 @@ class BilevelSearch:
                 logits_step(
                     *(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)),
                     generator=generator,
+                    ranks=self.ranks,
                 )
             )
         if settings.reset_statistics:
@@ -155,12 +163,13 @@ class BilevelSearch:
         for batch in self._batches("train", epoch):
             with torch.no_grad():
                 routing_LTC = own if warm else self._sample(state, epoch, generator)
-            losses.add(weight_step(state, batch, routing_LTC, self.tasks, self.settings))
+            losses.add(weight_step(state, batch, routing_LTC, self.tasks, self.settings, self.ranks))
         return losses.result()
 
     def _sample(self, state: SearchState, epoch: int, generator: torch.Generator) -> Tensor:
         hard = self.settings.routing != "soft"
-        return sample_routing(state.logits_LTC, self.settings.temperature_at(epoch), hard=hard, generator=generator)
+        sampled = sample_routing(state.logits_LTC, self.settings.temperature_at(epoch), hard=hard, generator=generator)
+        return self.ranks.broadcast(sampled)
 
     def _batches(self, split: SplitName, epoch: int) -> Iterable[Batch]:
         dataset = self.data.split(split)
@@ -173,6 +182,7 @@ class BilevelSearch:
             # A last batch of one sample would have no batch statistics.
             drop_last=len(dataset) > self.settings.batch_size,
             num_workers=self.num_workers,
+            shard=self.ranks.shard,
         )
         return (batch.to(self.device) for batch in loader)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from nas.bilevel.settings import SearchSettings
 from nas.cost.penalty import PenaltyState
 from nas.errors import InputError, in_one_line
+from nas.parallel import ALONE, Ranks, synchronise_batch_norm
 from nas.supernet import Supernet
 
 
@@ -32,9 +33,13 @@ class SearchState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, supernet: Supernet, settings: SearchSettings, device: torch.device) -> "SearchState":
-        """Uniform logits and fresh optimisers; the supernet is computed as the settings say."""
+    def start(
+        cls, supernet: Supernet, settings: SearchSettings, device: torch.device, ranks: Ranks = ALONE
+    ) -> "SearchState":
+        """Uniform logits and fresh optimisers; the supernet is computed as the settings say, the same on all ranks."""
         supernet.to(device)
+        ranks.same_as_first(supernet.state_dict().values())
+        synchronise_batch_norm(supernet, ranks)
         settings.compute.prepare(supernet)
         supernet.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         shape = (supernet.num_blocks, len(supernet.task_names), supernet.num_candidates)

@@ -1,6 +1,6 @@
 """The two steps of a bilevel search. Each changes its own parameters and leaves the other's bitwise alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -11,34 +11,41 @@ from nas.bilevel.state import SearchState
 from nas.cost import expected_cost
 from nas.data import Batch
 from nas.errors import blaming
+from nas.parallel import ALONE, Ranks
 from nas.supernet import Supernet
 from nas.tasks import Task, task_losses
 from nas.tree import CostTable
 
 Losses = dict[str, Tensor]
-"""Detached, unweighted mean loss of each task that the batch has labels for."""
+"""Detached, unweighted mean loss of each task that the batch has labels for, on any rank."""
+
+Shares = Mapping[str, float]
+"""Of each task that the batch has labels for on any rank, which part of them is here (`Ranks.label_shares`)."""
 
 
 def weight_step(
-    state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: SearchSettings
+    state: SearchState,
+    batch: Batch,
+    routing_LTC: Tensor,
+    tasks: Sequence[Task],
+    settings: SearchSettings,
+    ranks: Ranks = ALONE,
 ) -> Losses:
-    """Update the weights on one batch under a fixed routing.
+    """Update the weights on one batch, or this rank's part of it, under a fixed routing that all ranks have.
 
     ``per_task`` takes one optimiser step per task, as BMTAS does; ``joint`` one step on the weighted sum.
     Weights that no labelled task reaches get no gradient and are not touched.
     """
     routing_LTC = routing_LTC.detach()
     turns = [[task] for task in tasks] if settings.weight_step == "per_task" else [list(tasks)]
+    (shares,) = ranks.label_shares([batch.labels], [task.name for task in tasks])
     seen: Losses = {}
     for turn in turns:
-        labelled = [task for task in turn if task.name in batch.labels]
+        labelled = [task for task in turn if task.name in shares]
         if not labelled:
             continue
-        losses = _losses(state, batch, routing_LTC, labelled, settings)
-        if not losses:
-            continue
-        _descend(state, state.weight_optimizer, weighted_sum(labelled, losses))
-        seen |= {name: loss.detach() for name, loss in losses.items()}
+        losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
+        seen |= _descend(state, state.weight_optimizer, weighted_sum(labelled, losses), losses, ranks)
     return seen
 
 
@@ -52,6 +59,7 @@ def logits_step(
     budget: float | None,
     progress: float,
     generator: torch.Generator | None = None,
+    ranks: Ranks = ALONE,
 ) -> Losses:
     """Update the logits on one batch: the tasks' losses under a sampled routing, plus the resource penalty.
 
@@ -76,25 +84,29 @@ def logits_step(
     with BatchNorm, the inner product is zero (Euler), and the logits learn from the penalty alone.
 
     Args:
+        batch: or this rank's part of it.
         routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
         budget: absolute, in the settings' resource; None if the search has no target.
         progress: share of the search after its warm-up, in [0, 1].
         generator: of the paths that a sampled expected cost draws, where there are too many tasks for the exact one.
+        ranks: those that share the batch; all have the same routing.
     """
-    labelled = [task for task in tasks if task.name in batch.labels]
+    (shares,) = ranks.label_shares([batch.labels], [task.name for task in tasks])
+    labelled = [task for task in tasks if task.name in shares]
     if not labelled:
         return {}
     with _frozen(state.supernet):
         if settings.routing == "one_path":
-            losses, total = _one_path_losses(state, batch, routing_LTC, labelled, settings)
+            losses, total = _one_path_losses(state, batch, routing_LTC, labelled, settings, ranks, shares)
         else:
-            losses = _losses(state, batch, routing_LTC, labelled, settings)
+            losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
             total = weighted_sum(labelled, losses)
         cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, settings.resource, generator=generator)
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, table_scale(table, settings))
-        _descend(state, state.logits_optimizer, total + len(losses) * penalty.to(state.logits_LTC))
+        total = total + ranks.once(len(losses) * penalty.to(state.logits_LTC))
+        seen = _descend(state, state.logits_optimizer, total, losses, ranks)
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, table_scale(table, settings))
-    return {name: loss.detach() for name, loss in losses.items()}
+    return seen
 
 
 def table_scale(table: CostTable, settings: SearchSettings) -> float:
@@ -109,14 +121,22 @@ def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
 
 def _losses(
     state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: SearchSettings
-) -> Losses:
+) -> tuple[Losses, dict[str, Tensor]]:
+    """The tasks' losses, and the outputs that they are of."""
     with _running(batch, settings):
         outputs = state.supernet(settings.compute.inputs(batch.inputs), routing_LTC, [task.name for task in tasks])
-    return task_losses(tasks, settings.compute.outputs(outputs), batch)
+    outputs = settings.compute.outputs(outputs)
+    return task_losses(tasks, outputs, batch), outputs
 
 
 def _one_path_losses(
-    state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: SearchSettings
+    state: SearchState,
+    batch: Batch,
+    routing_LTC: Tensor,
+    tasks: Sequence[Task],
+    settings: SearchSettings,
+    ranks: Ranks,
+    shares: Shares,
 ) -> tuple[Losses, Tensor]:
     """The losses under a one-hot routing, and a term whose gradient is that of `logits_step`'s formula."""
     supernet, names = state.supernet, [task.name for task in tasks]
@@ -126,7 +146,8 @@ def _one_path_losses(
         features = list(supernet.features(stem, one_hot_LTC, names))
         tapped = [block for l, block in enumerate(features) if l in supernet.taps]
         outputs = supernet.outputs(tapped, names, batch.inputs.shape[2:])
-    losses = task_losses(tasks, settings.compute.outputs(outputs), batch)
+    outputs = settings.compute.outputs(outputs)
+    losses = ranks.parts(task_losses(tasks, outputs, batch), outputs, shares)
     slope_LT = torch.zeros_like(one_hot_LTC[:, :, 0])
     for i, task in enumerate(tasks):
         if task.name not in losses:
@@ -151,14 +172,19 @@ def _running(batch: Batch, settings: SearchSettings) -> Iterator[None]:
         yield
 
 
-def _descend(state: SearchState, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def _descend(
+    state: SearchState, optimizer: torch.optim.Optimizer, total: Tensor, losses: Losses, ranks: Ranks
+) -> Losses:
+    """One step down the sum of the ranks' totals; the sums of their losses."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     # `zero_grad`, without its profiling, which takes longer than a small network's forward pass.
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = None
-    state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    for parameter in parameters:
+        parameter.grad = None
+    state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+    summed = ranks.reduce(parameters, list(losses.values()))
     state.scaler.step(optimizer)
     state.scaler.update()
+    return dict(zip(losses, summed, strict=True))
 
 
 @contextmanager

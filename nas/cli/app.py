@@ -35,6 +35,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readab
 RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The run's recipe, if it has moved.")]
 AllowOption = Annotated[bool, typer.Option("--allow-changed", help="Accept a recipe that changed since.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+AddressOption = Annotated[str | None, typer.Option("--address", metavar="HOST:PORT|auto", help="A Ray cluster.")]
 SplitOption = Annotated[
     Literal["train", "architecture", "validation", "test"], typer.Option("--split", help="Which samples.")
 ]
@@ -107,7 +108,7 @@ def search(
     set_: SetOption = None,
     resume: ResumeOption = False,
     allow_changed: AllowOption = False,
-    address: Annotated[str | None, typer.Option("--address", metavar="HOST:PORT|auto", help="A Ray cluster.")] = None,
+    address: AddressOption = None,
     storage: Annotated[str | None, typer.Option("--storage", metavar="URI", help="Where files are copied to.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -183,6 +184,7 @@ def retrain(
     resume: ResumeOption = False,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
+    address: AddressOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a tree's network and measure it on the test split."""
@@ -205,6 +207,7 @@ def retrain(
             resume=resume,
             recipe=recipe,
             allow_changed=allow_changed,
+            address=address,
             on_start=on_start,
             on_epoch=lambda record: shown.advance(training_figures(record)),
         )

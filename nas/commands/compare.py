@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.commands.comparison import Comparison, Contender, judge
 from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.processes import train_tree
 from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed
 from nas.experiment import TrainedNetwork, TreeTraining, build_data, measure
@@ -121,5 +122,5 @@ def _train(
     for i, (seed, contender) in enumerate(turns):
         training = TreeTraining(opened.folder, opened.experiment, contender.tree, seed, "fresh")
         on_training(Progress(i, len(turns), f"{contender.kind} {contender.name}", training))
-        results[contender.tree.id, seed] = training.train(data, opened.device, on_epoch)
+        results[contender.tree.id, seed] = train_tree(opened, training, data, on_epoch)
     return results

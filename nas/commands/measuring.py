@@ -5,6 +5,7 @@ from typing import Any
 
 from nas.commands.compare import Progress
 from nas.commands.opening import OpenRun
+from nas.commands.processes import train_tree
 from nas.data import DataSource
 from nas.experiment import Point, Quality, TreeTraining
 from nas.tree import read_tree
@@ -18,6 +19,7 @@ def measure_points(
     points: Sequence[Point],
     on_training: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
+    address: str | None = None,
 ) -> list[Point]:
     """Retrain the trees that `search.measure` asks for; their points then have measured qualities, and keep estimates.
 
@@ -31,7 +33,7 @@ def measure_points(
     for i, training in enumerate(turns):
         name = f"measure {training.tree.id}" if training.tree.id in trainings else f"teacher {training.tree.tasks[0]}"
         on_training(Progress(i, len(turns), name, training))
-        training.train(data, run.device, on_epoch)
+        train_tree(run, training, data, on_epoch, address)
     measured = {
         name: Quality(value=-training.validation_loss(), measure=MEASURE, kind="measured")
         for name, training in trainings.items()

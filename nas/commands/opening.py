@@ -1,7 +1,7 @@
 """Opening what a command is given: a recipe, an experiment, or a run together with its recipe."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,16 @@ def open_experiment(recipe: Recipe, changes: Mapping[str, Any] | None = None) ->
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run folder, its experiment, and the device it computes on; torch's threads are set for it."""
+    """A run folder, its experiment, and the device it computes on; torch's threads are set for it.
+
+    Other processes make the experiment again from the recipe, None without a file, and all that is changed in it.
+    """
 
     folder: RunFolder
     experiment: Experiment
     device: torch.device
+    recipe: Path | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
 def new_run(
@@ -53,7 +58,8 @@ def new_run(
     folder = RunFolder(path)
     folder.require_new()
     use_threads(experiment.num_threads)
-    return OpenRun(folder, experiment, resolve_device("auto" if elsewhere else experiment.device))
+    device = resolve_device("auto" if elsewhere else experiment.device)
+    return OpenRun(folder, experiment, device, _file(recipe), dict(changes or {}))
 
 
 def begin_run(
@@ -103,7 +109,12 @@ def open_run(
     if changes:
         experiment = experiment.with_fields(dict(changes))
     use_threads(folder.num_threads)
-    return OpenRun(folder, experiment, resolve_device("auto" if elsewhere else experiment.device))
+    device = resolve_device("auto" if elsewhere else experiment.device)
+    return OpenRun(folder, experiment, device, _file(source), {**record["overrides"], **(changes or {})})
+
+
+def _file(recipe: Recipe) -> Path | None:
+    return None if isinstance(recipe, Experiment) else Path(recipe).resolve()
 
 
 def _is_elsewhere(recipe: Path, run: Path) -> bool:
@@ -114,7 +125,9 @@ def _is_elsewhere(recipe: Path, run: Path) -> bool:
 def _check_unchanged(folder: RunFolder, source: Recipe, experiment: Experiment, record: Mapping[str, Any]) -> None:
     hash_changed = not isinstance(source, Experiment) and recipe_hash(Path(source)) != record.get("recipe_sha256")
     now, then = describe(experiment), record["experiment"]
-    changed = sorted(name for name in now if now[name] != then.get(name))
+    # A field that was not known then is as it was, left out.
+    unknown = {name: describe(field.default) for name, field in type(experiment).model_fields.items()}
+    changed = sorted(name for name in now if now[name] != then.get(name, unknown[name]))
     if hash_changed or changed:
         what = f"its fields {', '.join(changed)} differ" if changed else "its text differs, though no field does"
         name = "the experiment" if isinstance(source, Experiment) else f"recipe {source}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run
+from nas.commands.processes import check_processes, train_tree
 from nas.errors import InputError
 from nas.experiment import (
     Experiment,
@@ -15,6 +16,7 @@ from nas.experiment import (
     build_data,
     default_folder,
     measure,
+    trial_threads,
 )
 from nas.network import check_fits
 from nas.tree import read_tree
@@ -31,6 +33,7 @@ def retrain(
     resume: bool = False,
     recipe: Recipe | None = None,
     allow_changed: bool = False,
+    address: str | None = None,
     on_start: Callable[[TreeTraining], None] = lambda _: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> TrainedNetwork:
@@ -46,11 +49,15 @@ def retrain(
         changes: fields to change, for instance ``{"retrain.epochs": 10}``.
         resume: go on from the last checkpoint of this training.
         recipe: the recipe of the run, if it is not where it was.
+        address: of a Ray cluster that runs the experiment's processes, where there are several: ``HOST:PORT``, or
+            ``auto`` for one on this machine; it has to have the run folder on a shared disk. Without it, they run here.
 
     Raises:
         InputError: bad input; a training of the same name was begun and ``resume`` is not set.
     """
-    opened = _open(run, tree, out, changes, resume, recipe, allow_changed)
+    opened = _open(run, tree, out, changes, resume, recipe, allow_changed, address is not None)
+    if address is not None and opened.experiment.processes == 1:
+        raise InputError("--address is for several processes; set them (--set processes=2), or leave it out")
     folder = opened.folder
     found = folder.find_tree(None if tree is None else str(tree)) if folder.begun else read_tree(str(tree))
     experiment = folder.experiment_of(found, opened.experiment)
@@ -62,16 +69,17 @@ def retrain(
     if training.begun and not resume:
         raise InputError(f"{training.folder}: was begun and stopped; go on with --resume")
     training.check()
-    data = build_data(experiment)
+    check_processes(experiment, opened.recipe is None, address)
+    data = build_data(experiment) if address is None else None
     if not folder.begun:
-        begin_run(opened, run, changes)
+        begin_run(opened, run, changes, num_threads=None if experiment.processes == 1 else trial_threads(experiment))
     with folder.locked():
         for teacher in training.teachers():
             if not teacher.finished:
                 on_start(teacher)
-                teacher.train(data, opened.device, on_epoch)
+                train_tree(opened, teacher, data, on_epoch, address)
         on_start(training)
-        return training.train(data, opened.device, on_epoch)
+        return train_tree(opened, training, data, on_epoch, address)
 
 
 def _open(
@@ -82,16 +90,17 @@ def _open(
     resume: bool,
     recipe: Recipe | None,
     allow_changed: bool,
+    elsewhere: bool,
 ) -> OpenRun:
     if not isinstance(run, Experiment) and (Path(run).is_dir() or Path(run).suffix != ".py"):
         if out is not None:
             raise InputError(f"--out is for retraining from a recipe; what is trained in {run} stays there")
-        return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
+        return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
     if tree is None:
         raise InputError("retraining from a recipe needs a tree file: --tree TREE.json")
     if out is None and (resume or isinstance(run, Experiment)):
         raise InputError("name the run folder: --out DIR (out=... in Python)")
     path = default_folder(Path(str(run))) if out is None else Path(out)
     if RunFolder(path).begun and (resume or (path / "experiment.json").is_file()):
-        return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed)
-    return new_run(run, path, changes)
+        return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
+    return new_run(run, path, changes, elsewhere=elsewhere)

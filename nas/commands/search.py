@@ -72,10 +72,10 @@ def search(
         if stored is not None:
             stored.upload_run(run.folder.path)
         on_start(run)
-        points = find_points(run, recipe, parts, address, on_event)
+        points = find_points(run, parts, address, on_event)
         if run.experiment.search.measure != "none":
             data = parts.data if parts else build_data(run.experiment)
-            points = measure_points(run, data, points, on_training, on_training_epoch)
+            points = measure_points(run, data, points, on_training, on_training_epoch, address)
         _finish(run, points)
         if stored is not None:
             stored.upload_run(run.folder.path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.opening import OpenRun, Recipe
+from nas.commands.processes import assign, check_processes, search_on_processes
 from nas.errors import InputError, WorkFailed
 from nas.experiment import (
     Experiment,
@@ -21,10 +22,9 @@ from nas.experiment import (
     describe_failure,
     measure,
     plan_trials,
-    recipe_hash,
     write_outcome,
 )
-from nas.strategies.trial import run_trial
+from nas.strategies.trial import OnEpoch, run_trial
 
 if TYPE_CHECKING:
     from nas.distributed.run_storage import RunStorage
@@ -35,8 +35,12 @@ OnEvent = Callable[[TrialEvent], None]
 
 
 def in_process(experiment: Experiment, address: str | None) -> bool:
-    """Whether a run needs no Ray: it is one trial, with nothing to propose, and no cluster is named."""
-    return address is None and not experiment.trials.ranges and len(plan_trials(experiment)) == 1
+    """Whether a run needs no Ray: it is one trial in one process, with nothing to propose, and no cluster is named."""
+    return address is None and experiment.processes == 1 and _is_single(experiment)
+
+
+def _is_single(experiment: Experiment) -> bool:
+    return not experiment.trials.ranges and len(plan_trials(experiment)) == 1
 
 
 def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) -> TrialParts | None:
@@ -44,8 +48,22 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
 
     Raises:
         InputError: a part of the recipe does not work, a range has a value that its field cannot have, a budget
-            allows no tree, or several trials of an Experiment without a recipe file.
+            allows no tree, or several trials or processes of an Experiment without a recipe file.
     """
+    if experiment.processes > 1:
+        if not _is_single(experiment):
+            raise InputError(
+                f"processes={experiment.processes} share the batches of one trial, and there are several; "
+                "run them one by one, or set processes to 1 and let Ray run them side by side"
+            )
+        check_processes(experiment, isinstance(recipe, Experiment), address)
+        (only,) = plan_trials(experiment)
+        own = only.experiment(experiment)
+        if address is None:
+            TrialParts.build(own)
+        else:
+            check_budgets(own, measure(own).table, own.search.budgets)
+        return None
     if in_process(experiment, address):
         (only,) = plan_trials(experiment)
         return TrialParts.build(only.experiment(experiment))
@@ -64,9 +82,7 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
     return None
 
 
-def find_points(
-    run: OpenRun, recipe: Recipe, parts: TrialParts | None, address: str | None, on_event: OnEvent
-) -> list[Point]:
+def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_event: OnEvent) -> list[Point]:
     """Run the trials that have no result yet; the points of all that have one.
 
     Raises:
@@ -77,8 +93,10 @@ def find_points(
     left = [trial for trial in planned if not isinstance(outcomes[trial.number], TrialResult)]
     if left and in_process(run.experiment, address):
         outcomes[0] = _run_here(run, left[0], parts, on_event)
+    elif left and run.experiment.processes > 1:
+        outcomes[0] = _run_shared(run, left[0], address, on_event)
     elif left:
-        outcomes |= _run_with_ray(run, recipe, planned, left, address, on_event)
+        outcomes |= _run_with_ray(run, planned, left, address, on_event)
     points = [point for outcome in outcomes.values() if isinstance(outcome, TrialResult) for point in outcome.points]
     _tell_what_is_missing(run, outcomes, points)
     return points
@@ -100,51 +118,61 @@ def all_done(run: OpenRun) -> bool:
 
 def _run_here(run: OpenRun, trial: Trial, parts: TrialParts | None, on_event: OnEvent) -> TrialResult:
     experiment, folder = trial.experiment(run.experiment), run.folder.trial(trial.number)
-    on_event(TrialEvent("started", trial, num_epochs=experiment.num_epochs, epochs_done=folder.epochs_done))
     stored = run_storage(run.experiment, run.folder.path)
 
-    def on_epoch(record: dict[str, Any]) -> None:
-        if stored is not None:
-            stored.upload_trial(trial.number, folder.path)
-        on_event(TrialEvent("epoch", trial, record=record))
+    def search(on_epoch: OnEpoch) -> TrialResult:
+        def store(record: dict[str, Any]) -> None:
+            if stored is not None:
+                stored.upload_trial(trial.number, folder.path)
+            on_epoch(record)
 
+        return run_trial(experiment, trial, run.folder, run.device, store, parts)
+
+    result = _run_one(run, trial, on_event, search)
+    if stored is not None:
+        stored.upload_trial(trial.number, folder.path)
+    return result
+
+
+def _run_shared(run: OpenRun, trial: Trial, address: str | None, on_event: OnEvent) -> TrialResult:
+    """One trial on several processes; rank 0 brings its files to the storage, if there is one."""
+
+    def search(on_epoch: OnEpoch) -> TrialResult:
+        return TrialResult.model_validate(search_on_processes(run, trial, address, on_epoch))
+
+    result = _run_one(run, trial, on_event, search)
+    if (stored := run_storage(run.experiment, run.folder.path)) is not None:
+        stored.download_trial(trial.number, run.folder.trial(trial.number).path)
+    return result
+
+
+def _run_one(run: OpenRun, trial: Trial, on_event: OnEvent, search: Callable[[OnEpoch], TrialResult]) -> TrialResult:
+    """Run a trial, tell what happens to it, and write down why it failed."""
+    experiment, folder = trial.experiment(run.experiment), run.folder.trial(trial.number)
+    on_event(TrialEvent("started", trial, num_epochs=experiment.num_epochs, epochs_done=folder.epochs_done))
     try:
-        result = run_trial(experiment, trial, run.folder, run.device, on_epoch, parts)
+        result = search(lambda record: on_event(TrialEvent("epoch", trial, record=record)))
     except Exception as error:
         cause, reason = describe_failure(error)
         folder.make()
         write_outcome(folder.path, TrialFailure(cause=cause, reason=reason))
         raise
-    if stored is not None:
-        stored.upload_trial(trial.number, folder.path)
     on_event(TrialEvent("done", trial))
     return result
 
 
 def _run_with_ray(
     run: OpenRun,
-    recipe: Recipe,
     planned: list[Trial],
     left: list[Trial],
     address: str | None,
     on_event: OnEvent,
 ) -> Mapping[int, Outcome]:
     from nas.distributed.tuning import check_trials_can_run, run_trials
-    from nas.distributed.worker import Assignment
 
     # A run that is resumed may be on another machine than the one that began it.
     check_trials_can_run(run.experiment, address)
-    assert not isinstance(recipe, Experiment)
-    path, uri = Path(recipe).resolve(), run.experiment.trials.storage_uri
-    assignment = Assignment(
-        recipe=str(path),
-        relative=str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else None,
-        sha256=recipe_hash(path),
-        overrides=run.folder.record["overrides"],
-        run=str(run.folder.path.resolve()),
-        num_threads=run.folder.num_threads,
-        storage=None if uri is None else (uri, run.folder.path.resolve().name),
-    )
+    assignment = assign(run, run.folder.num_threads)
     numbers = [trial.number for trial in left]
     return run_trials(run.experiment, assignment, run.folder, planned, numbers, address=address, on_event=on_event)
 

@@ -28,6 +28,7 @@ def batches(
     drop_last: bool,
     num_workers: int = 0,
     pin_memory: bool = False,
+    shard: tuple[int, int] = (0, 1),
 ) -> Iterable[Batch]:
     """One epoch's batches.
 
@@ -44,10 +45,13 @@ def batches(
         drop_last: whether to leave out a last batch of fewer than B samples.
         num_workers: processes that load samples; 0 loads them here.
         pin_memory: whether to put the batches into page-locked memory, from where copies to a GPU overlap with work.
+        shard: which part of every batch is wanted, of how many equal ones, each B / parts samples: the parts together
+            are the batches that one process would have.
 
     Raises:
-        InputError: a batch size below 1, or no full batch in the data set although only full ones are wanted. While
-            iterating: whatever the data set raises for a sample, also in a worker, or samples that do not stack.
+        InputError: a batch size below 1, no full batch in the data set although only full ones are wanted, or a batch
+            that cannot be cut into the parts. While iterating: whatever the data set raises for a sample, also in a
+            worker, or samples that do not stack.
     """
     num_samples = len(dataset)
     if batch_size < 1:
@@ -59,10 +63,15 @@ def batches(
     generator = torch.Generator().manual_seed(derive_seed("batches", seed, epoch))
     order = torch.randperm(num_samples, generator=generator).tolist() if shuffle else range(num_samples)
     dataset = at_epoch(dataset, seed, epoch)
+    part, num_parts = shard
+    if num_parts > 1:
+        order = _part(order[: num_samples - num_samples % batch_size] if drop_last else order, batch_size, shard)
+        batch_size //= num_parts
+        if part:
+            # Of the seeds of the workers: those of the first part are one process'.
+            generator.manual_seed(derive_seed("batches", seed, epoch, part))
     if num_workers == 0 and not pin_memory and in_memory(dataset):
-        return _MemoryLoader(
-            dataset, batch_size, order[: num_samples - num_samples % batch_size] if drop_last else order
-        )
+        return _MemoryLoader(dataset, batch_size, order[: len(order) - len(order) % batch_size] if drop_last else order)
     return _Loader(
         # torch asks for its own class, and needs no more than our protocol
         dataset,  # type: ignore[arg-type]
@@ -74,6 +83,28 @@ def batches(
         pin_memory=pin_memory,
         generator=generator,
     )
+
+
+def _part(order: Sequence[int], batch_size: int, shard: tuple[int, int]) -> list[int]:
+    """The samples of one part of every batch, batch by batch."""
+    part, num_parts = shard
+    if batch_size % num_parts:
+        raise InputError(
+            f"{num_parts} processes cannot share batches of {batch_size} samples equally; "
+            f"make batch_size a multiple of {num_parts}"
+        )
+    if (left := len(order) % batch_size) % num_parts:
+        raise InputError(
+            f"{num_parts} processes cannot share a batch of {left} samples equally, which is what the split has left; "
+            f"lower batch_size below its {len(order)} samples"
+        )
+    ends = [min(start + batch_size, len(order)) for start in range(0, len(order), batch_size)]
+    chosen: list[int] = []
+    for i, end in enumerate(ends):
+        start = i * batch_size
+        size = (end - start) // num_parts
+        chosen += order[start + part * size : start + (part + 1) * size]
+    return chosen
 
 
 def in_memory(dataset: Any) -> bool:

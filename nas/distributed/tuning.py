@@ -44,7 +44,7 @@ def check_trials_can_run(experiment: Experiment, address: str | None) -> None:
     if address is not None:
         check_address(address)
     else:
-        check_resources(_resources(experiment, [this_machine()]), [this_machine()])
+        check_resources(trial_resources(experiment, [this_machine()]), [this_machine()])
 
 
 def run_trials(
@@ -84,7 +84,7 @@ def run_trials(
         from nas.distributed.watching import Watcher
 
         machines = machines_of_cluster()
-        needed = _resources(experiment, machines)
+        needed = trial_resources(experiment, machines)
         check_resources(needed, machines)
         _tune(
             experiment.trials,
@@ -160,7 +160,8 @@ def _scheduler(experiment: Experiment) -> Any:
     )
 
 
-def _resources(experiment: Experiment, machines: Sequence[Machine]) -> Resources:
+def trial_resources(experiment: Experiment, machines: Sequence[Machine]) -> Resources:
+    """What one trial, or each of the processes that share one, reserves on machines like these."""
     settings = experiment.trials
     cpus = settings.cpus if settings.cpus is not None else float(experiment.num_threads or 1)
     if settings.gpus is not None:

@@ -63,17 +63,17 @@ def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]
     from ray import tune
 
     trial = Trial(**config["trial"])
-    with _trial_folder(assignment, trial) as (run, save):
+    with trial_folder(assignment, trial) as (run, save):
         folder = run.trial(trial.number)
         outcome: Outcome
-        with _output_into(folder.path / "output.txt"):
+        with output_into(folder.path / "output.txt"):
 
             def on_epoch(record: dict[str, Any]) -> None:
                 save()
                 tune.report({"record": record, "epoch": record["epoch"] + 1, **_score(record)})
 
             try:
-                experiment = trial.experiment(_load(assignment))
+                experiment = trial.experiment(load_experiment(assignment))
                 use_threads(assignment.num_threads)
                 tune.report({"num_epochs": experiment.num_epochs, "epochs_done": folder.epochs_done})
                 outcome = search(experiment, trial, run, resolve_device(experiment.device), on_epoch)
@@ -98,7 +98,7 @@ class TrialFailed(RuntimeError):
         self.reason = reason
 
 
-def _load(assignment: Assignment) -> Experiment:
+def load_experiment(assignment: Assignment) -> Experiment:
     """The run's experiment, from the recipe as this machine has it."""
     here = [Path(path) for path in (assignment.relative, assignment.recipe) if path is not None]
     found = [path for path in here if path.is_file()]
@@ -113,7 +113,7 @@ def _load(assignment: Assignment) -> Experiment:
 
 
 @contextlib.contextmanager
-def _trial_folder(assignment: Assignment, trial: Trial) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
+def trial_folder(assignment: Assignment, trial: Trial) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
     """The run folder as this machine has it, and a function that brings the trial's files to where they are kept."""
     if assignment.storage is None:
         run = RunFolder(Path(assignment.run))
@@ -130,7 +130,7 @@ def _trial_folder(assignment: Assignment, trial: Trial) -> Iterator[tuple[RunFol
 
 
 @contextlib.contextmanager
-def _output_into(path: Path) -> Iterator[None]:
+def output_into(path: Path) -> Iterator[None]:
     """Append what is printed, by the recipe or a library, to a file of the trial."""
     with path.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
         yield

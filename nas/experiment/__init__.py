@@ -12,7 +12,14 @@ from nas.experiment.overrides import apply_changes, explain, parse_overrides
 from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
-from nas.experiment.run_folder import RunFolder, TrialFolder, default_folder, latest_unfinished, plain_changes
+from nas.experiment.run_folder import (
+    RunFolder,
+    TrialFolder,
+    default_folder,
+    latest_unfinished,
+    locked_folder,
+    plain_changes,
+)
 from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, check_budgets, measure
 from nas.experiment.trial_plan import Trial, TrialEvent, check_ranges, plan_trials, trial_threads
 from nas.experiment.trials import EXTENDABLE, Choice, Int, LogUniform, Range, TrialsSettings, Uniform
@@ -56,6 +63,7 @@ __all__ = [
     "latest_unfinished",
     "lazy",
     "load_recipe",
+    "locked_folder",
     "make_front",
     "measure",
     "parse_overrides",

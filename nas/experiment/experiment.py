@@ -69,6 +69,10 @@ class Experiment(BaseModel):
             is part of the experiment. If left out, the number of the machine that starts the run, which the
             run folder records and a resumed run keeps.
         num_workers: processes that load samples.
+        processes: that share each batch, of a search, its measurements and every retraining: equal parts, averaged
+            gradients, batch statistics of all (`nas.parallel.Ranks`). Rounding alone tells the result from that of one,
+            and dropout, whose masks are each process' own. Each reserves `trials.cpus` and `trials.gpus`, and has
+            `num_threads`; they are started by Ray Train.
         latency: a latency table (``nas profile RECIPE --latency FILE``), for ``search.resource="ms"``.
     """
 
@@ -88,6 +92,7 @@ class Experiment(BaseModel):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
     num_threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
     num_workers: int = Field(default=0, ge=0, le=MAX_THREADS)
+    processes: int = Field(default=1, ge=1, le=MAX_THREADS)
     latency: Path | None = None
 
     @model_validator(mode="after")
@@ -124,6 +129,35 @@ class Experiment(BaseModel):
                 f"trials.gpus reserves {self.trials.gpus:g} GPUs, but the device is 'cpu'; set device to 'cuda'"
             )
         return self
+
+    @model_validator(mode="after")
+    def _can_be_shared(self) -> "Experiment":
+        if self.processes == 1:
+            return self
+        for name, settings in self._trainings.items():
+            if settings.batch_size % self.processes:
+                raise ValueError(
+                    f"{self.processes} processes cannot share batches of {name}.batch_size {settings.batch_size} "
+                    f"equally; make it a multiple of {self.processes}"
+                )
+            if settings.compute.compile:
+                raise ValueError(
+                    f"{name}.compute.compile: compiled parts cannot exchange batch statistics; set it to false, "
+                    "or processes to 1"
+                )
+        if ":" in self.device:
+            raise ValueError(f"device {self.device!r} is one GPU, and each process has its own; set device to 'cuda'")
+        return self
+
+    @property
+    def _trainings(self) -> dict[str, SearchSettings | SimilaritySettings | TrainingSettings]:
+        """The settings of what is trained, by the field's name."""
+        trainings: dict[str, SearchSettings | SimilaritySettings | TrainingSettings] = {"retrain": self.retrain}
+        if self.strategy == "gradient":
+            trainings["search"] = self.search
+        if self.strategy == "similarity" or self.search.init == "similarity":
+            trainings["similarity"] = self.similarity
+        return trainings
 
     @property
     def task_names(self) -> tuple[str, ...]:

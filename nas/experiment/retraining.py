@@ -21,6 +21,7 @@ from nas.experiment.run_folder import RunFolder, TrialFolder
 from nas.experiment.trial import build_backbone, build_network
 from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
 from nas.network import BranchedNetwork
+from nas.parallel import ALONE, Ranks
 from nas.training import (
     EpochLogs,
     Measured,
@@ -134,12 +135,21 @@ class TreeTraining:
             )
 
     def train(
-        self, data: DataSource, device: torch.device, on_epoch: Callable[[dict[str, Any]], None] = lambda _: None
+        self,
+        data: DataSource,
+        device: torch.device,
+        on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
+        ranks: Ranks = ALONE,
     ) -> TrainedNetwork:
-        """Train from the last checkpoint, if there is one, after the teachers; a finished training is only read."""
-        if self.finished:
-            return self.result()
-        self.check()
+        """Train from the last checkpoint, if there is one, after the teachers; a finished training is only read.
+
+        Of several ranks the run folder is the first one's; that of the others is their own, and thrown away.
+        """
+        done = ranks.from_first(lambda: self.result().to_dict() if self.finished else None)
+        if done is not None:
+            return TrainedNetwork.model_validate(done)
+        if ranks.first:
+            self.check()
         experiment = self.experiment
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
@@ -150,12 +160,14 @@ class TreeTraining:
             seed=self.seed,
             device=device,
             num_workers=experiment.num_workers,
-            teachers={teacher.tree.tasks[0]: teacher.trained(data, device) for teacher in self.teachers()},
+            teachers={teacher.tree.tasks[0]: teacher.trained(data, device, ranks) for teacher in self.teachers()},
+            ranks=ranks,
         )
-        network = self._starting_network()
+        # Where the others start does not matter.
+        network = self._starting_network() if ranks.first else build_network(self.experiment, self.tree, self.seed)
         network.to(device)
-        state = TrainingState.start(network, self.settings)
-        if (saved := self.checkpoints.latest()) is not None:
+        state = TrainingState.start(network, self.settings, ranks)
+        if (saved := ranks.from_first(self.checkpoints.latest)) is not None:
             state.load(saved, str(self.checkpoints.folder))
 
         with EpochLogs(self.folder, self.settings.logs) as logs:
@@ -169,7 +181,7 @@ class TreeTraining:
             logs.write(state.history)
             training.run(state, self.checkpoints, record)
         assert state.best_epoch is not None
-        self._load(network, state.best_epoch)
+        self._load(network, state.best_epoch, ranks)
         test = training.evaluate(network, "test")
         for task, values in test.items():
             if undefined := [name for name, value in values.items() if not math.isfinite(value)]:
@@ -187,16 +199,16 @@ class TreeTraining:
         write_json_atomically(self.folder / "result.json", result.to_dict())
         return result
 
-    def trained(self, data: DataSource, device: torch.device) -> BranchedNetwork:
+    def trained(self, data: DataSource, device: torch.device, ranks: Ranks = ALONE) -> BranchedNetwork:
         """The network as it is at the training's best epoch; it is trained if it is not."""
-        result = self.train(data, device)
+        result = self.train(data, device, ranks=ranks)
         network = build_network(self.experiment, self.tree, self.seed)
-        self._load(network, result.best_epoch)
+        self._load(network, result.best_epoch, ranks)
         return network.to(device)
 
-    def _load(self, network: BranchedNetwork, num_epochs: int) -> None:
+    def _load(self, network: BranchedNetwork, num_epochs: int, ranks: Ranks) -> None:
         path = self.checkpoints.path(num_epochs)
-        load_network(network, load_tensors(path), str(path))
+        load_network(network, ranks.from_first(lambda: load_tensors(path)), str(path))
 
     def _write_metrics(self, state: TrainingState) -> None:
         lines = "".join(json.dumps(record) + "\n" for record in state.history)

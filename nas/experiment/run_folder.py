@@ -150,9 +150,13 @@ class RunFolder:
 
     def experiment_of(self, tree: BranchTree, experiment: Experiment) -> Experiment:
         """The run's experiment with the backbone that a tree was found for, if trials had several."""
+        return experiment.with_fields(self.changes_of(tree))
+
+    def changes_of(self, tree: BranchTree) -> dict[str, Any]:
+        """What distinguishes the experiment of a tree's network from the run's."""
         trial = self.trial_of(tree)
         values = {} if trial is None else trial.setting.values
-        return experiment.with_fields({name: value for name, value in values.items() if _makes_networks(name)})
+        return {name: value for name, value in values.items() if _makes_networks(name)}
 
     def find_tree(self, name: str | None) -> BranchTree:
         """A tree by file, id or the beginning of an id; the best of the front if no name is given.
@@ -220,18 +224,9 @@ class TrialFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One writer at a time, for whom a moment is waited: one whose command was killed may still be ending."""
-        make_folder(self.path)
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=_WAIT_FOR_WRITER)
-        except Timeout:
-            raise InputError(f"{self.path}: another process is writing into this trial") from None
-        try:
-            remove_unfinished(self.path)
+        """One writer at a time (`locked_folder`)."""
+        with locked_folder(self.path, "trial"):
             yield
-        finally:
-            lock.release()
 
     def write_setting(self, trial: Trial) -> None:
         """Which of the run's trials this is."""
@@ -275,6 +270,22 @@ class TrialFolder:
 
     def write_costs(self, table: CostTable) -> None:
         write_json_atomically(self.costs, table.to_dict())
+
+
+@contextmanager
+def locked_folder(path: Path, what: str) -> Iterator[None]:
+    """One writer at a time, for whom a moment is waited: one whose command was killed may still be ending."""
+    make_folder(path)
+    lock = FileLock(path / ".lock")
+    try:
+        lock.acquire(timeout=_WAIT_FOR_WRITER)
+    except Timeout:
+        raise InputError(f"{path}: another process is writing into this {what}") from None
+    try:
+        remove_unfinished(path)
+        yield
+    finally:
+        lock.release()
 
 
 def _makes_networks(name: str) -> bool:

@@ -15,6 +15,7 @@ from nas.checkpoint import CheckpointFolder
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
 from nas.errors import InputError, WorkFailed, blaming, in_one_line
 from nas.optimizer import set_learning_rate
+from nas.parallel import ALONE, Ranks, synchronise_batch_norm
 from nas.similarity.copies import make_copies, routing_of, twin_batch, twins_of
 from nas.similarity.settings import SimilaritySettings
 from nas.supernet import Supernet
@@ -68,6 +69,7 @@ class WarmUp:
 
     Args:
         affine_last_norm: of the copies, as `nas.supernet.Supernet` has it.
+        ranks: those that share each batch; rank 0 writes, and dropout is each one's own.
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class WarmUp:
         device: torch.device,
         num_workers: int = 0,
         affine_last_norm: bool = True,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.tasks = tuple(tasks)
+        self.ranks = ranks
         self.twins = twins_of(tasks, settings.copies)
         self.data = data
         self.settings = settings
@@ -100,6 +104,8 @@ class WarmUp:
     def start(self, backbone: Backbone) -> WarmUpState:
         """The state before the first epoch."""
         settings, copies = self.settings, self.make_copies(backbone)
+        self.ranks.same_as_first(copies.state_dict().values())
+        synchronise_batch_norm(copies, self.ranks)
         copies.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         settings.compute.prepare(copies)
         return WarmUpState(copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device))
@@ -112,7 +118,8 @@ class WarmUp:
             record = self.train_epoch(state, state.num_epochs)
             state.num_epochs += 1
             state.history.append(record)
-            checkpoints.save(state.num_epochs, state.record(), None)
+            if self.ranks.first:
+                checkpoints.save(state.num_epochs, state.record(), None)
             on_epoch(record)
 
     def train_epoch(self, state: WarmUpState, epoch: int) -> dict[str, Any]:
@@ -121,7 +128,7 @@ class WarmUp:
         # Kept on the device and looked at after the epoch, so that no step waits for its loss.
         seen: list[dict[str, Tensor]] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "own copies", epoch))
+            torch.manual_seed(derive_seed(self.seed, "own copies", epoch, *self.ranks.apart))
             state.copies.train()
             for step, batch in enumerate(self.batches(epoch)):
                 progress = (epoch + step / num_steps) / self.settings.epochs
@@ -130,13 +137,14 @@ class WarmUp:
         return {"epoch": epoch, "phase": "own copies", "weights": self._means(seen, epoch)}
 
     def step(self, state: WarmUpState, batch: Batch) -> dict[str, Tensor]:
-        """Update all copies on one batch; those of a task that has no label in it are not touched.
+        """Update all copies on one batch, or this rank's part of it; those of a task without a label are not touched.
 
         Returns:
             detached, unweighted losses by the copies' names.
         """
         batch = twin_batch(batch, self.settings.copies)
-        twins = [twin for twin in self.twins if twin.name in batch.labels]
+        (shares,) = self.ranks.label_shares([batch.labels], [twin.name for twin in self.twins])
+        twins = [twin for twin in self.twins if twin.name in shares]
         if not twins:
             return {}
         compute = self.settings.compute
@@ -144,15 +152,15 @@ class WarmUp:
         with blaming(f"the backbone does not run on inputs of shape {shape}"), compute.autocast(self.device):
             inputs = compute.inputs(batch.inputs)
             outputs = state.copies(inputs, routing_of(state.copies), [twin.name for twin in twins])
-        losses = task_losses(twins, compute.outputs(outputs), batch)
-        if not losses:
-            return {}
+        outputs = compute.outputs(outputs)
+        losses = self.ranks.parts(task_losses(twins, outputs, batch), outputs, shares)
         state.optimizer.zero_grad(set_to_none=True)
-        total = torch.stack([twin.weight * losses[twin.name] for twin in twins if twin.name in losses]).sum()
+        total = torch.stack([twin.weight * losses[twin.name] for twin in twins]).sum()
         state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        summed = self.ranks.reduce(state.copies.parameters(), list(losses.values()))
         state.scaler.step(state.optimizer)
         state.scaler.update()
-        return {name: loss.detach() for name, loss in losses.items()}
+        return dict(zip(losses, summed, strict=True))
 
     def try_steps(self, state: WarmUpState) -> tuple[dict[str, float], float]:
         """One step on a first batch.
@@ -188,6 +196,7 @@ class WarmUp:
             # A last batch of one sample would have no batch statistics.
             drop_last=len(dataset) > self.settings.batch_size,
             num_workers=self.num_workers,
+            shard=self.ranks.shard,
         )
         return (batch.to(self.device) for batch in loader)
 

@@ -13,6 +13,7 @@ from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
 from nas.experiment.diagnosis import Diagnosis, judge_logits, late_drift
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
+from nas.parallel import ALONE, Ranks
 from nas.similarity import candidate_sources, start_candidates, starting_logits
 from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.strategies.tried import TriedSteps, state_bytes
@@ -34,18 +35,22 @@ class GradientStrategy:
     experiment: Experiment
     run: RunFolder
     number: int = 0
+    ranks: Ranks = ALONE
 
     def search(
         self, parts: TrialParts, device: torch.device, on_epoch: Callable[[dict[str, Any]], None]
     ) -> list[Point]:
-        """Train, discretise, estimate each tree's quality, and write everything into the trial's folder."""
+        """Train, discretise, estimate each tree's quality, and write everything into the trial's folder.
+
+        On other ranks than the first there are no points.
+        """
         experiment, folder = self.experiment, self.run.trial(self.number)
         folder.make()
         folder.write_costs(parts.table)
         folder.write_splits(parts.data)
-        search = make_search(experiment, parts, device)
+        search = make_search(experiment, parts, device, self.ranks)
         state = start_search(experiment, parts, search)
-        if (saved := folder.checkpoints.latest()) is not None:
+        if (saved := self.ranks.from_first(folder.checkpoints.latest)) is not None:
             state.load(saved, str(folder.checkpoints.folder))
         elif experiment.search.init == "similarity":
             state = self._start_from_copies(search, state.supernet, parts, on_epoch)
@@ -58,6 +63,8 @@ class GradientStrategy:
 
         folder.write_metrics([*earlier, *state.history])
         search.run(state, folder.checkpoints, record)
+        if not self.ranks.first:
+            return []
         return [
             Point(
                 tree=str(folder.write_tree(tree).relative_to(self.run.path)),
@@ -80,7 +87,7 @@ class GradientStrategy:
         """Weights of own copies, and logits that know which trees their similarity gives at which budget."""
         experiment, folder = self.experiment, self.run.trial(self.number)
         affine = experiment.search.affine_last_norm
-        warmup = make_warmup(experiment, parts, search.device, affine_last_norm=affine)
+        warmup = make_warmup(experiment, parts, search.device, affine_last_norm=affine, ranks=self.ranks)
         trained, measured = run_warmup(warmup, parts, folder, folder.warmup, on_epoch)
         sources = candidate_sources(measured, supernet.num_candidates)
         start_candidates(supernet, trained.copies, sources)
@@ -142,7 +149,7 @@ class GradientStrategy:
         return TriedSteps(losses, seconds, state_bytes(state.supernet))
 
 
-def make_search(experiment: Experiment, parts: TrialParts, device: torch.device) -> BilevelSearch:
+def make_search(experiment: Experiment, parts: TrialParts, device: torch.device, ranks: Ranks = ALONE) -> BilevelSearch:
     """The bilevel search of an experiment."""
     return BilevelSearch(
         experiment.tasks,
@@ -152,6 +159,7 @@ def make_search(experiment: Experiment, parts: TrialParts, device: torch.device)
         seed=experiment.seed,
         device=device,
         num_workers=experiment.num_workers,
+        ranks=ranks,
     )
 
 

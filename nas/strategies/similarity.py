@@ -8,6 +8,7 @@ import torch
 
 from nas.discretize import CurvePoint
 from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
+from nas.parallel import ALONE, Ranks
 from nas.similarity import Dissimilarity
 from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.strategies.tried import TriedSteps
@@ -27,17 +28,23 @@ class SimilarityStrategy:
     experiment: Experiment
     run: RunFolder
     number: int = 0
+    ranks: Ranks = ALONE
 
     def search(
         self, parts: TrialParts, device: torch.device, on_epoch: Callable[[dict[str, Any]], None]
     ) -> list[Point]:
-        """Train the copies, compare them, discretise, and write everything into the trial's folder."""
+        """Train the copies, compare them, discretise, and write everything into the trial's folder.
+
+        On other ranks than the first there are no points.
+        """
         folder = self.run.trial(self.number)
         folder.make()
         folder.write_costs(parts.table)
         folder.write_splits(parts.data)
-        warmup = make_warmup(self.experiment, parts, device)
+        warmup = make_warmup(self.experiment, parts, device, ranks=self.ranks)
         _, measured = run_warmup(warmup, parts, folder, folder.checkpoints, on_epoch)
+        if not self.ranks.first:
+            return []
         # The name says that the value is no loss: it compares trees of this search alone.
         measure = f"minus dissimilarity within groups ({measured.measure})"
         return [

@@ -1,6 +1,7 @@
 """The strategies by name."""
 
 from nas.experiment import Experiment, RunFolder
+from nas.parallel import ALONE, Ranks
 from nas.strategies.gradient import GradientStrategy
 from nas.strategies.similarity import SimilarityStrategy
 
@@ -13,6 +14,6 @@ STRATEGIES: dict[str, type[GradientStrategy] | type[SimilarityStrategy]] = {
 """By the name that `Experiment.strategy` has."""
 
 
-def make_strategy(experiment: Experiment, run: RunFolder, number: int = 0) -> Strategy:
+def make_strategy(experiment: Experiment, run: RunFolder, number: int = 0, ranks: Ranks = ALONE) -> Strategy:
     """The experiment's strategy, for one trial of a run."""
-    return STRATEGIES[experiment.strategy](experiment, run, number)
+    return STRATEGIES[experiment.strategy](experiment, run, number, ranks)

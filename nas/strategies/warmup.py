@@ -9,12 +9,18 @@ from nas.checkpoint import CheckpointFolder
 from nas.discretize import Curve, discretize
 from nas.experiment import Experiment, TrialFolder, TrialParts
 from nas.experiment.inheriting import write_dissimilarity
+from nas.parallel import ALONE, Ranks
 from nas.similarity import Dissimilarity, WarmUp, WarmUpState, measure_dissimilarity
 from nas.strategies.tried import TriedSteps, state_bytes
 
 
 def make_warmup(
-    experiment: Experiment, parts: TrialParts, device: torch.device, *, affine_last_norm: bool = True
+    experiment: Experiment,
+    parts: TrialParts,
+    device: torch.device,
+    *,
+    affine_last_norm: bool = True,
+    ranks: Ranks = ALONE,
 ) -> WarmUp:
     """The warm-up of an experiment."""
     return WarmUp(
@@ -25,6 +31,7 @@ def make_warmup(
         device=device,
         num_workers=experiment.num_workers,
         affine_last_norm=affine_last_norm,
+        ranks=ranks,
     )
 
 
@@ -35,9 +42,12 @@ def run_warmup(
     checkpoints: CheckpointFolder,
     on_epoch: Callable[[dict[str, Any]], None],
 ) -> tuple[WarmUpState, Dissimilarity]:
-    """Train from the last checkpoint to the end, and write what was measured into the trial's folder."""
+    """Train from the last checkpoint to the end, and write what was measured into the trial's folder.
+
+    Every rank measures, on the same inputs: it takes seconds, and no rank waits.
+    """
     state = warmup.start(parts.backbone)
-    if (saved := checkpoints.latest()) is not None:
+    if (saved := warmup.ranks.from_first(checkpoints.latest)) is not None:
         state.load(saved, str(checkpoints.folder))
 
     def record(epoch: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from nas.errors import in_one_line
+from nas.parallel import is_synchronised
 from nas.supernet.trace import trace
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ class BatchedCandidates:
 
     A block can be batched if its candidates differ in nothing but the values of parameters and BatchNorm statistics,
     and its computation does not depend on values. Not batched are blocks with other buffers, with BatchNorms that
-    average over all batches (momentum None), with forward hooks, that are compiled, that draw random numbers (dropout),
-    or that `torch.vmap` does not take; the reason is logged once, as information.
+    average over all batches (momentum None) or over several processes, with forward hooks, that are compiled, that draw
+    random numbers (dropout), or that `torch.vmap` does not take; the reason is logged once, as information.
     """
 
     def __init__(self, name: str, candidates: Sequence[nn.Module], checkpoint_activations: bool = False) -> None:
@@ -228,6 +229,8 @@ def _why_not(candidates: Sequence[nn.Module]) -> str | None:
         return "it has buffers that are no BatchNorm's"
     if any(norm.momentum is None for norm in norms):
         return "a BatchNorm averages over all batches (momentum None)"
+    if any(map(is_synchronised, norms)):
+        return "its BatchNorms take statistics from several processes"
     return None
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nas.errors import InputError, WorkFailed, in_one_line
 from nas.network import BranchedNetwork
+from nas.parallel import Ranks
 from nas.training.methods import AGGREGATIONS, aggregator_state, make_aggregator, restored_aggregator
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ class NodeAggregation:
             )
             before = self._gradients.get(task)
             self._gradients[task] = list(gradients) if before is None else _added(before, gradients)
+
+    def reduce(self, ranks: Ranks) -> None:
+        """Sum the tasks' gradients over the ranks that share the batches; all have those of the same tasks."""
+        for task, gradients in self._gradients.items():
+            self._gradients[task], _ = ranks.sum(gradients, self._parameters[task])
 
     def write(self, scale: float = 1.0) -> None:
         """Give every parameter its gradient, and forget the tasks'.

@@ -105,8 +105,20 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
         if name in made or name == "loss":
             raise InputError(f"task {task.name} has two measures called {name!r}; give one function another __name__")
         with blaming(f"task {task.name}: its metric {name}"):
-            made[name] = (METRICS[metric] if isinstance(metric, str) else metric)(task).to(device)
+            made[name] = _own((METRICS[metric] if isinstance(metric, str) else metric)(task).to(device))
     return made
+
+
+def _own(metric: torchmetrics.Metric) -> torchmetrics.Metric:
+    """A metric that never waits for other processes: it sees the whole split by itself."""
+    for part in metric.modules():
+        if isinstance(part, torchmetrics.Metric):
+            part.distributed_available_fn = _never
+    return metric
+
+
+def _never() -> bool:
+    return False
 
 
 def _in_order(dataset: Dataset, batch_size: int, device: torch.device, num_workers: int) -> Iterable[Batch]:

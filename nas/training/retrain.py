@@ -12,6 +12,7 @@ from nas.checkpoint import CheckpointFolder
 from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
 from nas.errors import WorkFailed
 from nas.network import BranchedNetwork
+from nas.parallel import ALONE, Ranks
 from nas.tasks import Task
 from nas.training.distill import Distillation
 from nas.training.evaluate import Measured, evaluate, make_metrics
@@ -32,6 +33,7 @@ class Retraining:
     Args:
         tasks: all of the recipe; a network's own are trained.
         teachers: by task, the networks to learn from, where the settings ask for distillation.
+        ranks: those that share each batch. Rank 0 measures, decides and writes, and dropout is each one's own.
 
     Raises:
         InputError: settings that name a task or metric that is not there, or need a package that is not installed.
@@ -47,9 +49,11 @@ class Retraining:
         device: torch.device,
         num_workers: int = 0,
         teachers: Mapping[str, BranchedNetwork] | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         require_methods(settings.balance, settings.aggregate)
         self.tasks = tuple(tasks)
+        self.ranks = ranks
         self.data = data
         self.settings = settings
         self.seed = seed
@@ -75,7 +79,8 @@ class Retraining:
             score = self._score(record["validation"]["tasks"])
             if score < state.best_loss:
                 state.best_loss, state.best_epoch = score, state.num_epochs
-            checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
+            if self.ranks.first:
+                checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
             on_epoch(record)
 
     def train_epoch(self, state: TrainingState, epoch: int) -> dict[str, Any]:
@@ -87,12 +92,12 @@ class Retraining:
         # Kept on the device and looked at after the epoch, so that no step waits for its loss.
         seen: list[StepLosses] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "retrain", epoch))
+            torch.manual_seed(derive_seed(self.seed, "retrain", epoch, *self.ranks.apart))
             state.network.train()
             for step, group in enumerate(self._groups(dataset, epoch)):
                 progress = (epoch + step / num_steps) / settings.epochs
                 lr_factor = settings.schedule.factor(min(progress, 1.0), 1 / (num_steps * settings.epochs))
-                losses = train_step(state, chosen, group, settings, lr_factor, self._distillation)
+                losses = train_step(state, chosen, group, settings, lr_factor, self._distillation, self.ranks)
                 if losses is not None:
                     seen.append(losses)
         if not seen:
@@ -116,7 +121,11 @@ class Retraining:
         }
 
     def evaluate(self, network: BranchedNetwork, split: SplitName) -> Measured:
-        """Losses and metrics on one split."""
+        """Losses and metrics on one split, measured by rank 0 while the others wait."""
+        measured: Measured = self.ranks.from_first(lambda: self._measure(network, split))
+        return measured
+
+    def _measure(self, network: BranchedNetwork, split: SplitName) -> Measured:
         if self._metrics is None:
             self._metrics = {task.name: make_metrics(task, self.device) for task in self.tasks}
         return evaluate(
@@ -147,6 +156,7 @@ class Retraining:
                 shuffle=True,
                 drop_last=len(dataset) > self.settings.batch_size,
                 num_workers=self.num_workers,
+                shard=self.ranks.shard,
             )
         )
         while group := [batch.to(self.device) for batch in itertools.islice(loader, self.settings.accumulate)]:

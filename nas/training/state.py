@@ -8,6 +8,7 @@ import torch
 
 from nas.errors import InputError, in_one_line
 from nas.network import BranchedNetwork
+from nas.parallel import ALONE, Ranks, synchronise_batch_norm
 from nas.training.aggregate import NodeAggregation, parameters_by_group
 from nas.training.average import WeightAverage
 from nas.training.balance import LossBalance, make_balance
@@ -33,11 +34,13 @@ class TrainingState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, network: BranchedNetwork, settings: TrainingSettings) -> "TrainingState":
-        """A training that has not begun, of a network that lies on its device."""
+    def start(cls, network: BranchedNetwork, settings: TrainingSettings, ranks: Ranks = ALONE) -> "TrainingState":
+        """A training that has not begun, of a network that lies on its device; all ranks start from rank 0's."""
         tasks = network.tree.tasks
         settings = settings.for_tasks(len(tasks))
         device = next(network.parameters()).device
+        ranks.same_as_first(network.state_dict().values())
+        synchronise_batch_norm(network, ranks)
         settings.compute.prepare(network)
         if settings.aggregate != "none" and settings.compute.compile:
             # Each task's backward pass needs what the others' have used, which compiled code would overwrite.

@@ -10,6 +10,7 @@ from nas.compute import ComputeSettings
 from nas.data import Batch
 from nas.network import BranchedNetwork
 from nas.optimizer import set_learning_rate
+from nas.parallel import ALONE, Ranks
 from nas.tasks import Task, task_losses
 from nas.training.distill import Distillation
 from nas.training.evaluate import run_network
@@ -31,32 +32,36 @@ def train_step(
     settings: TrainingSettings,
     lr_factor: float,
     distillation: Distillation | None = None,
+    ranks: Ranks = ALONE,
 ) -> StepLosses | None:
     """Change the weights once, by the gradient of
 
         sum_t factor_t weight_t (loss_t + distillation_t)
 
-    where a loss is the mean over all samples of the batches that have the label, the distillation that over all
-    samples, and the factors are the balance's, or 1. A task that has neither plays no part; if none has, there is no
-    step.
+    where a loss is the mean over all samples of the batches, on all ranks, that have the label, the distillation that
+    over all samples, and the factors are the balance's, or 1. A task that has neither plays no part; if none has, there
+    is no step.
 
     Args:
         tasks: those of the network.
-        batches: on the network's device; batch statistics are each one's own.
+        batches: on the network's device, of each this rank's part; batch statistics are each batch's own.
         lr_factor: of the learning rates.
+        ranks: those that share the batches.
     """
     set_learning_rate(state.optimizer, lr_factor)
     state.optimizer.zero_grad(set_to_none=True)
-    factors = None if state.balance is None else state.balance.factors()
+    factors = None if state.balance is None else _same(state.balance.factors(), ranks)
+    shares = ranks.label_shares([batch.labels for batch in batches], [task.name for task in tasks])
+    num_samples = ranks.size * sum(len(batch.inputs) for batch in batches)
     seen = []
-    for batch in batches:
-        losses = _losses(state.network, tasks, batch, batches, settings.compute, distillation)
+    for batch, part_shares in zip(batches, shares, strict=True):
+        part = _Part(batch, part_shares, len(batch.inputs) / num_samples)
+        losses = _losses(state.network, tasks, part, settings.compute, distillation, ranks)
         if losses:
             seen.append(_backward(state, tasks, losses, factors))
     if not seen:
         return None
-    if state.aggregation is not None:
-        state.aggregation.write(state.scaler.get_scale())
+    step = _reduced(state, seen[0] if len(seen) == 1 else _added(seen), ranks)
     if settings.clip_norm is not None:
         state.scaler.unscale_(state.optimizer)
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip_norm)
@@ -64,38 +69,45 @@ def train_step(
     state.scaler.update()
     if state.average is not None:
         state.average.update(state.network)
-    step = seen[0] if len(seen) == 1 else _added(seen)
     if state.balance is not None:
         weights = {task.name: task.weight for task in tasks}
         state.balance.learn({name: weights[name] * loss for name, loss in step.by_task.items()}, lr_factor)
     return step
 
 
+class _Part(NamedTuple):
+    """A batch of a step here, its part of each task's labels in the step, and its part of the samples."""
+
+    batch: Batch
+    label_shares: Mapping[str, float]
+    sample_share: float
+
+
 def _losses(
     network: BranchedNetwork,
     tasks: Sequence[Task],
-    batch: Batch,
-    batches: Sequence[Batch],
+    part: _Part,
     compute: ComputeSettings,
     distillation: Distillation | None,
+    ranks: Ranks,
 ) -> dict[str, Tensor]:
-    """What one batch adds to the losses of all batches of a step, by task."""
-    inputs = compute.inputs(batch.inputs)
+    """What one batch here adds to the losses of a step, by task."""
+    inputs = compute.inputs(part.batch.inputs)
     with compute.autocast(inputs.device):
         outputs = run_network(network, inputs)
     outputs = compute.outputs(outputs)
-    losses = task_losses(tasks, outputs, batch)
-    if len(batches) > 1:
-        losses = {name: loss * _share_of_labels(name, batch, batches) for name, loss in losses.items()}
+    losses = ranks.parts(task_losses(tasks, outputs, part.batch), outputs, part.label_shares)
     if distillation is not None:
-        share = len(inputs) / sum(len(other.inputs) for other in batches)
         for name, difference in distillation.losses(tasks, outputs, inputs).items():
-            losses[name] = share * difference + losses.get(name, 0.0)
+            losses[name] = part.sample_share * difference + losses.get(name, 0.0)
     return losses
 
 
-def _share_of_labels(name: str, batch: Batch, batches: Sequence[Batch]) -> float:
-    return len(batch.labels[name]) / sum(len(other.labels[name]) for other in batches if name in other.labels)
+def _same(factors: Mapping[str, Tensor], ranks: Ranks) -> Mapping[str, Tensor]:
+    """Rank 0's factors, which may be drawn."""
+    if ranks.size == 1:
+        return factors
+    return dict(zip(factors, ranks.broadcast(torch.stack(list(factors.values()))), strict=True))
 
 
 def _backward(
@@ -112,6 +124,21 @@ def _backward(
     else:
         state.aggregation.add({name: state.scaler.scale(loss) for name, loss in weighted.items()})
     return StepLosses({name: loss.detach() for name, loss in losses.items()}, total.detach())
+
+
+def _reduced(state: TrainingState, step: StepLosses, ranks: Ranks) -> StepLosses:
+    """Sum gradients and losses over the ranks; where tasks' gradients are kept apart, they become one afterwards."""
+    parameters = list(state.network.parameters())
+    losses = list(step.by_task.values())
+    if state.aggregation is None:
+        summed = ranks.reduce(parameters, [*losses, step.total])
+    else:
+        state.aggregation.reduce(ranks)
+        state.aggregation.write(state.scaler.get_scale())
+        # Some methods draw random numbers, of which every rank has its own.
+        ranks.same_as_first(parameter.grad for parameter in parameters if parameter.grad is not None)
+        summed = ranks.reduce((), [*losses, step.total])
+    return StepLosses(dict(zip(step.by_task, summed, strict=False)), summed[-1])
 
 
 def _added(parts: Sequence[StepLosses]) -> StepLosses:

@@ -1,0 +1,102 @@
+"""One search or training in this process, or on several that share its batches, as the experiment says."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.commands.opening import OpenRun
+from nas.data import DataSource
+from nas.errors import InputError
+from nas.experiment import Experiment, TrainedNetwork, TreeTraining, Trial, recipe_hash, trial_threads
+
+if TYPE_CHECKING:
+    from nas.distributed.rank import Job
+    from nas.distributed.worker import Assignment
+
+OnEpoch = Callable[[dict[str, Any]], None]
+
+
+def check_processes(experiment: Experiment, without_recipe: bool, address: str | None = None) -> None:
+    """InputError unless the experiment's processes can be started, as far as is known before anything is written."""
+    if experiment.processes == 1:
+        return
+    if without_recipe:
+        raise InputError(
+            f"processes={experiment.processes} import a recipe each: put the Experiment into a recipe file"
+        )
+    from nas.distributed.processes import check_processes_can_run
+
+    check_processes_can_run(experiment, address)
+
+
+def search_on_processes(run: OpenRun, trial: Trial, address: str | None, on_epoch: OnEpoch) -> dict[str, Any]:
+    """Search a trial on the experiment's processes; its result, as plain values."""
+    from nas.distributed.rank import TrialJob
+
+    return _share(run, trial.experiment(run.experiment), TrialJob(trial.to_dict()), address, on_epoch)
+
+
+def train_tree(
+    run: OpenRun,
+    training: TreeTraining,
+    data: DataSource | None,
+    on_epoch: OnEpoch = lambda _: None,
+    address: str | None = None,
+) -> TrainedNetwork:
+    """Train a tree's network from its last checkpoint; a finished training is only read.
+
+    Args:
+        run: that the training is of.
+        data: for a training in this process; others read their own.
+        address: of a Ray cluster that has the run folder on a shared disk; by default the processes run here.
+    """
+    if training.finished:
+        return training.result()
+    if training.experiment.processes == 1:
+        assert data is not None
+        return training.train(data, run.device, on_epoch)
+    from nas.distributed.rank import TrainingJob
+
+    training.check()
+    job = TrainingJob(training.tree.to_dict(), training.seed, training.start)
+    changes = run.folder.changes_of(training.tree)
+    return TrainedNetwork.model_validate(_share(run, training.experiment, job, address, on_epoch, changes))
+
+
+def assign(run: OpenRun, num_threads: int, changes: dict[str, Any] | None = None) -> "Assignment":
+    """What processes elsewhere have to know of a run whose recipe is a file."""
+    from nas.distributed.worker import Assignment
+
+    assert run.recipe is not None
+    uri, here = run.experiment.trials.storage_uri, Path.cwd()
+    return Assignment(
+        recipe=str(run.recipe),
+        relative=str(run.recipe.relative_to(here)) if run.recipe.is_relative_to(here) else None,
+        sha256=recipe_hash(run.recipe),
+        overrides={**run.overrides, **(changes or {})},
+        run=str(run.folder.path.resolve()),
+        num_threads=num_threads,
+        storage=None if uri is None else (uri, run.folder.path.resolve().name),
+    )
+
+
+def _share(
+    run: OpenRun,
+    experiment: Experiment,
+    job: "Job",
+    address: str | None,
+    on_epoch: OnEpoch,
+    changes: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    from nas.distributed.processes import run_on_processes
+
+    # A run that is resumed may be on another machine than the one that began it.
+    check_processes(experiment, run.recipe is None, address)
+    return run_on_processes(
+        experiment,
+        job,
+        assign(run, trial_threads(experiment), changes),
+        address=address,
+        log_folder=run.folder.path / "logs",
+        on_epoch=on_epoch,
+    )

@@ -1,0 +1,173 @@
+"""One search or training on several processes that share every batch, started by Ray Train.
+
+Ray Train starts the processes, gives each its CPUs and GPU and joins them in torch's process group, with gloo or nccl.
+State is in the run folder, as everywhere: who is lost is started again with all others, from the last checkpoint.
+"""
+
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from nas.distributed.rank import LOST, LOST_REASON, Job, work
+from nas.distributed.session import (
+    Machine,
+    Resources,
+    check_address,
+    machines_of_cluster,
+    ray_session,
+    this_machine,
+)
+from nas.distributed.tuning import trial_resources
+from nas.distributed.worker import Assignment
+from nas.errors import InputError, WorkFailed
+from nas.experiment import Experiment
+from nas.experiment.outcome import Cause
+
+_LOGGER = logging.getLogger(__name__)
+
+_WAIT = 0.2
+"""Seconds between two looks at whether the processes still run."""
+
+_PATIENCE = 7 * 24 * 3600
+"""Seconds that a process waits for the others, while rank 0 measures, say. A lost one is noticed by Ray."""
+
+Failure = tuple[Cause, str]
+
+
+def check_processes_can_run(experiment: Experiment, address: str | None) -> None:
+    """What is known before anything is written.
+
+    Raises:
+        InputError: Ray is missing, nobody listens at the address, or this machine has no room for the processes.
+    """
+    if find_spec("ray") is None:
+        raise InputError(f"processes={experiment.processes} needs Ray: pip install 'branched-nas[ray]'")
+    if address is not None:
+        check_address(address)
+    else:
+        _fitting(experiment, [this_machine()])
+
+
+def run_on_processes(
+    experiment: Experiment,
+    job: Job,
+    assignment: Assignment,
+    *,
+    address: str | None,
+    log_folder: Path,
+    on_epoch: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Do a job on as many processes as the experiment says; its result, as plain values.
+
+    Args:
+        address: of a running cluster; None starts one on this machine.
+        log_folder: where ``ray.log`` goes.
+        on_epoch: called with every epoch's record, in this process.
+
+    Raises:
+        InputError: bad input, or the cluster has no room for the processes. WorkFailed: the work failed, or processes
+            were lost more often than `trials.max_failures` says.
+    """
+    with ray_session(address, log_folder):
+        needed = _fitting(experiment, machines_of_cluster())
+        for attempt in count():
+            results, failures = _fit(partial(work, assignment, job), needed, experiment.processes, on_epoch)
+            if results:
+                return results[0]
+            cause, reason = _worst(failures)
+            if cause == "input":
+                raise InputError(reason)
+            if cause != LOST or attempt == experiment.trials.max_failures:
+                raise WorkFailed(reason)
+            _LOGGER.warning("%s; going on from the last checkpoint", reason)
+    raise AssertionError
+
+
+def _fit(
+    work: Callable[[Any], None], needed: Resources, num_processes: int, on_epoch: Callable[[dict[str, Any]], None]
+) -> tuple[list[dict[str, Any]], list[Failure]]:
+    """Start the processes and wait until they have ended: what rank 0 found, and what failed."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.util.queue import Empty, Queue
+
+    events = Queue(actor_options={"num_cpus": 0})
+    results: list[dict[str, Any]] = []
+    failures: list[Failure] = []
+    tell: dict[str, Callable[[Any], None]] = {"epoch": on_epoch, "result": results.append, "failure": failures.append}
+
+    with tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
+        trainer = TorchTrainer(
+            partial(work, events),
+            torch_config=TorchConfig(backend="nccl" if needed.gpus else "gloo", timeout_s=_PATIENCE),
+            scaling_config=ScalingConfig(
+                num_workers=num_processes,
+                use_gpu=bool(needed.gpus),
+                resources_per_worker={"CPU": needed.cpus, **({"GPU": needed.gpus} if needed.gpus else {})},
+            ),
+            run_config=RunConfig(name="processes", storage_path=scratch, failure_config=FailureConfig(max_failures=0)),
+        )
+        unexpected: list[Exception] = []
+        # Not in this thread, where Ctrl-C has to end the command as any other.
+        waiting = threading.Thread(target=_wait_for, args=(trainer, unexpected), daemon=True)
+        waiting.start()
+        alive = True
+        while alive:
+            # What was told before the end is in the queue by then.
+            alive = waiting.is_alive()
+            try:
+                while True:
+                    kind, said = events.get(timeout=_WAIT) if alive else events.get_nowait()
+                    tell[kind](said)
+            except Empty:
+                pass
+    events.shutdown(force=True)
+    if unexpected:
+        raise unexpected[0]
+    return results, failures
+
+
+def _wait_for(trainer: Any, unexpected: list[Exception]) -> None:
+    from ray.train import TrainingFailedError
+
+    try:
+        trainer.fit()
+    except TrainingFailedError as error:
+        # Whom it happened to has told what, unless it was ended from outside.
+        _LOGGER.info("%s", error)
+    except Exception as error:
+        unexpected.append(error)
+
+
+def _worst(failures: Sequence[Failure]) -> Failure:
+    """What the others failed of: who only lost its peers, or was ended with them, is not to blame."""
+    order: tuple[Cause, ...] = ("input", "work", "error", "machine")
+    told = [failure for failure in failures if failure != (LOST, LOST_REASON)] or [(LOST, LOST_REASON)]
+    return min(told, key=lambda failure: order.index(failure[0]))
+
+
+def _fitting(experiment: Experiment, machines: Sequence[Machine]) -> Resources:
+    """What each process reserves; InputError unless the machines have room for all of them."""
+    needed = trial_resources(experiment, machines)
+    if 0 < needed.gpus < 1:
+        raise InputError(f"each process needs a GPU of its own; trials.gpus is {needed.gpus:g}, set it to 1")
+    room = sum(_room(needed, machine) for machine in machines)
+    if room < experiment.processes:
+        where = "this machine has" if len(machines) == 1 else "the cluster has"
+        raise InputError(
+            f"processes={experiment.processes}: each needs {needed}, and {where} room for {room}; "
+            "lower processes, num_threads, trials.cpus or trials.gpus"
+        )
+    return needed
+
+
+def _room(needed: Resources, machine: Machine) -> int:
+    """How many processes fit on a machine."""
+    by_cpus = int(machine.get("CPU", 0) / needed.cpus)
+    return min(by_cpus, int(machine.get("GPU", 0) / needed.gpus)) if needed.gpus else by_cpus

@@ -1,0 +1,11 @@
+"""Processes that train one network together, each on its part of every batch.
+
+`Ranks` is what they tell one another: gradients, losses, counts of labels, rank 0's decisions.
+`synchronise_batch_norm` lets BatchNorms see the whole batch. Both are the identity for a process that is alone, so the
+loops that train have no branches. Who starts the processes does not matter here; `nas.distributed` does it with Ray.
+"""
+
+from nas.parallel.batch_norm import SynchronisedBatchNorm, is_synchronised, synchronise_batch_norm
+from nas.parallel.ranks import ALONE, Ranks
+
+__all__ = ["ALONE", "Ranks", "SynchronisedBatchNorm", "is_synchronised", "synchronise_batch_norm"]

@@ -1,0 +1,75 @@
+"""Two processes that share each batch do what one does on the whole of it."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from toys import assert_same
+
+from nas.parallel import ALONE
+
+sys.path.append(str(Path(__file__).parent))
+
+import shared_work
+
+TIMEOUT = 120
+"""Seconds for what takes 10: who waits for a rank that does something else would wait for ever."""
+
+TOLERANCE = 1e-9
+"""Relative and absolute, in double precision: sums in another order differ by some 1e-16 a term, and each of the six
+steps of a training of a few hundred weights takes on the error of the one before it, amplified by BatchNorm."""
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """What both ranks found."""
+    folder = tmp_path_factory.mktemp("ranks")
+    command = [sys.executable, shared_work.__file__]
+    processes = [
+        subprocess.Popen(
+            [*command, str(rank), str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for rank in range(2)
+    ]
+    try:
+        outputs = [process.communicate(timeout=TIMEOUT)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return shared_work.do(ALONE)
+
+
+def assert_close(a, b, where):
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_close(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_close(x, y, f"{where}[{i}]")
+    elif isinstance(a, torch.Tensor):
+        torch.testing.assert_close(a, b, rtol=TOLERANCE, atol=TOLERANCE, msg=lambda text: f"{where}: {text}")
+    elif isinstance(a, float):
+        assert math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE), (where, a, b)
+    else:
+        assert a == b, where
+
+
+@pytest.mark.parametrize("work", [work.__name__ for work in shared_work.WORK])
+def test_two_ranks_give_the_single_process_result(together, alone, work):
+    assert_close(together[0][work], alone[work], work)
+
+
+@pytest.mark.parametrize("work", [work.__name__ for work in (*shared_work.WORK, shared_work.drawn)])
+def test_ranks_agree_bit_by_bit(together, work):
+    assert_same(together[0][work], together[1][work], work)
