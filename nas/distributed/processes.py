@@ -25,7 +25,7 @@ from nas.distributed.session import (
 )
 from nas.distributed.tuning import trial_resources
 from nas.distributed.worker import Assignment
-from nas.errors import InputError, WorkFailed
+from nas.errors import InputError, WorkFailed, in_one_line
 from nas.experiment import Experiment
 from nas.experiment.outcome import Cause
 
@@ -77,7 +77,8 @@ def run_on_processes(
     with ray_session(address, log_folder):
         needed = _fitting(experiment, machines_of_cluster())
         for attempt in count():
-            results, failures = _fit(partial(work, assignment, job), needed, experiment.processes, on_epoch)
+            do = partial(work, assignment, job)
+            results, failures = _fit(do, needed, experiment.processes, on_epoch, here=address is None)
             if results:
                 return results[0]
             cause, reason = _worst(failures)
@@ -90,12 +91,19 @@ def run_on_processes(
 
 
 def _fit(
-    work: Callable[[Any], None], needed: Resources, num_processes: int, on_epoch: Callable[[dict[str, Any]], None]
+    work: Callable[[Any], None],
+    needed: Resources,
+    num_processes: int,
+    on_epoch: Callable[[dict[str, Any]], None],
+    *,
+    here: bool,
 ) -> tuple[list[dict[str, Any]], list[Failure]]:
     """Start the processes and wait until they have ended: what rank 0 found, and what failed."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.util.queue import Empty, Queue
+
+    from nas.distributed.local_group import LocalTorchConfig
 
     events = Queue(actor_options={"num_cpus": 0})
     results: list[dict[str, Any]] = []
@@ -103,9 +111,11 @@ def _fit(
     tell: dict[str, Callable[[Any], None]] = {"epoch": on_epoch, "result": results.append, "failure": failures.append}
 
     with tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
+        group = LocalTorchConfig(file=f"{scratch}/group") if here else TorchConfig()
+        group.backend, group.timeout_s = "nccl" if needed.gpus else "gloo", _PATIENCE
         trainer = TorchTrainer(
             partial(work, events),
-            torch_config=TorchConfig(backend="nccl" if needed.gpus else "gloo", timeout_s=_PATIENCE),
+            torch_config=group,
             scaling_config=ScalingConfig(
                 num_workers=num_processes,
                 use_gpu=bool(needed.gpus),
@@ -129,18 +139,18 @@ def _fit(
                 pass
     events.shutdown(force=True)
     if unexpected:
-        raise unexpected[0]
+        raise WorkFailed(f"Ray Train did not run the processes: {in_one_line(unexpected[0])}") from unexpected[0]
     return results, failures
 
 
 def _wait_for(trainer: Any, unexpected: list[Exception]) -> None:
-    from ray.train import TrainingFailedError
+    from ray.train import WorkerGroupError
 
     try:
         trainer.fit()
-    except TrainingFailedError as error:
+    except WorkerGroupError:
         # Whom it happened to has told what, unless it was ended from outside.
-        _LOGGER.info("%s", error)
+        pass
     except Exception as error:
         unexpected.append(error)
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 import torchmetrics
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.data import Batch, Dataset, batches
@@ -111,7 +111,7 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
 
 def _own(metric: torchmetrics.Metric) -> torchmetrics.Metric:
     """A metric that never waits for other processes: it sees the whole split by itself."""
-    for part in metric.modules():
+    for part in metric.modules() if isinstance(metric, nn.Module) else ():
         if isinstance(part, torchmetrics.Metric):
             part.distributed_available_fn = _never
     return metric

@@ -1,4 +1,4 @@
-"""Work that one process does alone and two do together: ``python shared_work.py RANK FOLDER`` is one of the two.
+"""Work that one process does alone and two do together: ``shared_work.py RANK FOLDER cpu|cuda`` is one of the two.
 
 Everything is in double precision, so that what differs by more than rounding differs visibly.
 """
@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 import torch
 import torch.distributed as dist
 from torch import nn
-from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, names, seeded, toy_tasks
+from toys import IN_FEATURES, ToyData, VectorBackbone, names, seeded, toy_tasks
 
 from nas.bilevel import BilevelSearch, SearchSettings
 from nas.checkpoint import CheckpointFolder
@@ -52,7 +52,7 @@ def batch_norm(ranks):
         ((3, 5), 0.3, True, True),
     ]:
         make = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d}[len(shape) - 1]
-        network = nn.Sequential(nn.Identity(), make(3, momentum=momentum, affine=affine))
+        network = nn.Sequential(nn.Identity(), make(3, momentum=momentum, affine=affine)).to(ranks.device)
         synchronise_batch_norm(network, ranks)
         generator = torch.Generator().manual_seed(0)
         for step in range(3):
@@ -60,17 +60,17 @@ def batch_norm(ranks):
             inputs = 50.0 + torch.randn(8, *shape, generator=generator)
             slopes = torch.randn(8, *shape, generator=generator)
             half = slice(ranks.rank * 8 // ranks.size, (ranks.rank + 1) * 8 // ranks.size)
-            here = inputs[half].clone().requires_grad_()
+            here = inputs[half].to(ranks.device, copy=True).requires_grad_()
             outputs = recomputed(network, here) if recompute else network(here)
             network.zero_grad()
-            outputs.backward(slopes[half])
+            outputs.backward(slopes[half].to(ranks.device))
             ranks.reduce(network.parameters(), [])
             rows = [outputs.detach(), here.grad]
             whole = [torch.cat(list(ranks.gather(row))) for row in rows] if ranks.size > 1 else rows
             found[f"{shape} {step}"] = [*whole, *(parameter.grad.clone() for parameter in network.parameters())]
         found[f"{shape} statistics"] = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         network.eval()
-        found[f"{shape} evaluation"] = network(inputs).detach()
+        found[f"{shape} evaluation"] = network(inputs.to(ranks.device)).detach()
     return found
 
 
@@ -79,14 +79,15 @@ def samples(ranks):
     inputs = torch.arange(22.0)[:, None]
     dataset = MaskedTensors(inputs, {"t0": inputs}, {"t0": torch.arange(22) % 3 == 0})
     loader = batches(dataset, 8, seed=1, epoch=2, shuffle=True, drop_last=False, shard=ranks.shard)
-    gathered = [ranks.gather(batch.inputs) if ranks.size > 1 else batch.inputs[None] for batch in loader]
+    inputs = [batch.inputs.to(ranks.device) for batch in loader]
+    gathered = [ranks.gather(part) if ranks.size > 1 else part[None] for part in inputs]
     return [parts.flatten().tolist() for parts in gathered]
 
 
 def search(ranks, settings):
     with TemporaryDirectory() as folder:
         table = measure_costs(BACKBONE, TASKS, (IN_FEATURES,)).table
-        job = BilevelSearch(TASKS, UnevenData(), table, settings, seed=3, device=DEVICE, ranks=ranks)
+        job = BilevelSearch(TASKS, UnevenData(), table, settings, seed=3, device=ranks.device, ranks=ranks)
         # Each rank starts from weights of its own; those of rank 0 count.
         supernet = seeded(lambda: Supernet(BACKBONE, TASKS, equal_start=False), seed=ranks.rank)
         state = job.start(supernet)
@@ -113,22 +114,26 @@ def searches(ranks):
 def warm_up(ranks):
     with TemporaryDirectory() as folder:
         settings = SimilaritySettings(epochs=2, batch_size=8, splits=("train",), weights=SGD)
-        job = WarmUp(TASKS, UnevenData(), settings, seed=3, device=DEVICE, ranks=ranks)
+        job = WarmUp(TASKS, UnevenData(), settings, seed=3, device=ranks.device, ranks=ranks)
         state = job.start(BACKBONE)
         job.run(state, CheckpointFolder(Path(folder)), lambda _: None)
     return {"weights": state.copies.state_dict(), "history": state.history}
 
 
+def alone(task):
+    return BranchTree.shared([task.name], BACKBONE.num_blocks)
+
+
 def retraining(ranks, settings):
     with TemporaryDirectory() as folder:
-        network = seeded(lambda: BranchedNetwork(BACKBONE, TASKS, TREE), seed=ranks.rank)
+        network = seeded(lambda: BranchedNetwork(BACKBONE, TASKS, TREE), seed=ranks.rank).to(ranks.device)
         teachers = None
         if settings.distill.weight:
             teachers = {
-                task.name: seeded(lambda t=task: BranchedNetwork(BACKBONE, [t], BranchTree.shared([t.name], 2)), seed=9)
+                task.name: seeded(lambda t=task: BranchedNetwork(BACKBONE, [t], alone(t)), seed=9).to(ranks.device)
                 for task in TASKS
             }
-        job = Retraining(TASKS, UnevenData(), settings, seed=3, device=DEVICE, teachers=teachers, ranks=ranks)
+        job = Retraining(TASKS, UnevenData(), settings, seed=3, device=ranks.device, teachers=teachers, ranks=ranks)
         state = TrainingState.start(network, settings, ranks)
         job.run(state, CheckpointFolder(Path(folder)), lambda _: None)
         assert any(Path(folder).iterdir()) == ranks.first
@@ -164,15 +169,16 @@ def drawn(ranks):
 
 def exchanges(ranks):
     """Gradients that nobody has stay away, those that one rank has are everybody's; records travel."""
-    like = [torch.zeros(2), torch.zeros(2, 2), torch.zeros(1)]
-    gradients = [None, torch.full((2, 2), 2.0) if ranks.first else None, torch.ones(1) / ranks.size]
-    summed, losses = ranks.sum(gradients, like, [torch.tensor(1.0 / ranks.size)])
+    one = torch.ones(1, device=ranks.device)
+    like = [one.expand(2), one.expand(2, 2).contiguous(), one]
+    gradients = [None, 2.0 * like[1] if ranks.first else None, one / ranks.size]
+    summed, losses = ranks.sum(gradients, like, [one.squeeze() / ranks.size])
     record = {"epoch": 3, "best": None, "tensor": torch.arange(3), "nested": [{"loss": 0.5}]}
     return {
         "gradients": summed,
         "losses": losses,
         "record": ranks.from_first(lambda: record),
-        "once": ranks.sum([], [], [ranks.once(torch.tensor(2.0))])[1],
+        "once": ranks.sum([], [], [ranks.once(2.0 * one.squeeze())])[1],
     }
 
 
@@ -189,9 +195,13 @@ def do(ranks):
 
 
 if __name__ == "__main__":
-    rank, folder = int(sys.argv[1]), Path(sys.argv[2])
+    rank, folder, kind = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     torch.set_num_threads(1)
+    device = torch.device("cuda", rank) if kind == "cuda" else torch.device("cpu")
+    if kind == "cuda":
+        torch.cuda.set_device(device)
     store = dist.FileStore(str(folder / "store"), 2)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=2, timeout=timedelta(seconds=60))
-    torch.save(do(Ranks.joined(DEVICE)), folder / f"{rank}.pt")
+    backend = "nccl" if kind == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=2, timeout=timedelta(seconds=60))
+    torch.save(do(Ranks.joined(device)), folder / f"{rank}.pt")
     dist.destroy_process_group()
