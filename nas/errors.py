@@ -43,7 +43,8 @@ def machine_failure(error: BaseException) -> str | None:
     """
     text = str(error)
     if isinstance(error, MemoryError) or any(words in text for words in ("out of memory", "allocate memory")):
-        return "out of memory; lower the batch_size (search.batch_size, retrain.batch_size), or use a larger machine"
+        settings = "search.batch_size, retrain.batch_size, predict's --batch"
+        return f"out of memory; lower the batch_size ({settings}), or use a larger machine"
     if isinstance(error, RuntimeError) and text.startswith("DataLoader worker (pid"):
         return "a process that loads samples was killed, perhaps for memory; lower num_workers"
     if isinstance(error, OSError) and error.errno in _FAILED:

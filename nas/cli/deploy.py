@@ -73,7 +73,7 @@ def predict(
         _print_json(done.to_dict())
         return
     threads = "1 thread" if done.num_threads == 1 else f"{done.num_threads} threads"
-    print(f"{done.num_samples} samples into {done.out}")
+    print(f"{done.num_samples} {'sample' if done.num_samples == 1 else 'samples'} into {done.out}")
     print(f"network: {done.samples_per_second:.1f} samples/s (batches of {done.batch_size}, CPU, {threads})")
 
 

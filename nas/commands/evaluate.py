@@ -95,6 +95,8 @@ def _open_network(
         exported = ExportedNetwork(path, backbone)
         check_fits(exported.tree, backbone.num_blocks, opened.experiment.task_names)
         return exported, torch.device("cpu")
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint or exported network")
     found = opened.folder.find_tree(str(tree)) if named and tree is not None else _tree_beside(path)
     experiment = opened.folder.experiment_of(found, opened.experiment)
     network = build_network(experiment, found, experiment.seed)

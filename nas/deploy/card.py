@@ -16,7 +16,7 @@ _MOST_LABELS = 40
 
 
 def model_card(description: Description, title: str, *, picture: str | None, loads: bool) -> str:
-    """Markdown: tasks, tree, cost, metrics, input, how to load it, limits.
+    """Markdown: tasks, tree, cost, metrics, input, how to load it, versions.
 
     Args:
         picture: name of the tree's picture beside the card, if there is one.
@@ -48,7 +48,8 @@ def _task(task: TaskRecord) -> tuple[str, str, str]:
 
 def _labels(task: TaskRecord) -> str:
     assert task.labels
-    shown = ", ".join(f"{i} {_plain(label)}" for i, label in enumerate(task.labels[:_MOST_LABELS]))
+    named = ((str(i), _plain(label)) for i, label in enumerate(task.labels[:_MOST_LABELS]))
+    shown = ", ".join(label if label == number else f"{number} {label}" for number, label in named)
     more = f", and {len(task.labels) - _MOST_LABELS} more (bundle.json)" if len(task.labels) > _MOST_LABELS else ""
     return f"Classes of {task.name}: {shown}{more}."
 
@@ -60,7 +61,8 @@ def _tree(description: Description, picture: str | None) -> str:
 
 def _input(description: Description) -> str:
     given = description.input
-    lines = [f"float32, batch x {' x '.join(map(str, given.shape))}."]
+    free = " Height and width may be others." if given.dynamic_size else ""
+    lines = [f"float32, batch x {' x '.join(map(str, given.shape))}.{free}"]
     if given.pixels:
         mean, std = (
             ", ".join(f"{number:.6g}" for number in numbers) for numbers in (given.pixels.mean, given.pixels.std)

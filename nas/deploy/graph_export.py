@@ -41,8 +41,9 @@ def export_graph(
     if len(described.input.shape) == 3:
         try:
             return _export(module, inputs, origin, described, dynamic_size=True)
-        except (InputError, WorkFailed):
-            pass  # of one size it may work, and says what is wrong if it does not
+        except (InputError, WorkFailed) as error:
+            # Of one size it may work, and says what is wrong if it does not.
+            _LOGGER.warning("height and width are fixed, because with free ones %s", error)
     return _export(module, inputs, origin, described, dynamic_size=False)
 
 

@@ -111,7 +111,11 @@ def open_model(path: str | Path, *, backbone: Backbone | None = None) -> Exporte
         raise InputError(f"{path}: no such file")
     if path.suffix not in LOADERS:
         raise InputError(f"{path}: neither a bundle (a folder) nor {' nor '.join(LOADERS)}")
-    run, description = LOADERS[path.suffix](path.read_bytes(), str(path))
+    try:
+        data = path.read_bytes()
+    except MemoryError:
+        raise InputError(f"{path}: has {path.stat().st_size / 2**30:.1f} GiB, more than fit into memory") from None
+    run, description = LOADERS[path.suffix](data, str(path))
     if f".{description.format}" != path.suffix:
         raise InputError(f"{path}: describes itself as {description.format}")
     return ExportedModel(path, description, run)

@@ -30,6 +30,8 @@ MOST_CLASSES, MOST_LINES = 3, 12
 """Classes of an image that are named, the likeliest first; lines of any other answer in words."""
 BAR_WIDTH = 90.0
 WORDS_ROOM, NUMBER_ROOM = 110.0, 36.0
+WORDS_WIDTH = 470.0
+"""Points that answers in words may fill side by side, where the pictures above are narrower."""
 SCALES = {"binary": "probability", "depth": "near to far", "values": "value"}
 DIRECTIONS = "x red, y green, z blue"
 DEPTH_COLOURS = "viridis_r"
@@ -104,7 +106,7 @@ class _Page:
         self.width, self.height = width, height
         self._count = 0
         self._top = 0.0
-        self._words_left = 0.0
+        self._has_scale = False
         self._pictures: list[tuple[Pixels, tuple[float, float, float, float]]] = []
 
     @property
@@ -125,6 +127,7 @@ class _Page:
         """Below the last picture, what its colours mean, where a legend does not tell."""
         if task.kind == "classes" or (task.kind == "values" and answer.shape[0] != 1):
             return
+        self._has_scale = True
         left = ((self._count - 1) % PER_ROW) * (self.width + GAP)
         top = self._top + NAME_HEIGHT + self.height + 3
         if task.kind == "directions":
@@ -144,7 +147,7 @@ class _Page:
 
     def end_row(self) -> None:
         if self._count:
-            self._top += self.row_height + 2
+            self._top += self.row_height + 2 - (0.0 if self._has_scale else BAR_HEIGHT + LINE_HEIGHT)
 
     def draw_legend(self, task: TaskRecord, colour: str, answer: Tensor) -> None:
         """The classes in a map, the largest first, with their share of it."""
@@ -168,20 +171,20 @@ class _Page:
     def draw_words(
         self, tasks: Sequence[TaskRecord], colours: Mapping[str, str], answers: Mapping[str, Tensor]
     ) -> None:
-        """Tasks side by side: the likeliest classes with their probabilities as bars, or the numbers."""
+        """Tasks in columns: the likeliest classes with their probabilities as bars, or the numbers."""
+        lines = {task.name: _lines(task, answers[task.name].flatten()) for task in tasks}
+        names = [shortened(name, WORDS, WORDS_ROOM) for some in lines.values() for name, _ in some]
+        room = max((text_width(name, WORDS) + GAP for name in names if name), default=0.0)
+        width = room + BAR_WIDTH + NUMBER_ROOM
         x, bottom = 0.0, self._top
         for task in tasks:
-            lines = _lines(task, answers[task.name].flatten())
-            room = max(text_width(shortened(name, WORDS, WORDS_ROOM), WORDS) for name, _ in lines)
-            room += GAP if room else 0
             has_bars = task.kind in ("classes", "binary")
-            width = max(room + (BAR_WIDTH if has_bars else 0) + NUMBER_ROOM, NUMBER_ROOM * 2)
-            if x > 0 and x + width > self._page_width():
+            if x > 0 and x + width > max(self._page_width(), WORDS_WIDTH):
                 x, self._top = 0.0, bottom
             self._name(task.name, colours[task.name], x, self._top, width)
             y = self._top + NAME_HEIGHT
-            for name, number in lines:
-                middle, left = y + LINE_HEIGHT / 2, x + room
+            for name, number in lines[task.name]:
+                middle, left = y + LINE_HEIGHT / 2, x + (room if name else 0.0)
                 if name:
                     style = SMALL if number is None else WORDS
                     self.canvas.text(x, middle, shortened(name, style, WORDS_ROOM), style)

@@ -101,6 +101,8 @@ def test_an_export_that_takes_bytes_measures_alike_and_one_that_gives_answers_is
     assert run([*export, str(tmp_path / "answers.pt2"), "--postprocess"]) == 0
     line = refused(capsys, "evaluate", compared, "--checkpoint", tmp_path / "answers.pt2")
     assert line.endswith("so it cannot be evaluated; export it without --postprocess")
+    line = refused(capsys, "evaluate", compared, "--checkpoint", tmp_path / "missing.safetensors")
+    assert line.endswith("missing.safetensors: no such checkpoint or exported network")
 
 
 def test_costs_of_a_task_are_its_own_path_and_of_all_the_tree(compared, capsys):

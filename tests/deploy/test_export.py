@@ -40,6 +40,9 @@ def test_a_bundle_of_a_run(trained, tmp_path, capsys):
     assert record["input"]["pixels"] is not None
     assert read_tree(tmp_path / "bundle" / "tree.json").cost == record["cost"]
     assert (tmp_path / "bundle" / "tree.png").stat().st_size > 1000
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    for words in ("Classes of left: 0, 1, 2,", "0 left, 1 neither", "Height and width may be others.", "accuracy"):
+        assert words in card
     bundle = nas.load_bundle(tmp_path / "bundle")
     assert bundle(torch.zeros(2, 1, 12, 20))["restore"].shape == (2, 1, 12, 20)
     line = refused(capsys, "export", trained, "--format", "bundle", "--out", tmp_path / "bundle")

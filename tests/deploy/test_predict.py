@@ -122,6 +122,10 @@ def test_what_does_not_fit_is_refused(exported, tmp_path, capsys):
         capsys, "predict", file, tmp_path / "grey.npy", "--out", out
     )
     assert "no such file" in refused(capsys, "predict", tmp_path / "x.onnx", empty, "--out", out)
+    with open(tmp_path / "huge.onnx", "wb") as sparse:
+        sparse.truncate(2**43)
+    line = refused(capsys, "predict", tmp_path / "huge.onnx", empty, "--out", out)
+    assert line.endswith("huge.onnx: has 8192.0 GiB, more than fit into memory")
     (tmp_path / "x.h5").write_bytes(b"")
     assert "neither a bundle (a folder) nor .onnx nor .pt2" in refused(
         capsys, "predict", tmp_path / "x.h5", empty, "--out", out
