@@ -51,18 +51,7 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
             allows no tree, or several trials or processes of an Experiment without a recipe file.
     """
     if experiment.processes > 1:
-        if not _is_single(experiment):
-            raise InputError(
-                f"processes={experiment.processes} share the batches of one trial, and there are several; "
-                "run them one by one, or set processes to 1 and let Ray run them side by side"
-            )
-        check_processes(experiment, isinstance(recipe, Experiment), address)
-        (only,) = plan_trials(experiment)
-        own = only.experiment(experiment)
-        if address is None:
-            TrialParts.build(own)
-        else:
-            check_budgets(own, measure(own).table, own.search.budgets)
+        _check_shared(experiment, recipe, address)
         return None
     if in_process(experiment, address):
         (only,) = plan_trials(experiment)
@@ -80,6 +69,21 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
         # each of them.
         TrialParts.build(first)
     return None
+
+
+def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None) -> None:
+    if not _is_single(experiment):
+        raise InputError(
+            f"processes={experiment.processes} share the batches of one trial, and there are several; "
+            "run them one by one, or set processes to 1 and let Ray run them side by side"
+        )
+    check_processes(experiment, isinstance(recipe, Experiment), address)
+    (only,) = plan_trials(experiment)
+    own = only.experiment(experiment)
+    if address is None:
+        TrialParts.build(own)
+    else:
+        check_budgets(own, measure(own).table, own.search.budgets)
 
 
 def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_event: OnEvent) -> list[Point]:

@@ -10,6 +10,14 @@ from pathlib import Path
 import pytest
 from small_digits import RECIPE as DIGITS
 from small_digits import changes, refused
+
+import nas
+from nas.errors import InputError
+from nas.tasks import digit_tasks
+from nas.tree import BranchTree, write_tree
+
+sys.path.append(str(Path(__file__).parent))
+
 from test_faults import (
     LOOPBACK,
     RECIPE,
@@ -25,19 +33,15 @@ from test_faults import (
     workers_of,
 )
 
-import nas
-from nas.errors import InputError
-from nas.tasks import digit_tasks
-from nas.tree import BranchTree, write_tree
-
 TWO = settings(processes=2)
 
-TOLERANCE = 1e-4
-"""Relative, of losses after a few epochs in single precision: sums in another order differ by 1e-7, and each step takes
-on the error of those before it."""
+SMOOTH = settings(search__logits='{"kind": "sgd", "lr": 5.0}')
+"""At the last temperatures some logits have gradients that are nothing but rounding. Adam, which divides by their size,
+would take a whole step there, in a direction of chance."""
 
-STEEP = 0.2
-"""The same of what is a difference of nearly equal numbers: how far logits moved, margins between two trees."""
+TOLERANCE = 1e-3
+"""Relative, after four epochs in single precision: sums in another order differ by 1e-7, and each of twelve steps takes
+on the error of those before it; differences of nearly equal numbers, such as the logits' drift, magnify it."""
 
 
 def test_what_cannot_be_shared_is_refused_at_once_and_leaves_nothing(capsys, tmp_path, monkeypatch):
@@ -85,7 +89,7 @@ def assert_close(a, b, where=""):
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             assert_close(x, y, f"{where}[{i}]")
     elif isinstance(a, float):
-        assert a == pytest.approx(b, rel=STEEP if ".drift" in where else TOLERANCE), where
+        assert a == pytest.approx(b, rel=TOLERANCE), where
     else:
         assert a == b, where
 
@@ -97,7 +101,7 @@ def ranks_of(pid):
 
 @pytest.mark.slow
 def test_a_search_on_two_processes_finds_what_one_does_though_it_is_killed(tmp_path):
-    changes = settings(data__wait=0.3)
+    changes = [*settings(data__wait=0.3), *SMOOTH]
     finish("--out", tmp_path / "one", *changes)
     _, errors = finish("--out", tmp_path / "two", *changes, *TWO)
     # Told as of one process.
