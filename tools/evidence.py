@@ -104,7 +104,7 @@ class Unit:
             found += self.exact_trees(run, number, method, parts.table)
         for label, changes in method.variants.items():
             varied = experiment.with_fields(changes)
-            found += self.trees_of(run, number, f"{method.name}, {label}", varied, parts, "none")
+            found += self.trees_of(run, number, f"{method.name}, {label}", varied, parts, method.label)
         write_json_atomically(path, {"seconds": seconds, "search_cost": cost, "trees": found})
         return found
 

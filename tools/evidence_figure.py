@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 COLORS = {
     "similarity": "#1b7837",
     "similarity, no budget": "#7fbf7b",
-    "similarity, tolerance 1": "#c2a5cf",
+    "similarity, changes": "#c2a5cf",
     "published": "#b2182b",
     "published + exact": "#ef8a62",
     "gradient": "#b35806",
@@ -47,7 +47,8 @@ def draw_agreement(axis: Axes, units: Sequence[UnitResult]) -> None:
         # Spread in height, so that equal values can be counted.
         axis.scatter(values, row + rng.uniform(-0.18, 0.18, len(values)), s=14, color=color, alpha=0.55, linewidths=0)
         axis.plot([statistics.fmean(values)] * 2, [row - 0.32, row + 0.32], color=color, linewidth=2.5)
-    axis.set_yticks(range(len(lines)), [line[0] for line in lines], fontsize=8)
+    names = [method if label in ("its cost", "argmax") else f"{method}\n{label}" for method, label in lines]
+    axis.set_yticks(range(len(lines)), names, fontsize=7)
     axis.invert_yaxis()
     axis.set_xlim(-0.35, 1.05)
     axis.set_xlabel("adjusted Rand index, mean over blocks", fontsize=8)

@@ -19,6 +19,9 @@ import digits
 import planted
 import scenes
 
+OWN_CHOICE = "own choice"
+"""What a tree is called that similarity takes without being told what to spend."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -90,9 +93,9 @@ def training_cost(experiment: Experiment, parts: TrialParts, tree: BranchTree) -
 
 
 def similarity(**variants: dict[str, Any]) -> Method:
-    """Within the budgets and without any; and what else the same copies give."""
-    variants = {"no budget": {"search.budgets": ()}} | {name.replace("_", " "): each for name, each in variants.items()}
-    return Method("similarity", {"strategy": "similarity"}, variants=variants)
+    """Within the budgets, what it would spend itself if they allow, and if there were none; and variants."""
+    variants = {"no budget": {"search.budgets": ()}} | variants
+    return Method("similarity", {"strategy": "similarity"}, label=OWN_CHOICE, variants=variants)
 
 
 def gradient() -> Method:
@@ -135,10 +138,7 @@ def planted_problem(
         "weights": OptimizerSettings(kind="adam", lr=1e-2),
         "logits": OptimizerSettings(kind="adam", lr=1e-2),
     }
-    variants: dict[str, dict[str, Any]] = {"tolerance_1": {"similarity.tolerance": 1.0}}
-    if pretrained:
-        variants["changes"] = {"similarity.of": "changes"}
-        variants["changes_tolerance_1"] = {"similarity.of": "changes", "similarity.tolerance": 1.0}
+    variants: dict[str, dict[str, Any]] = {"changes": {"similarity.of": "changes"}} if pretrained else {}
     return Problem(
         make=lambda seed: planted.planted_experiment(make(seed), seed, **fields),
         seeds=tuple(range(num_seeds)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evidence_problems import PROBLEMS
+from evidence_problems import OWN_CHOICE, PROBLEMS
 from scipy.stats import t as student
 
 from nas.data.planted import recovery
@@ -145,27 +145,24 @@ def section(name: str, units: Sequence[UnitResult]) -> str:
 
 
 def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
-    """Similarity against the others, paired by seed, at the same budget where the other has one."""
+    """Similarity against the others, paired by seed: its own choice, and its tree of the budget."""
     texts = []
     ours = [line for line in lines_of(units) if line[0] == "similarity"]
-    for method, label in lines_of(units):
-        if method.startswith("similarity") or method in ("planted", "separate"):
+    for other in lines_of(units):
+        if other[0].startswith("similarity") or other[0] in ("planted", "separate"):
             continue
-        pairs = [line for line in ours if line[1] == label] or ours
-        if not pairs:
-            continue
-        for field in ("ari", "quality") if planted else ("quality",):
-            gaps = [
-                statistics.fmean(unit.mean(line, field) for line in pairs) - unit.mean((method, label), field)
-                for unit in units
-                if (method, label) in unit.lines and all(line in unit.lines for line in pairs)
-            ]
-            if not gaps:
+        for line in ours:
+            # A planted problem has one budget, which both are compared at.
+            if not planted and line[1] not in (OWN_CHOICE, other[1]):
                 continue
-            if math.isnan(sum(gaps)):
-                continue
-            what = {"ari": "ARI", "quality": "loss (minus)" if planted else "delta_m"}[field]
-            texts.append(f"- {what}, similarity minus {method} {label}: {interval(gaps)}{verdict(gaps)}")
+            for field in ("ari", "quality") if planted else ("quality",):
+                having = [unit for unit in units if line in unit.lines and other in unit.lines]
+                gaps = [unit.mean(line, field) - unit.mean(other, field) for unit in having]
+                if not gaps or math.isnan(sum(gaps)):
+                    continue
+                what = {"ari": "ARI", "quality": "loss (minus)" if planted else "delta_m"}[field]
+                pair = f"{' '.join(line)} minus {' '.join(other)}"
+                texts.append(f"- {what}, {pair}: {interval(gaps)}{verdict(gaps)}")
     return ["\n".join(texts)] if texts else []
 
 

@@ -47,8 +47,8 @@ def measure_points(
 
 
 def _trainings(run: OpenRun, points: Sequence[Point]) -> dict[str, TreeTraining]:
-    """By id, the trees to measure, by descending quality."""
-    best_first = sorted(points, key=lambda point: -point.quality.value)
+    """By id, the trees to measure: what a search chose without a budget first, then by descending quality."""
+    best_first = sorted(points, key=lambda point: (point.budget is not None, -point.quality.value))
     files = {point.tree_id: run.folder.path / point.tree for point in best_first}
     measure = run.experiment.search.measure
     number = {"none": 0, "all": len(files)}[measure] if isinstance(measure, str) else measure

@@ -196,11 +196,17 @@ def record_margin(budget: float | None, margin: Margin, error: Any | None) -> Ma
     )
 
 
-def judge_sharing(curve: Curve) -> Verdict:
-    """Whether any tree is estimated to be better than the cheapest: the last one of a curve has the lowest value."""
-    cheapest, best = curve[0].tree, curve[len(curve) - 1].tree
+def judge_sharing(curve: Curve, sufficient: float | None = None) -> Verdict:
+    """Whether any tree is estimated to be better than the cheapest.
+
+    Args:
+        sufficient: the cost beyond which nothing is gained; that of the curve's last tree, which has the lowest value,
+            if left out.
+    """
+    last = curve[len(curve) - 1] if sufficient is None else curve.within(sufficient)
+    cheapest, best = curve[0].tree, last.tree
     if best != cheapest:
-        cost = format_quantity(curve[len(curve) - 1].cost, curve.resource)
+        cost = format_quantity(last.cost, curve.resource)
         text = f"without a budget the best tree by the estimate is {best.id}, {cost}"
         return Verdict(about="sharing", concern=False, text=text)
     shared = best == BranchTree.shared(curve.tasks, len(best.partitions))

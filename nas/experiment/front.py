@@ -91,8 +91,8 @@ def make_front(points: Sequence[Point], resource: str) -> Front:
     """Sort points by cost, mark those that another one beats, and the one to take.
 
     A point is dominated if another of the same measure is at least as good in quality and in cost, and better in one
-    of the two. Recommended is the non-dominated point of highest quality; of measured ones, if there are any. Without
-    budgets a search leaves one tree, its curve's elbow.
+    of the two. Recommended is the non-dominated point of highest quality: of measured ones, if there are any; else of
+    those that a search chose without a budget, if there are any, since estimates hardly tell when to stop spending.
     """
     marked = [
         point.model_copy(update={"dominated": any(_beats(other, point, resource) for other in points)})
@@ -106,8 +106,13 @@ def make_front(points: Sequence[Point], resource: str) -> Front:
 def _best(points: Sequence[Point]) -> Point:
     return max(
         (point for point in points if not point.dominated),
-        key=lambda point: (point.quality.kind == "measured", point.quality.value),
+        key=_merit,
     )
+
+
+def _merit(point: Point) -> tuple[bool, bool, float]:
+    measured = point.quality.kind == "measured"
+    return measured, not measured and point.budget is None, point.quality.value
 
 
 def _beats(a: Point, b: Point, resource: str) -> bool:

@@ -25,8 +25,8 @@ class TrialResult(BaseModel):
 
     @property
     def best(self) -> Point:
-        """The point of highest quality."""
-        return max(self.points, key=lambda point: point.quality.value)
+        """The point that the search chose without a budget, if it did; else the one of highest quality."""
+        return max(self.points, key=lambda point: (point.budget is None, point.quality.value))
 
 
 class TrialFailure(BaseModel):

@@ -25,10 +25,10 @@ class SimilaritySettings(BaseModel):
         of: what is compared: the trained "features", or their "changes" from those of the same weights before
             training.
         num_rows: rows that the features of a block are compared on: samples, or positions of samples.
-        tolerance: how many times the noise floor two tasks may differ and still be better together. More than once,
-            since tasks that share a block read different things from it. At 1 a budget is used up; planted trees are
-            found as well at 2.25, and without being told what they cost (0.73 to 0.91 of the adjusted Rand index,
-            against 0.0 at 1: tools/evidence.py).
+        tolerance: how many times the noise floor two tasks may differ and still be better together, in the tree that
+            the search chooses without a budget. More than once, since tasks that share a block read different things
+            from it: planted trees of unknown cost are found at 2.25 (0.75 to 0.90 of the adjusted Rand index), and
+            not at 1 (0.0 to 0.1: tools/evidence.py).
         candidates, checkpoint_activations, compute: how the copies run; as in `nas.bilevel.SearchSettings`.
     """
 

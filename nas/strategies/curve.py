@@ -24,13 +24,14 @@ def budget_limits(curve: Curve, budgets: Sequence[float]) -> Limits:
     return [(budget, resolve_budget(budget, curve.table, curve.resource, cheapest=cheapest)) for budget in budgets]
 
 
-def diagnose_curve(curve: Curve, limits: Limits, error: ArrayLike | None) -> Diagnosis:
+def diagnose_curve(curve: Curve, limits: Limits, error: ArrayLike | None, sufficient: float | None = None) -> Diagnosis:
     """How close the second-best tree of each budget is, and whether sharing everything is beaten.
 
     Args:
         curve: as `discretize` gives it.
         error: standard deviation of the dissimilarities, one number or [L, T, T]; None if it is not known.
+        sufficient: the cost beyond which nothing is gained; that of the curve's last tree, if left out.
     """
     found = [(budget, margin(curve, limit)) for budget, limit in limits]
     margins = tuple(record_margin(budget, between, error) for budget, between in found if between is not None)
-    return Diagnosis(verdicts=(judge_sharing(curve), *judge_margins(margins)), margins=margins)
+    return Diagnosis(verdicts=(judge_sharing(curve, sufficient), *judge_margins(margins)), margins=margins)

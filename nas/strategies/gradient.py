@@ -17,7 +17,7 @@ from nas.parallel import ALONE, Ranks
 from nas.similarity import candidate_sources, start_candidates, starting_logits
 from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.strategies.tried import TriedSteps, state_bytes
-from nas.strategies.warmup import curve_of, make_warmup, run_warmup, try_warmup
+from nas.strategies.warmup import curve_of, make_warmup, run_warmup, sufficient_cost, try_warmup
 from nas.supernet import Supernet
 from nas.training import estimate_batch_statistics, evaluate
 from nas.tree import BranchTree
@@ -92,8 +92,7 @@ class GradientStrategy:
         sources = candidate_sources(measured, supernet.num_candidates)
         start_candidates(supernet, trained.copies, sources)
         curve = curve_of(experiment, parts, measured)
-        # Without budgets, the tree that leaves nothing to gain.
-        limits = search.budgets or (curve[len(curve) - 1].cost,)
+        limits = search.budgets or (sufficient_cost(experiment, parts, measured),)
         return search.start(supernet, starting_logits(measured, curve, sources, limits))
 
     def _trees(self, state: SearchState, parts: TrialParts) -> list[tuple[float | None, BranchTree]]:

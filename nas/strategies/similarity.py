@@ -6,23 +6,25 @@ from typing import Any
 
 import torch
 
-from nas.discretize import CurvePoint
+from nas.discretize import Curve, CurvePoint
 from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
 from nas.parallel import ALONE, Ranks
 from nas.similarity import Dissimilarity
-from nas.strategies.curve import budget_limits, diagnose_curve
+from nas.strategies.curve import Limits, budget_limits, diagnose_curve
 from nas.strategies.tried import TriedSteps
-from nas.strategies.warmup import curve_of, make_warmup, run_warmup, try_warmup
+from nas.strategies.warmup import curve_of, make_warmup, run_warmup, sufficient_cost, try_warmup
 
 
 @dataclass(frozen=True)
 class SimilarityStrategy:
     """Searches one trial of an experiment in its folder of a run; goes on from the last checkpoint there.
 
-    Tasks that differ by less than `SimilaritySettings.tolerance` times the noise floor are better together, at any
-    cost; others part as far as the budget goes. So a budget that allows more than these need to part buys nothing, and
-    without budgets the tree is the one where nothing is left to buy. With one copy a task there is no floor, and
-    without budgets the tree is the curve's elbow.
+    There is one curve, of the dissimilarities above the noise floor, and each budget's tree is the best one within it.
+    Such a tree spends its budget, for hardly any two tasks are quite alike. So the search also says what it would take
+    itself, a point without a budget: the best tree for `sufficient_cost`, or for the largest budget if that is less.
+    Tasks that differ by less than `SimilaritySettings.tolerance` times the floor are better together at any cost,
+    and no more is spent than keeping the others apart takes. With one copy a task there is no floor, and without
+    budgets the tree is the curve's elbow.
     """
 
     experiment: Experiment
@@ -63,11 +65,18 @@ class SimilarityStrategy:
         experiment, folder = self.experiment, self.run.trial(self.number)
         curve = curve_of(experiment, parts, measured)
         folder.write_curve(curve)
-        limits = budget_limits(curve, experiment.search.budgets)
-        if not experiment.search.budgets and experiment.similarity.copies > 1:
-            limits = [(None, curve[len(curve) - 1].cost)]
-        diagnose_curve(curve, limits, measured.error_LTT).write(folder.path)
+        # Without a floor nothing tells which gains are chance.
+        enough = sufficient_cost(experiment, parts, measured) if experiment.similarity.copies > 1 else None
+        limits = self._limits(curve, enough)
+        diagnose_curve(curve, limits, measured.error_LTT, enough).write(folder.path)
         return [(budget, curve.within(limit)) for budget, limit in limits]
+
+    def _limits(self, curve: Curve, enough: float | None) -> Limits:
+        limits = budget_limits(curve, self.experiment.search.budgets)
+        if enough is None:
+            return limits
+        named = [(budget, limit) for budget, limit in limits if budget is not None]
+        return [*named, (None, min(enough, max((limit for _, limit in named), default=enough)))]
 
     @staticmethod
     def try_steps(experiment: Experiment, parts: TrialParts, device: torch.device) -> TriedSteps:

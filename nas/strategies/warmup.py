@@ -61,6 +61,12 @@ def run_warmup(
     return state, measured
 
 
+def sufficient_cost(experiment: Experiment, parts: TrialParts, measured: Dissimilarity) -> float:
+    """What it costs to keep all tasks apart that differ by more than what the settings tolerate."""
+    curve = curve_of(experiment, parts, measured, experiment.similarity.tolerance)
+    return curve[len(curve) - 1].cost
+
+
 def try_warmup(experiment: Experiment, parts: TrialParts, device: torch.device) -> TriedSteps:
     """One step of the warm-up, and how long all would take."""
     warmup = make_warmup(experiment, parts, device)
@@ -71,11 +77,11 @@ def try_warmup(experiment: Experiment, parts: TrialParts, device: torch.device) 
     return TriedSteps(losses, seconds, state_bytes(state.copies))
 
 
-def curve_of(experiment: Experiment, parts: TrialParts, measured: Dissimilarity) -> Curve:
-    """The curve of the dissimilarities above what the settings tolerate, under the experiment's constraints."""
+def curve_of(experiment: Experiment, parts: TrialParts, measured: Dissimilarity, times: float = 1.0) -> Curve:
+    """The curve of the dissimilarities above so many times the noise floor, under the experiment's constraints."""
     return discretize(
         experiment.task_names,
-        measured.above_floor(experiment.similarity.tolerance),
+        measured.above_floor(times),
         parts.table,
         experiment.search.resource,
         constraints=experiment.search.constraints,

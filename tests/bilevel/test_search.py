@@ -71,6 +71,7 @@ def test_a_resumed_search_is_bitwise_an_undisturbed_one(tmp_path, reset_optimize
     "execution",
     [
         {"candidates": "batched"},
+        {"routing": "one_path", "checkpoint_activations": True},
         {"candidates": "plain", "checkpoint_activations": True, "compute": ComputeSettings(precision="bfloat16")},
     ],
 )

@@ -35,8 +35,15 @@ def finished(request, tmp_path_factory):
 def test_a_search_leaves_a_front_with_an_estimate_of_its_own_name(finished):
     folder, arguments = finished
     front = RunFolder(folder).front
-    assert [point.budget for point in front.points] == [0.3, 0.9]
-    if arguments is SIMILARITY:
+    budgets = [point.budget for point in front.points]
+    if arguments is HYBRID:
+        assert budgets == [0.3, 0.9]
+    else:
+        # Its own choice is what it recommends, and costs no more than the largest budget allows.
+        assert sorted(budget or 0.0 for budget in budgets) == [0.0, 0.3, 0.9]
+        (own,) = (point for point in front.points if point.budget is None)
+        assert own.recommended
+        assert own.cost["macs"] <= max(point.cost["macs"] for point in front.points if point.budget is not None)
         assert {point.quality.measure for point in front.points} == {
             "minus dissimilarity within groups (r2 of features)"
         }
