@@ -17,6 +17,7 @@ Pixels = npt.NDArray[np.float32]
 CHECKS = ("#FFFFFF", "#CFCFCF")
 """The chequered ground that shows where a label has no value."""
 CHECKS_PER_SIDE = 24
+BACKGROUND = "#DCDCDC"
 CLIPPED_SHARE = 0.002
 """Share of the values that a picture may lose at each end of its range, so that outliers do not grey the rest."""
 
@@ -45,9 +46,18 @@ def is_class_map(label: Tensor) -> bool:
     return label.ndim == 2 and not label.is_floating_point()
 
 
+def class_colours(task: Task) -> list[str]:
+    """One colour per class; what a task calls the background is grey, so that the rest stands out."""
+    names = task.labels or [""] * task.num_outputs
+    return [
+        BACKGROUND if name == "background" else colour
+        for name, colour in zip(names, task_colours(task.num_outputs), strict=True)
+    ]
+
+
 def class_pixels(task: Task, label: Tensor) -> Pixels:
     """A map of classes [H, W] in one colour per class."""
-    colours = torch.tensor([_rgb(colour) for colour in task_colours(task.num_outputs)])
+    colours = torch.tensor([_rgb(colour) for colour in class_colours(task)])
     known = known_classes(label, task.num_outputs)
     return _pixels(colours[label.long().clamp(0, task.num_outputs - 1)], known)
 

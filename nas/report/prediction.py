@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nas.deploy import TaskRecord, is_map
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width
-from nas.report.label_view import Pixels, class_name, class_pixels, image_pixels
+from nas.report.label_view import Pixels, class_colours, class_name, class_pixels, image_pixels
 from nas.report.palette import task_colours, text_colour
 
 INK, GREY, PALE = "#1A1A1A", "#6B6B6B", "#E4E4E4"
@@ -153,7 +153,7 @@ class _Page:
         """The classes in a map, the largest first, with their share of it."""
         classes, counts = np.unique(answer.numpy(), return_counts=True)
         order = counts.argsort()[::-1]
-        palette = task_colours(task.num_outputs)
+        palette = class_colours(task.task())
         self._name(task.name, colour, 0.0, self._top, WORDS_ROOM)
         x, y = 0.0, self._top + NAME_HEIGHT
         for index, count in zip(classes[order].tolist(), counts[order].tolist(), strict=True):

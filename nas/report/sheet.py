@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from nas.data import Dataset, Sample
 from nas.errors import InputError
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width
-from nas.report.label_view import Pixels, class_name, class_pixels, image_pixels, is_class_map, map_pixels, words
+from nas.report.label_view import (
+    Pixels,
+    class_colours,
+    class_name,
+    class_pixels,
+    image_pixels,
+    is_class_map,
+    map_pixels,
+    words,
+)
 from nas.report.palette import task_colours, text_colour
 from nas.tasks import Task
 from nas.tasks.ignore import known_classes
@@ -120,7 +129,7 @@ class _Page:
 
     def draw_legend(self, task: Task, classes: Sequence[int], top: float) -> float:
         """Name the classes of a task's maps by their colours, and return the y where that ends."""
-        palette = task_colours(task.num_outputs)
+        palette = class_colours(task)
         right = self.canvas.right
         self._draw_name(task.name, 0, top)
         x, y = 0.0, top + NAME_HEIGHT

@@ -177,3 +177,12 @@ def test_the_same_samples_give_the_same_file() -> None:
 def test_what_cannot_be_drawn_is_refused(dataset: MaskedTensors, num_samples: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         sample_sheet(dataset, TASKS, num_samples)
+
+
+def test_the_background_is_grey_and_the_other_classes_keep_their_colours() -> None:
+    labels = ("background", "leg", "ear")
+    task = PARTS.model_copy(update={"labels": labels})
+    label = torch.tensor([[0, 1, 2]])
+    grey, *others = class_pixels(task, label)[0]
+    assert grey[0] == grey[1] == grey[2]
+    np.testing.assert_array_equal(others, class_pixels(PARTS, label)[0, 1:])
