@@ -128,18 +128,28 @@ def profile_table(report: Mapping[str, Any]) -> Table:
 def latency_table(report: Mapping[str, Any]) -> Table:
     """Measured latencies of networks, as shares of separate networks beside what MACs and parts predict."""
     networks = report["networks"]
+    threads = "1 thread" if report["num_threads"] == 1 else f"{report['num_threads']} threads"
     runtimes = list(networks["separate"]["runtimes"])
     table = _table("", "MACs", "sum of parts", *runtimes)
     for name, network in networks.items():
-        parts = f"{network['parts_ms']:.1f} ms\n{network['parts_share']:.0%}"
+        parts = f"{_digits(network['parts_ms'])} ms\n{network['parts_share']:.0%}"
         timed = [network["runtimes"][runtime] for runtime in runtimes]
-        cells = [f"{one['median']:.1f} ms ({one['low']:.1f} to {one['high']:.1f})\n{one['share']:.0%}" for one in timed]
+        cells = [
+            f"{_digits(one['median'])} ms ({_digits(one['low'])} to {_digits(one['high'])})\n"
+            f"{_digits(one['throughput'])}/s, {one['share']:.0%}"
+            for one in timed
+        ]
         table.add_row(name, f"\n{network['macs_share']:.0%}", parts, *cells)
     table.caption = (
-        f"batch of {report['batch_size']}, {report['device']}, {report['num_threads']} threads; "
-        "median (tenth to ninetieth percentile); shares of separate networks"
+        f"batch of {report['batch_size']}, {report['device']}, {threads}; "
+        "median (tenth to ninetieth percentile); samples a second; shares of separate networks"
     )
     return table
+
+
+def _digits(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
 def check_table(report: Mapping[str, Any]) -> Table:

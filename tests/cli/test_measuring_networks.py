@@ -51,6 +51,16 @@ def test_latencies_are_measured_and_a_search_keeps_a_budget_in_them(tmp_path, ca
     assert all(point["cost"]["ms"] <= budget for point in found["points"])
 
 
+def test_latencies_are_printed_with_throughput(capsys, tmp_path):
+    arguments = ["--rounds", "2", "--batch", "4", *changes(num_threads=1)]
+    assert run(["profile", RECIPE, "--latency", str(tmp_path / "latency.json"), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("/s, ") == 8, "of six tasks alone, the shared and the separate networks"
+    assert "e+" not in printed
+    assert "batch of 4, cpu, 1 thread;" in printed
+    assert "samples a second" in printed
+
+
 def test_a_latency_table_that_is_missing_broken_or_of_other_inputs_is_refused(tmp_path, capsys):
     assert "nas profile RECIPE --latency" in refused(
         capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(search__resource="ms")
