@@ -30,6 +30,8 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # Who is lost is told by us, in a line.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^A worker died or was killed",
     "RAY_TRAIN_V2_ENABLED": "1",
     # Seconds after which a lost process is noticed.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
