@@ -76,6 +76,21 @@ def test_an_experiment_without_a_file_cannot_be_shared(tmp_path):
         nas.search(experiment, out=tmp_path / "run")
 
 
+def test_a_run_whose_record_knows_no_processes_had_one(tmp_path):
+    from nas.commands.opening import begin_run, new_run, open_run
+
+    path = tmp_path / "run"
+    begin_run(new_run(RECIPE, path), RECIPE)
+    record = json.loads((path / "experiment.json").read_text())
+    assert record["experiment"].pop("processes") == 1
+    (path / "experiment.json").write_text(json.dumps(record))
+    assert open_run(path).experiment.processes == 1
+    record["experiment"]["processes"] = 2
+    (path / "experiment.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="fields processes differ"):
+        open_run(path)
+
+
 def history(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
