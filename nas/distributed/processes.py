@@ -4,10 +4,13 @@ Ray Train starts the processes, gives each its CPUs and GPU and joins them in to
 State is in the run folder, as everywhere: who is lost is started again with all others, from the last checkpoint.
 """
 
+import contextlib
 import logging
+import signal
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from importlib.util import find_spec
 from itertools import count
@@ -32,7 +35,7 @@ from nas.experiment.outcome import Cause
 _LOGGER = logging.getLogger(__name__)
 
 _WAIT = 0.2
-"""Seconds between two looks at whether the processes still run."""
+"""Seconds that an event is waited for before the next look at whether the processes still run."""
 
 _PATIENCE = 7 * 24 * 3600
 """Seconds that a process waits for the others, while rank 0 measures, say. A lost one is noticed by Ray."""
@@ -101,16 +104,13 @@ def _fit(
     """Start the processes and wait until they have ended: what rank 0 found, and what failed."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
-    from ray.util.queue import Empty, Queue
 
     from nas.distributed.local_group import LocalTorchConfig
 
-    events = Queue(actor_options={"num_cpus": 0})
     results: list[dict[str, Any]] = []
     failures: list[Failure] = []
     tell: dict[str, Callable[[Any], None]] = {"epoch": on_epoch, "result": results.append, "failure": failures.append}
-
-    with tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
+    with _told(tell) as events, tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
         group = LocalTorchConfig(file=f"{scratch}/group") if here else TorchConfig()
         group.backend, group.timeout_s = "nccl" if needed.gpus else "gloo", _PATIENCE
         trainer = TorchTrainer(
@@ -123,36 +123,61 @@ def _fit(
             ),
             run_config=RunConfig(name="processes", storage_path=scratch, failure_config=FailureConfig(max_failures=0)),
         )
-        unexpected: list[Exception] = []
-        # Not in this thread, where Ctrl-C has to end the command as any other.
-        waiting = threading.Thread(target=_wait_for, args=(trainer, unexpected), daemon=True)
-        waiting.start()
-        alive = True
-        while alive:
-            # What was told before the end is in the queue by then.
-            alive = waiting.is_alive()
-            try:
-                while True:
-                    kind, said = events.get(timeout=_WAIT) if alive else events.get_nowait()
-                    tell[kind](said)
-            except Empty:
-                pass
-    events.shutdown(force=True)
-    if unexpected:
-        raise WorkFailed(f"Ray Train did not run the processes: {in_one_line(unexpected[0])}") from unexpected[0]
+        ended = _run(trainer)
+    if ended and not results:
+        # Nothing else ends a group without a failure.
+        raise KeyboardInterrupt
     return results, failures
 
 
-def _wait_for(trainer: Any, unexpected: list[Exception]) -> None:
+def _run(trainer: Any) -> bool:
+    """Run the processes; False if one failed, which has told what, unless it was ended from outside."""
     from ray.train import WorkerGroupError
 
+    handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit()
     except WorkerGroupError:
-        # Whom it happened to has told what, unless it was ended from outside.
-        pass
+        return False
+    except SystemExit:
+        # Ray Train takes Ctrl-C for itself: it ends the group, and this process.
+        raise KeyboardInterrupt from None
     except Exception as error:
-        unexpected.append(error)
+        raise WorkFailed(f"Ray Train did not run the processes: {in_one_line(error)}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+    return True
+
+
+@contextlib.contextmanager
+def _told(tell: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
+    """A queue of Ray's whose events are told, by their kinds, while the block runs; all of them when it has ended."""
+    from ray.util.queue import Empty, Queue
+
+    events = Queue(actor_options={"num_cpus": 0})
+    ended = threading.Event()
+
+    def listen() -> None:
+        last = False
+        while not last:
+            # What was told before the end is in the queue by then.
+            last = ended.is_set()
+            with contextlib.suppress(Empty):
+                while True:
+                    kind, said = events.get_nowait() if last else events.get(timeout=_WAIT)
+                    tell[kind](said)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        listening = pool.submit(listen)
+        try:
+            yield events
+        finally:
+            # Whoever uses Ray after its end ends this process, so the listener ends first.
+            ended.set()
+            wait([listening])
+        listening.result()
+    events.shutdown(force=True)
 
 
 def _worst(failures: Sequence[Failure]) -> Failure:
