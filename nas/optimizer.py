@@ -25,13 +25,16 @@ class OptimizerSettings(BaseModel):
     def make(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
         """The optimiser over parameters or parameter groups; a group's own `lr` overrides the setting's.
 
-        It updates all parameters in one call ("fused"), which for networks of many small tensors, as supernets are, is
+        It updates all parameters in one call ("fused", or "foreach"), which for networks of many small tensors, as supernets are, is
         several times faster than one call for each, and differs from it in rounding alone.
         """
-        chosen: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay, "fused": True}
+        chosen: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
         if self.kind == "sgd":
-            return torch.optim.SGD(parameters, momentum=self.momentum, **chosen)
-        return (torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW)(parameters, **chosen)
+            # Torch's fused momentum fails on a weight whose first gradient comes after the others', as where labels
+            # are missing.
+            quick = {"foreach": True} if self.momentum else {"fused": True}
+            return torch.optim.SGD(parameters, momentum=self.momentum, **chosen, **quick)
+        return (torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW)(parameters, fused=True, **chosen)
 
 
 class ScheduleSettings(BaseModel):

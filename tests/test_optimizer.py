@@ -29,6 +29,19 @@ def test_momentum_is_sgds():
         OptimizerSettings(kind="adam", momentum=0.9)
 
 
+@pytest.mark.parametrize("fields", [{"kind": "sgd"}, {"kind": "sgd", "momentum": 0.9}, {"kind": "adam"}])
+def test_a_weight_may_get_its_first_gradient_later_than_others(fields):
+    first, later = one_weight(), one_weight()
+    optimizer = OptimizerSettings(lr=0.1, **fields).make([first, later])
+    first.grad = torch.ones(1)
+    optimizer.step()
+    assert later == 1.0
+    later.grad = torch.ones(1)
+    optimizer.step()
+    # The first step of any of them is one learning rate long; Adam divides by |gradient| + 1e-8.
+    torch.testing.assert_close(later.detach(), torch.tensor([0.9]), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "fields", [{"lr": 0.0}, {"lr": -1.0}, {"weight_decay": -1e-4}, {"momentum": 1.0}, {"kind": "lion"}, {"beta": 0.9}]
 )
