@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,9 +29,13 @@ COLORS = {
 
 def draw(units: Mapping[str, Sequence[UnitResult]], path: Path) -> None:
     """Planted problems: agreement with the planted tree, seed by seed. Real ones: delta_m against cost."""
-    figure = Figure(figsize=(4.2 * len(units), 3.8), layout="constrained")
-    axes = figure.subplots(1, len(units), squeeze=False)[0]
-    for axis, (name, found) in zip(axes, units.items(), strict=True):
+    num_columns = min(len(units), 4)
+    num_rows = math.ceil(len(units) / num_columns)
+    figure = Figure(figsize=(3.9 * num_columns, 3.6 * num_rows), layout="constrained")
+    axes = figure.subplots(num_rows, num_columns, squeeze=False).flat
+    for axis in axes[len(units) :]:
+        axis.remove()
+    for axis, (name, found) in zip(axes, units.items(), strict=False):
         (draw_agreement if PROBLEMS[name].planted else draw_front)(axis, found)
         axis.set_title(f"{name}, {len(found)} seeds", fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
@@ -47,7 +52,8 @@ def draw_agreement(axis: Axes, units: Sequence[UnitResult]) -> None:
         # Spread in height, so that equal values can be counted.
         axis.scatter(values, row + rng.uniform(-0.18, 0.18, len(values)), s=14, color=color, alpha=0.55, linewidths=0)
         axis.plot([statistics.fmean(values)] * 2, [row - 0.32, row + 0.32], color=color, linewidth=2.5)
-    names = [method if label in ("its cost", "argmax") else f"{method}\n{label}" for method, label in lines]
+    plain = ("its cost", "argmax")
+    names = [method if label in plain or "no budget" in method else f"{method},\n{label}" for method, label in lines]
     axis.set_yticks(range(len(lines)), names, fontsize=7)
     axis.invert_yaxis()
     axis.set_xlim(-0.35, 1.05)

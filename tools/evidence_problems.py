@@ -180,6 +180,6 @@ PROBLEMS = {
     "planted-c-pretrained": planted_problem(lambda seed: tree_c(), 20, pretrained=True),
     "planted-conv": planted_problem(lambda seed: conv_problem(), 5),
     "digits": real_problem(digits.experiment, 5, search__budgets=(0.3, 0.4, 0.6)),
-    "scenes": real_problem(scenes.experiment, 3, search__budgets=(0.5, 0.7), retrain__epochs=10),
+    "scenes": real_problem(scenes.experiment, 5, search__budgets=(0.5, 0.7), retrain__epochs=10),
 }
 """By name. Of the random ones, only those that are valid are searched."""

@@ -6,7 +6,6 @@ Each has its own list of files and one writer at a time: the driver for the run,
 from pathlib import Path
 
 from nas.distributed.storage import Storage
-from nas.experiment import TrialFolder
 
 _TRIALS = "trials"
 
@@ -33,6 +32,9 @@ class RunStorage:
 
     def download_trial(self, number: int, folder: Path, *, checkpoints: bool = True) -> bool:
         """Bring a trial's files to a folder, with or without its checkpoints; whether there were any."""
+        # Here, because it needs torch, and fetching a run does not.
+        from nas.experiment import TrialFolder
+
         if not self.storage.holds(self._trial(number)):
             return False
         self.storage.download(self._trial(number), folder, skip=() if checkpoints else TrialFolder.CHECKPOINTS)
