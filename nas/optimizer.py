@@ -25,8 +25,8 @@ class OptimizerSettings(BaseModel):
     def make(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
         """The optimiser over parameters or parameter groups; a group's own `lr` overrides the setting's.
 
-        It updates all parameters in one call ("fused", or "foreach"), which for networks of many small tensors, as supernets are, is
-        several times faster than one call for each, and differs from it in rounding alone.
+        It updates all parameters in one call ("fused", or "foreach"), which for networks of many small tensors, as
+        supernets are, is several times faster than one call for each, and differs from it in rounding alone.
         """
         chosen: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
         if self.kind == "sgd":
