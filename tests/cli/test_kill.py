@@ -13,7 +13,7 @@ from small_digits import RECIPE, changes
 
 from nas.checkpoint import load_tensors
 
-LAST = 30
+LAST = 40
 """Epochs of a search: enough that it still runs when the signal arrives."""
 CHANGES = changes(search__epochs=LAST, search__budgets=[0.4, 0.9], retrain__epochs=5)
 FILES = ("front.json", "trials/0/metrics.jsonl", "trials/0/curve.json", "trials/0/costs.json")
@@ -69,7 +69,7 @@ def undisturbed(tmp_path_factory):
 def test_a_search_that_is_killed_and_then_interrupted_ends_the_same(undisturbed, tmp_path):
     rng = random.Random(0)
     folder = tmp_path / "run"
-    stop_after(1, folder, rng.uniform(0, 0.5), "search", RECIPE, "--out", str(folder), *CHANGES)
+    stop_after(1, folder, rng.uniform(0, 0.2), "search", RECIPE, "--out", str(folder), *CHANGES)
     again = ("search", RECIPE, "--out", str(folder), "--resume")
     # One more than there are, so that it is well past its imports.
     status, errors = stop_after(last_epoch(folder) + 1, folder, rng.uniform(0, 0.1), *again, by=signal.SIGINT)
