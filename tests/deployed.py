@@ -73,6 +73,10 @@ def make_network(space, seed):
     tree = random_tree_shape([task.name for task in tasks], backbone.num_blocks, np.random.default_rng(seed))
     network = seeded(lambda: BranchedNetwork(backbone, tasks, tree), seed)
     generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        # Instances of one block that start alike, as pretrained ones do, would be the same computation, and a graph has
+        # each computation once.
+        parameter.data.mul_(torch.empty_like(parameter).uniform_(0.8, 1.2, generator=generator))
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             # Of unequal weights, so that a channel in another's place would show.
