@@ -1,5 +1,6 @@
 """A backbone of vectors, tasks and data so small that a whole search takes a second."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -114,19 +115,25 @@ def copied_state(module):
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
-def assert_same(a, b, where=""):
-    """Nested plain data and tensors are equal, tensors bitwise and of one type."""
+def assert_same(a, b, where="", tolerance=0.0):
+    """Nested plain data and tensors are equal, tensors bitwise and of one type; real numbers up to a tolerance, if any,
+    which is relative and absolute."""
     assert type(a) is type(b), f"{where}: {type(a)} and {type(b)}"
     if isinstance(a, torch.Tensor):
         assert a.dtype == b.dtype, where
-        assert torch.equal(a, b), where
+        if tolerance:
+            torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance, msg=lambda text: f"{where}: {text}")
+        else:
+            assert torch.equal(a, b), where
     elif isinstance(a, dict):
         assert list(a) == list(b), where
         for key in a:
-            assert_same(a[key], b[key], f"{where}.{key}")
+            assert_same(a[key], b[key], f"{where}.{key}", tolerance)
     elif isinstance(a, list | tuple):
         assert len(a) == len(b), where
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_same(x, y, f"{where}[{i}]")
+            assert_same(x, y, f"{where}[{i}]", tolerance)
+    elif isinstance(a, float) and tolerance:
+        assert math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance), (where, a, b)
     else:
         assert a == b, where

@@ -39,6 +39,7 @@ class _Point(NamedTuple):
     tree_id: str
     kind: str
     dominated: bool
+    recommended: bool = False
 
 
 def draw_front(
@@ -50,8 +51,8 @@ def draw_front(
 ) -> Figure:
     """Trees by cost and quality: the front filled and connected, dominated trees hollow, budgets as vertical lines.
 
-    The steps show the best quality up to each cost. Trees are labelled by id, those of the front first, as far
-    as there is room.
+    The steps show the best quality up to each cost. The recommended tree has a ring. Trees are labelled by id, that one
+    first, then those of the front, as far as there is room.
 
     Args:
         points: the points of a front.json (DESIGN.md, section 5).
@@ -96,16 +97,19 @@ def _trees(points: Sequence[Mapping[str, Any]], resource: str) -> list[_Point]:
         raise InputError(f"the points have several measures ({', '.join(sorted(measures))}); draw those of one")
     if lacking := next((point for point in points if resource not in point["cost"]), None):
         raise InputError(f"{lacking['tree']} has no cost in {resource!r}; it has {', '.join(lacking['cost'])}")
-    return sorted(
+    # A tree may be that of several budgets, and the search's own choice besides.
+    trees = {
         _Point(
             point["cost"][resource],
             point["quality"]["value"],
             PurePosixPath(point["tree"]).stem,
             point["quality"]["kind"],
             point["dominated"],
+            point.get("recommended", False),
         )
         for point in points
-    )
+    }
+    return sorted(trees - {tree._replace(recommended=False) for tree in trees if tree.recommended})
 
 
 def _budgets(values: Iterable[float | None], separate: float | None, resource: str) -> dict[float, str]:
@@ -157,6 +161,16 @@ def _draw_points(axes: Axes, trees: Sequence[_Point], kinds: Sequence[str]) -> N
                 zorder=2 if dominated else 3,
                 label=None if dominated else kind,
             )
+    best = [tree for tree in trees if tree.recommended]
+    axes.scatter(
+        [tree.cost for tree in best],
+        [tree.quality for tree in best],
+        s=(2 * MARK) ** 2,
+        facecolors="none",
+        edgecolors=BEST,
+        linewidths=1.1,
+        zorder=3,
+    )
     if len(kinds) > 1:
         axes.legend(fontsize=TICK.size, labelcolor=INK, frameon=False, handletextpad=0.2)
 
@@ -187,14 +201,15 @@ def _draw_labels(axes: Axes, trees: Sequence[_Point], budgets: Mapping[float, st
         x, _ = on_page(cost, 0)
         taken.append(Rect(x, page.bottom, x + BUDGET.size + 3, page.bottom + text_width(text, BUDGET) + 6))
 
-    marks = {tree: _square(*on_page(tree.cost, tree.quality), MARK) for tree in trees}
+    marks = {tree: _square(*on_page(tree.cost, tree.quality), 2 * MARK if tree.recommended else MARK) for tree in trees}
     # From the best down, for above a point of the front there is room.
     front = [tree for tree in reversed(marks) if not tree.dominated]
     dominated = [tree for tree in marks if tree.dominated]
     corners = [(on_page(a.cost, a.quality), on_page(b.cost, b.quality)) for b, a in pairwise(front)]
     taken += [*marks.values(), *(Rect(x0, y0, x1, y0) for (x0, y0), (x1, _) in corners)]
     taken += [Rect(x1, y0, x1, y1) for (_, y0), (x1, y1) in corners]
-    taken += _draw_ids(axes, {tree: marks[tree] for tree in front}, taken, page, FRONT_GAPS, ID)
+    by_rank = sorted(front, key=lambda tree: not tree.recommended)
+    taken += _draw_ids(axes, {tree: marks[tree] for tree in by_rank}, taken, page, FRONT_GAPS, ID)
     if len(dominated) <= MOST_DOMINATED_IDS:
         style = ID._replace(colour=GREY)
         _draw_ids(axes, {tree: marks[tree] for tree in dominated}, taken, page, FRONT_GAPS[:3], style)

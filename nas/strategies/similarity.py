@@ -48,7 +48,7 @@ class SimilarityStrategy:
         if not self.ranks.first:
             return []
         # The name says that the value is no loss: it compares trees of this search alone.
-        measure = f"minus dissimilarity within groups ({measured.measure})"
+        measure = f"minus dissimilarity ({measured.measure})"
         return [
             Point(
                 tree=str(folder.write_tree(found.tree).relative_to(self.run.path)),

@@ -45,6 +45,18 @@ def test_the_best_is_the_non_dominated_point_of_highest_quality():
     assert (front.best.cost["macs"], front.best.quality.value) == (2, 3)
 
 
+def test_a_searchs_own_choice_is_recommended_until_something_is_measured():
+    own, dearer = a_point(1, 2).model_copy(update={"budget": None}), a_point(2, 3)
+    assert make_front([own, dearer], "macs").best.budget is None
+    worst = a_point(3, 1, "measured")
+    assert make_front([own, dearer, worst], "macs").best.quality.kind == "measured"
+    measured = [
+        point.model_copy(update={"quality": Quality(value=point.cost["macs"], measure="m", kind="measured")})
+        for point in (own, dearer)
+    ]
+    assert make_front(measured, "macs").best.cost["macs"] == 2
+
+
 @given(st.lists(st.tuples(few, few, st.sampled_from(["estimated", "measured"])), min_size=1, max_size=8))
 def test_points_are_beaten_by_those_of_their_measure_alone_and_one_is_recommended(values):
     front = make_front([a_point(*value) for value in values], "macs")

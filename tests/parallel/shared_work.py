@@ -31,8 +31,7 @@ from nas.tree import BranchTree
 
 TASKS = toy_tasks(3)
 BACKBONE = VectorBackbone(num_blocks=2, width=4)
-# Without momentum: torch's fused SGD fails where some parameters have had no gradient before.
-SGD = OptimizerSettings(kind="sgd", lr=0.1, weight_decay=1e-3)
+SGD = OptimizerSettings(kind="sgd", lr=0.1, momentum=0.5, weight_decay=1e-3)
 TREE = BranchTree.from_choices(names(TASKS), [[0, 0, 0], [0, 0, 1]])
 
 

@@ -1,6 +1,5 @@
 """Two processes that share each batch do what one does on the whole of it."""
 
-import math
 import subprocess
 import sys
 from pathlib import Path
@@ -49,26 +48,9 @@ def alone():
     return shared_work.do(ALONE)
 
 
-def assert_close(a, b, where):
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), where
-        for key in a:
-            assert_close(a[key], b[key], f"{where}.{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), where
-        for i, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_close(x, y, f"{where}[{i}]")
-    elif isinstance(a, torch.Tensor):
-        torch.testing.assert_close(a, b, rtol=TOLERANCE, atol=TOLERANCE, msg=lambda text: f"{where}: {text}")
-    elif isinstance(a, float):
-        assert math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE), (where, a, b)
-    else:
-        assert a == b, where
-
-
 @pytest.mark.parametrize("work", [work.__name__ for work in shared_work.WORK])
 def test_two_ranks_give_the_single_process_result(together, alone, work):
-    assert_close(together[0][work], alone[work], work)
+    assert_same(together[0][work], alone[work], work, TOLERANCE)
 
 
 @pytest.mark.parametrize("work", [work.__name__ for work in (*shared_work.WORK, shared_work.drawn)])
@@ -81,8 +63,8 @@ def test_two_gpus_give_the_result_of_one(tmp_path):
     found = shared(tmp_path, "cuda")
     alone = shared_work.do(Ranks(device=torch.device("cuda", 0)))
     for work in shared_work.WORK:
-        assert_close(found[0][work.__name__], found[1][work.__name__], work.__name__)
-        assert_close(found[0][work.__name__], alone[work.__name__], work.__name__)
+        assert_same(found[0][work.__name__], found[1][work.__name__], work.__name__, TOLERANCE)
+        assert_same(found[0][work.__name__], alone[work.__name__], work.__name__, TOLERANCE)
 
 
 def test_labels_that_are_spread_unevenly_count_by_their_number():

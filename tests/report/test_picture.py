@@ -242,6 +242,28 @@ def test_labels_of_a_crowded_front_do_not_overlap():
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
+def test_a_tree_of_several_budgets_is_one_point_and_the_recommended_one_has_a_ring():
+    twice = [point("aaaa", 9e6, 0.1, budget=None, recommended=True), point("aaaa", 9e6, 0.1), point("bbbb", 8e6, 0.0)]
+    figure = draw_front(twice)
+    (axes,) = figure.axes
+    assert sorted(text.get_text() for text in axes.texts) == ["aaaa", "bbbb"]
+    ring = axes.collections[-1]
+    assert ring.get_facecolor().size == 0
+    assert ring.get_offsets().tolist() == [[9e6, 0.1]]
+    drawn = [place for marks in axes.collections if marks is not ring for place in marks.get_offsets().tolist()]
+    assert sorted(drawn) == [[8e6, 0.0], [9e6, 0.1]]
+
+
+def test_the_recommended_tree_of_a_crowded_front_has_its_label():
+    crowd = [point(f"{i:08x}", 1e6 * (100 + 0.01 * i), 0.001 * i) for i in range(60)]
+    for best in (0, 17, 40):
+        points = [{**p, "recommended": i == best} for i, p in enumerate(crowd)]
+        (axes,) = draw_front(points).axes
+        texts = [text.get_text() for text in axes.texts]
+        assert len(texts) < len(points)
+        assert f"{best:08x}" in texts
+
+
 def test_a_front_that_cannot_be_drawn(table):
     with pytest.raises(InputError, match="no points"):
         draw_front([])
