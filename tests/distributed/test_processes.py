@@ -191,3 +191,23 @@ def test_a_retraining_on_two_processes_finds_what_one_does_though_it_is_interrup
     finish_retraining(stopped, "--resume")
     for name in ("result.json", "metrics.jsonl"):
         assert (retrained(stopped) / name).read_bytes() == (retrained(two) / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_what_a_search_measures_and_a_comparison_are_those_of_one_process(tmp_path):
+    small = settings(
+        search__epochs=2, search__measure=1, retrain__epochs=2, retrain__batch_size=16, compare__random_trees=1
+    )
+    for name, number in {"one": (), "two": TWO}.items():
+        finish("--out", tmp_path / name, *small, *SMOOTH, *number)
+        command = [sys.executable, "-c", "from nas.cli import main; main()", "compare", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        assert done.returncode == 0, done.stderr
+    front = json.loads((tmp_path / "two" / "front.json").read_text())
+    assert [point["quality"]["kind"] for point in front["points"]].count("measured") == 1
+    for file in ("front.json", "compare/results.json"):
+        one, two = (json.loads((tmp_path / name / file).read_text()) for name in ("one", "two"))
+        assert_close(one, two)
+    records = list((tmp_path / "two").glob("retrained/*/*/result.json"))
+    # Three single tasks, the shared tree, one or two that were found and a random one beside each.
+    assert len(records) >= 5
