@@ -149,14 +149,14 @@ def _scheduler(experiment: Experiment) -> Any:
 
     if experiment.trials.scheduler is None:
         return None
-    settings = experiment.search
+    # Nothing can be compared before the warm-up is over.
+    left = experiment.search.epochs - experiment.search.warmup_epochs
     return ASHAScheduler(
         time_attr="epoch",
         metric="score",
         mode="max",
-        max_t=settings.epochs,
-        # Nothing can be compared before the warm-up is over.
-        grace_period=min(settings.warmup_epochs + 1, settings.epochs),
+        max_t=experiment.num_epochs,
+        grace_period=experiment.num_epochs - max(left - 1, 0),
     )
 
 

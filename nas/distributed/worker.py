@@ -67,16 +67,12 @@ def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]
         folder = run.trial(trial.number)
         outcome: Outcome
         with output_into(folder.path / "output.txt"):
-
-            def on_epoch(record: dict[str, Any]) -> None:
-                save()
-                tune.report({"record": record, "epoch": record["epoch"] + 1, **_score(record)})
-
             try:
                 experiment = trial.experiment(load_experiment(assignment))
                 use_threads(assignment.num_threads)
                 tune.report({"num_epochs": experiment.num_epochs, "epochs_done": folder.epochs_done})
-                outcome = search(experiment, trial, run, resolve_device(experiment.device), on_epoch)
+                report = _reporter(experiment.num_epochs, save)
+                outcome = search(experiment, trial, run, resolve_device(experiment.device), report)
             except Exception as error:
                 traceback.print_exc()
                 cause, reason = describe_failure(error)
@@ -134,6 +130,20 @@ def output_into(path: Path) -> Iterator[None]:
     """Append what is printed, by the recipe or a library, to a file of the trial."""
     with path.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
         yield
+
+
+def _reporter(num_epochs: int, save: Callable[[], None]) -> OnEpoch:
+    """What is done after each epoch of a trial: its files are kept, and Tune hears of it."""
+    from ray import tune
+
+    def on_epoch(record: dict[str, Any]) -> None:
+        save()
+        epoch = record["epoch"] + 1
+        # A scheduler that stopped a trial after its last epoch would save nothing.
+        score = _score(record) if epoch < num_epochs else {}
+        tune.report({"record": record, "epoch": epoch, **score})
+
+    return on_epoch
 
 
 def _score(record: Mapping[str, Any]) -> dict[str, float]:

@@ -167,7 +167,7 @@ def test_trials_that_fail_are_recorded_and_do_not_stop_the_others_and_are_tried_
     before = {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/result.json")}
     _, errors = finish("--out", folder, "--resume")
     assert {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/result.json")} == before
-    assert errors.count("epochs to go") == list(causes.values()).count("nan")
+    assert errors.count("epochs to go") == sum(outcome["num_attempts"] for outcome in outcomes.values())
 
 
 def test_when_all_fail_the_reason_is_the_commands(tmp_path):
@@ -211,6 +211,7 @@ def test_asha_stops_the_worse_trials_and_they_stay_stopped(tmp_path):
     }
     stopped = {number for number, result in results.items() if result["status"] == "stopped"}
     assert stopped
+    assert len(stopped) < len(results)
     assert {rates[number] for number in results.keys() - stopped} >= {1e-2}
     # What is stopped has learnt next to nothing: of a rate so low.
     assert sum(rates[number] == 1e-6 for number in stopped) > len(stopped) / 2

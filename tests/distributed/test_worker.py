@@ -77,8 +77,8 @@ def test_a_worker_leaves_what_a_search_in_this_process_leaves_and_reports_every_
     assert run.folder.trial(3).setting == trial
     assert found.results[0] == {"num_epochs": 4, "epochs_done": 0}
     assert [report["epoch"] for report in found.results[1:-1]] == [1, 2, 3, 4]
-    # There is nothing to compare trials by during the warm-up, which is the first epoch.
-    assert ["score" in report for report in found.results[1:-1]] == [False, True, True, True]
+    # There is nothing to compare trials by during the warm-up, which is the first epoch, nor to stop after the last.
+    assert ["score" in report for report in found.results[1:-1]] == [False, True, True, False]
     assert TrialResult.model_validate(found.results[-1]["outcome"]) == result
 
 
