@@ -1,6 +1,6 @@
 """What a trial costs beside its search: several hundred trials of a stand-in that takes milliseconds.
 
-    .venv/bin/python tools/bench_trials.py [--trials 300] [--epochs 3] [--milliseconds 5]
+    .venv/bin/python tools/bench_trials.py [--trials 100 300] [--epochs 3] [--milliseconds 5] [--repeats 3]
 
 Each variant runs in a process of its own, on a Ray of its own: `plain` is Tune with the same stand-in and its defaults,
 `tuned` the same with Tune's own loggers off and its processes used again, `ours` is `run_trials` with everything that
@@ -17,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -34,33 +35,54 @@ def main() -> None:
     parser.add_argument("--trials", type=int, nargs="*", default=[100, 300])
     parser.add_argument("--epochs", type=int, default=3, help="reports of a trial")
     parser.add_argument("--milliseconds", type=float, default=5.0, help="that an epoch takes")
+    parser.add_argument("--repeats", type=int, default=3, help="of everything, one after another")
     parser.add_argument("--variants", nargs="*", default=VARIANTS, choices=VARIANTS)
     parser.add_argument("--one", help="a variant to run in this process; prints what was measured as JSON")
     given = parser.parse_args()
     if given.one:
         print(json.dumps(measure(given.one, given.trials[0], given.epochs, given.milliseconds / 1000)))
         return
-    table = Table("variant", "trials", "s", "driver: CPU s", "driver: MiB", "ms a further trial", "CPU ms")
-    table.title = f"{given.epochs} reports a trial, {given.milliseconds:g} ms each, {os.cpu_count()} cores"
-    for variant in given.variants:
-        before: dict[str, float] = {}
-        for num_trials in given.trials:
-            command = [sys.executable, __file__, "--one", variant, "--trials", str(num_trials)]
-            command += ["--epochs", str(given.epochs), "--milliseconds", str(given.milliseconds)]
-            output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            found = json.loads(output.splitlines()[-1])
-            more = num_trials - before.get("trials", num_trials)
-            table.add_row(
-                variant,
-                str(num_trials),
-                f"{found['seconds']:.1f}",
-                f"{found['cpu']:.1f}",
-                f"{found['memory'] / 2**20:.0f}",
-                f"{1000 * (found['seconds'] - before['seconds']) / more:.1f}" if more else "",
-                f"{1000 * (found['cpu'] - before['cpu']) / more:.1f}" if more else "",
-            )
-            before = {"trials": num_trials, **found}
-    Console(width=110).print(table)
+    cases = [(variant, num) for variant in given.variants for num in sorted(given.trials)]
+    found: dict[tuple[str, int], list[dict[str, float]]] = {case: [] for case in cases}
+    # In turns, so that a machine's better and worse minutes are everybody's.
+    for variant, num in cases * given.repeats:
+        found[variant, num].append(in_a_process(variant, num, given.epochs, given.milliseconds))
+        print(f"{variant}, {num} trials: {found[variant, num][-1]['seconds']:.1f} s", file=sys.stderr)
+    title = (
+        f"{given.epochs} reports a trial, {given.milliseconds:g} ms each; {given.repeats} runs, {os.cpu_count()} cores"
+    )
+    Console(width=110).print(table_of(found, title))
+
+
+def in_a_process(variant: str, num_trials: int, num_epochs: int, milliseconds: float) -> dict[str, float]:
+    command = [sys.executable, __file__, "--one", variant, "--trials", str(num_trials)]
+    command += ["--epochs", str(num_epochs), "--milliseconds", str(milliseconds)]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    found: dict[str, float] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def table_of(found: Mapping[tuple[str, int], Sequence[Mapping[str, float]]], title: str) -> Table:
+    """Medians; of the seconds the range, too; and what a further trial costs by the medians."""
+    table = Table(
+        "variant", "trials", "s", "from", "to", "driver: CPU s", "MiB", "ms a further trial", "CPU ms", title=title
+    )
+    medians = {
+        case: {name: median(run[name] for run in runs) for name in ("seconds", "cpu", "memory")}
+        for case, runs in found.items()
+    }
+    before: tuple[str, int] | None = None
+    for (variant, num), runs in found.items():
+        here = medians[variant, num]
+        further = [""] * 2
+        if before is not None and before[0] == variant:
+            more = num - before[1]
+            further = [f"{1000 * (here[name] - medians[before][name]) / more:.1f}" for name in ("seconds", "cpu")]
+        seconds = [here["seconds"], min(run["seconds"] for run in runs), max(run["seconds"] for run in runs)]
+        numbers = [f"{value:.1f}" for value in (*seconds, here["cpu"])]
+        table.add_row(variant, str(num), *numbers, f"{here['memory'] / 2**20:.0f}", *further)
+        before = variant, num
+    return table
 
 
 def measure(variant: str, num_trials: int, num_epochs: int, seconds: float) -> dict[str, float]:

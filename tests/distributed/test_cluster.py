@@ -16,6 +16,10 @@ import pytest
 from small_digits import changes
 
 pytest.importorskip("ray")
+sys.path.append(str(Path(__file__).parent))
+
+from test_processes import SMOOTH, assert_close, history
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -222,6 +226,29 @@ def test_a_lost_node_costs_nothing_but_time(cluster, tmp_path):
         assert results(tmp_path / "moved" / "trials" / number) == results(tmp_path / "undisturbed" / "trials" / number)
     fronts = [json.loads((tmp_path / run / "front.json").read_text()) for run in ("moved", "undisturbed")]
     assert fronts[0] == fronts[1]
+
+
+def test_processes_on_both_nodes_find_what_one_process_does(cluster, tmp_path):
+    """A node has one CPU, and each of the two processes takes one."""
+    small = [*changes(retrain__batch_size=16), *SMOOTH]
+    gcs = Path(cluster.environment["NAS_CLUSTER_DIR"], "gcs").read_text().strip()
+    there = ("--address", gcs, "--set", "processes=2")
+    for name, arguments in {"one": (), "two": (*there, "--storage", str(cluster.store))}.items():
+        done = cluster.nas("search", "runs/digits.py", "--out", str(tmp_path / name), *small, *arguments)
+        assert done.returncode == 0, done.stderr
+    one, two = (tmp_path / name / "trials" / "0" for name in ("one", "two"))
+    assert_close(history(one), history(two))
+    trees = [path.name for path in sorted((one / "trees").iterdir())]
+    assert trees == [path.name for path in sorted((two / "trees").iterdir())]
+    # What rank 0 wrote on its node is in the storage.
+    assert (cluster.store / "two" / "trials" / "0" / "checkpoint" / "epoch-0002.pt").is_file()
+
+    tree = ("--tree", str(one / "trees" / trees[0]))
+    for name, arguments in {"alone": (), "shared": there}.items():
+        done = cluster.nas("retrain", "runs/digits.py", *tree, "--out", str(tmp_path / name), *small, *arguments)
+        assert done.returncode == 0, done.stderr
+    (alone,), (shared,) = (list((tmp_path / name).glob("retrained/*/*")) for name in ("alone", "shared"))
+    assert_close(history(alone), history(shared))
 
 
 def num_epochs(trial: Path) -> int:
