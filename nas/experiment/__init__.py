@@ -3,6 +3,7 @@
 recipe.py -> Experiment (typed, validated, lazy) -> RunFolder (experiment.json, trials/, retrained/, front.json)
 """
 
+from nas.experiment.default_folder import default_folder, latest_unfinished
 from nas.experiment.environment import describe_environment, resolve_device, use_threads
 from nas.experiment.experiment import CompareSettings, Experiment
 from nas.experiment.front import Front, Point, Quality, make_front
@@ -12,15 +13,9 @@ from nas.experiment.overrides import apply_changes, explain, parse_overrides
 from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
-from nas.experiment.run_folder import (
-    RunFolder,
-    TrialFolder,
-    default_folder,
-    latest_unfinished,
-    locked_folder,
-    plain_changes,
-)
+from nas.experiment.run_folder import RunFolder, plain_changes
 from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, check_budgets, measure
+from nas.experiment.trial_folder import TrialFolder, locked_folder
 from nas.experiment.trial_plan import Trial, TrialEvent, check_ranges, plan_trials, trial_threads
 from nas.experiment.trials import EXTENDABLE, Choice, Int, LogUniform, Range, TrialsSettings, Uniform
 

@@ -7,8 +7,8 @@ from typing import Any
 from nas.backbone import Backbone
 from nas.errors import InputError, blaming
 from nas.experiment.experiment import Experiment
-from nas.experiment.run_folder import TrialFolder
 from nas.experiment.trial import build_backbone
+from nas.experiment.trial_folder import TrialFolder
 from nas.files import read_json, write_json_atomically
 from nas.inherit import inherit_copies, inherit_weights
 from nas.network import BranchedNetwork

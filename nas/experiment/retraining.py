@@ -17,8 +17,9 @@ from nas.experiment.experiment import Experiment
 from nas.experiment.inheriting import inherit
 from nas.experiment.overrides import explain
 from nas.experiment.record import describe
-from nas.experiment.run_folder import RunFolder, TrialFolder
+from nas.experiment.run_folder import RunFolder
 from nas.experiment.trial import build_backbone, build_network
+from nas.experiment.trial_folder import TrialFolder
 from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
 from nas.network import BranchedNetwork
 from nas.parallel import ALONE, Ranks

@@ -1,30 +1,21 @@
 """The run folder: everything one command did, in one place that can be moved and read without running code."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nas.checkpoint import CheckpointFolder
-from nas.data import DataSource
-from nas.discretize import Curve
-from nas.errors import InputError, in_one_line
+from nas.errors import InputError
 from nas.experiment.experiment import MAX_THREADS, Experiment
 from nas.experiment.front import Front
-from nas.experiment.outcome import Outcome, read_outcome
 from nas.experiment.recipe import recipe_hash
 from nas.experiment.record import describe
-from nas.experiment.trial_plan import Trial
-from nas.files import make_folder, read_json, remove_unfinished, write_json_atomically, write_text_atomically
-from nas.tree import BranchTree, CostTable, read_tree, write_tree
-
-_WAIT_FOR_WRITER = 30.0
-"""Seconds; the processes of a killed command are gone within one or two."""
+from nas.experiment.trial_folder import TrialFolder
+from nas.files import make_folder, read_json, remove_unfinished, write_json_atomically
+from nas.tree import BranchTree, read_tree
 
 
 class RunFolder:
@@ -129,16 +120,16 @@ class RunFolder:
             return self.path.exists()
         return any(not entry.name.startswith(".") and entry.name != "environment.json" for entry in self.path.iterdir())
 
-    def trial(self, number: int) -> "TrialFolder":
+    def trial(self, number: int) -> TrialFolder:
         return TrialFolder(self.path / "trials" / str(number))
 
     @property
-    def trials(self) -> list["TrialFolder"]:
+    def trials(self) -> list[TrialFolder]:
         """The trials that have been begun, by their numbers."""
         names = (path.name for path in (self.path / "trials").glob("*") if path.is_dir())
         return [self.trial(number) for number in sorted(int(name) for name in names if name.isdecimal())]
 
-    def trial_of(self, tree: BranchTree) -> "TrialFolder | None":
+    def trial_of(self, tree: BranchTree) -> TrialFolder | None:
         """The trial that found a tree, that of the best quality if several did; None if it is not the run's."""
         name = f"{tree.id}.json"
         found = [trial for trial in self.trials if (trial.path / "trees" / name).is_file()]
@@ -159,10 +150,7 @@ class RunFolder:
         return {name: value for name, value in values.items() if _makes_networks(name)}
 
     def find_tree(self, name: str | None) -> BranchTree:
-        """A tree by file, id or the beginning of an id; the best of the front if no name is given.
-
-        The best is the non-dominated tree of highest quality.
-        """
+        """A tree by file, id or the beginning of an id; the recommended one of the front if no name is given."""
         if name is not None and (name.endswith(".json") or "/" in name):
             return read_tree(Path(name))
         files = {path.stem: path for path in sorted(self.path.glob("trials/*/trees/*.json"))}
@@ -192,102 +180,6 @@ class RunFolder:
             lock.release()
 
 
-class TrialFolder:
-    """``trials/<n>/``: the metrics, checkpoints and trees of one search."""
-
-    CHECKPOINTS = ("checkpoint", "warm-up")
-    """The folders that hold nearly all of its bytes: of the search, and of an own-copy warm-up that comes before it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.checkpoints, self.warmup = (CheckpointFolder(path / name) for name in self.CHECKPOINTS)
-        self.metrics = path / "metrics.jsonl"
-        self.costs = path / "costs.json"
-
-    def make(self) -> None:
-        """Make the folder and those in it."""
-        make_folder(self.path / "trees")
-
-    @property
-    def number(self) -> int:
-        return int(self.path.name)
-
-    @property
-    def epochs_done(self) -> int:
-        """Epochs that there is a checkpoint of, those of a warm-up included."""
-        return sum(max(checkpoints.epochs(), default=0) for checkpoints in (self.warmup, self.checkpoints))
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """How the trial ended; None while it is not finished."""
-        return read_outcome(self.path)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One writer at a time (`locked_folder`)."""
-        with locked_folder(self.path, "trial"):
-            yield
-
-    def write_setting(self, trial: Trial) -> None:
-        """Which of the run's trials this is."""
-        write_json_atomically(self.path / "trial.json", {"schema_version": 1, **trial.to_dict()})
-
-    @property
-    def setting(self) -> Trial:
-        """Which of the run's trials this is; InputError if the record is missing or malformed."""
-        path = self.path / "trial.json"
-        record = read_json(path)
-        try:
-            number, budget, seed, values = (record[name] for name in ("number", "budget", "seed", "values"))
-            trial = Trial(int(number), None if budget is None else float(budget), int(seed), dict(values))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: not the setting of a trial ({in_one_line(error)})") from error
-        return trial
-
-    def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """One line of JSON per finished epoch."""
-        write_text_atomically(self.metrics, "".join(json.dumps(record) + "\n" for record in history))
-
-    def write_tree(self, tree: BranchTree) -> Path:
-        path = self.path / "trees" / f"{tree.id}.json"
-        write_tree(tree, path)
-        return path
-
-    def write_splits(self, data: DataSource) -> None:
-        """Which samples are in which split, for a source that says so (``describe_splits() -> {split: ids}``)."""
-        describe = getattr(data, "describe_splits", None)
-        if describe is not None and (splits := describe()):
-            write_json_atomically(self.path / "splits.json", splits)
-
-    def write_curve(self, curve: Curve) -> None:
-        """The whole curve: every tree that no other beats in cost and value, with its partitions."""
-        points = [
-            {"cost": point.cost, "value": point.value, "tree": point.tree.id, "partitions": point.tree.partitions}
-            for point in curve
-        ]
-        record = {"schema_version": 1, "resource": curve.resource, "exact": curve.exact, "points": points}
-        write_json_atomically(self.path / "curve.json", record)
-
-    def write_costs(self, table: CostTable) -> None:
-        write_json_atomically(self.costs, table.to_dict())
-
-
-@contextmanager
-def locked_folder(path: Path, what: str) -> Iterator[None]:
-    """One writer at a time, for whom a moment is waited: one whose command was killed may still be ending."""
-    make_folder(path)
-    lock = FileLock(path / ".lock")
-    try:
-        lock.acquire(timeout=_WAIT_FOR_WRITER)
-    except Timeout:
-        raise InputError(f"{path}: another process is writing into this {what}") from None
-    try:
-        remove_unfinished(path)
-        yield
-    finally:
-        lock.release()
-
-
 def _makes_networks(name: str) -> bool:
     return name.partition(".")[0] in ("backbone", "input_shape")
 
@@ -299,25 +191,3 @@ def plain_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise InputError(f"changes of a run must be plain data; put anything else into the recipe ({error})") from error
     return plain
-
-
-def default_folder(recipe: Path) -> Path:
-    """``out/<recipe>/<time>`` beside the recipe; the second of a second gets a number."""
-    time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    folder = recipe.parent / "out" / recipe.stem
-    names = chain([time], (f"{time}_{i}" for i in count(2)))
-    return next(folder / name for name in names if not (folder / name).exists())
-
-
-def latest_unfinished(recipe: Path) -> Path:
-    """The newest default folder of a recipe whose search is not finished."""
-    if not recipe.is_file():
-        raise InputError(f"{recipe}: no such recipe")
-    folder = recipe.parent / "out" / recipe.stem
-    for path in sorted(folder.glob("*/experiment.json"), reverse=True):
-        run = RunFolder(path.parent)
-        # A recipe that is retrained with a tree file has a run of its own, without a search.
-        retrained_only = (run.path / "retrained").exists() and not (run.path / "trials").exists()
-        if not run.finished and not retrained_only:
-            return run.path
-    raise InputError(f"{folder}: no unfinished run to resume; start one without --resume")

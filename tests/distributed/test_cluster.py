@@ -232,19 +232,21 @@ def test_processes_on_both_nodes_find_what_one_process_does(cluster, tmp_path):
     """A node has one CPU, and each of the two processes takes one."""
     small = [*changes(retrain__batch_size=16), *SMOOTH]
     gcs = Path(cluster.environment["NAS_CLUSTER_DIR"], "gcs").read_text().strip()
-    there = ("--address", gcs, "--set", "processes=2")
-    for name, arguments in {"one": (), "two": (*there, "--storage", str(cluster.store))}.items():
-        done = cluster.nas("search", "runs/digits.py", "--out", str(tmp_path / name), *small, *arguments)
-        assert done.returncode == 0, done.stderr
-    one, two = (tmp_path / name / "trials" / "0" for name in ("one", "two"))
-    assert_close(history(one), history(two))
-    trees = [path.name for path in sorted((one / "trees").iterdir())]
-    assert trees == [path.name for path in sorted((two / "trees").iterdir())]
+    two = ("--set", "processes=2")
+    done = cluster.nas("search", "runs/digits.py", "--out", str(tmp_path / "one"), *small)
+    assert done.returncode == 0, done.stderr
+    done = cluster.submit("runs/digits.py", "--name", "two", "--environment", "installed", "--follow", *small, *two)
+    assert done.returncode == 0, done.stdout + done.stderr
     # What rank 0 wrote on its node is in the storage.
-    assert (cluster.store / "two" / "trials" / "0" / "checkpoint" / "epoch-0002.pt").is_file()
+    assert cluster.fetch("two", tmp_path / "two").returncode == 0
+    assert (tmp_path / "two" / "trials" / "0" / "checkpoint" / "epoch-0002.pt").is_file()
+    folders = [tmp_path / name / "trials" / "0" for name in ("one", "two")]
+    assert_close(*map(history, folders))
+    trees, others = (sorted(path.name for path in (folder / "trees").iterdir()) for folder in folders)
+    assert trees == others
 
-    tree = ("--tree", str(one / "trees" / trees[0]))
-    for name, arguments in {"alone": (), "shared": there}.items():
+    tree = ("--tree", str(folders[0] / "trees" / trees[0]))
+    for name, arguments in {"alone": (), "shared": ("--address", gcs, *two)}.items():
         done = cluster.nas("retrain", "runs/digits.py", *tree, "--out", str(tmp_path / name), *small, *arguments)
         assert done.returncode == 0, done.stderr
     (alone,), (shared,) = (list((tmp_path / name).glob("retrained/*/*")) for name in ("alone", "shared"))
@@ -258,8 +260,7 @@ def num_epochs(trial: Path) -> int:
 
 def results(trial: Path) -> tuple[list[dict], dict[str, str]]:
     """Metrics of every epoch, without what time it took, and the trees."""
-    records = [json.loads(line) for line in (trial / "metrics.jsonl").read_text().splitlines()]
-    metrics = [{name: value for name, value in record.items() if "seconds" not in name} for record in records]
+    metrics = [{name: value for name, value in record.items() if "seconds" not in name} for record in history(trial)]
     return metrics, {path.name: path.read_text() for path in (trial / "trees").iterdir()}
 
 

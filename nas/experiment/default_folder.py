@@ -1,0 +1,30 @@
+"""Where runs lie unless their user says otherwise."""
+
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+
+from nas.errors import InputError
+from nas.experiment.run_folder import RunFolder
+
+
+def default_folder(recipe: Path) -> Path:
+    """``out/<recipe>/<time>`` beside the recipe; the second of a second gets a number."""
+    time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    folder = recipe.parent / "out" / recipe.stem
+    names = chain([time], (f"{time}_{i}" for i in count(2)))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def latest_unfinished(recipe: Path) -> Path:
+    """The newest default folder of a recipe whose search is not finished."""
+    if not recipe.is_file():
+        raise InputError(f"{recipe}: no such recipe")
+    folder = recipe.parent / "out" / recipe.stem
+    for path in sorted(folder.glob("*/experiment.json"), reverse=True):
+        run = RunFolder(path.parent)
+        # A recipe that is retrained with a tree file has a run of its own, without a search.
+        retrained_only = (run.path / "retrained").exists() and not (run.path / "trials").exists()
+        if not run.finished and not retrained_only:
+            return run.path
+    raise InputError(f"{folder}: no unfinished run to resume; start one without --resume")

@@ -1,0 +1,117 @@
+"""The folder of one trial in a run folder: what one search leaves behind."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from nas.checkpoint import CheckpointFolder
+from nas.data import DataSource
+from nas.discretize import Curve
+from nas.errors import InputError, in_one_line
+from nas.experiment.outcome import Outcome, read_outcome
+from nas.experiment.trial_plan import Trial
+from nas.files import make_folder, read_json, remove_unfinished, write_json_atomically, write_text_atomically
+from nas.tree import BranchTree, CostTable, write_tree
+
+_WAIT_FOR_WRITER = 30.0
+"""Seconds; the processes of a killed command are gone within one or two."""
+
+
+class TrialFolder:
+    """``trials/<n>/``: the metrics, checkpoints and trees of one search."""
+
+    CHECKPOINTS = ("checkpoint", "warm-up")
+    """The folders that hold nearly all of its bytes: of the search, and of an own-copy warm-up that comes before it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints, self.warmup = (CheckpointFolder(path / name) for name in self.CHECKPOINTS)
+        self.metrics = path / "metrics.jsonl"
+        self.costs = path / "costs.json"
+
+    def make(self) -> None:
+        """Make the folder and those in it."""
+        make_folder(self.path / "trees")
+
+    @property
+    def number(self) -> int:
+        return int(self.path.name)
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that there is a checkpoint of, those of a warm-up included."""
+        return sum(max(checkpoints.epochs(), default=0) for checkpoints in (self.warmup, self.checkpoints))
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the trial ended; None while it is not finished."""
+        return read_outcome(self.path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One writer at a time (`locked_folder`)."""
+        with locked_folder(self.path, "trial"):
+            yield
+
+    def write_setting(self, trial: Trial) -> None:
+        """Which of the run's trials this is."""
+        write_json_atomically(self.path / "trial.json", {"schema_version": 1, **trial.to_dict()})
+
+    @property
+    def setting(self) -> Trial:
+        """Which of the run's trials this is; InputError if the record is missing or malformed."""
+        path = self.path / "trial.json"
+        record = read_json(path)
+        try:
+            number, budget, seed, values = (record[name] for name in ("number", "budget", "seed", "values"))
+            trial = Trial(int(number), None if budget is None else float(budget), int(seed), dict(values))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: not the setting of a trial ({in_one_line(error)})") from error
+        return trial
+
+    def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """One line of JSON per finished epoch."""
+        write_text_atomically(self.metrics, "".join(json.dumps(record) + "\n" for record in history))
+
+    def write_tree(self, tree: BranchTree) -> Path:
+        path = self.path / "trees" / f"{tree.id}.json"
+        write_tree(tree, path)
+        return path
+
+    def write_splits(self, data: DataSource) -> None:
+        """Which samples are in which split, for a source that says so (``describe_splits() -> {split: ids}``)."""
+        describe = getattr(data, "describe_splits", None)
+        if describe is not None and (splits := describe()):
+            write_json_atomically(self.path / "splits.json", splits)
+
+    def write_curve(self, curve: Curve) -> None:
+        """The whole curve: every tree that no other beats in cost and value, with its partitions."""
+        points = [
+            {"cost": point.cost, "value": point.value, "tree": point.tree.id, "partitions": point.tree.partitions}
+            for point in curve
+        ]
+        record = {"schema_version": 1, "resource": curve.resource, "exact": curve.exact, "points": points}
+        write_json_atomically(self.path / "curve.json", record)
+
+    def write_costs(self, table: CostTable) -> None:
+        write_json_atomically(self.costs, table.to_dict())
+
+
+@contextmanager
+def locked_folder(path: Path, what: str) -> Iterator[None]:
+    """One writer at a time, for whom a moment is waited: one whose command was killed may still be ending."""
+    make_folder(path)
+    lock = FileLock(path / ".lock")
+    try:
+        lock.acquire(timeout=_WAIT_FOR_WRITER)
+    except Timeout:
+        raise InputError(f"{path}: another process is writing into this {what}") from None
+    try:
+        remove_unfinished(path)
+        yield
+    finally:
+        lock.release()
