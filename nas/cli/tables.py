@@ -22,13 +22,15 @@ _SPACING = 3
 
 
 def front_table(front: Front) -> Table:
-    """Every tree of a front, cheapest first."""
-    table = _table("tree", "budget", *front.points[0].cost, "quality", "on the front")
+    """Every tree of a front, cheapest first; and of several trials, which one found it."""
+    several = len({point.trial for point in front.points}) > 1
+    table = _table("tree", *(["trial"] if several else []), "budget", *front.points[0].cost, "quality", "on the front")
     measures = {point.quality.kind: point.quality.measure for point in front.points}
     about = {"estimated": "~" if len(measures) > 1 else "", "measured": ""}
     for point in front.points:
         table.add_row(
             point.tree_id,
+            *([str(point.trial)] if several else []),
             "none" if point.budget is None else f"{point.budget:g}",
             *(format_quantity(value, name) for name, value in point.cost.items()),
             f"{about[point.quality.kind]}{point.quality.value:.4f}",

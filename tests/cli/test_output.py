@@ -64,6 +64,25 @@ def test_a_front_says_which_trees_are_on_it():
     lines = written(80, tables.front_table(make_front(points, "macs")))
     assert max(map(len, lines)) <= 80
     assert [line.split()[-1] for line in lines if line.split()[:1] in (["aa"], ["bb"])] == ["yes", "dominated"]
+    assert not any("trial" in line for line in lines)
+
+
+def test_a_front_of_several_trials_says_which_found_what():
+    points = [
+        Point(
+            tree=f"trials/{trial}/trees/ab12cd34.json",
+            trial=trial,
+            seed=0,
+            budget=0.588317,
+            cost={"macs": 123.4e9, "params": 123.4e6},
+            quality=Quality(value=-12.3456, measure="minus validation loss, inherited weights", kind="estimated"),
+        )
+        for trial in (3, 120)
+    ]
+    lines = written(80, tables.front_table(make_front(points, "macs")))
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    assert [line.split()[1] for line in lines if line.split()[:1] == ["ab12cd34"]] == ["3", "120"]
 
 
 def test_the_live_display_keeps_bar_and_figures_apart():
