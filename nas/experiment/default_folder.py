@@ -5,6 +5,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from nas.errors import InputError
+from nas.experiment.recipe import require_recipe
 from nas.experiment.run_folder import RunFolder
 
 
@@ -18,8 +19,7 @@ def default_folder(recipe: Path) -> Path:
 
 def latest_unfinished(recipe: Path) -> Path:
     """The newest default folder of a recipe whose search is not finished."""
-    if not recipe.is_file():
-        raise InputError(f"{recipe}: no such recipe")
+    require_recipe(recipe)
     folder = recipe.parent / "out" / recipe.stem
     for path in sorted(folder.glob("*/experiment.json"), reverse=True):
         run = RunFolder(path.parent)

@@ -15,6 +15,16 @@ from nas.experiment.experiment import Experiment
 from nas.experiment.overrides import apply_changes, explain
 
 
+def require_recipe(path: Path) -> None:
+    """InputError unless there is a file."""
+    if (path / "experiment.json").is_file():
+        raise InputError(
+            f"{path}: is a run folder; name its recipe, and the folder with --out (and go on with --resume)"
+        )
+    if not path.is_file():
+        raise InputError(f"{path}: no such recipe")
+
+
 def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experiment:
     """Run a recipe's `experiment()` and apply changes.
 
@@ -25,8 +35,7 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
         InputError: the file is missing, fails when imported or called, or does not return an Experiment; the
             message names the line.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such recipe")
+    require_recipe(path)
     if path.suffix != ".py":
         raise InputError(f"{path}: a recipe is a Python file (*.py)")
     folder = str(path.resolve().parent)
