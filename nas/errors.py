@@ -22,6 +22,10 @@ class WorkFailed(RuntimeError):
     """
 
 
+class StorageFailed(WorkFailed):
+    """The storage could not be read or written; the next attempt may have more luck."""
+
+
 @contextmanager
 def blaming(part: str) -> Iterator[None]:
     """Whatever a recipe's own code raises, as an InputError of one line: the part, the error, its file and line.

@@ -12,6 +12,7 @@ from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.commands.processes import train_tree
 from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed
+from nas.errors import InputError
 from nas.experiment import TrainedNetwork, TreeTraining, build_data, measure
 from nas.training import metric_directions
 from nas.tree import BranchTree, CostTable, random_tree, read_tree
@@ -79,6 +80,12 @@ def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
     for point in front.points:
         if not point.dominated:
             found.setdefault(point.tree_id, read_tree(opened.folder.path / point.tree))
+    for tree_id, tree in found.items():
+        if changes := opened.folder.changes_of(tree):
+            raise InputError(
+                f"{opened.folder.path}: tree {tree_id} is of another backbone than the recipe's ({changes}), of which "
+                "there are no single networks and random trees; compare a search without ranges of the backbone"
+            )
     contenders = [Contender("single", name, BranchTree.shared([name], num_blocks)) for name in names]
     contenders.append(Contender("shared", "shared", BranchTree.shared(names, num_blocks)))
     for tree_id, tree in found.items():

@@ -7,7 +7,7 @@ from nas.commands.compare import Progress
 from nas.commands.opening import OpenRun
 from nas.commands.processes import train_tree
 from nas.data import DataSource
-from nas.experiment import Point, Quality, TreeTraining
+from nas.experiment import Point, Quality, TreeTraining, build_data
 from nas.tree import read_tree
 
 MEASURE = "minus validation loss, retrained"
@@ -15,7 +15,7 @@ MEASURE = "minus validation loss, retrained"
 
 def measure_points(
     run: OpenRun,
-    data: DataSource,
+    data: DataSource | None,
     points: Sequence[Point],
     on_training: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
@@ -26,7 +26,12 @@ def measure_points(
     All start fresh from the experiment's seed and follow its settings of retraining, so they can be compared. The
     trainings are those of `nas retrain`: one that is done is only read, one that was stopped goes on. What is
     measured is the validation split, at the best epoch; the test split decides nothing.
+
+    Args:
+        data: the run's, if it has been built; several processes build their own.
     """
+    if data is None and run.experiment.processes == 1:
+        data = build_data(run.experiment)
     trainings = _trainings(run, points)
     # Teachers, where there are any, train first and are shared.
     turns = list({t.folder: t for training in trainings.values() for t in (*training.teachers(), training)}.values())

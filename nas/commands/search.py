@@ -19,7 +19,6 @@ from nas.experiment import (
     RunFolder,
     TrialEvent,
     TrialParts,
-    build_data,
     default_folder,
     latest_unfinished,
     make_front,
@@ -66,19 +65,30 @@ def search(
     begin = _resumed if resume else _started
     run, parts = begin(recipe, out, changes, allow_changed, address)
     with run.folder.locked():
+        stored = run_storage(run.experiment, run.folder.path)
+
+        def store() -> None:
+            if stored is not None:
+                stored.upload_run(run.folder.path)
+
+        if stored is not None:
+            stored.add_trials(run.folder.trials)
+        store()
         if run.folder.finished and all_done(run):
             return run.folder
-        stored = run_storage(run.experiment, run.folder.path)
-        if stored is not None:
-            stored.upload_run(run.folder.path)
         on_start(run)
         points = find_points(run, parts, address, on_event)
         if run.experiment.search.measure != "none":
-            data = parts.data if parts else build_data(run.experiment)
-            points = measure_points(run, data, points, on_training, on_training_epoch, address)
+
+            def begin_training(progress: Progress) -> None:
+                # What has been trained before.
+                store()
+                on_training(progress)
+
+            data = parts.data if parts else None
+            points = measure_points(run, data, points, begin_training, on_training_epoch, address)
         _finish(run, points)
-        if stored is not None:
-            stored.upload_run(run.folder.path)
+        store()
     return run.folder
 
 

@@ -1,6 +1,7 @@
 """The trials of a run: one in this process, several through Ray, and what they come to."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,10 @@ _LOGGER = logging.getLogger(__name__)
 OnEvent = Callable[[TrialEvent], None]
 
 
+class _TimeIsUp(Exception):
+    """A trial's end after the epoch in which its time limit was reached."""
+
+
 def in_process(experiment: Experiment, address: str | None) -> bool:
     """Whether a run needs no Ray: it is one trial in one process, with nothing to propose, and no cluster is named."""
     return address is None and experiment.processes == 1 and _is_single(experiment)
@@ -64,9 +69,9 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
     check_ranges(experiment)
     first = plan_trials(experiment)[0].experiment(experiment)
     check_budgets(first, measure(first).table, experiment.trials.budgets)
-    if address is None:
-        # The machine that runs the trials must have the data, and whatever is made of it once need not be made by
-        # each of them.
+    if address is None or experiment.search.measure != "none":
+        # The machine that runs the trials, or measures their trees, must have the data, and whatever is made of it once
+        # need not be made by each of them.
         TrialParts.build(first)
     return None
 
@@ -76,6 +81,11 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None) -
         raise InputError(
             f"processes={experiment.processes} share the batches of one trial, and there are several; "
             "run them one by one, or set processes to 1 and let Ray run them side by side"
+        )
+    if address is not None and experiment.trials.storage_uri is not None and experiment.search.measure != "none":
+        raise InputError(
+            "search.measure: several processes on a cluster retrain in the run folder, on a disk that all its machines "
+            "share; leave trials.storage_uri out, or measure after the search (nas retrain, nas compare)"
         )
     check_processes(experiment, isinstance(recipe, Experiment), address)
     (only,) = plan_trials(experiment)
@@ -100,7 +110,8 @@ def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_
     elif left and run.experiment.processes > 1:
         outcomes[0] = _run_shared(run, left[0], address, on_event)
     elif left:
-        outcomes |= _run_with_ray(run, planned, left, address, on_event)
+        # How an earlier attempt ended says nothing of this one.
+        outcomes |= {trial.number: None for trial in left} | dict(_run_with_ray(run, planned, left, address, on_event))
     points = [point for outcome in outcomes.values() if isinstance(outcome, TrialResult) for point in outcome.points]
     _tell_what_is_missing(run, outcomes, points)
     return points
@@ -120,7 +131,7 @@ def all_done(run: OpenRun) -> bool:
     return all(isinstance(run.folder.trial(t.number).outcome, TrialResult) for t in plan_trials(run.experiment))
 
 
-def _run_here(run: OpenRun, trial: Trial, parts: TrialParts | None, on_event: OnEvent) -> TrialResult:
+def _run_here(run: OpenRun, trial: Trial, parts: TrialParts | None, on_event: OnEvent) -> TrialResult | None:
     experiment, folder = trial.experiment(run.experiment), run.folder.trial(trial.number)
     stored = run_storage(run.experiment, run.folder.path)
 
@@ -138,7 +149,7 @@ def _run_here(run: OpenRun, trial: Trial, parts: TrialParts | None, on_event: On
     return result
 
 
-def _run_shared(run: OpenRun, trial: Trial, address: str | None, on_event: OnEvent) -> TrialResult:
+def _run_shared(run: OpenRun, trial: Trial, address: str | None, on_event: OnEvent) -> TrialResult | None:
     """One trial on several processes; rank 0 brings its files to the storage, if there is one."""
 
     def search(on_epoch: OnEpoch) -> TrialResult:
@@ -150,12 +161,24 @@ def _run_shared(run: OpenRun, trial: Trial, address: str | None, on_event: OnEve
     return result
 
 
-def _run_one(run: OpenRun, trial: Trial, on_event: OnEvent, search: Callable[[OnEpoch], TrialResult]) -> TrialResult:
-    """Run a trial, tell what happens to it, and write down why it failed."""
+def _run_one(
+    run: OpenRun, trial: Trial, on_event: OnEvent, search: Callable[[OnEpoch], TrialResult]
+) -> TrialResult | None:
+    """Run a trial, tell what happens to it, and write down why it failed; None if its time is up before it is done."""
     experiment, folder = trial.experiment(run.experiment), run.folder.trial(trial.number)
     on_event(TrialEvent("started", trial, num_epochs=experiment.num_epochs, epochs_done=folder.epochs_done))
+    begun, limit = time.monotonic(), experiment.trials.time_limit
+
+    def on_epoch(record: dict[str, Any]) -> None:
+        on_event(TrialEvent("epoch", trial, record=record))
+        left = experiment.num_epochs - record["epoch"] - 1
+        if left and limit is not None and time.monotonic() - begun > limit:
+            raise _TimeIsUp
+
     try:
-        result = search(lambda record: on_event(TrialEvent("epoch", trial, record=record)))
+        result = search(on_epoch)
+    except _TimeIsUp:
+        return None
     except Exception as error:
         cause, reason = describe_failure(error)
         folder.make()
@@ -185,14 +208,16 @@ def _tell_what_is_missing(run: OpenRun, outcomes: Mapping[int, Outcome | None], 
     """Warn of trials without a result; raise if there is no tree at all."""
     failures = {number: outcome for number, outcome in outcomes.items() if isinstance(outcome, TrialFailure)}
     unfinished = [number for number, outcome in outcomes.items() if outcome is None]
+    left_by = "Tune" if run.experiment.trials.time_limit is None else "the time limit"
     if points:
         for number, failure in failures.items():
             _LOGGER.warning("trial %d failed: %s", number, failure.reason)
         if unfinished:
-            _LOGGER.warning("the time limit left %s unfinished; go on with --resume", _named(unfinished))
+            _LOGGER.warning("%s left %s unfinished; go on with --resume", left_by, _named(unfinished))
         return
     if not failures:
-        raise WorkFailed(f"{run.folder.path}: no trial ended within the time limit")
+        why = f"{left_by} left {_named(unfinished)} unfinished" if unfinished else "the scheduler stopped every trial"
+        raise WorkFailed(f"{run.folder.path}: {why}")
     reasons = list(dict.fromkeys(failure.reason for failure in failures.values()))
     others = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
     message = f"all trials failed: {reasons[0]}{others}" if len(failures) > 1 else reasons[0]

@@ -3,9 +3,14 @@
 Each has its own list of files and one writer at a time: the driver for the run, a trial's worker for the trial.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.distributed.storage import Storage
+
+if TYPE_CHECKING:
+    from nas.experiment import TrialFolder
 
 _TRIALS = "trials"
 
@@ -42,10 +47,22 @@ class RunStorage:
 
     def download(self, folder: Path) -> None:
         """Bring the whole run to a folder; what is there already is not fetched again."""
-        for number in self.storage.folders(f"{self.name}/{_TRIALS}"):
-            self.storage.download(f"{self.name}/{_TRIALS}/{number}", folder / _TRIALS / number)
+        self._download_trials(folder)
         # The front comes after the trees that it names.
         self.storage.download(self.name, folder)
+        # A run may have ended meanwhile, with trees that had not been there.
+        self._download_trials(folder)
+
+    def add_trials(self, folders: Iterable["TrialFolder"]) -> None:
+        """Bring trials there that it does not have: of a run that had other storage, or none."""
+        there = set(self.storage.folders(f"{self.name}/{_TRIALS}"))
+        for folder in folders:
+            if str(folder.number) not in there:
+                self.upload_trial(folder.number, folder.path)
+
+    def _download_trials(self, folder: Path) -> None:
+        for number in self.storage.folders(f"{self.name}/{_TRIALS}"):
+            self.storage.download(f"{self.name}/{_TRIALS}/{number}", folder / _TRIALS / number)
 
     def _trial(self, number: int) -> str:
         return f"{self.name}/{_TRIALS}/{number}"

@@ -19,7 +19,7 @@ from typing import IO, Any
 from nas.distributed import manifest as manifests
 from nas.distributed.filesystem import is_object_store, open_uri
 from nas.distributed.manifest import REPLACED, Entry, Manifest
-from nas.errors import InputError, WorkFailed
+from nas.errors import InputError, StorageFailed, WorkFailed
 from nas.files import make_folder
 
 _CHUNK_BYTES = 2**20
@@ -222,7 +222,7 @@ class Storage:
         try:
             yield
         except OSError as error:
-            raise WorkFailed(f"{self._place(subpath)}: the storage cannot {what}: {str(error).strip()}") from error
+            raise StorageFailed(f"{self._place(subpath)}: the storage cannot {what}: {str(error).strip()}") from error
 
     def _path(self, *parts: str) -> str:
         return posixpath.join(self._root, *(part for part in parts if part))

@@ -62,6 +62,7 @@ class Proposals:
         self._settings = experiment.trials
         self._distributions = _distributions(experiment)
         self._study = self._open(folder)
+        self._drop_unfinished_proposals()
 
     def next(self, number: int) -> Trial:
         """A trial of the plan with its values: those it was begun with, or new ones."""
@@ -69,9 +70,8 @@ class Proposals:
 
         known = {trial.user_attrs.get("trial"): trial for trial in self._study.get_trials(deepcopy=False)}
         before = known.get(number)
-        if before is None or before.state not in (TrialState.RUNNING, TrialState.WAITING):
-            self._enqueue(number, {} if before is None else before.params)
         if before is None or before.state != TrialState.RUNNING:
+            self._enqueue(number, before.params if before is not None and self._is_whole(before) else {})
             before = self._ask(number)
         values = {name: self._plain(name, value) for name, value in before.params.items() if name != BUDGET}
         planned = self.planned[number]
@@ -95,6 +95,19 @@ class Proposals:
         else:
             state = TrialState.PRUNED if isinstance(outcome, TrialResult) else TrialState.FAIL
             self._study.tell(running[0].number, state=state)
+
+    def _drop_unfinished_proposals(self) -> None:
+        """What a driver left that was killed while it asked: a trial without values, or with some of them."""
+        from optuna.trial import TrialState
+
+        for _ in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            self._study.ask()
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not self._is_whole(trial):
+                self._study.tell(trial.number, state=TrialState.FAIL)
+
+    def _is_whole(self, trial: "optuna.trial.FrozenTrial") -> bool:
+        return trial.params.keys() == self._distributions.keys()
 
     def _enqueue(self, number: int, params: Mapping[str, Any]) -> None:
         planned = self.planned[number]

@@ -119,8 +119,9 @@ def _tune(
             scheduler=scheduler,
             max_concurrent_trials=settings.concurrency,
             time_budget_s=settings.time_limit,
-            # A new process imports torch for seconds, and trials leave nothing behind in one.
-            reuse_actors=True,
+            # A new process imports torch for seconds, and trials leave nothing behind in one. But Tune drops the trial
+            # that follows one which a scheduler has stopped, if that takes longer than two seconds to end.
+            reuse_actors=scheduler is None,
             trial_dirname_creator=lambda trial: str(trial.config["trial"]["number"]),
         ),
         run_config=tune.RunConfig(

@@ -145,6 +145,8 @@ class Experiment(BaseModel):
                     f"{name}.compute.compile: compiled parts cannot exchange batch statistics; set it to false, "
                     "or processes to 1"
                 )
+        if self.trials.time_limit is not None:
+            raise ValueError("trials.time_limit does not end a trial that several processes share; leave it out")
         if ":" in self.device:
             raise ValueError(f"device {self.device!r} is one GPU, and each process has its own; set device to 'cuda'")
         return self

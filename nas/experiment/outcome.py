@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
-from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
+from nas.errors import InputError, StorageFailed, WorkFailed, in_one_line, machine_failure
 from nas.experiment.front import Point
 from nas.experiment.overrides import explain
 from nas.files import read_json, write_json_atomically
@@ -76,6 +76,8 @@ def describe_failure(error: BaseException) -> tuple[Cause, str]:
     """Whose fault an exception is, and what it says, in one line."""
     if isinstance(error, InputError):
         return "input", str(error)
+    if isinstance(error, StorageFailed):
+        return "machine", str(error)
     if isinstance(error, WorkFailed):
         return "work", str(error)
     if (reason := machine_failure(error)) is not None:

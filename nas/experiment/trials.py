@@ -118,7 +118,8 @@ class TrialsSettings(BaseModel):
         gpus: reserved for a trial, 0.5 for two trials on one; if left out, one where there are any and the experiment's
             device is not the CPU.
         concurrency: trials at a time; as many as fit, if left out.
-        time_limit: seconds after which trials are stopped; a later command goes on with them.
+        time_limit: seconds after which trials are stopped, a single one at the end of an epoch; a later command goes
+            on with them.
         max_trials: no trial of a higher number is run.
         max_failures: how often a trial goes on from its checkpoint after a failure that may be the machine's.
         scheduler: "asha" stops trials whose loss on the architecture's split is among the worse ones of those
@@ -172,13 +173,18 @@ class TrialsSettings(BaseModel):
             raise ValueError("asha compares trials by one number: set objectives to ['quality']")
         if len(self.budgets) > 1 or BUDGETS in self.ranges:
             raise ValueError("asha would stop the trials of small budgets, whose losses are higher; name one budget")
-        if "search.epochs" in self.ranges:
-            raise ValueError("asha needs trials of one length: take 'search.epochs' out of the ranges")
+        if lengths := [name for name in self.ranges if name in _LENGTHS]:
+            raise ValueError(f"asha needs trials of one length: take {', '.join(map(repr, lengths))} out of the ranges")
 
     def seeds_from(self, first: int) -> tuple[int, ...]:
         """The seeds, for an experiment whose own seed is `first`."""
         return self.seeds if isinstance(self.seeds, tuple) else tuple(range(first, first + self.seeds))
 
+
+_LENGTHS = frozenset(
+    ("strategy", "search", "search.epochs", "search.warmup", "search.init", "similarity", "similarity.epochs")
+)
+"""Fields that say how many epochs a trial has, or which of them have a loss to compare."""
 
 EXTENDABLE = frozenset(
     f"trials.{name}"

@@ -140,3 +140,19 @@ def test_what_a_killed_driver_leaves_of_the_journal_is_mended(tmp_path):
     assert study.next(2).values == first[2].values
     study.tell(2, result(first[2]))
     assert journal.read_bytes().endswith(b"\n")
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_a_driver_killed_while_it_asked_leaves_no_half_proposals(tmp_path, kind):
+    """A trial that was enqueued and not asked for, and one that has got some of its values."""
+    whole = experiment(study_file=kind, sampler="random", budgets=[])
+    for name in ("undisturbed", "killed"):
+        (tmp_path / name).mkdir()
+    expected = run(whole, tmp_path / "undisturbed", range(3))
+    assert run(whole, tmp_path / "killed", range(1)) == expected[:1]
+
+    study = proposals(whole, tmp_path / "killed")._study
+    study.enqueue_trial({}, user_attrs={"trial": 1, "seed": 0})
+    study.ask().suggest_int("search.epochs", 1, 9)
+    study.enqueue_trial({}, user_attrs={"trial": 2, "seed": 0})
+    assert run(whole, tmp_path / "killed", (2, 1)) == [expected[2], expected[1]]

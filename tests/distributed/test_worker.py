@@ -12,6 +12,7 @@ from nas.checkpoint import load_tensors
 from nas.commands.opening import begin_run, new_run
 from nas.distributed.run_storage import RunStorage
 from nas.distributed.worker import Assignment, TrialFailed, train
+from nas.errors import StorageFailed
 from nas.experiment import Trial, TrialFailure, TrialResult, plan_trials, recipe_hash
 from nas.strategies.trial import run_trial
 
@@ -137,6 +138,28 @@ def test_a_failure_of_the_machine_is_raised_so_that_tune_tries_again(tmp_path, r
     import pickle
 
     assert pickle.loads(pickle.dumps(raised.value)).reason == raised.value.reason
+
+
+def test_storage_that_fails_once_does_not_fail_the_trial(tmp_path, reports, monkeypatch):
+    upload, calls = RunStorage.upload_trial, []
+
+    def fail_once(self, number, folder):
+        calls.append(number)
+        if len(calls) == 2:
+            raise StorageFailed("slow down")
+        upload(self, number, folder)
+
+    monkeypatch.setattr(RunStorage, "upload_trial", fail_once)
+    storage = (str(tmp_path / "storage"), "run")
+    run, assignment = begin(tmp_path / "run", storage)
+    reports()
+    with pytest.raises(TrialFailed, match="slow down") as raised:
+        work(assignment, trial_of(run))
+    assert raised.value.cause == "machine"
+    found = reports()
+    work(assignment, trial_of(run))
+    assert found.results[0]["epochs_done"] == 2
+    assert TrialResult.model_validate(found.results[-1]["outcome"]).points
 
 
 def test_an_earlier_failure_is_no_outcome_of_a_later_try(tmp_path, reports):

@@ -74,9 +74,9 @@ def test_proposals_take_turns_over_all_pairs():
         ({"sampler": "best"}, "sampler"),
         ({"scheduler": "asha"}, "one number"),
         ({"scheduler": "asha", "objectives": ("quality",), "budgets": (0.5, 0.7)}, "small budgets"),
-        (
-            {"scheduler": "asha", "objectives": ("quality",), "ranges": {"search.epochs": Int(low=1, high=4)}},
-            "one length",
+        *(
+            ({"scheduler": "asha", "objectives": ("quality",), "ranges": {name: Int(low=1, high=4)}}, "one length")
+            for name in ("search.epochs", "search.warmup", "search.init", "similarity.epochs")
         ),
         ({"budgets": (0.5,), "ranges": {"search.budgets": Uniform(low=0.3, high=0.9)}}, "leave one of them out"),
         ({"ranges": {"seed": {"kind": "normal", "low": 0, "high": 1}}}, "uniform"),
