@@ -25,6 +25,7 @@ from nas.experiment import (
     plan_trials,
     write_outcome,
 )
+from nas.experiment.trials import BUDGETS
 from nas.strategies.trial import OnEpoch, run_trial
 
 if TYPE_CHECKING:
@@ -63,12 +64,19 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
         return TrialParts.build(only.experiment(experiment))
     if isinstance(recipe, Experiment):
         raise InputError("several trials run in processes that import a recipe: put the Experiment into a recipe file")
+    if ":" in experiment.device:
+        raise InputError(f"device {experiment.device!r} is one GPU, and Ray gives trials theirs; set device to 'cuda'")
     from nas.distributed.tuning import check_trials_can_run
 
     check_trials_can_run(experiment, address)
     check_ranges(experiment)
     first = plan_trials(experiment)[0].experiment(experiment)
-    check_budgets(first, measure(first).table, experiment.trials.budgets)
+    proposed = [
+        budget
+        for value in (experiment.trials.ranges[BUDGETS].extremes if BUDGETS in experiment.trials.ranges else ())
+        for budget in Trial(0, None, experiment.seed, {BUDGETS: value}).experiment(experiment).search.budgets
+    ]
+    check_budgets(first, measure(first).table, (*experiment.trials.budgets, *proposed))
     if address is None or experiment.search.measure != "none":
         # The machine that runs the trials, or measures their trees, must have the data, and whatever is made of it once
         # need not be made by each of them.

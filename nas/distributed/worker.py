@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from nas.distributed.run_storage import RunStorage
-from nas.errors import InputError
+from nas.errors import InputError, StorageFailed
 from nas.experiment import (
     Experiment,
     Outcome,
@@ -77,11 +77,13 @@ def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]
                 traceback.print_exc()
                 cause, reason = describe_failure(error)
                 if cause not in ("input", "work"):
+                    with contextlib.suppress(StorageFailed):
+                        save()
                     raise TrialFailed(cause, reason) from error
                 outcome = TrialFailure(cause=cause, reason=reason)
                 write_outcome(folder.path, outcome)
-            finally:
-                save()
+            # Not when Tune has stopped the trial: the driver writes its outcome.
+            save()
     tune.report({"outcome": outcome.model_dump()})
 
 

@@ -39,7 +39,8 @@ class _Interval(_Range):
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        return (self.low, self.high)
+        # An integer's field takes 2.0, but not what lies between.
+        return (self.low, self.high, self.low + (self.high - self.low) / math.pi)
 
 
 class Uniform(_Interval):
@@ -160,6 +161,8 @@ class TrialsSettings(BaseModel):
             raise ValueError("seeds: name at least one")
         if not self.ranges and self.num_samples > 1:
             raise ValueError(f"num_samples is {self.num_samples}, but there are no ranges to sample from")
+        if idle := [name for name in self.ranges if name.partition(".")[0] in _NOT_PROPOSED]:
+            raise ValueError(f"ranges: {idle[0]!r} is no setting of a single search, so nothing can be proposed for it")
         if self.budgets and BUDGETS in self.ranges:
             raise ValueError(f"budgets are listed and proposed (ranges of {BUDGETS!r}); leave one of them out")
         if self.gpus is not None and self.gpus > 1 and self.gpus != int(self.gpus):
@@ -180,6 +183,8 @@ class TrialsSettings(BaseModel):
         """The seeds, for an experiment whose own seed is `first`."""
         return self.seeds if isinstance(self.seeds, tuple) else tuple(range(first, first + self.seeds))
 
+
+_NOT_PROPOSED = frozenset(("seed", "trials", "processes", "compare"))
 
 _LENGTHS = frozenset(
     ("strategy", "search", "search.epochs", "search.warmup", "search.init", "similarity", "similarity.epochs")

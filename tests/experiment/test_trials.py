@@ -79,6 +79,8 @@ def test_proposals_take_turns_over_all_pairs():
             for name in ("search.epochs", "search.warmup", "search.init", "similarity.epochs")
         ),
         ({"budgets": (0.5,), "ranges": {"search.budgets": Uniform(low=0.3, high=0.9)}}, "leave one of them out"),
+        ({"ranges": {"seed": Int(low=0, high=9)}}, "nothing can be proposed for it"),
+        ({"ranges": {"trials.cpus": Uniform(low=1, high=2)}}, "nothing can be proposed for it"),
         ({"ranges": {"seed": {"kind": "normal", "low": 0, "high": 1}}}, "uniform"),
     ],
 )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import secrets
 import shlex
 import time
 from importlib import metadata
@@ -72,7 +73,8 @@ def choose(cluster: Cluster, folder: Path, name: str) -> Literal["installed", "c
     Raises:
         InputError: the cluster's Python is not one that the project runs on. WorkFailed: it cannot be asked.
     """
-    answer = _ask(cluster, folder, f"{name}-probe")
+    # A name of its own: another probe of this job may have been interrupted.
+    answer = _ask(cluster, folder, f"{name}-probe-{secrets.token_hex(4)}")
     major, minor = (int(part) for part in answer["python"].split(".")[:2])
     if (major, minor) < MIN_PYTHON:
         raise InputError(
@@ -92,8 +94,8 @@ def _ask(cluster: Cluster, folder: Path, name: str) -> dict[str, Any]:
     while not (info := cluster.info(name)).status.is_terminal():
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     answers = [line for line in cluster.log(name).splitlines() if line.startswith('{"python"')]
+    cluster.forget(name)
     if not answers:
         raise WorkFailed(f"{cluster.address}: what it has installed could not be asked: {explain(info).cause}")
-    cluster.forget(name)
     answer: dict[str, Any] = json.loads(answers[-1])
     return answer
