@@ -153,9 +153,13 @@ def _run(trainer: Any) -> bool:
 @contextlib.contextmanager
 def _told(tell: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
     """A queue of Ray's whose events are told, by their kinds, while the block runs; all of them when it has ended."""
+    import ray
     from ray.util.queue import Empty, Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    events = Queue(actor_options={"num_cpus": 0})
+    # Here, so that it is not lost with another machine.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     ended = threading.Event()
 
     def listen() -> None:
