@@ -1,6 +1,7 @@
 """The exceptions that say whose turn it is: the user's (`InputError`), or nobody's (`WorkFailed`)."""
 
 import errno
+import reprlib
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,16 @@ def machine_failure(error: BaseException) -> str | None:
 
 
 _FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
+
+
+def brief(value: object) -> str:
+    """A value that a file holds, for an error message: some hundred characters, however large and deep it is."""
+    return _BRIEF.repr(value)
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 2
+_BRIEF.maxdict, _BRIEF.maxlist = 3, 4
 
 
 def in_one_line(error: BaseException) -> str:

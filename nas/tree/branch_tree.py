@@ -3,14 +3,13 @@
 import hashlib
 import json
 import operator
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
 
-from nas.errors import InputError
+from nas.errors import InputError, brief
 from nas.tree.cost_table import Cost, CostTable, checked_cost
 from nas.tree.partition import Group, Partition, canonical_partition, check_names, check_refines, short_list
 
@@ -194,16 +193,16 @@ class BranchTree:
     def from_dict(cls, record: Any) -> "BranchTree":
         """The inverse of `to_dict`; every way a record can be malformed is an InputError that says which."""
         if not isinstance(record, dict):
-            raise InputError(f"a tree is a JSON object; found {reprlib.repr(record)}")
+            raise InputError(f"a tree is a JSON object; found {brief(record)}")
         if type(version := record.get("schema_version")) is not int or version != SCHEMA_VERSION:
-            raise InputError(f"schema_version must be {SCHEMA_VERSION}; found {reprlib.repr(version)}")
+            raise InputError(f"schema_version must be {SCHEMA_VERSION}; found {brief(version)}")
         if unknown := [field for field in record if field not in FIELDS]:
             raise InputError(f"unknown fields {short_list(unknown)} in a tree; it has {list(FIELDS)}")
         tasks = _strings(record.get("tasks"), "tasks")
         blocks = _strings(record.get("blocks", []), "blocks")
         partitions = record.get("partitions")
         if not isinstance(partitions, list) or not all(isinstance(partition, list) for partition in partitions):
-            raise InputError(f"partitions must be a list of groups per block; found {reprlib.repr(partitions)}")
+            raise InputError(f"partitions must be a list of groups per block; found {brief(partitions)}")
         groups = tuple(
             tuple(_strings(group, f"partitions[{l}][{i}]") for i, group in enumerate(partition))
             for l, partition in enumerate(partitions)
@@ -213,5 +212,5 @@ class BranchTree:
 
 def _strings(value: Any, field: str) -> Group:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InputError(f"{field} must be a list of strings; found {reprlib.repr(value)}")
+        raise InputError(f"{field} must be a list of strings; found {brief(value)}")
     return tuple(value)

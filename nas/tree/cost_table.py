@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import reprlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import InputError
+from nas.errors import InputError, brief
 
 if TYPE_CHECKING:
     from nas.tree.branch_tree import BranchTree
@@ -118,7 +117,7 @@ class CostTable:
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"a cost table has a stem, blocks (each with its name) and heads; found {reprlib.repr(record)}"
+                f"a cost table has a stem, blocks (each with its name) and heads; found {brief(record)}"
             ) from error
 
     def _check_tasks(self, tasks: Iterable[str]) -> None:
@@ -129,7 +128,7 @@ class CostTable:
 def checked_cost(cost: Any, what: str) -> dict[str, float]:
     """A cost with plain numbers as amounts; InputError unless all are finite and >= 0."""
     if not isinstance(cost, Mapping) or not all(isinstance(key, str) and key.isprintable() for key in cost):
-        raise InputError(f"{what} must map each resource to a number; found {reprlib.repr(cost)}")
+        raise InputError(f"{what} must map each resource to a number; found {brief(cost)}")
     return {resource: _checked_amount(amount, f"{what} in {resource}") for resource, amount in cost.items()}
 
 
@@ -138,4 +137,4 @@ def _checked_amount(amount: Any, what: str) -> float:
         plain = int(amount) if isinstance(amount, Integral) else float(amount)
         if 0 <= plain <= sys.float_info.max:
             return plain
-    raise InputError(f"{what} must be a finite number >= 0; found {reprlib.repr(amount)}")
+    raise InputError(f"{what} must be a finite number >= 0; found {brief(amount)}")

@@ -220,6 +220,15 @@ def replaced(value, path, new):
     return copy
 
 
+def test_a_huge_value_makes_no_huge_message():
+    huge = 10**390
+    deep = [{str(i): {str(j): [huge] * 9 for j in range(9)} for i in range(9)}] * 9
+    for value in (deep, deep[0], [[[huge] * 9] * 9] * 9):
+        with pytest.raises(InputError) as raised:
+            BranchTree.from_dict({"schema_version": value})
+        assert len(str(raised.value)) < 1000
+
+
 @given(trees_with_tables(), st.data())
 def test_a_mutated_record_is_a_valid_tree_or_an_input_error(tree_and_table, data):
     tree, table = tree_and_table
