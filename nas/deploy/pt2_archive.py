@@ -72,10 +72,10 @@ def _records(data: bytes, where: str) -> tuple[Any, dict[str, int]]:
     try:
         reader = torch._C.PyTorchFileReader(io.BytesIO(data))
         names: list[str] = reader.get_all_records()
-        sizes = {name: int(reader.get_record_size(name)) for name in names}
+        sizes = {name: _record_size(reader, name) for name in names}
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
-    except Exception as error:  # what torch's reader raises of a damaged archive is a RuntimeError, or what it wraps
+    except (RuntimeError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{where}: not a .pt2, or damaged") from error
     top = members[0].filename.partition("/")[0] if members else ""
     if len(names) != len(sizes) or sorted(member.filename for member in members) != sorted(f"{top}/{n}" for n in names):
@@ -83,6 +83,13 @@ def _records(data: bytes, where: str) -> tuple[Any, dict[str, int]]:
     if sum(sizes.values()) > len(data) or any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise InputError(f"{where}: refused, its records are larger than the file, and a .pt2 is not compressed")
     return reader, sizes
+
+
+def _record_size(reader: Any, name: str) -> int:
+    # torch before 2.13 has no function for the size alone.
+    if hasattr(reader, "get_record_size"):
+        return int(reader.get_record_size(name))
+    return len(reader.get_record(name))
 
 
 def _check_name(name: str, size: int, where: str) -> None:
