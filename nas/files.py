@@ -7,10 +7,12 @@ crash there is either the old content or the new one. Temporary names start with
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import reprlib
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,15 @@ def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
     """`write_bytes_atomically` for text, in UTF-8, with its line ends as they are."""
     write_bytes_atomically(path, text.encode())
+
+
+def without_nan(value: Any) -> Any:
+    """Plain data with None (null) in the place of every NaN and infinity, which JSON lacks."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_json_atomically(path: str | os.PathLike[str], record: Any) -> None:

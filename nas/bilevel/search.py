@@ -19,6 +19,7 @@ from nas.errors import WorkFailed
 from nas.parallel import ALONE, Ranks
 from nas.supernet import Supernet, own_copy_routing, reset_running_statistics, sample_routing
 from nas.tasks import Task
+from nas.tasks.checks import check_finite, check_losses
 from nas.tree import CostTable
 
 OnEpoch = Callable[[dict[str, Any]], None]
@@ -142,7 +143,7 @@ class BilevelSearch:
         settings = self.settings
         num_steps = self._num_steps("architecture")
         first = settings.warmup_epochs
-        losses = _Mean(self.tasks, epoch)
+        losses = _Mean(self.tasks, epoch, lambda: self._loader("architecture", epoch, (0, 1)))
         for step, batch in enumerate(self._batches("architecture", epoch)):
             progress = (epoch - first + step / num_steps) / (settings.epochs - first)
             routing_LTC = self._sample(state, epoch, generator)
@@ -159,7 +160,7 @@ class BilevelSearch:
 
     def _weights_pass(self, state: SearchState, epoch: int, generator: torch.Generator, warm: bool) -> dict[str, Any]:
         own = own_copy_routing(*state.logits_LTC.shape).to(self.device)
-        losses = _Mean(self.tasks, epoch)
+        losses = _Mean(self.tasks, epoch, lambda: self._loader("train", epoch, (0, 1)))
         for batch in self._batches("train", epoch):
             with torch.no_grad():
                 routing_LTC = own if warm else self._sample(state, epoch, generator)
@@ -172,8 +173,12 @@ class BilevelSearch:
         return self.ranks.broadcast(sampled)
 
     def _batches(self, split: SplitName, epoch: int) -> Iterable[Batch]:
+        """The batches of an epoch, or this rank's part of each, on the device."""
+        return (batch.to(self.device) for batch in self._loader(split, epoch, self.ranks.shard))
+
+    def _loader(self, split: SplitName, epoch: int, shard: tuple[int, int]) -> Iterable[Batch]:
         dataset = self.data.split(split)
-        loader = batches(
+        return batches(
             dataset,
             self.settings.batch_size,
             seed=derive_seed(self.seed, split),
@@ -182,17 +187,21 @@ class BilevelSearch:
             # A last batch of one sample would have no batch statistics.
             drop_last=len(dataset) > self.settings.batch_size,
             num_workers=self.num_workers,
-            shard=self.ranks.shard,
+            shard=shard,
         )
-        return (batch.to(self.device) for batch in loader)
 
 
 class _Mean:
-    """Means of losses over an epoch, per task over the batches that had its labels."""
+    """Means of losses over an epoch, per task over the batches that had its labels.
 
-    def __init__(self, tasks: Sequence[Task], epoch: int) -> None:
+    Args:
+        whole: makes the batches of the epoch again, of all ranks, to find why a loss is not finite.
+    """
+
+    def __init__(self, tasks: Sequence[Task], epoch: int, whole: Callable[[], Iterable[Batch]]) -> None:
         self.tasks = tasks
         self.epoch = epoch
+        self.whole = whole
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
 
@@ -200,10 +209,8 @@ class _Mean:
         for name, loss in losses.items():
             # At once: from the next step on all losses are NaN, and logits that are NaN have no expected cost.
             if not torch.isfinite(loss):
-                raise WorkFailed(
-                    f"epoch {self.epoch + 1}: the loss of {name} is {loss.item()}; "
-                    f"lower the learning rate or check its labels"
-                )
+                task = next(task for task in self.tasks if task.name == name)
+                raise WorkFailed(check_finite(task, loss.item(), f"epoch {self.epoch + 1}", self.whole()))
             self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss
             self.counts[name] = self.counts.get(name, 0) + 1
 
@@ -211,5 +218,6 @@ class _Mean:
         if not self.sums:
             raise WorkFailed(f"epoch {self.epoch + 1}: no batch had a label of any task")
         means = {name: total / self.counts[name] for name, total in self.sums.items()}
+        check_losses(self.tasks, {name: mean.item() for name, mean in means.items()})
         total = weighted_sum(self.tasks, means).item()
         return {"total": total, "tasks": {name: mean.item() for name, mean in sorted(means.items())}}

@@ -4,7 +4,6 @@ Commands are imported when they run: ``nas --help`` and what the parser refuses 
 """
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from nas.cli import tables
 from nas.cli.progress import Display, display, quiet_output, training_figures
+from nas.files import without_nan
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False
     console = _console()
     console.print(tables.check_table(report))
     console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
+    for warning in report["warnings"]:
+        console.print(f"! {warning}", highlight=False, markup=False, soft_wrap=not console.is_terminal)
     for budget in report["budgets"]:
         (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
         console.print(f"budget {budget['budget']:g}: {format_quantity(amount, resource)}")
@@ -333,16 +335,4 @@ def _console() -> Console:
 
 
 def _print_json(result: Any) -> None:
-    try:
-        text = json.dumps(result, indent=2, allow_nan=False)
-    except ValueError:  # JSON has neither NaN nor infinity
-        text = json.dumps(_without_nan(result), indent=2)
-    print(text)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    print(json.dumps(without_nan(result), indent=2))

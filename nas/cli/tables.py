@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,7 @@ def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:
     """Losses and metrics by task."""
     table = _table("task", "loss", "metrics", left=("metrics",))
     for task, values in measured.items():
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name != "loss")
-        table.add_row(task, f"{values['loss']:.4f}", metrics)
+        table.add_row(task, _number(values["loss"]), _metrics(values))
     return table
 
 
@@ -53,14 +53,26 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """Losses, metrics, gains over single-task networks and costs by task; the last row is all tasks together."""
     table = _table("task", "loss", "metrics", "against alone", *evaluation.costs["all"], left=("metrics",))
     for task, values in evaluation.measured.items():
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name != "loss")
-        gain = f"{evaluation.relative[task]:+.2f} %" if task in evaluation.relative else ""
-        table.add_row(task, f"{values['loss']:.4f}", metrics, gain, *_costs(evaluation.costs[task]))
+        gain = _number(evaluation.relative[task], "+.2f", " %") if task in evaluation.relative else ""
+        table.add_row(task, _number(values["loss"]), _metrics(values), gain, *_costs(evaluation.costs[task]))
     table.add_section()
-    gains = list(evaluation.relative.values())
-    mean = f"{sum(gains) / len(gains):+.2f} %" if gains and set(evaluation.relative) == set(evaluation.measured) else ""
+    gains = {task: gain for task, gain in evaluation.relative.items() if math.isfinite(gain)}
+    mean = ""
+    if set(evaluation.relative) == set(evaluation.measured):
+        mean = _number(sum(gains.values()) / len(gains) if gains else math.nan, "+.2f", " %")
+        if gains and len(gains) < len(evaluation.relative):
+            table.caption = f"against alone, all: the mean over {', '.join(gains)}"
     table.add_row("all", "", "", mean, *_costs(evaluation.costs["all"]))
     return table
+
+
+def _metrics(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {_number(value)}" for name, value in values.items() if name != "loss")
+
+
+def _number(value: float, form: str = ".4f", unit: str = "") -> str:
+    """A number in a cell; NaN is no value."""
+    return f"{value:{form}}{unit}" if math.isfinite(value) else "no value"
 
 
 def _costs(cost: Mapping[str, float]) -> list[str]:
@@ -73,9 +85,13 @@ def cost_table(comparison: Comparison) -> Table:
     for row in comparison.rows:
         spread = "" if row.spread is None else f" ± {row.spread:.2f}"
         costs = (format_quantity(value, name) for name, value in row.cost.items())
-        table.add_row(_name(row), f"{row.share:.2f}", *costs, f"{row.delta_m:+.2f}{spread}")
+        table.add_row(_name(row), f"{row.share:.2f}", *costs, _number(row.delta_m, "+.2f", spread))
     seeds = ", ".join(str(seed) for seed in comparison.seeds)
     table.caption = f"mean over seeds {seeds} on the test split; ± standard deviation"
+    tasks, every = comparison.tasks, list(comparison.rows[0].relative)
+    if tasks is not None:
+        over = "all tasks" if len(tasks) == len(every) else ", ".join(tasks) or "no task"
+        table.caption += f"; delta_m is over {over}"
     return table
 
 
@@ -97,7 +113,7 @@ def metric_tables(comparison: Comparison, width: int) -> list[Table]:
     for chosen in chunks:
         table = _table("network", *(f"{task}\n{metric}" for task, metric in chosen))
         for name, row in zip(names, comparison.rows, strict=True):
-            table.add_row(name, *(f"{row.metrics[task][metric]:.4f}" for task, metric in chosen))
+            table.add_row(name, *(_number(row.metrics[task][metric]) for task, metric in chosen))
         tables.append(table)
     return tables
 
@@ -156,11 +172,33 @@ def _digits(value: float) -> str:
 
 def check_table(report: Mapping[str, Any]) -> Table:
     """Labels by split and task."""
-    table = _table("split", "task", "labelled", "smallest", "largest", left=("split", "task"))
+    columns = ("split", "samples", "task", "labelled", "known", "smallest", "largest", "balance", "at chance")
+    table = _table(*columns, left=("split", "task", "balance", "at chance"))
     for split, tasks in report["labels"].items():
-        for task, seen in tasks.items():
-            table.add_row(split, task, f"{seen['coverage']:.1%}", f"{seen['min']:.4g}", f"{seen['max']:.4g}")
+        for i, (task, seen) in enumerate(tasks.items()):
+            table.add_row(
+                *((split, str(report["samples"][split])) if i == 0 else ("", "")),
+                task,
+                f"{seen['coverage']:.1%}",
+                f"{seen['known']:.1%}",
+                *("" if seen[end] is None else f"{seen[end]:.4g}" for end in ("min", "max")),
+                _balance(seen["balance"]),
+                ", ".join(f"{name} {value:.4g}" for name, value in seen["chance"].items()),
+            )
+    table.caption = (
+        "labelled: samples with a value; known: entries with a value, of the labels there are; "
+        "at chance: the best constant answer"
+    )
     return table
+
+
+def _balance(balance: Mapping[str, float] | None) -> str:
+    if balance is None:
+        return ""
+    if "positive" in balance:
+        return f"{balance['positive']:.1%} positive"
+    absent = f", {balance['absent']} absent" if balance["absent"] else ""
+    return f"commonest class {balance['commonest']:.1%}{absent}"
 
 
 def jobs_table(jobs: Sequence[Job]) -> Table:

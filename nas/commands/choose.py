@@ -15,6 +15,7 @@ from nas.cost import resolve_budget
 from nas.discretize import Constraints
 from nas.errors import InputError
 from nas.experiment import RunFolder
+from nas.files import without_nan
 from nas.tree import BranchTree, CostTable, format_quantity
 
 
@@ -43,20 +44,27 @@ class Choice:
         return (self.tree.cost or {})[self.resource]
 
     @property
-    def worst_task(self) -> str:
-        return min(self.relative, key=self.relative.__getitem__)
+    def worst_task(self) -> str | None:
+        """Of the tasks that have a gain over their single-task networks, the one with the least; None if none has."""
+        gains = {task: gain for task, gain in self.relative.items() if math.isfinite(gain)}
+        return min(gains, key=gains.__getitem__, default=None)
 
     def describe(self) -> str:
         """The choice in one line."""
         spread = "" if self.spread is None else f" ± {self.spread:.2f}"
         name = "the fully shared tree" if self.name == "shared" else f"tree {self.name}"
         trainings = "1 training" if self.num_trainings == 1 else f"{self.num_trainings} trainings"
+        if self.worst_task is None:
+            return f"{name}: {format_quantity(self.cost, self.resource)}, delta_m has no value over {trainings}"
         gain = f"delta_m {self.delta_m:+.2f}{spread} % over {trainings}"
         worst = f"worst task {self.worst_task} {self.relative[self.worst_task]:+.2f} %"
-        return f"{name}: {format_quantity(self.cost, self.resource)}, {gain}, {worst}"
+        without = [task for task, gain in self.relative.items() if not math.isfinite(gain)]
+        also = f"; no gain is known of {', '.join(without)}" if without else ""
+        return f"{name}: {format_quantity(self.cost, self.resource)}, {gain}, {worst}{also}"
 
     def to_dict(self) -> dict[str, Any]:
-        return {**self.__dict__, "tree": self.tree.to_dict(), "relative": dict(self.relative)}
+        record: dict[str, Any] = without_nan({**self.__dict__, "tree": self.tree.to_dict()})
+        return record
 
 
 def choose(
@@ -70,7 +78,8 @@ def choose(
     Args:
         run: a run folder.
         within: what the tree may cost: a share in (0, 1] of the cost of separate networks, or an absolute amount.
-        worst: how many percent worse than its single-task network any task may be, on the mean over the seeds.
+        worst: how many percent worse than its single-task network any task may be, on the mean over the seeds. A task
+            that has no gain there (`nas.training.comparable`) is not asked.
         resource: what ``within`` counts; the run's own if left out.
 
     Raises:
@@ -126,11 +135,12 @@ def _constraints(folder: RunFolder) -> Constraints:
 
 def _best(measured: Sequence[Choice], limit: float, least: float, where: str) -> Choice:
     def lowest(choice: Choice) -> float:
-        return choice.relative[choice.worst_task]
+        return math.inf if choice.worst_task is None else choice.relative[choice.worst_task]
 
     affordable = [choice for choice in measured if choice.cost <= limit]
     if fitting := [choice for choice in affordable if lowest(choice) >= least]:
-        return max(fitting, key=lambda choice: (choice.delta_m, -choice.cost))
+        # Without a gain of any task, what is cheapest is best.
+        return max(fitting, key=lambda choice: (choice.delta_m if choice.worst_task else 0.0, -choice.cost))
     if not measured:
         raise InputError(f"{where}: its comparison has no tree to choose")
     if not affordable:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from nas.errors import InputError
 from nas.experiment import Experiment, TrainedNetwork, explain
-from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
-from nas.training import delta_m, metric_directions
+from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
+from nas.training import Directions, Value, comparable, delta_m, metric_directions
 from nas.tree import BranchTree, CostTable
 
 Kind = Literal["single", "shared", "found", "random"]
-Directions = Mapping[str, Mapping[str, bool]]
 
 
 @dataclass(frozen=True)
@@ -33,37 +33,42 @@ class Contender:
 class Row:
     """One line of the table. Values are means over ``num_trainings`` trainings; ``spread`` is the sample standard
     deviation of delta_m over them (None for fewer than two); ``by_seed`` is delta_m per seed, averaged over trees, and
-    ``relative`` the same of each task alone: delta_m is the mean over the tasks."""
+    ``relative`` the same of each task alone. delta_m is the mean over the tasks that have a gain (`Comparison.tasks`);
+    NaN is no value."""
 
     name: str
     kind: str
     cost: Mapping[str, float]
     share: float
-    delta_m: float
+    delta_m: Value
     spread: float | None
     num_trainings: int
-    metrics: Mapping[str, Mapping[str, float]]
-    by_seed: Sequence[float]
-    relative: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, Value]]
+    by_seed: Sequence[Value]
+    relative: Mapping[str, Sequence[Value]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows, single-task networks first, and what they say in words."""
+    """All rows, single-task networks first, and what they say in words.
+
+    ``tasks`` are those that delta_m is taken over, in every row alike (`nas.training.comparable`); None is all.
+    """
 
     resource: str
     seeds: Sequence[int]
     rows: Sequence[Row]
     verdicts: Sequence[str] = field(default_factory=tuple)
+    tasks: Sequence[str] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        rows = [dict(row.__dict__) for row in self.rows]
         return {
             "schema_version": 1,
             "resource": self.resource,
             "seeds": list(self.seeds),
-            "rows": rows,
+            "rows": [without_nan(row.__dict__) for row in self.rows],
             "verdicts": list(self.verdicts),
+            "tasks": None if self.tasks is None else list(self.tasks),
         }
 
     @classmethod
@@ -79,7 +84,7 @@ class Comparison:
             raise InputError(f"{path}: not the result of a comparison ({explain(error)})") from error
 
     def to_csv(self) -> str:
-        """One line per row, a column per resource, task and metric."""
+        """One line per row, a column per resource, task and metric; a cell without a value is empty."""
         metrics = [(task, metric) for task, values in self.rows[0].metrics.items() for metric in values]
         resources = list(self.rows[0].cost)
         text = io.StringIO()
@@ -93,8 +98,8 @@ class Comparison:
             writer.writerow(
                 [
                     *(row.name, row.kind, *(row.cost[name] for name in resources)),
-                    *(row.share, row.delta_m, spread, row.num_trainings),
-                    *(row.metrics[task][metric] for task, metric in metrics),
+                    *(row.share, _cell(row.delta_m), spread, row.num_trainings),
+                    *(_cell(row.metrics[task][metric]) for task, metric in metrics),
                 ]
             )
         return text.getvalue()
@@ -111,12 +116,18 @@ def judge(
     contenders: Sequence[Contender],
     results: Mapping[tuple[str, int], TrainedNetwork],
 ) -> Comparison:
-    """Turn trained networks into rows; each seed is judged against the single-task networks of the same seed."""
+    """Turn trained networks into rows; each seed is judged against the single-task networks of the same seed.
+
+    A task of which some network has no gain, because it has no metric with a value on the test split or a single-task
+    network has 0, has no value in ``relative``, and no part in any delta_m.
+    """
     seeds, resource = experiment.compare.seeds, experiment.search.resource
     singles = {contender.name: contender.tree for contender in contenders if contender.kind == "single"}
     reference = {seed: {task: results[tree.id, seed].test[task] for task, tree in singles.items()} for seed in seeds}
     separate = table.separate_cost()
-    directions = metric_directions(experiment.tasks)
+    judged = comparable(
+        metric_directions(experiment.tasks), list(reference.values()), [network.test for network in results.values()]
+    )
 
     def per_seed(trained: Sequence[tuple[TrainedNetwork, int]], chosen: Directions) -> list[list[float]]:
         """delta_m over some tasks: for each seed, of its trees."""
@@ -126,7 +137,7 @@ def judge(
 
     def row(name: str, kind: Kind, trees: Sequence[BranchTree]) -> Row:
         trained = [(results[tree.id, seed], seed) for tree in trees for seed in seeds]
-        by_seed = per_seed(trained, directions)
+        by_seed = per_seed(trained, judged)
         deltas = [delta for of_seed in by_seed for delta in of_seed]
         costs = [table.tree_cost(tree) for tree in trees]
         cost = {key: statistics.fmean(cost[key] for cost in costs) for key in costs[0]}
@@ -141,8 +152,8 @@ def judge(
             _mean_metrics([network.test for network, _ in trained]),
             [statistics.fmean(of_seed) for of_seed in by_seed],
             {
-                task: [statistics.fmean(of_seed) for of_seed in per_seed(trained, {task: chosen})]
-                for task, chosen in directions.items()
+                task: [statistics.fmean(of_seed) for of_seed in per_seed(trained, {task: judged.get(task, {})})]
+                for task in experiment.task_names
             },
         )
 
@@ -152,12 +163,12 @@ def judge(
             "single",
             separate,
             1.0,
-            0.0,
+            0.0 if judged else math.nan,
             None,
             len(seeds),
             _mean_metrics(list(reference.values())),
-            [0.0] * len(seeds),
-            {task: [0.0] * len(seeds) for task in directions},
+            [0.0 if judged else math.nan] * len(seeds),
+            {task: [0.0 if task in judged else math.nan] * len(seeds) for task in experiment.task_names},
         )
     ]
     for contender in contenders:
@@ -167,7 +178,8 @@ def judge(
             beside = [other.tree for other in contenders if other.kind == "random" and other.name == contender.name]
             if beside:
                 rows.append(row(random_beside(contender.name), "random", beside))
-    return Comparison(resource, seeds, rows, tuple(_verdicts(rows)))
+    left_out = [task for task in experiment.task_names if task not in judged]
+    return Comparison(resource, seeds, rows, (*_verdicts(rows), *map(_without_gain, left_out)), tuple(judged))
 
 
 def random_beside(tree_id: str) -> str:
@@ -182,14 +194,27 @@ def _mean_metrics(measured: Sequence[Mapping[str, Mapping[str, float]]]) -> dict
     }
 
 
+def _cell(value: float) -> float | str:
+    return value if math.isfinite(value) else ""
+
+
+def _without_gain(task: str) -> str:
+    return (
+        f"{task} has no part in delta_m: nothing is relative to it, for a single-task network has 0, or a network has "
+        "no value, on the test split"
+    )
+
+
 def _spread(values: Sequence[float]) -> float | None:
-    return statistics.stdev(values) if len(values) > 1 else None
+    return statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
 
 
 def _verdicts(rows: Sequence[Row]) -> list[str]:
     """What the numbers say; a difference counts from two standard errors on."""
     shared = next(row for row in rows if row.kind == "shared")
     found = [row for row in rows if row.kind == "found"]
+    if not math.isfinite(shared.delta_m):
+        return ["no task has a gain over single-task networks, so no tree is better than another"]
     verdicts = []
     for tree in found:
         random = next((row for row in rows if row.name == random_beside(tree.name)), None)

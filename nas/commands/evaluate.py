@@ -1,5 +1,6 @@
 """`nas evaluate`: a trained network's losses and metrics on a split."""
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.data import SPLITS, SplitName
 from nas.errors import InputError
 from nas.experiment import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network, measure
+from nas.files import without_nan
 from nas.network import check_fits
 from nas.training import Measured, TreeNetwork, delta_m, load_network, metric_directions
 from nas.training import evaluate as evaluate_network
@@ -28,7 +30,7 @@ class Evaluation:
         tree: of the network, perhaps of a part of the experiment's tasks.
         measured: by task, "loss" and its metrics.
         relative: by task, the gain over its single-task networks in percent, where they have been trained by the same
-            recipe (`nas compare` does) and the split is "test".
+            recipe (`nas compare` does) and the split is "test". NaN is no value: they have 0, or nothing was measured.
         costs: by resource, of each task's own path through the tree, and of all tasks together as "all".
     """
 
@@ -40,8 +42,8 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         return {
             "tree": self.tree.id,
-            "measured": self.measured,
-            "relative": dict(self.relative),
+            "measured": without_nan(self.measured),
+            "relative": without_nan(self.relative),
             "costs": {name: dict(cost) for name, cost in self.costs.items()},
         }
 
@@ -73,10 +75,12 @@ def evaluate(
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     path = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     network, device = _open_network(opened, path, tree, named=checkpoint is not None)
+    data = build_data(opened.experiment)
+    opened.folder.labels.require(opened.experiment, data, [split])
     measured = evaluate_network(
         network,
         opened.experiment.tasks,
-        build_data(opened.experiment).split(split),
+        data.split(split),
         batch_size=max(opened.experiment.retrain.batch_size, 256),
         device=device,
     )
@@ -114,7 +118,8 @@ def _relative(opened: OpenRun, measured: Measured, num_blocks: int) -> dict[str,
         ]
         results = [training.result().test for training in trainings if training.finished]
         if name in measured and results:
-            gains[name] = statistics.fmean(delta_m(measured, result, {name: directions}) for result in results)
+            of_seeds = [delta_m(measured, result, {name: directions}) for result in results]
+            gains[name] = statistics.fmean([gain for gain in of_seeds if math.isfinite(gain)] or [math.nan])
     return gains
 
 

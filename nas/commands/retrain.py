@@ -71,6 +71,8 @@ def retrain(
     training.check()
     check_processes(experiment, opened.recipe is None, address)
     data = build_data(experiment) if address is None else None
+    if data is not None:
+        folder.labels.require(experiment, data)
     if not folder.begun:
         begin_run(opened, run, changes, num_threads=None if experiment.processes == 1 else trial_threads(experiment))
     with folder.locked():

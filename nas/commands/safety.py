@@ -1,14 +1,19 @@
 """Whether a compared tree is safe: no task much worse than it would be alone."""
 
+import logging
 import math
 import statistics
 
 from nas.commands.comparison import Comparison, Row
 from nas.errors import InputError, WorkFailed
 
+_LOGGER = logging.getLogger(__name__)
+
 
 def require_safe(comparison: Comparison, tree_id: str, margin: float) -> None:
     """Pass if no task of a found tree is worse than its single-task network by more than a margin.
+
+    A task without a gain over single-task networks (`nas.training.comparable`) cannot be judged; a warning names it.
 
     Args:
         comparison: with the tree among those found.
@@ -23,6 +28,8 @@ def require_safe(comparison: Comparison, tree_id: str, margin: float) -> None:
     found = {row.name: row for row in comparison.rows if row.kind == "found"}
     if tree_id not in found:
         raise InputError(f"tree {tree_id} is not among those compared: {', '.join(found)}")
+    if unknown := [task for task, gains in found[tree_id].relative.items() if not all(map(math.isfinite, gains))]:
+        _LOGGER.warning("%s cannot be judged: no gain over single-task networks is known", ", ".join(unknown))
     if worse := _worse(found[tree_id], margin):
         named = ", ".join(f"{task} {gain:+.2f} %" for task, gain in worse.items())
         others = [row.name for row in comparison.rows if row.kind in ("found", "shared") and not _worse(row, margin)]

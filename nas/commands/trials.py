@@ -11,6 +11,7 @@ from nas.commands.processes import assign, check_processes, search_on_processes
 from nas.errors import InputError, WorkFailed
 from nas.experiment import (
     Experiment,
+    LabelRecord,
     Outcome,
     Point,
     Trial,
@@ -49,19 +50,22 @@ def _is_single(experiment: Experiment) -> bool:
     return not experiment.trials.ranges and len(plan_trials(experiment)) == 1
 
 
-def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) -> TrialParts | None:
+def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, labels: LabelRecord) -> TrialParts | None:
     """Whatever can be known to be wrong before anything is written; the parts of a single trial.
+
+    Args:
+        labels: of the run folder; it remembers what is looked at here.
 
     Raises:
         InputError: a part of the recipe does not work, a range has a value that its field cannot have, a budget
             allows no tree, or several trials or processes of an Experiment without a recipe file.
     """
     if experiment.processes > 1:
-        _check_shared(experiment, recipe, address)
+        _check_shared(experiment, recipe, address, labels)
         return None
     if in_process(experiment, address):
         (only,) = plan_trials(experiment)
-        return TrialParts.build(only.experiment(experiment))
+        return _build(only.experiment(experiment), labels)
     if isinstance(recipe, Experiment):
         raise InputError("several trials run in processes that import a recipe: put the Experiment into a recipe file")
     if ":" in experiment.device:
@@ -80,11 +84,18 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
     if address is None or experiment.search.measure != "none":
         # The machine that runs the trials, or measures their trees, must have the data, and whatever is made of it once
         # need not be made by each of them.
-        TrialParts.build(first)
+        _build(first, labels)
     return None
 
 
-def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None) -> None:
+def _build(experiment: Experiment, labels: LabelRecord) -> TrialParts:
+    """The parts of a trial, whose data are looked at."""
+    parts = TrialParts.build(experiment)
+    labels.require(experiment, parts.data)
+    return parts
+
+
+def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None, labels: LabelRecord) -> None:
     if not _is_single(experiment):
         raise InputError(
             f"processes={experiment.processes} share the batches of one trial, and there are several; "
@@ -99,7 +110,7 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None) -
     (only,) = plan_trials(experiment)
     own = only.experiment(experiment)
     if address is None:
-        TrialParts.build(own)
+        _build(own, labels)
     else:
         check_budgets(own, measure(own).table, own.search.budgets)
 

@@ -55,16 +55,26 @@ class DataSource(Protocol):
     def split(self, name: SplitName) -> Dataset: ...
 
 
+_SIGNED = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.int64}
+
+
 def collate(samples: Sequence[Sample] | Batch) -> Batch:
-    """Stack samples into a batch; a batch made in bulk by ``__getitems__`` passes through."""
+    """Stack samples into a batch; a batch made in bulk by ``__getitems__`` passes through.
+
+    Labels of the unsigned types beyond uint8, which torch cannot compare or calculate with, become signed ones.
+    """
     if isinstance(samples, Batch):
-        return samples
+        return samples._replace(labels={task: _signed(label) for task, label in samples.labels.items()})
     tasks = sorted({task for _, labels in samples for task in labels})
     return Batch(
         torch.stack([image for image, _ in samples]),
-        {task: torch.stack([labels[task] for _, labels in samples if task in labels]) for task in tasks},
+        {task: _signed(torch.stack([labels[task] for _, labels in samples if task in labels])) for task in tasks},
         {task: torch.tensor([task in labels for _, labels in samples]) for task in tasks},
     )
+
+
+def _signed(labels: Tensor) -> Tensor:
+    return labels.to(_SIGNED[labels.dtype]) if labels.dtype in _SIGNED else labels
 
 
 def uncollate(batch: Batch) -> list[Sample]:

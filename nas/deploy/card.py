@@ -1,5 +1,6 @@
 """The model card: what a person should know of a network before using it."""
 
+import math
 from collections.abc import Sequence
 
 from nas.deploy.description import Description, TaskRecord
@@ -31,7 +32,7 @@ def model_card(description: Description, title: str, *, picture: str | None, loa
     ]
     if description.measured:
         rows = [
-            (name, ", ".join(f"{metric} {value:.4g}" for metric, value in values.items()))
+            (name, ", ".join(f"{metric} {_measured(value)}" for metric, value in values.items()))
             for name, values in description.measured.metrics.items()
             if name in description.names
         ]
@@ -87,6 +88,10 @@ def _use(description: Description, *, loads: bool) -> str:
 def _made_with(description: Description) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in description.versions.items() if version)
     return f"## Made with\n\n{versions}."
+
+
+def _measured(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "no value"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

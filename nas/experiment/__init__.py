@@ -7,6 +7,7 @@ from nas.experiment.default_folder import default_folder, latest_unfinished
 from nas.experiment.environment import describe_environment, resolve_device, use_threads
 from nas.experiment.experiment import CompareSettings, Experiment
 from nas.experiment.front import Front, Point, Quality, make_front
+from nas.experiment.labels import LabelRecord
 from nas.experiment.lazy import Lazy, lazy
 from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
 from nas.experiment.overrides import apply_changes, explain, parse_overrides
@@ -26,6 +27,7 @@ __all__ = [
     "Experiment",
     "Front",
     "Int",
+    "LabelRecord",
     "Lazy",
     "LogUniform",
     "Outcome",

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +19,7 @@ from nas.experiment.record import describe
 from nas.experiment.run_folder import RunFolder
 from nas.experiment.trial import build_backbone, build_network
 from nas.experiment.trial_folder import TrialFolder
-from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
+from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
 from nas.network import BranchedNetwork
 from nas.parallel import ALONE, Ranks
 from nas.training import (
@@ -152,6 +151,7 @@ class TreeTraining:
         if ranks.first:
             self.check()
         experiment = self.experiment
+        ranks.from_first(lambda: self.run.labels.settle(experiment, data))
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(
@@ -184,11 +184,6 @@ class TreeTraining:
         assert state.best_epoch is not None
         self._load(network, state.best_epoch, ranks)
         test = training.evaluate(network, "test")
-        for task, values in test.items():
-            if undefined := [name for name, value in values.items() if not math.isfinite(value)]:
-                raise InputError(
-                    f"task {task}: {', '.join(undefined)} of the test split have no value; check its labels"
-                )
         result = TrainedNetwork(
             tree_id=self.tree.id,
             seed=self.seed,
@@ -212,7 +207,7 @@ class TreeTraining:
         load_network(network, ranks.from_first(lambda: load_tensors(path)), str(path))
 
     def _write_metrics(self, state: TrainingState) -> None:
-        lines = "".join(json.dumps(record) + "\n" for record in state.history)
+        lines = "".join(json.dumps(without_nan(record)) + "\n" for record in state.history)
         write_text_atomically(self.folder / "metrics.jsonl", lines)
 
     def _trial(self) -> TrialFolder:

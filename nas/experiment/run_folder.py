@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from nas.errors import InputError
 from nas.experiment.experiment import MAX_THREADS, Experiment
 from nas.experiment.front import Front
+from nas.experiment.labels import LabelRecord
 from nas.experiment.recipe import recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.trial_folder import TrialFolder
@@ -23,6 +24,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.labels = LabelRecord(path / "labels.json")
 
     def require_new(self) -> None:
         """InputError unless there is nothing at the folder's path, or an empty folder."""
@@ -55,6 +57,7 @@ class RunFolder:
             self.require_new()
             write_json_atomically(self.path / "environment.json", environment)
             write_json_atomically(self.path / "experiment.json", record)
+            self.labels.write()
 
     def change(self, experiment: Experiment, changes: Mapping[str, Any]) -> None:
         """Record that a resumed run has more trials, or other places for them, than it was begun with."""

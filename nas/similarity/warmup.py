@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from nas.similarity.copies import make_copies, routing_of, twin_batch, twins_of
 from nas.similarity.settings import SimilaritySettings
 from nas.supernet import Supernet
 from nas.tasks import Task, task_losses
+from nas.tasks.checks import check_finite, check_losses
 from nas.training.joined import JoinedDataset
 
 
@@ -185,9 +186,12 @@ class WarmUp:
         return JoinedDataset([self.data.split(name) for name in self.settings.splits])
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, on the device."""
+        """The batches of an epoch, or this rank's part of each, on the device."""
+        return (batch.to(self.device) for batch in self._loader(epoch, self.ranks.shard))
+
+    def _loader(self, epoch: int, shard: tuple[int, int]) -> Iterable[Batch]:
         dataset = self.training_set
-        loader = batches(
+        return batches(
             dataset,
             self.settings.batch_size,
             seed=derive_seed(self.seed, "own copies"),
@@ -196,9 +200,8 @@ class WarmUp:
             # A last batch of one sample would have no batch statistics.
             drop_last=len(dataset) > self.settings.batch_size,
             num_workers=self.num_workers,
-            shard=self.ranks.shard,
+            shard=shard,
         )
-        return (batch.to(self.device) for batch in loader)
 
     def _means(self, seen: Sequence[dict[str, Tensor]], epoch: int) -> dict[str, Any]:
         """Means of the losses over batches and copies, per task over the batches that had its labels."""
@@ -207,13 +210,13 @@ class WarmUp:
             values = torch.stack(list(losses.values())).tolist() if losses else []
             for name, value in zip(losses, values, strict=True):
                 # Of the first step that has one: from the next step on, the stem makes all of them NaN.
+                owner = name.partition(":")[0]
                 if not math.isfinite(value):
-                    raise WorkFailed(
-                        f"epoch {epoch + 1}: the loss of {name.partition(':')[0]} is {value}; "
-                        f"lower the learning rate or check its labels"
-                    )
-                by_name.setdefault(name.partition(":")[0], []).append(value)
+                    task = next(task for task in self.tasks if task.name == owner)
+                    raise WorkFailed(check_finite(task, value, f"epoch {epoch + 1}", self._loader(epoch, (0, 1))))
+                by_name.setdefault(owner, []).append(value)
         if not by_name:
             raise WorkFailed(f"epoch {epoch + 1}: no batch had a label of any task")
+        check_losses(self.tasks, {name: min(values) for name, values in by_name.items()})
         means = {name: math.fsum(values) / len(values) for name, values in sorted(by_name.items())}
         return {"total": sum(task.weight * means.get(task.name, 0.0) for task in self.tasks), "tasks": means}

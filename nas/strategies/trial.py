@@ -39,7 +39,9 @@ def run_trial(
         (folder.path / "failure.json").unlink(missing_ok=True)
         folder.write_setting(trial)
         strategy = make_strategy(experiment, run, trial.number, ranks)
-        points = strategy.search(parts or TrialParts.build(experiment), device, on_epoch)
+        built = parts or TrialParts.build(experiment)
+        ranks.from_first(lambda: run.labels.settle(experiment, built.data))
+        points = strategy.search(built, device, on_epoch)
         result = TrialResult(points=tuple(points))
         write_outcome(folder.path, result)
         return result

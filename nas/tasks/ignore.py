@@ -2,9 +2,9 @@
 
 A sample without any label for a task never reaches a loss (`nas.data.Batch` leaves it out). This is about the finer
 case: a label that is there, with pixels or attributes in it that nobody annotated. Classes mark them with a negative
-number or 255, as the usual data sets do (-1 or 255, by release); quantities mark them with NaN, and those that are
-never zero (directions, depths) with 0 as well. Losses and metrics ask the same functions, so that what is not trained
-on is not scored either.
+number or 255, as the usual data sets do (-1, -100 or 255); quantities mark them with NaN, and those that are never zero
+(directions, depths) with 0 as well. Losses and metrics ask the same functions, so that what is not trained on is not
+scored either. `nas.tasks.labels` says which loss asks which.
 """
 
 import torch
@@ -27,7 +27,7 @@ def known_values(labels: Tensor) -> Tensor:
 
 def known_vectors(labels: Tensor) -> Tensor:
     """Where a label of directions [n, 3, H, W] has one, as [n, 1, H, W]: it is neither all zero nor holds NaN."""
-    return labels.abs().sum(1, keepdim=True) > 0
+    return (labels != 0).any(1, keepdim=True) & ~labels.isnan().any(1, keepdim=True)
 
 
 def known_depths(labels: Tensor) -> Tensor:

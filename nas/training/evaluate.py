@@ -1,6 +1,8 @@
 """Evaluating a network: every task's loss and metrics over a split."""
 
 import itertools
+import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -9,14 +11,13 @@ import torchmetrics
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.data import Batch, Dataset, batches
+from nas.data import Batch, Dataset, Sample, batches, collate
 from nas.errors import InputError, blaming
 from nas.network import BranchedNetwork
 from nas.tasks import METRICS, Task, task_losses
+from nas.tasks.checks import accepted_by_loss, check_losses, qualified
+from nas.training.measured import Measured
 from nas.tree import BranchTree
-
-Measured = dict[str, dict[str, float]]
-"""By task: "loss" and its metrics by name."""
 
 
 class TreeNetwork(Protocol):
@@ -47,14 +48,15 @@ def evaluate(
 ) -> Measured:
     """Losses and metrics of each of the network's tasks over a data set, in evaluation mode and float32.
 
-    A loss is the mean over labelled samples of what the task's loss gives per batch. Metrics are accumulated
-    over the whole set, not averaged over batches.
+    A loss is the mean over the entries that hold a value, for a loss of a recipe's own over the labelled samples, of
+    what it gives per batch. Metrics are accumulated over the whole set, not averaged over batches. A loss or metric
+    that had nothing to measure is NaN.
 
     Args:
         metrics: each task's, made by `make_metrics` on the device, for who evaluates often; what they hold is lost.
 
     Raises:
-        InputError: a task has no label in the whole set, or a loss or metric that cannot take its labels.
+        InputError: a loss or metric that cannot take its labels, or a metric that gives anything but one number.
     """
     chosen = [task for task in tasks if task.name in network.tree.tasks]
     used = {task.name: make_metrics(task, device) if metrics is None else metrics[task.name] for task in chosen}
@@ -63,31 +65,94 @@ def evaluate(
             metric.reset()
     # Looked at in the end, so that no batch waits for its losses.
     seen: dict[str, list[Tensor]] = {name: [] for name in used}
-    counts: dict[str, list[int]] = {name: [] for name in used}
+    counts: dict[str, list[Tensor]] = {name: [] for name in used}
     was_training = network.training
     network.eval()
     for batch in _in_order(dataset, batch_size, device, num_workers):
         outputs = run_network(network, batch.inputs)
-        for name, loss in task_losses(chosen, outputs, batch).items():
-            labels = batch.labels[name]
-            seen[name].append(loss)
-            counts[name].append(len(labels))
-            for key, metric in used[name].items():
-                with blaming(f"task {name}: its metric {key} failed on labels {list(labels.shape)}"):
-                    metric.update(outputs[name][batch.present[name]], labels)
+        losses = task_losses(chosen, outputs, batch)
+        for task in chosen:
+            if task.name in losses:
+                seen[task.name].append(losses[task.name])
+                counts[task.name].append(_num_known(task, batch.labels[task.name]))
+                update_metrics(task, used[task.name], outputs[task.name], batch)
     network.train(was_training)
-    if empty := [name for name, losses in seen.items() if not losses]:
-        raise InputError(f"no sample to evaluate on has a label of {empty}")
+    means = {name: _weighted_mean(seen[name], counts[name]) for name in used}
+    check_losses(chosen, means)
     return {
-        name: {"loss": _weighted_mean(seen[name], counts[name])}
-        | {key: float(metric.compute()) for key, metric in used[name].items()}
+        name: {"loss": means[name]} | {key: measure(name, key, metric) for key, metric in used[name].items()}
         for name in used
     }
 
 
-def _weighted_mean(losses: Sequence[Tensor], counts: Sequence[int]) -> float:
-    values: list[float] = torch.stack(list(losses)).tolist()
-    return sum(value * count for value, count in zip(values, counts, strict=True)) / sum(counts)
+@torch.no_grad()
+def try_measures(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[Sample]) -> None:
+    """Run a network, and every task's loss and metrics, on some samples of one shape: does each fit the others?
+
+    A metric that does not give a value of so few samples is not judged.
+
+    Raises:
+        InputError: the network does not run on the samples, a loss or metric does not take its outputs and their
+            labels, or a metric gives anything but one number.
+    """
+    was_training = network.training
+    network.eval()
+    batch = collate(samples)
+    outputs = run_network(network, batch.inputs)
+    labelled = [task for task in tasks if task.name in batch.labels]
+    task_losses(labelled, outputs, batch)
+    for task in labelled:
+        metrics = make_metrics(task, batch.inputs.device)
+        update_metrics(task, metrics, outputs[task.name], batch)
+        for name, metric in metrics.items():
+            with warnings.catch_warnings(action="ignore"):
+                try:
+                    metric.compute()
+                except Exception:  # some need more samples, and say so in a way of their own
+                    continue
+                measure(task.name, name, metric)
+    network.train(was_training)
+
+
+def _num_known(task: Task, labels: Tensor) -> Tensor:
+    """How many entries of the labels hold a value; how many labels there are, if the loss does not say."""
+    accepted = accepted_by_loss(task)
+    return torch.tensor(len(labels)) if accepted is None else accepted.known(labels, task.num_outputs).sum()
+
+
+def _weighted_mean(losses: Sequence[Tensor], counts: Sequence[Tensor]) -> float:
+    """NaN if all counts are 0."""
+    if not losses:
+        return math.nan
+    values, numbers = torch.stack(list(losses)).tolist(), torch.stack(list(counts)).tolist()
+    total = sum(numbers)
+    return sum(value * number for value, number in zip(values, numbers, strict=True)) / total if total else math.nan
+
+
+def update_metrics(task: Task, metrics: Mapping[str, torchmetrics.Metric], outputs: Tensor, batch: Batch) -> None:
+    """Add a task's outputs [B, ...] on a batch that has labels of it to its metrics."""
+    labels = batch.labels[task.name]
+    for key, metric in metrics.items():
+        with blaming(f"task {task.name}: its metric {key} failed on labels {list(labels.shape)}"):
+            metric.update(outputs[batch.present[task.name]], labels)
+
+
+def measure(task: str, name: str, metric: torchmetrics.Metric) -> float:
+    """A metric's value, NaN if it had no labels to measure; InputError unless it is one number."""
+    if not metric.update_called:
+        return math.nan
+    with blaming(f"task {task}: its metric {name} failed"):
+        value: Any = metric.compute()
+    if isinstance(value, Tensor) and value.numel() != 1:
+        found = f"a tensor of shape {list(value.shape)}"
+    elif isinstance(value, Tensor | int | float):
+        return float(value)
+    else:
+        found = f"a {type(value).__name__}"
+    raise InputError(
+        f"task {task}: its metric {name} gives {found}; a metric must give one number, for instance the mean over "
+        "classes (torchmetrics: average='macro'), and each further number needs a metric of its own"
+    )
 
 
 def run_network(network: TreeNetwork, inputs: Tensor) -> dict[str, Tensor]:
@@ -101,7 +166,7 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
     """A task's metric objects by name, the main one first."""
     made = {}
     for metric in task.metrics:
-        name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
+        name = metric if isinstance(metric, str) else qualified(metric)
         if name in made or name == "loss":
             raise InputError(f"task {task.name} has two measures called {name!r}; give one function another __name__")
         with blaming(f"task {task.name}: its metric {name}"):

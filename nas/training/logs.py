@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,8 +25,8 @@ def flat(record: Mapping[str, Any], place: str = "") -> dict[str, float]:
 
 
 def as_csv(history: Sequence[Mapping[str, Any]]) -> str:
-    """One line per epoch and a column per number; empty where an epoch lacks one."""
-    rows = [flat(record) for record in history]
+    """One line per epoch and a column per number; empty where an epoch lacks one, or it has no value."""
+    rows = [{name: value for name, value in flat(record).items() if math.isfinite(value)} for record in history]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()

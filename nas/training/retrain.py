@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,9 +14,11 @@ from nas.errors import WorkFailed
 from nas.network import BranchedNetwork
 from nas.parallel import ALONE, Ranks
 from nas.tasks import Task
+from nas.tasks.checks import check_finite, check_losses
 from nas.training.distill import Distillation
-from nas.training.evaluate import Measured, evaluate, make_metrics
+from nas.training.evaluate import evaluate, make_metrics
 from nas.training.joined import JoinedDataset
+from nas.training.measured import Measured
 from nas.training.methods import require_methods
 from nas.training.score import EpochScore
 from nas.training.settings import TrainingSettings
@@ -94,7 +96,7 @@ class Retraining:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(derive_seed(self.seed, "retrain", epoch, *self.ranks.apart))
             state.network.train()
-            for step, group in enumerate(self._groups(dataset, epoch)):
+            for step, group in enumerate(self._groups(epoch)):
                 progress = (epoch + step / num_steps) / settings.epochs
                 lr_factor = settings.schedule.factor(min(progress, 1.0), 1 / (num_steps * settings.epochs))
                 losses = train_step(state, chosen, group, settings, lr_factor, self._distillation, self.ranks)
@@ -102,16 +104,16 @@ class Retraining:
                     seen.append(losses)
         if not seen:
             raise WorkFailed(f"epoch {epoch + 1}: no training batch had a label of {[task.name for task in chosen]}")
-        by_task = _mean_losses(seen, epoch)
+        by_task = self._mean_losses(seen, epoch)
         if state.balance is not None:
             state.balance.end_epoch(
                 {task.name: task.weight * by_task[task.name] for task in chosen if task.name in by_task}
             )
         measured = self.evaluate(state.result, "validation")
-        if diverged := [name for name, values in measured.items() if not math.isfinite(values["loss"])]:
-            raise WorkFailed(
-                f"epoch {epoch + 1}: the validation loss of {diverged} is not finite; lower the learning rate"
-            )
+        for task in chosen:
+            if not math.isfinite(loss := measured[task.name]["loss"]):
+                when = f"epoch {epoch + 1}, validation"
+                raise WorkFailed(check_finite(task, loss, when, self._in_order("validation")))
         validation = sum(task.weight * measured[task.name]["loss"] for task in chosen)
         totals = torch.stack([losses.total for losses in seen]).tolist()
         return {
@@ -145,38 +147,46 @@ class Retraining:
     def _training_set(self) -> Dataset:
         return JoinedDataset([self.data.split(name) for name in self.settings.splits])
 
-    def _groups(self, dataset: Dataset, epoch: int) -> Iterator[list[Batch]]:
-        """The batches of each step of an epoch, on the device."""
-        loader = iter(
-            batches(
-                dataset,
-                self.settings.batch_size,
-                seed=self.seed,
-                epoch=epoch,
-                shuffle=True,
-                drop_last=len(dataset) > self.settings.batch_size,
-                num_workers=self.num_workers,
-                shard=self.ranks.shard,
-            )
+    def _batches(self, epoch: int, shard: tuple[int, int] = (0, 1)) -> Iterable[Batch]:
+        """The batches of an epoch, or a rank's part of each."""
+        dataset = self._training_set()
+        return batches(
+            dataset,
+            self.settings.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            shuffle=True,
+            drop_last=len(dataset) > self.settings.batch_size,
+            num_workers=self.num_workers,
+            shard=shard,
         )
+
+    def _in_order(self, split: SplitName) -> Iterable[Batch]:
+        dataset, size = self.data.split(split), self.settings.batch_size
+        return batches(dataset, size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=self.num_workers)
+
+    def _groups(self, epoch: int) -> Iterator[list[Batch]]:
+        """The batches of each step of an epoch, on the device."""
+        loader = iter(self._batches(epoch, self.ranks.shard))
         while group := [batch.to(self.device) for batch in itertools.islice(loader, self.settings.accumulate)]:
             yield group
 
+    def _mean_losses(self, seen: Sequence[StepLosses], epoch: int) -> dict[str, float]:
+        """By task, the mean over the steps in which it had a loss.
 
-def _mean_losses(seen: Sequence[StepLosses], epoch: int) -> dict[str, float]:
-    """By task, the mean over the steps in which it had a loss.
-
-    Raises:
-        WorkFailed: on the first loss that is not finite; it makes all the others NaN from the next step on.
-    """
-    names = [name for losses in seen for name in losses.by_task]
-    values = torch.stack([loss for losses in seen for loss in losses.by_task.values()]).tolist()
-    by_task: dict[str, list[float]] = {}
-    for name, value in zip(names, values, strict=True):
-        if not math.isfinite(value):
-            raise WorkFailed(
-                f"epoch {epoch + 1}: the training loss of {name} is {value}; "
-                f"lower the learning rate or check its labels"
-            )
-        by_task.setdefault(name, []).append(value)
-    return {name: sum(losses) / len(losses) for name, losses in by_task.items()}
+        Raises:
+            InputError: a loss is not finite, or negative, because of inputs or labels.
+            WorkFailed: a loss is not finite though these are as they should be.
+        """
+        names = [name for losses in seen for name in losses.by_task]
+        values = torch.stack([loss for losses in seen for loss in losses.by_task.values()]).tolist()
+        by_name = {task.name: task for task in self.tasks}
+        by_task: dict[str, list[float]] = {}
+        for name, value in zip(names, values, strict=True):
+            # The first that is not finite: it makes all the others NaN from the next step on.
+            if not math.isfinite(value):
+                raise WorkFailed(check_finite(by_name[name], value, f"epoch {epoch + 1}", self._batches(epoch)))
+            by_task.setdefault(name, []).append(value)
+        if self._distillation is None:
+            check_losses(self.tasks, {name: min(losses) for name, losses in by_task.items()})
+        return {name: sum(losses) / len(losses) for name, losses in by_task.items()}

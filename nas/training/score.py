@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from nas.errors import InputError
 from nas.tasks import Task
-from nas.training.evaluate import Measured
+from nas.training.measured import Measured
 from nas.training.relative import metric_directions
 
 

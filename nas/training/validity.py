@@ -15,7 +15,7 @@ from nas.data import DataSource, derive_seed
 from nas.errors import InputError
 from nas.network import BranchedNetwork
 from nas.tasks import Task
-from nas.training.evaluate import Measured
+from nas.training.measured import Measured
 from nas.training.retrain import Retraining
 from nas.training.settings import TrainingSettings
 from nas.training.state import TrainingState, load_network

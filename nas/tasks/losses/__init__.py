@@ -2,7 +2,8 @@
 
 Each is a function of (outputs, labels) over the samples that have the label, and gives the mean over the entries that
 hold a value (`nas.tasks.ignore`): a batch with fewer of them weighs as much as a full one, and a batch with none is
-worth 0 with a gradient of 0, never NaN. A loss that is not here is passed to the task as a function.
+worth 0 with a gradient of 0, never NaN. What labels each takes is stated beside it (`nas.tasks.labels`). A loss that is
+not here is passed to the task as a function.
 """
 
 from collections.abc import Callable

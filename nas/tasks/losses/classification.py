@@ -5,8 +5,10 @@ from torch.nn import functional
 
 from nas.errors import InputError
 from nas.tasks.ignore import known_classes
+from nas.tasks.labels import CLASSES, YES_OR_NO, accepts
 
 
+@accepts(CLASSES)
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean of ``-log softmax(outputs)[label]`` over the entries that hold a class.
 
@@ -28,6 +30,7 @@ def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     return total / known.sum().clamp(min=1)
 
 
+@accepts(YES_OR_NO)
 def binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean of ``-y log sigmoid(x) - (1 - y) log sigmoid(-x)`` over the entries that hold a value.
 
@@ -45,6 +48,7 @@ def binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     return total / known.sum().clamp(min=1)
 
 
+@accepts(YES_OR_NO)
 def weighted_binary_cross_entropy(outputs: Tensor, labels: Tensor, *, positive_weight: float = 0.95) -> Tensor:
     """Mean of ``-w y log sigmoid(x) - (1 - w) (1 - y) log sigmoid(-x)`` over the entries that hold a value.
 
@@ -67,6 +71,7 @@ def weighted_binary_cross_entropy(outputs: Tensor, labels: Tensor, *, positive_w
     return _weighted_mean(outputs, targets, known, outputs.new_tensor(positive_weight))
 
 
+@accepts(YES_OR_NO)
 def balanced_binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     """`weighted_binary_cross_entropy` whose w is the share of negatives among the batch's entries that hold a value.
 

@@ -6,11 +6,13 @@ from torch.nn import functional
 
 from nas.errors import InputError
 from nas.tasks.ignore import known_depths, known_vectors
+from nas.tasks.labels import DEPTHS, UNIT_VECTORS, accepts, as_floats
 
 _LEAST_LENGTH = 1e-6
 """Below it a prediction has no direction to speak of, and its gradient no bound."""
 
 
+@accepts(UNIT_VECTORS)
 def normals_l1(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean over the pixels that have a normal of ``sum_xyz |outputs / |outputs| - labels|``, as in BMTAS.
 
@@ -26,6 +28,7 @@ def normals_l1(outputs: Tensor, labels: Tensor) -> Tensor:
     return torch.where(known, errors, 0).sum() / known.sum().clamp(min=1)
 
 
+@accepts(UNIT_VECTORS)
 def normals_cosine(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean over the pixels that have a normal of ``1 - outputs . labels / |outputs|``, as in MTAN (Liu et al., CVPR
     2019) and most work on NYUv2; arguments as for `normals_l1`."""
@@ -34,6 +37,7 @@ def normals_cosine(outputs: Tensor, labels: Tensor) -> Tensor:
     return torch.where(known, errors, 0).sum() / known.sum().clamp(min=1)
 
 
+@accepts(DEPTHS)
 def depth_l1(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean of ``|outputs - labels|`` over the pixels whose depth is known: the usual loss of multi-task work.
 
@@ -50,7 +54,7 @@ def depth_l1(outputs: Tensor, labels: Tensor) -> Tensor:
         )
     known = known_depths(labels)
     # The mask goes on the labels first: infinity * 0 is NaN in the backward pass.
-    errors = (outputs - torch.where(known, labels, 0)).abs()
+    errors = (outputs - torch.where(known, as_floats(labels), 0)).abs()
     return torch.where(known, errors, 0).sum() / known.sum().clamp(min=1)
 
 
@@ -63,4 +67,4 @@ def _directions(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Ten
         )
     known = known_vectors(labels)
     directions = functional.normalize(outputs.float(), dim=1, eps=_LEAST_LENGTH)
-    return directions, torch.where(known, labels, 0), known
+    return directions, torch.where(known, as_floats(labels), 0), known

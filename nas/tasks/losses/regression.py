@@ -5,8 +5,10 @@ from torch import Tensor
 
 from nas.errors import InputError
 from nas.tasks.ignore import known_values
+from nas.tasks.labels import NUMBERS, accepts, as_floats
 
 
+@accepts(NUMBERS)
 def mse(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean of ``(outputs - labels)^2`` over the entries that hold a value.
 
@@ -21,6 +23,7 @@ def mse(outputs: Tensor, labels: Tensor) -> Tensor:
     return errors.square().sum() / num_known
 
 
+@accepts(NUMBERS)
 def l1(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean of ``|outputs - labels|`` over the entries that hold a value; arguments as for `mse`."""
     errors, num_known = _errors("l1", outputs, labels)
@@ -36,5 +39,5 @@ def _errors(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]
         )
     known = known_values(labels)
     # The mask goes on the labels first: NaN * 0 is NaN in the backward pass, too.
-    errors = outputs - torch.where(known, labels, 0)
+    errors = outputs - torch.where(known, as_floats(labels), 0)
     return torch.where(known, errors, 0), known.sum().clamp(min=1)

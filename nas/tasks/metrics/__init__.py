@@ -4,8 +4,9 @@ Each is a function of the task that makes a `torchmetrics.Metric`, to be updated
 labels of the samples that have them. Most are torchmetrics' own, told apart by what the outputs mean (logits) and by
 which entries of a label hold no value (`nas.tasks.ignore`). ``higher_is_better`` is set on each. Accuracies, F, IoU and
 other shares are fractions in [0, 1], errors are in the label's unit, angles in degrees, PSNR is in decibels. All are of
-the whole set, however it is cut into batches, and none keeps its samples. A metric of nothing is what comes of it (0 or
-NaN): ask `update_called` first.
+the whole set, however it is cut into batches, and none keeps its samples. A metric that had nothing to measure is NaN,
+"no value": of no known entry, and of yes and no also if all known entries are alike. What labels each takes is stated
+beside it (`nas.tasks.labels`).
 """
 
 from __future__ import annotations

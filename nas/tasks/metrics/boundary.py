@@ -15,6 +15,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from nas.tasks.ignore import known_classes
+from nas.tasks.labels import YES_OR_NO, accepts
+from nas.tasks.metrics.known import are_alike, no_value
 from nas.tasks.metrics.ridges import ridges
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ TOLERANCE = 0.0075
 Integers = npt.NDArray[np.int64]
 
 
+@accepts(YES_OR_NO)
 def ods_f(task: Task) -> BoundaryF:
     """The boundary F measure with the usual tolerance, see `BoundaryF`; for NYUD ``lambda task: BoundaryF(0.011)``."""
     return BoundaryF()
@@ -39,7 +42,7 @@ class BoundaryF(Metric):
     P_t are the predicted pixels, those on a ridge of the logits (`ridges`) with sigmoid(logit) >= t; G the true ones;
     M_t how many pairs of a predicted and a true pixel, no pixel in two, can be made within the tolerance. That is the
     harmonic mean of precision M_t / P_t and recall M_t / G of the Berkeley benchmark (Martin et al., PAMI 2004) with
-    one annotation per image. Pixels without a label are neither predicted nor true.
+    one annotation per image. Pixels without a label are neither predicted nor true. NaN if all labels are alike.
 
     Differs from the MATLAB tools (BSDS500's, seism's), whose figures are not to be compared beyond a percent:
     M_t is the largest possible number of pairs, where theirs comes from an assignment of least total distance with
@@ -57,13 +60,15 @@ class BoundaryF(Metric):
     num_pairs: Tensor
     num_predicted: Tensor
     num_true: Tensor
+    num_known: Tensor
 
     def __init__(self, tolerance: float = TOLERANCE) -> None:
         super().__init__()
         self.tolerance = tolerance
         for name in ("num_pairs", "num_predicted"):
             self.add_state(name, torch.zeros(NUM_THRESHOLDS, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("num_true", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        for name in ("num_true", "num_known"):
+            self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, outputs: Tensor, labels: Tensor) -> None:
         """Add images: logits and labels of one shape, [n, 1, H, W]. The matching runs on the CPU.
@@ -83,8 +88,11 @@ class BoundaryF(Metric):
             self.num_predicted += self._at_least(found)
             self.num_pairs += self._at_least(found[paired])
         self.num_true += true.sum()
+        self.num_known += known.sum()
 
     def compute(self) -> Tensor:
+        if are_alike(self.num_true, self.num_known):
+            return no_value(self.num_true)
         return (2 * self.num_pairs / (self.num_predicted + self.num_true).clamp(min=1)).max()
 
     def _at_least(self, reached: Integers) -> Tensor:

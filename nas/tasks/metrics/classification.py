@@ -14,76 +14,45 @@ from torchmetrics.classification import (
 )
 
 from nas.tasks.ignore import known_classes
+from nas.tasks.labels import CLASSES, YES_OR_NO, accepts
+from nas.tasks.metrics.known import OfKnown
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
 
 
-def accuracy(task: Task) -> MulticlassAccuracy:
+@accepts(CLASSES)
+def accuracy(task: Task) -> OfKnown:
     """Share of the entries whose most likely class is the label (top 1, all entries weighted alike)."""
-    return _Accuracy(task.num_outputs, average="micro")
+    return OfKnown(MulticlassAccuracy(task.num_outputs, average="micro"), _most_likely)
 
 
-def f1(task: Task) -> MulticlassF1Score:
+@accepts(CLASSES)
+def f1(task: Task) -> OfKnown:
     """Mean of the classes' F1 = 2 TP / (2 TP + FP + FN), over the classes that occur in labels or outputs."""
-    return _F1(task.num_outputs, average="macro")
+    return OfKnown(MulticlassF1Score(task.num_outputs, average="macro"), _most_likely)
 
 
-def mean_iou(task: Task) -> MulticlassJaccardIndex:
+@accepts(CLASSES)
+def mean_iou(task: Task) -> OfKnown:
     """Mean of the classes' intersections over unions TP / (TP + FP + FN), of the pixels of all samples together.
 
     A class that is in no label and in no output is left out of the mean, as in BMTAS; the background counts like any
     other class (21 on PASCAL, 7 for human parts). MTAN's code averages over the samples of a batch instead.
     """
-    return _MeanIoU(task.num_outputs, average="macro")
+    return OfKnown(MulticlassJaccardIndex(task.num_outputs, average="macro"), _most_likely)
 
 
-def binary_accuracy(task: Task) -> BinaryAccuracy:
+@accepts(YES_OR_NO)
+def binary_accuracy(task: Task) -> OfKnown:
     """Share of the entries, over all attributes or pixels, on whose side of 0 the logit lies."""
-    return _BinaryAccuracy()
+    return OfKnown(BinaryAccuracy(), _positive, decisions=True)
 
 
-def binary_f1(task: Task) -> BinaryF1Score:
+@accepts(YES_OR_NO)
+def binary_f1(task: Task) -> OfKnown:
     """F1 of the positive entries, over all attributes or pixels, at logit 0."""
-    return _BinaryF1()
-
-
-# Each skips a batch without values, because torchmetrics cannot count one.
-
-
-class _Accuracy(MulticlassAccuracy):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        chosen, known = _most_likely(outputs, labels)
-        if len(known):
-            super().update(chosen, known)
-
-
-class _F1(MulticlassF1Score):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        chosen, known = _most_likely(outputs, labels)
-        if len(known):
-            super().update(chosen, known)
-
-
-class _MeanIoU(MulticlassJaccardIndex):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        chosen, known = _most_likely(outputs, labels)
-        if len(known):
-            super().update(chosen, known)
-
-
-class _BinaryAccuracy(BinaryAccuracy):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        chosen, known = _positive(outputs, labels)
-        if len(known):
-            super().update(chosen, known)
-
-
-class _BinaryF1(BinaryF1Score):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        chosen, known = _positive(outputs, labels)
-        if len(known):
-            super().update(chosen, known)
+    return OfKnown(BinaryF1Score(), _positive, decisions=True)
 
 
 def _most_likely(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

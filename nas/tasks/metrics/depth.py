@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchmetrics import MeanAbsoluteError, MeanAbsolutePercentageError, MeanMetric, MeanSquaredError, Metric
+from torchmetrics import MeanAbsoluteError, MeanAbsolutePercentageError, MeanMetric, MeanSquaredError
 
 from nas.tasks.ignore import known_depths
+from nas.tasks.labels import DEPTHS, accepts
+from nas.tasks.metrics.known import OfKnown
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
@@ -19,55 +21,36 @@ if TYPE_CHECKING:
 FACTOR = 1.25
 
 
-def depth_rmse(task: Task) -> Metric:
+@accepts(DEPTHS)
+def depth_rmse(task: Task) -> OfKnown:
     """Root of the mean of ``(p - d)^2``."""
-    return _RootMeanSquared(squared=False)
+    return OfKnown(MeanSquaredError(squared=False), _known)
 
 
-def depth_mae(task: Task) -> Metric:
+@accepts(DEPTHS)
+def depth_mae(task: Task) -> OfKnown:
     """Mean of ``|p - d|``: the absolute error of NYUv2's and Cityscapes' tables."""
-    return _MeanAbsolute()
+    return OfKnown(MeanAbsoluteError(), _known)
 
 
-def abs_rel(task: Task) -> Metric:
+@accepts(DEPTHS)
+def abs_rel(task: Task) -> OfKnown:
     """Mean of ``|p - d| / d``: the relative error."""
-    return _AbsoluteRelative()
+    return OfKnown(MeanAbsolutePercentageError(), _known)
 
 
-def delta1(task: Task) -> Metric:
+@accepts(DEPTHS)
+def delta1(task: Task) -> OfKnown:
     """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 is none of them."""
-    return _WithinFactor()
-
-
-class _RootMeanSquared(MeanSquaredError):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        if len((pair := _known(outputs, labels))[0]):
-            super().update(*pair)
-
-
-class _MeanAbsolute(MeanAbsoluteError):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        if len((pair := _known(outputs, labels))[0]):
-            super().update(*pair)
-
-
-class _AbsoluteRelative(MeanAbsolutePercentageError):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        if len((pair := _known(outputs, labels))[0]):
-            super().update(*pair)
-
-
-class _WithinFactor(MeanMetric):
-    higher_is_better = True  # type: ignore[assignment]
-
-    def update(self, outputs: Tensor, labels: Tensor) -> None:  # type: ignore[override]
-        predicted, depths = _known(outputs, labels)
-        if len(depths):
-            # Without a division, so that predictions of 0 and below need no case of their own.
-            near = torch.maximum(predicted, depths) < FACTOR * torch.minimum(predicted, depths)
-            super().update(near.float())
+    return OfKnown(MeanMetric(), _near, higher_is_better=True)
 
 
 def _known(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     known = known_depths(labels)
     return outputs[known].float(), labels[known].float()
+
+
+def _near(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
+    predicted, depths = _known(outputs, labels)
+    # Without a division, so that predictions of 0 and below need no case of their own.
+    return ((torch.maximum(predicted, depths) < FACTOR * torch.minimum(predicted, depths)).float(),)

@@ -8,7 +8,7 @@ where samples have fewer valid pixels than others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from torch.nn import functional
 from torchmetrics import MeanMetric, Metric
 
 from nas.tasks.ignore import known_vectors
+from nas.tasks.labels import DIRECTIONS, accepts
+from nas.tasks.metrics.known import OfKnown
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
@@ -24,21 +26,27 @@ BIN = 0.01
 """Degrees: how finely angles are counted for the median."""
 
 
-def mean_angle(task: Task) -> Metric:
+@accepts(DIRECTIONS)
+def mean_angle(task: Task) -> OfKnown:
     """Mean of the angles."""
-    return _MeanAngle()
+    return OfKnown(MeanMetric(), _angles, higher_is_better=False)
 
 
-def median_angle(task: Task) -> Metric:
+@accepts(DIRECTIONS)
+def median_angle(task: Task) -> OfKnown:
     """Median of the angles, the lower one of two, to within 0.01 degrees: they are counted in bins of that width."""
-    return _MedianAngle()
+    return OfKnown(_Median(), _angles)
 
 
-def within_angle(degrees: float) -> Callable[[Task], Metric]:
+def within_angle(degrees: float) -> Callable[[Task], OfKnown]:
     """A metric: the share of the pixels whose angle is below some degrees."""
 
-    def within(task: Task) -> Metric:
-        return _ShareWithin(degrees)
+    def near(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
+        return ((angles(outputs, labels) < degrees).float(),)
+
+    @accepts(DIRECTIONS)
+    def within(task: Task) -> OfKnown:
+        return OfKnown(MeanMetric(), near, higher_is_better=True)
 
     within.__name__ = f"within_{degrees:g}".replace(".", "_")
     return within
@@ -54,27 +62,11 @@ def angles(outputs: Tensor, labels: Tensor) -> Tensor:
     return torch.rad2deg(2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1)))
 
 
-class _MeanAngle(MeanMetric):
-    higher_is_better = False  # type: ignore[assignment]
-
-    def update(self, outputs: Tensor, labels: Tensor) -> None:  # type: ignore[override]
-        if len(found := angles(outputs, labels)):
-            super().update(found)
+def _angles(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
+    return (angles(outputs, labels),)
 
 
-class _ShareWithin(MeanMetric):
-    higher_is_better = True  # type: ignore[assignment]
-
-    def __init__(self, degrees: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.degrees = degrees
-
-    def update(self, outputs: Tensor, labels: Tensor) -> None:  # type: ignore[override]
-        if len(found := angles(outputs, labels)):
-            super().update((found < self.degrees).float())
-
-
-class _MedianAngle(Metric):
+class _Median(Metric):
     higher_is_better = False
     full_state_update = False
     counts: Tensor
@@ -83,13 +75,11 @@ class _MedianAngle(Metric):
         super().__init__()
         self.add_state("counts", torch.zeros(round(180 / BIN), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        bins = (angles(outputs, labels) / BIN).long().clamp(max=len(self.counts) - 1)
+    def update(self, found: Tensor) -> None:
+        bins = (found / BIN).long().clamp(max=len(self.counts) - 1)
         self.counts += bins.bincount(minlength=len(self.counts))
 
     def compute(self) -> Tensor:
-        if self.counts.sum() == 0:
-            return torch.tensor(torch.nan, device=self.counts.device)
         upto = self.counts.cumsum(0)
         half = upto[-1] / 2
         bin_ = torch.searchsorted(upto, half.ceil().long())

@@ -9,46 +9,36 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError
 from torchmetrics.image import PeakSignalNoiseRatio
 
 from nas.tasks.ignore import known_values
+from nas.tasks.labels import NUMBERS, SHARES, accepts, as_floats
+from nas.tasks.metrics.known import OfKnown
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
 
 
-def rmse(task: Task) -> MeanSquaredError:
+@accepts(NUMBERS)
+def rmse(task: Task) -> OfKnown:
     """Root of the mean squared error over all entries of all samples."""
-    return _MeanSquaredError(squared=False)
+    return OfKnown(MeanSquaredError(squared=False), _known)
 
 
-def mae(task: Task) -> MeanAbsoluteError:
+@accepts(NUMBERS)
+def mae(task: Task) -> OfKnown:
     """Mean absolute error over all entries of all samples."""
-    return _MeanAbsoluteError()
+    return OfKnown(MeanAbsoluteError(), _known)
 
 
-def psnr(task: Task) -> PeakSignalNoiseRatio:
+@accepts(SHARES)
+def psnr(task: Task) -> OfKnown:
     """Peak signal-to-noise ratio ``-10 log10(mean squared error)`` in decibels, of maps with values in [0, 1].
 
     The error is pooled over all pixels of all samples first; papers on restoration often average the ratio of each
     image instead, which is higher.
     """
-    return _PeakSignalNoiseRatio(data_range=1.0)
-
-
-class _MeanSquaredError(MeanSquaredError):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        super().update(*_known(outputs, labels))
-
-
-class _MeanAbsoluteError(MeanAbsoluteError):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        super().update(*_known(outputs, labels))
-
-
-class _PeakSignalNoiseRatio(PeakSignalNoiseRatio):
-    def update(self, outputs: Tensor, labels: Tensor) -> None:
-        super().update(*_known(outputs, labels))
+    return OfKnown(PeakSignalNoiseRatio(data_range=1.0), _known)
 
 
 def _known(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The entries that hold a value, as two vectors."""
     known = known_values(labels)
-    return outputs[known], labels[known]
+    return outputs[known], as_floats(labels[known])

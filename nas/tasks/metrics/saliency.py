@@ -9,6 +9,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from nas.tasks.ignore import known_classes
+from nas.tasks.labels import YES_OR_NO, accepts
+from nas.tasks.metrics.known import are_alike, no_value
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
@@ -17,6 +19,7 @@ THRESHOLDS = tuple(k / 20 for k in range(4, 19))
 """0.2, 0.25, ..., 0.9."""
 
 
+@accepts(YES_OR_NO)
 def max_mean_iou(task: Task) -> MaxMeanIoU:
     """Max-mIoU of a foreground (saliency), see `MaxMeanIoU`."""
     return MaxMeanIoU()
@@ -28,18 +31,21 @@ class MaxMeanIoU(Metric):
 
     P_it are the pixels whose sigmoid(logit) is above t in `THRESHOLDS`, Y_i the positive ones, both among the pixels
     that hold a value. An image without foreground, in which none is found, counts 1; one without values is left out. As
-    in BMTAS. (Not maxF, which later papers report and which is larger by far.)
+    in BMTAS. (Not maxF, which later papers report and which is larger by far.) NaN if all values of the set are alike.
     """
 
     higher_is_better = True
     full_state_update = False
     sums: Tensor
     num_images: Tensor
+    num_yes: Tensor
+    num_entries: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.add_state("sums", torch.zeros(len(THRESHOLDS), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("num_images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        for name in ("num_images", "num_yes", "num_entries"):
+            self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, outputs: Tensor, labels: Tensor) -> None:
         """Add images: logits and labels of one shape, [n, 1, H, W]."""
@@ -55,6 +61,10 @@ class MaxMeanIoU(Metric):
             shared, either = torch.where(either == 0, 1, shared), either.clamp(min=1)
             self.sums[i] += (shared.double() / either).sum()
         self.num_images += rows.sum()
+        self.num_yes += positive.sum()
+        self.num_entries += known.sum()
 
     def compute(self) -> Tensor:
+        if are_alike(self.num_yes, self.num_entries):
+            return no_value(self.num_yes)
         return (self.sums / self.num_images).max()

@@ -1,0 +1,97 @@
+"""Whether a task's losses, and the batches they come from, can be what they are."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+
+from nas.data.batch import Batch
+from nas.errors import InputError
+from nas.tasks.labels import Accepts, accepted_by
+from nas.tasks.losses import LOSSES
+from nas.tasks.metrics import METRICS
+from nas.tasks.task import Task
+
+
+def accepted_by_loss(task: Task) -> Accepts | None:
+    """What labels a task's loss takes; None for a loss that does not say it."""
+    return accepted_by(LOSSES[task.loss] if isinstance(task.loss, str) else task.loss)
+
+
+def accepted_labels(task: Task) -> dict[str, Accepts]:
+    """What labels a task's loss and metrics take, each distinct description under the name of the first that states it.
+
+    The loss comes first, if it states anything.
+    """
+    stated = {task.loss if isinstance(task.loss, str) else "its loss": accepted_by_loss(task)}
+    for metric in task.metrics:
+        name, made = (metric, METRICS[metric]) if isinstance(metric, str) else (qualified(metric), metric)
+        stated[name] = accepted_by(made)
+    found: dict[str, Accepts] = {}
+    for name, accepted in stated.items():
+        if accepted is not None and accepted not in found.values():
+            found[name] = accepted
+    return found
+
+
+def qualified(metric: object) -> str:
+    """The name of a metric that a recipe passes as a function."""
+    return str(getattr(metric, "__name__", type(metric).__name__))
+
+
+def check_losses(tasks: Sequence[Task], losses: Mapping[str, float]) -> None:
+    """InputError if a loss that states what labels it takes is negative: the labels are others.
+
+    All losses of this project are 0 at least. Those that state nothing may be negative, as likelihoods are.
+    """
+    for task in tasks:
+        accepted = accepted_by_loss(task)
+        if accepted is not None and losses.get(task.name, 0.0) < 0:
+            raise InputError(
+                f"task {task.name}: its loss is {losses[task.name]:.4g}, so its labels are none that it takes: "
+                f"{accepted.describe(task.num_outputs)}"
+            )
+
+
+def check_finite(task: Task, loss: float, when: str, batches: Iterable[Batch]) -> str:
+    """Why a task's loss is not finite, where the batches it comes from are.
+
+    Args:
+        when: the epoch, for the message.
+        batches: those of the epoch; they are looked at until the cause is found.
+
+    Returns:
+        a sentence that blames the training.
+
+    Raises:
+        InputError: an input or a label of the task is not finite; the message says which.
+    """
+    for i, batch in enumerate(batches):
+        where = f"{when}: the loss of {task.name} is {loss}: batch {i + 1} of the epoch has"
+        if (found := _not_finite(batch.inputs)) is not None:
+            raise InputError(f"{where} {found} in its inputs; mend the samples or what changes them (nas check)")
+        labels = batch.labels.get(task.name)
+        if labels is None:
+            continue
+        faults = {name: accepted.fault(labels, task.num_outputs) for name, accepted in accepted_labels(task).items()}
+        for name, fault in faults.items():
+            if fault is not None:
+                raise InputError(f"{where} a label of the task that {fault[1]}, and {name} takes other labels")
+        if accepted_by_loss(task) is None and (found := _not_finite(labels)) is not None:
+            raise InputError(f"{where} {found} in the task's labels, and its loss is the recipe's own")
+    return f"{when}: the loss of {task.name} is {loss}, though inputs and labels are finite; lower the learning rate"
+
+
+def _not_finite(values: torch.Tensor) -> str | None:
+    """What a tensor holds beside finite numbers, in words."""
+    if values.isfinite().all():
+        return None
+    return "NaN" if values.isnan().any() else "infinity"
+
+
+def first_not_finite(inputs: torch.Tensor) -> tuple[int, str] | None:
+    """The first row of some inputs that holds NaN or infinity, and which; None if all are finite."""
+    if math.isfinite(inputs.sum().item()) or inputs.isfinite().all():
+        return None
+    row = int((~inputs.isfinite()).flatten(1).any(1).int().argmax())
+    return row, _not_finite(inputs[row]) or ""

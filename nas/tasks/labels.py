@@ -1,0 +1,160 @@
+"""What a label may be: every loss and every named metric says it in an `Accepts`, by the decorator `accepts`.
+
+The table of all of them is in ``nas/data/README.md``. A loss or metric of a recipe's own has no `Accepts` unless it is
+decorated, too, or is a `functools.partial` of one that has; then only the value that it gives is looked at.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from nas.tasks.ignore import known_classes, known_depths, known_values, known_vectors
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_LENGTH_TOLERANCE = 0.1
+"""How far lengths of unit vectors may be from 1 in the mean: resizing shortens some, an encoding as colours all."""
+
+_LAST_CLASS = "num_outputs - 1"
+
+
+@dataclass(frozen=True)
+class Accepts:
+    """The labels that a loss or a metric takes. `nas.data.loader` hands out unsigned types beyond uint8 as signed ones.
+
+    Args:
+        types: in words.
+        values: in words; a value is what an entry (pixel, attribute, number) of a label holds.
+        no_value: in words, what marks an entry without a value.
+        shape: in words, of one sample's label.
+        known: of (labels, number of outputs), where entries have a value.
+        bounds: of a number of outputs, the least and the largest value.
+        decisions: whether values are classes, or yes and no, so that labels which are all alike teach nothing.
+        integers: whether floating-point types are refused.
+        unit_length: whether values are vectors of length 1, over dimension 1.
+        channels: the size of dimension 1, if it is fixed.
+    """
+
+    types: str
+    values: str
+    no_value: str
+    shape: str
+    known: Callable[[Tensor, int], Tensor]
+    bounds: Callable[[int], tuple[float, float]] = lambda num_outputs: (-math.inf, math.inf)
+    decisions: bool = False
+    integers: bool = False
+    unit_length: bool = False
+    channels: int | None = None
+
+    def fault(self, labels: Tensor, num_outputs: int) -> tuple[int, str] | None:
+        """The first row of labels [n, ...] that is not accepted, and why; None if all are accepted."""
+        if labels.is_complex() or (self.integers and labels.is_floating_point()):
+            return 0, f"is {labels.dtype}"
+        if self.channels is not None and labels.shape[1:2] != (self.channels,):
+            return 0, f"has shape {list(labels.shape[1:])}"
+        known = self.known(labels, num_outputs)
+        low, high = self.bounds(num_outputs)
+        numbers = labels.long() if self.integers else labels
+        wrong = known & ~((numbers >= low) & (numbers <= high) & numbers.isfinite())
+        if wrong.any():
+            row = int(wrong.flatten(1).any(1).int().argmax()) if wrong.dim() > 1 else int(wrong.int().argmax())
+            return row, f"holds {numbers[row][wrong[row]].flatten()[0].item():g}"
+        if self.unit_length and known.any():
+            lengths = labels.double().norm(dim=1, keepdim=True)[known]
+            if (lengths - 1).abs().mean() > _LENGTH_TOLERANCE:
+                return 0, f"holds vectors of length {lengths.mean().item():.3g} in the mean"
+        return None
+
+    def describe(self, num_outputs: int) -> str:
+        """In words, for a task of so many outputs."""
+        values = self.values.replace(_LAST_CLASS, str(num_outputs - 1))
+        return f"{self.types}, {values}; {self.no_value} is no value"
+
+
+CLASSES = Accepts(
+    types="integers of any type",
+    values=f"classes 0 to {_LAST_CLASS}",
+    no_value="a negative number, or 255 unless it is a class",
+    shape="none, or [H, W]: the outputs' without the channels",
+    known=known_classes,
+    bounds=lambda num_outputs: (0, num_outputs - 1),
+    decisions=True,
+    integers=True,
+)
+YES_OR_NO = Accepts(
+    types="any numbers or booleans",
+    values="0 to 1; yes is 1",
+    no_value="a negative number, NaN or 255",
+    shape="the outputs'",
+    known=lambda labels, _: known_classes(labels, num_classes=2),
+    bounds=lambda _: (0, 1),
+    decisions=True,
+)
+NUMBERS = Accepts(
+    types="any numbers or booleans",
+    values="any finite number",
+    no_value="NaN",
+    shape="the outputs'; a number is [1]",
+    known=lambda labels, _: known_values(labels),
+)
+SHARES = Accepts(
+    types=NUMBERS.types,
+    values="0 to 1",
+    no_value=NUMBERS.no_value,
+    shape=NUMBERS.shape,
+    known=NUMBERS.known,
+    bounds=lambda _: (0, 1),
+)
+DEPTHS = Accepts(
+    types="any numbers",
+    values="positive numbers",
+    no_value="0, a negative number, infinity or NaN",
+    shape="the outputs'",
+    known=lambda labels, _: known_depths(labels),
+)
+DIRECTIONS = Accepts(
+    types="any numbers",
+    values="vectors of any length",
+    no_value="a vector of zeros, or one with NaN",
+    shape="[3, ...], the outputs'",
+    known=lambda labels, _: known_vectors(labels),
+    channels=3,
+)
+UNIT_VECTORS = Accepts(
+    types=DIRECTIONS.types,
+    values="vectors of length 1",
+    no_value=DIRECTIONS.no_value,
+    shape=DIRECTIONS.shape,
+    known=DIRECTIONS.known,
+    bounds=lambda _: (-1 - _LENGTH_TOLERANCE, 1 + _LENGTH_TOLERANCE),
+    unit_length=True,
+    channels=3,
+)
+
+
+def accepts(description: Accepts) -> Callable[[Function], Function]:
+    """State what labels the decorated loss, or the metric that the decorated function makes, takes."""
+
+    def state(function: Function) -> Function:
+        function.accepts = description  # type: ignore[attr-defined]
+        return function
+
+    return state
+
+
+def accepted_by(function: Any) -> Accepts | None:
+    """What a loss or metric has stated; None if it has stated nothing."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    found = getattr(function, "accepts", None)
+    return found if isinstance(found, Accepts) else None
+
+
+def as_floats(labels: Tensor) -> Tensor:
+    """Labels in a floating-point type to calculate in: float32, unless they are float64."""
+    return labels if labels.dtype == torch.float64 else labels.float()
