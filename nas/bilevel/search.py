@@ -210,7 +210,7 @@ class _Mean:
             # At once: from the next step on all losses are NaN, and logits that are NaN have no expected cost.
             if not torch.isfinite(loss):
                 task = next(task for task in self.tasks if task.name == name)
-                raise WorkFailed(check_finite(task, loss.item(), f"epoch {self.epoch + 1}", self.whole()))
+                raise WorkFailed(check_finite(task, loss.item(), f"epoch {self.epoch + 1}: the loss", self.whole()))
             self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss
             self.counts[name] = self.counts.get(name, 0) + 1
 

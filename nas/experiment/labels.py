@@ -14,7 +14,7 @@ from nas.errors import InputError
 from nas.experiment.experiment import Experiment
 from nas.experiment.record import describe
 from nas.experiment.trial import build_backbone, build_network
-from nas.files import read_json, write_json_atomically
+from nas.files import make_folder, read_json, write_json_atomically
 from nas.tasks import Task
 from nas.tasks.checks import accepted_labels
 from nas.tasks.survey import SplitLabels, TaskLabels, survey
@@ -82,10 +82,11 @@ class LabelRecord:
         self.write()
 
     def write(self) -> None:
-        """Write what was looked at into the run folder, which must be there."""
+        """Write what was looked at into the run folder."""
         if self._path is not None and self._splits is not None:
             record = {"schema_version": 1, "splits": self._splits}
             if not self._path.is_file() or _read(self._path) != self._splits:
+                make_folder(self._path.parent)
                 write_json_atomically(self._path, record)
 
     def _read(self) -> dict[str, dict[str, Any]]:

@@ -213,7 +213,8 @@ class WarmUp:
                 owner = name.partition(":")[0]
                 if not math.isfinite(value):
                     task = next(task for task in self.tasks if task.name == owner)
-                    raise WorkFailed(check_finite(task, value, f"epoch {epoch + 1}", self._loader(epoch, (0, 1))))
+                    what = f"epoch {epoch + 1}: the loss"
+                    raise WorkFailed(check_finite(task, value, what, self._loader(epoch, (0, 1))))
                 by_name.setdefault(owner, []).append(value)
         if not by_name:
             raise WorkFailed(f"epoch {epoch + 1}: no batch had a label of any task")

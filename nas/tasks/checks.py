@@ -53,11 +53,11 @@ def check_losses(tasks: Sequence[Task], losses: Mapping[str, float]) -> None:
             )
 
 
-def check_finite(task: Task, loss: float, when: str, batches: Iterable[Batch]) -> str:
+def check_finite(task: Task, loss: float, what: str, batches: Iterable[Batch]) -> str:
     """Why a task's loss is not finite, where the batches it comes from are.
 
     Args:
-        when: the epoch, for the message.
+        what: "epoch 3: the training loss", for the message.
         batches: those of the epoch; they are looked at until the cause is found.
 
     Returns:
@@ -67,7 +67,7 @@ def check_finite(task: Task, loss: float, when: str, batches: Iterable[Batch]) -
         InputError: an input or a label of the task is not finite; the message says which.
     """
     for i, batch in enumerate(batches):
-        where = f"{when}: the loss of {task.name} is {loss}: batch {i + 1} of the epoch has"
+        where = f"{what} of {task.name} is {loss}: batch {i + 1} of the epoch has"
         if (found := _not_finite(batch.inputs)) is not None:
             raise InputError(f"{where} {found} in its inputs; mend the samples or what changes them (nas check)")
         labels = batch.labels.get(task.name)
@@ -79,7 +79,7 @@ def check_finite(task: Task, loss: float, when: str, batches: Iterable[Batch]) -
                 raise InputError(f"{where} a label of the task that {fault[1]}, and {name} takes other labels")
         if accepted_by_loss(task) is None and (found := _not_finite(labels)) is not None:
             raise InputError(f"{where} {found} in the task's labels, and its loss is the recipe's own")
-    return f"{when}: the loss of {task.name} is {loss}, though inputs and labels are finite; lower the learning rate"
+    return f"{what} of {task.name} is {loss}; lower the learning rate (inputs and labels are as they should be)"
 
 
 def _not_finite(values: torch.Tensor) -> str | None:

@@ -27,7 +27,8 @@ def known_values(labels: Tensor) -> Tensor:
 
 def known_vectors(labels: Tensor) -> Tensor:
     """Where a label of directions [n, 3, H, W] has one, as [n, 1, H, W]: it is neither all zero nor holds NaN."""
-    return (labels != 0).any(1, keepdim=True) & ~labels.isnan().any(1, keepdim=True)
+    # NaN is not above 0, and neither is a sum with it.
+    return (labels if labels.is_floating_point() else labels.float()).abs().sum(1, keepdim=True) > 0
 
 
 def known_depths(labels: Tensor) -> Tensor:

@@ -51,23 +51,41 @@ class Accepts:
     unit_length: bool = False
     channels: int | None = None
 
-    def fault(self, labels: Tensor, num_outputs: int) -> tuple[int, str] | None:
-        """The first row of labels [n, ...] that is not accepted, and why; None if all are accepted."""
-        if labels.is_complex() or (self.integers and labels.is_floating_point()):
-            return 0, f"is {labels.dtype}"
-        if self.channels is not None and labels.shape[1:2] != (self.channels,):
-            return 0, f"has shape {list(labels.shape[1:])}"
+    def known_values(self, labels: Tensor, num_outputs: int) -> Tensor:
+        """The entries of labels [n, ...] that hold a value, as a vector."""
         known = self.known(labels, num_outputs)
+        return labels.flatten() if known.all() else labels[known.expand_as(labels)]
+
+    def fault(self, labels: Tensor, num_outputs: int, values: Tensor | None = None) -> tuple[int, str] | None:
+        """The first row of labels [n, ...] that is not accepted, and why; None if all are accepted.
+
+        Args:
+            values: their `known_values`, if they are at hand.
+        """
+        if (unfit := self.unfit(labels)) is not None:
+            return 0, unfit
+        values = self.known_values(labels, num_outputs) if values is None else values
+        if len(values) == 0:
+            return None
         low, high = self.bounds(num_outputs)
-        numbers = labels.long() if self.integers else labels
-        wrong = known & ~((numbers >= low) & (numbers <= high) & numbers.isfinite())
-        if wrong.any():
-            row = int(wrong.flatten(1).any(1).int().argmax()) if wrong.dim() > 1 else int(wrong.int().argmax())
+        if not (low <= values.min() <= values.max() <= high and values.max() < math.inf and values.min() > -math.inf):
+            known = self.known(labels, num_outputs)
+            numbers = labels.double()
+            wrong = known & ~((numbers >= low) & (numbers <= high) & numbers.isfinite())
+            row = int(wrong.reshape(len(wrong), -1).any(1).int().argmax())
             return row, f"holds {numbers[row][wrong[row]].flatten()[0].item():g}"
-        if self.unit_length and known.any():
-            lengths = labels.double().norm(dim=1, keepdim=True)[known]
+        if self.unit_length:
+            lengths = as_floats(labels).square().sum(1).sqrt()[self.known(labels, num_outputs).squeeze(1)]
             if (lengths - 1).abs().mean() > _LENGTH_TOLERANCE:
-                return 0, f"holds vectors of length {lengths.mean().item():.3g} in the mean"
+                return 0, f"holds vectors of length {lengths.mean().item():.3g} in the mean of its batch"
+        return None
+
+    def unfit(self, labels: Tensor) -> str | None:
+        """What is wrong with the type or the shape of labels [n, ...], if anything is."""
+        if labels.is_complex() or (self.integers and labels.is_floating_point()):
+            return f"is {labels.dtype}"
+        if self.channels is not None and labels.shape[1:2] != (self.channels,):
+            return f"has shape {list(labels.shape[1:])}"
         return None
 
     def describe(self, num_outputs: int) -> str:

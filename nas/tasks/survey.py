@@ -1,6 +1,7 @@
 """One look at all samples of a split: whether labels and inputs are what the tasks take, and what they are like.
 
-It reads every sample once, so it takes as long as loading an epoch, and about 20 ns for each number of a label.
+It reads every sample once, so it takes as long as loading an epoch, and 10 to 20 ns for each number of a label: 30 ms
+for five maps of 512 x 512 pixels.
 """
 
 import math
@@ -15,7 +16,7 @@ from nas.data.batch import Batch, Dataset, Sample
 from nas.data.loader import batches
 from nas.errors import InputError
 from nas.tasks.checks import accepted_labels, first_not_finite
-from nas.tasks.labels import Accepts
+from nas.tasks.labels import Accepts, as_floats
 from nas.tasks.task import Task
 
 _NUM_EXAMPLES = 2
@@ -120,35 +121,44 @@ class _Tally:
     def add(self, batch: Batch, start: int, where: str) -> None:
         """Add the task's labels on a batch whose first sample is ``start``."""
         labels, task = batch.labels[self.task.name], self.task
+        values = None
         for name, accepted in self.accepted.items():
-            if (fault := accepted.fault(labels, task.num_outputs)) is not None:
+            unfit = accepted.unfit(labels) is not None
+            known = None if unfit else accepted.known_values(labels, task.num_outputs)
+            if (fault := accepted.fault(labels, task.num_outputs, known)) is not None:
                 sample = start + int(batch.present[task.name].nonzero()[fault[0]])
                 raise InputError(
                     f"{where}, sample {sample}: the label of {task.name} {fault[1]}; {name} takes "
                     f"{accepted.describe(task.num_outputs)}"
                 )
+            values = known if values is None else values
         self.found.num_entries += labels.numel()
-        if self.main is None:
+        if self.main is None or values is None:
             self.found.num_samples += len(labels)
             self.found.num_known += labels.numel()
-            return
-        known = self.main.known(labels, task.num_outputs)
-        self.found.num_samples += int(known.reshape(len(known), -1).any(1).sum())
-        values = labels[known.expand_as(labels)]
+        elif len(values):
+            self._count(labels, values)
+
+    def _count(self, labels: Tensor, values: Tensor) -> None:
+        """Take in the labels' known values, of which there are some."""
+        assert self.main is not None
+        if len(values) == labels.numel():
+            self.found.num_samples += len(labels)
+        else:
+            known = self.main.known(labels, self.task.num_outputs)
+            self.found.num_samples += int(known.reshape(len(known), -1).any(1).sum())
         self.found.num_known += len(values)
-        if len(values) == 0:
-            return
         low, high = float(values.min()), float(values.max())
         self.found.low = low if self.found.low is None else min(low, self.found.low)
         self.found.high = high if self.found.high is None else max(high, self.found.high)
         if self.main.decisions:
             classes = values.long() if self.main.integers else (values > 0.5).long()
-            counts = classes.bincount(minlength=task.num_outputs if self.main.integers else 2)
+            counts = classes.bincount(minlength=self.task.num_outputs if self.main.integers else 2)
             self.counts = counts if self.counts is None else self.counts + counts
         else:
-            numbers = values.double()
-            self.sum += numbers.sum().item()
-            self.squares += numbers.square().sum().item()
+            variance, mean = torch.var_mean(as_floats(values), correction=0)
+            self.sum += mean.item() * len(values)
+            self.squares += (variance.item() + mean.item() ** 2) * len(values)
 
     def result(self) -> TaskLabels:
         found, number = self.found, self.found.num_known

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 import torchmetrics
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.data import Batch, Dataset, Sample, batches, collate
@@ -170,13 +170,19 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
         if name in made or name == "loss":
             raise InputError(f"task {task.name} has two measures called {name!r}; give one function another __name__")
         with blaming(f"task {task.name}: its metric {name}"):
-            made[name] = _own((METRICS[metric] if isinstance(metric, str) else metric)(task).to(device))
+            found = (METRICS[metric] if isinstance(metric, str) else metric)(task)
+        if not isinstance(found, torchmetrics.Metric):
+            raise InputError(
+                f"task {task.name}: its metric {name} makes a {type(found).__name__}; a torchmetrics.Metric is needed, "
+                "and each of a collection has to be named by itself"
+            )
+        made[name] = _own(found.to(device))
     return made
 
 
 def _own(metric: torchmetrics.Metric) -> torchmetrics.Metric:
     """A metric that never waits for other processes: it sees the whole split by itself."""
-    for part in metric.modules() if isinstance(metric, nn.Module) else ():
+    for part in metric.modules():
         if isinstance(part, torchmetrics.Metric):
             part.distributed_available_fn = _never
     return metric

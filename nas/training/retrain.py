@@ -112,8 +112,8 @@ class Retraining:
         measured = self.evaluate(state.result, "validation")
         for task in chosen:
             if not math.isfinite(loss := measured[task.name]["loss"]):
-                when = f"epoch {epoch + 1}, validation"
-                raise WorkFailed(check_finite(task, loss, when, self._in_order("validation")))
+                what = f"epoch {epoch + 1}: the validation loss"
+                raise WorkFailed(check_finite(task, loss, what, self._in_order("validation")))
         validation = sum(task.weight * measured[task.name]["loss"] for task in chosen)
         totals = torch.stack([losses.total for losses in seen]).tolist()
         return {
@@ -185,7 +185,9 @@ class Retraining:
         for name, value in zip(names, values, strict=True):
             # The first that is not finite: it makes all the others NaN from the next step on.
             if not math.isfinite(value):
-                raise WorkFailed(check_finite(by_name[name], value, f"epoch {epoch + 1}", self._batches(epoch)))
+                raise WorkFailed(
+                    check_finite(by_name[name], value, f"epoch {epoch + 1}: the training loss", self._batches(epoch))
+                )
             by_task.setdefault(name, []).append(value)
         if self._distillation is None:
             check_losses(self.tasks, {name: min(losses) for name, losses in by_task.items()})

@@ -1,5 +1,6 @@
 """The example of nas/data/README.md runs, from the files it reads to a search's first step."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -64,4 +65,11 @@ def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
     )
     report = nas.check(experiment)
     assert set(report["losses"]) == {"kind", "weight"}
-    assert report["labels"]["test"]["kind"] == {"coverage": 3 / 5, "min": 0, "max": 2}
+    assert report["labels"]["test"]["kind"] == {
+        "coverage": 3 / 5,
+        "known": 1.0,
+        "min": 0,
+        "max": 2,
+        "balance": {"commonest": 1 / 3, "absent": 0},
+        "chance": {"accuracy": 1 / 3, "loss": pytest.approx(math.log(3))},
+    }

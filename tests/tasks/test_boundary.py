@@ -98,9 +98,9 @@ def test_a_pixel_counts_from_its_own_likelihood_down() -> None:
     assert metric.num_predicted.tolist() == metric.num_pairs.tolist() == [20] * 50 + [0] * 49
 
 
-def test_nothing_predicted_nor_true_is_0() -> None:
+def test_nothing_predicted_is_0_and_nothing_true_no_value() -> None:
     nothing = torch.full((2, 1, 8, 8), -20.0)
-    assert _f((nothing, torch.zeros(2, 1, 8, 8)), tolerance=0.01) == 0
+    assert math.isnan(_f((nothing, torch.zeros(2, 1, 8, 8)), tolerance=0.01))
     assert _f((nothing, _line(8, 8, 3).repeat(2, 1, 1, 1)), tolerance=0.01) == 0
 
 

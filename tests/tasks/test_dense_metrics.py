@@ -86,7 +86,8 @@ def test_max_mean_iou_equals_its_formula(seed: int, share: float) -> None:
         means.append(np.mean(ratios))
     assert len(means) == 15
     found = _value("max_mean_iou", (outputs[:2], labels[:2]), (outputs[2:], labels[2:]))
-    assert found == pytest.approx(max(means), abs=CLOSE)
+    # Without any foreground in the set there is nothing to find.
+    assert found == pytest.approx(max(means) if (labels == 1).any() else NAN, abs=CLOSE, nan_ok=True)
 
 
 def _turned(*degrees: float) -> Tensor:

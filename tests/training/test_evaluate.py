@@ -1,5 +1,8 @@
+import math
+
 import pytest
 import torch
+import torchmetrics
 from torchmetrics.functional import mean_absolute_error, mean_squared_error
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 from toys import DEVICE, NUM_CLASSES, ToyData, VectorBackbone, copied_state, names, seeded, toy_tasks
@@ -8,7 +11,7 @@ from nas.data import batches
 from nas.errors import InputError
 from nas.network import BranchedNetwork
 from nas.tasks import METRICS, Task
-from nas.training import estimate_batch_statistics, evaluate
+from nas.training import estimate_batch_statistics, evaluate, try_measures
 from nas.tree import BranchTree
 
 TASKS = toy_tasks(3)
@@ -65,11 +68,99 @@ def test_only_the_networks_tasks_are_measured():
     assert list(measured) == ["t1"]
 
 
-def test_a_task_without_any_label_is_named():
+@pytest.mark.parametrize("missing", ["labels", "values"])
+def test_a_task_without_any_value_has_none(missing):
+    data, whole = (ToyData(TASKS).split("test") for _ in range(2))
+    if missing == "labels":
+        data.present["t0"][:] = data.present["t1"][:] = False
+    else:
+        data.labels["t0"][:], data.labels["t1"][:] = -1, math.nan
+    measured, expected = (evaluate(new_network(), TASKS, d, batch_size=8, device=DEVICE) for d in (data, whole))
+    assert all(math.isnan(value) for task in ("t0", "t1") for value in measured[task].values())
+    assert set(measured["t0"]) == {"loss", "accuracy", "f1"}
+    assert measured["t2"] == expected["t2"]
+
+
+def test_a_loss_is_the_mean_over_the_entries_with_a_value_however_batches_are_cut():
     data = ToyData(TASKS).split("test")
-    data.present["t1"][:] = False
-    with pytest.raises(InputError, match=r"no sample to evaluate on has a label of \['t1'\]"):
-        evaluate(new_network(), TASKS, data, batch_size=8, device=DEVICE)
+    data.labels["t1"][::2, 0] = math.nan
+    data.labels["t1"][8:16] = math.nan
+    network = new_network()
+    network.eval()
+    errors = network(data.inputs)["t1"].detach() - data.labels["t1"]
+    for batch_size in (8, 48):
+        measured = evaluate(network, TASKS, data, batch_size=batch_size, device=DEVICE)
+        # Float32, and sums in another order.
+        assert measured["t1"]["loss"] == pytest.approx(errors.square().nanmean().item(), rel=1e-5)
+
+
+class Given(torchmetrics.MeanMetric):
+    """A metric that computes whatever it is given."""
+
+    higher_is_better = True
+
+    def __init__(self, value):
+        super().__init__()
+        self.given = value
+
+    def update(self, outputs, labels):
+        super().update(outputs)
+
+    def compute(self):
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+
+def per_class(task):
+    return torchmetrics.classification.MulticlassAccuracy(3, average=None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "found"),
+    [
+        (per_class, r"gives a tensor of shape \[3\]; a metric must give one number"),
+        (lambda task: Given({"a": torch.tensor(1.0)}), "gives a dict; a metric must give one number"),
+        (lambda task: Given("good"), "gives a str; a metric must give one number"),
+        (lambda task: torchmetrics.MetricCollection([per_class(task)]), "makes a MetricCollection; a torchmetrics.Met"),
+    ],
+    ids=["per class", "dict", "str", "collection"],
+)
+def test_a_metric_gives_one_number(metric, found):
+    task = Task(name="t0", num_outputs=3, loss="cross_entropy", metrics=(metric,))
+    tasks, data = (task, *TASKS[1:]), ToyData(TASKS).split("test")
+    with pytest.raises(InputError, match=f"task t0: its metric .* {found}"):
+        evaluate(new_network(), tasks, data, batch_size=8, device=DEVICE)
+    with pytest.raises(InputError, match=f"task t0: its metric .* {found}"):
+        try_measures(new_network(), tasks, [data[0], data[1]])
+
+
+def test_a_metric_that_needs_more_samples_is_not_tried_on_few():
+    many = Task(
+        name="t0", num_outputs=3, loss="cross_entropy", metrics=(lambda task: Given(ValueError("needs 50 samples")),)
+    )
+    tasks, data = (many, *TASKS[1:]), ToyData(TASKS).split("test")
+    try_measures(new_network(), tasks, [data[0]])
+    with pytest.raises(InputError, match=r"^task t0: its metric <lambda> failed: ValueError: needs 50 samples"):
+        evaluate(new_network(), tasks, data, batch_size=8, device=DEVICE)
+
+
+def test_a_named_loss_below_0_is_refused_and_a_loss_of_ones_own_is_not():
+    data = ToyData(TASKS).split("test")
+    data.labels["t1"][:] = 200.0
+    binary = Task(name="t1", num_outputs=2, loss="binary_cross_entropy", metrics=("rmse",))
+    with pytest.raises(InputError, match=r"^task t1: its loss is -\d.*0 to 1; yes is 1"):
+        # Where outputs are positive, the loss falls with the labels.
+        evaluate(positive_network(), (TASKS[0], binary, TASKS[2]), data, batch_size=8, device=DEVICE)
+    own = Task(name="t1", num_outputs=2, loss=lambda outputs, labels: -labels.mean(), metrics=("rmse",))
+    measured = evaluate(positive_network(), (TASKS[0], own, TASKS[2]), data, batch_size=8, device=DEVICE)
+    assert measured["t1"]["loss"] == pytest.approx(-200)
+
+
+def positive_network():
+    network = new_network()
+    torch.nn.init.constant_(network.heads["t1"].linear.bias, 10.0)
+    return network
 
 
 def test_two_measures_of_one_name_are_refused():

@@ -1,10 +1,12 @@
+import math
+
 import pytest
 import torchmetrics
 from toys import toy_tasks
 
 from nas.errors import InputError
 from nas.tasks import Task
-from nas.training import delta_m, metric_directions
+from nas.training import comparable, delta_m, metric_directions
 
 HIGHER = {"seg": {"iou": True}, "depth": {"rmse": False}}
 
@@ -55,6 +57,26 @@ def test_what_is_not_compared_does_not_count():
     assert delta_m(measured, single, HIGHER) == pytest.approx(25.0)
 
 
-def test_nothing_is_relative_to_zero():
-    with pytest.raises(InputError, match="the single-task iou of seg is 0"):
-        delta_m({"seg": {"iou": 1.0}}, {"seg": {"iou": 0.0}}, {"seg": {"iou": True}})
+@pytest.mark.parametrize(
+    ("reference", "value"), [(0.0, 1.0), (math.nan, 1.0), (0.5, math.nan), (-0.0, 0.0), (math.nan, math.nan)]
+)
+def test_what_has_no_gain_is_left_out(reference, value):
+    assert math.isnan(delta_m({"seg": {"iou": value}}, {"seg": {"iou": reference}}, {"seg": {"iou": True}}))
+    single = {"seg": {"iou": reference}, "depth": {"rmse": 0.8}}
+    assert delta_m({"seg": {"iou": value}, "depth": {"rmse": 0.4}}, single, HIGHER) == pytest.approx(50.0)
+    # A task's other metrics count.
+    higher = {"seg": {"iou": True, "accuracy": True}}
+    single, measured = {"seg": {"iou": reference, "accuracy": 0.5}}, {"seg": {"iou": value, "accuracy": 0.6}}
+    assert delta_m(measured, single, higher) == pytest.approx(20.0)
+
+
+def test_what_is_left_out_for_one_network_is_so_for_all():
+    higher = {"a": {"f1": True, "accuracy": True}, "b": {"f1": True}, "c": {"rmse": False}}
+    singles = [
+        {"a": {"f1": 0.0, "accuracy": 0.5}, "b": {"f1": 0.4}, "c": {"rmse": 1.0}},
+        {"a": {"f1": 0.5, "accuracy": 0.5}, "b": {"f1": 0.4}, "c": {"rmse": 1.0}},
+    ]
+    networks = [*singles, {"a": {"f1": 0.5, "accuracy": 0.5}, "b": {"f1": math.nan}, "c": {"rmse": 0.0}}]
+    assert comparable(higher, singles, networks) == {"a": {"accuracy": True}, "c": {"rmse": False}}
+    # A network of one task says nothing of the others.
+    assert comparable(higher, singles[1:], [{"b": {"f1": 0.1}}]) == higher
