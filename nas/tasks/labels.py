@@ -73,7 +73,10 @@ class Accepts:
             numbers = labels.double()
             wrong = known & ~((numbers >= low) & (numbers <= high) & numbers.isfinite())
             row = int(wrong.reshape(len(wrong), -1).any(1).int().argmax())
-            return row, f"holds {numbers[row][wrong[row]].flatten()[0].item():g}"
+            found = f"{numbers[row][wrong[row]].flatten()[0].item():g}"
+            if self.integers:
+                return row, f"holds class {found}"
+            return row, f"holds {found} (those of its batch reach from {values.min():g} to {values.max():g})"
         if self.unit_length:
             lengths = as_floats(labels).square().sum(1).sqrt()[self.known(labels, num_outputs).squeeze(1)]
             if (lengths - 1).abs().mean() > _LENGTH_TOLERANCE:
