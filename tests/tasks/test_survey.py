@@ -58,7 +58,7 @@ def test_a_label_that_is_not_taken_is_named_with_its_sample(batch_size: int) -> 
     with pytest.raises(InputError, match=message):
         _look((KIND,), {"kind": kinds}, batch_size, present={"kind": present})
     metric = Task(name="kind", num_outputs=1, loss=lambda outputs, labels: outputs.sum(), metrics=("rmse", "binary_f1"))
-    with pytest.raises(InputError, match="sample 7: the label of kind holds 3 .*; binary_f1 takes"):
+    with pytest.raises(InputError, match=r"sample 7: the label of kind holds 3 .*; binary_f1 takes"):
         _look((metric,), {"kind": kinds}, batch_size)
 
 
