@@ -130,7 +130,8 @@ def concerns(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> list[
                     raise InputError(f"{text}; give it labels, or leave the task out")
                 found.append(f"{text}: it has no value there")
             elif of_task.alike:
-                text = f"split {split!r}: the known labels of {task.name} are all alike, {of_task.low:g}{_hint(task, of_task)}"
+                alike = f"the known labels of {task.name} are all alike, {of_task.low:g}"
+                text = f"split {split!r}: {alike}{_hint(task, of_task)}"
                 if split == "train":
                     raise InputError(
                         f"{text}: there is nothing to learn; give it labels of both kinds, or leave it out"

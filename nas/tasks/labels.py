@@ -98,7 +98,7 @@ class Accepts:
 
 
 CLASSES = Accepts(
-    types="integers of any type",
+    types="integer labels of any type",
     values=f"classes 0 to {_LAST_CLASS}",
     no_value="a negative number, or 255 unless it is a class",
     shape="none, or [H, W]: the outputs' without the channels",
@@ -108,7 +108,7 @@ CLASSES = Accepts(
     integers=True,
 )
 YES_OR_NO = Accepts(
-    types="any numbers or booleans",
+    types="numbers or booleans",
     values="0 to 1; yes is 1",
     no_value="a negative number, NaN or 255",
     shape="the outputs'",
@@ -117,7 +117,7 @@ YES_OR_NO = Accepts(
     decisions=True,
 )
 NUMBERS = Accepts(
-    types="any numbers or booleans",
+    types="numbers or booleans",
     values="any finite number",
     no_value="NaN",
     shape="the outputs'; a number is [1]",
@@ -132,14 +132,14 @@ SHARES = Accepts(
     bounds=lambda _: (0, 1),
 )
 DEPTHS = Accepts(
-    types="any numbers",
+    types="numbers",
     values="positive numbers",
     no_value="0, a negative number, infinity or NaN",
     shape="the outputs'",
     known=lambda labels, _: known_depths(labels),
 )
 DIRECTIONS = Accepts(
-    types="any numbers",
+    types="numbers",
     values="vectors of any length",
     no_value="a vector of zeros, or one with NaN",
     shape="[3, ...], the outputs'",

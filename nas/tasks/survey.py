@@ -128,7 +128,7 @@ class _Tally:
             if (fault := accepted.fault(labels, task.num_outputs, known)) is not None:
                 sample = start + int(batch.present[task.name].nonzero()[fault[0]])
                 raise InputError(
-                    f"{where}, sample {sample}: the label of {task.name} {fault[1]}; {name} takes "
+                    f"{where}, sample {sample}: task {task.name}: its label {fault[1]}; {name} takes "
                     f"{accepted.describe(task.num_outputs)}"
                 )
             values = known if values is None else values

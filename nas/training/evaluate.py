@@ -16,6 +16,7 @@ from nas.errors import InputError, blaming
 from nas.network import BranchedNetwork
 from nas.tasks import METRICS, Task, task_losses
 from nas.tasks.checks import accepted_by_loss, check_losses, qualified
+from nas.tasks.labels import CLASSES
 from nas.training.measured import Measured
 from nas.tree import BranchTree
 
@@ -100,6 +101,14 @@ def try_measures(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[
     batch = collate(samples)
     outputs = run_network(network, batch.inputs)
     labelled = [task for task in tasks if task.name in batch.labels]
+    for task in labelled:
+        shape = list(outputs[task.name].shape)
+        # A class beyond the outputs may be in none of these samples.
+        if accepted_by_loss(task) is CLASSES and shape[1:2] != [task.num_outputs]:
+            raise InputError(
+                f"task {task.name}: its head gives outputs of shape {shape} for labels of {task.num_outputs} classes; "
+                "make_head has to give one output for each"
+            )
     task_losses(labelled, outputs, batch)
     for task in labelled:
         metrics = make_metrics(task, batch.inputs.device)

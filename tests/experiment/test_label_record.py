@@ -111,8 +111,8 @@ def test_other_tasks_or_more_samples_are_looked_at_again_and_a_file_that_is_none
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (setting("test", "t0", 7), "split 'test', sample 0: the label of t0 holds class 7"),
-        (setting("validation", "flag", 128), "split 'validation', sample 0: the label of flag holds 128"),
+        (setting("test", "t0", 7), "split 'test', sample 0: task t0: its label holds class 7"),
+        (setting("validation", "flag", 128), "split 'validation', sample 0: task flag: its label holds 128"),
         (setting("train", "flag", 0), "split 'train': the known labels of flag are all alike, 0"),
         (setting("train", "t0", 1), "split 'train': the known labels of t0 are all alike, 1"),
         (setting("train", "t1", math.nan), "split 'train': no sample has a label of t1 with a value"),

@@ -54,11 +54,11 @@ def test_a_label_that_is_not_taken_is_named_with_its_sample(batch_size: int) -> 
     kinds[7] = 3
     present = torch.ones(N, dtype=torch.bool)
     present[2:4] = False
-    message = "split 'test', sample 7: the label of kind holds class 3; cross_entropy takes .*classes 0 to 2.*255"
+    message = "split 'test', sample 7: task kind: its label holds class 3; cross_entropy takes .*classes 0 to 2.*255"
     with pytest.raises(InputError, match=message):
         _look((KIND,), {"kind": kinds}, batch_size, present={"kind": present})
     metric = Task(name="kind", num_outputs=1, loss=lambda outputs, labels: outputs.sum(), metrics=("rmse", "binary_f1"))
-    with pytest.raises(InputError, match=r"sample 7: the label of kind holds 3 .*; binary_f1 takes"):
+    with pytest.raises(InputError, match=r"sample 7: task kind: its label holds 3 .*; binary_f1 takes"):
         _look((metric,), {"kind": kinds}, batch_size)
 
 
