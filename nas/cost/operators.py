@@ -46,15 +46,29 @@ def _added_products(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
     return prod(get_shape(inputs[1])) * int(get_shape(inputs[2])[-1])
 
 
-def _replayed(operator: Any) -> _Handle:
-    """Of an operator that torch makes of products of two matrices: these are counted, on tensors without contents."""
+def einsum_macs(equation: str, shapes: Sequence[Sequence[int]]) -> int:
+    """MACs of ``torch.einsum(equation, ...)`` on operands of these shapes.
 
-    def count(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
-        with FlopCounterMode(display=False) as counter:
-            operator(*map(_argument, inputs))
-        return counter.get_total_flops() // 2
+    >>> einsum_macs("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)])
+    120
+    """
+    return _product_macs(torch.einsum, equation, *(torch.empty(tuple(shape), device="meta") for shape in shapes))
 
-    return count
+
+def _product_macs(operator: Callable[..., Any], *arguments: Any) -> int:
+    """Of an operator that torch makes of products of two matrices, on tensors without contents."""
+    with FlopCounterMode(display=False) as counter:
+        operator(*arguments)
+    return counter.get_total_flops() // 2
+
+
+def _einsum(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
+    """fvcore has a handle, too, which counts half the products of elements and rounds to four digits."""
+    return einsum_macs(inputs[0].toIValue(), [get_shape(value) for value in inputs[1].node().inputs()])
+
+
+def _replayed(operator: Callable[..., Any]) -> _Handle:
+    return lambda inputs, outputs: _product_macs(operator, *map(_argument, inputs))
 
 
 def _argument(value: Any) -> Any:
@@ -101,8 +115,7 @@ HANDLES: dict[str, _Handle] = {
     "aten::addbmm_": _added_products,
     "aten::baddbmm": _added_products,
     "aten::baddbmm_": _added_products,
-    # fvcore has a handle for einsum, which counts half the products of elements and rounds to four digits.
-    "aten::einsum": _replayed(lambda equation, operands, path: torch.einsum(equation, *operands)),
+    "aten::einsum": _einsum,
     "aten::tensordot": _replayed(torch.ops.aten.tensordot),
     "aten::chain_matmul": _replayed(torch.ops.aten.chain_matmul),
     "aten::linalg_multi_dot": _replayed(torch.ops.aten.linalg_multi_dot),

@@ -1,22 +1,31 @@
 """Multiply-adds of an ONNX graph, counted from its shapes: the check on what the cost table predicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
+from nas.cost import einsum_macs
 from nas.deploy.onnx_file import require_onnx
 from nas.errors import InputError, in_one_line
 
 Shape = tuple[int, ...]
 
 
-def count_macs(model: Any, input_shape: Sequence[int]) -> int:
-    """MACs of one sample in convolutions and matrix products (`nas.cost`: one multiply-add is one).
+UNCOUNTED = frozenset(
+    "Attention ConvInteger DFT DeformConv Det If Loop MatMulInteger QLinearConv QLinearMatMul STFT Scan".split()
+)
+"""Operators with arithmetic, or with a graph of their own, that `count_macs` leaves out."""
+
+
+def count_macs(model: Any, input_shape: Sequence[int]) -> dict[str, int]:
+    """MACs of one sample in convolutions and products of matrices, by ONNX's name of the operator.
 
     ==================== ================================================================
     Conv                 outputs x (input channels / groups) x kernel
     ConvTranspose        inputs x (output channels / groups) x kernel
     Gemm, MatMul         outputs x inner dimension
+    Einsum               of the products of two that `nas.cost` counts in its place
+    LSTM, GRU, RNN       time steps x elements of every weight matrix
     ==================== ================================================================
 
     Args:
@@ -27,17 +36,58 @@ def count_macs(model: Any, input_shape: Sequence[int]) -> int:
         InputError: a size that counts is not known before the model runs.
     """
     shapes = _shapes(model, input_shape)
-    total = 0
+    total: dict[str, int] = {}
     for node in model.graph.node:
-        if node.op_type == "Conv":
-            total += _size(shapes, node.output[0]) * prod(_shape(shapes, node.input[1])[1:])
-        elif node.op_type == "ConvTranspose":
-            total += _size(shapes, node.input[0]) * prod(_shape(shapes, node.input[1])[1:])
-        elif node.op_type in ("Gemm", "MatMul"):
-            transposed = any(item.name == "transA" and item.i for item in node.attribute)
-            inner = _shape(shapes, node.input[0])[0 if transposed else -1]
-            total += _size(shapes, node.output[0]) * inner
+        if node.op_type in _COUNTS and node.domain in _STANDARD:
+            total[node.op_type] = total.get(node.op_type, 0) + _COUNTS[node.op_type](node, shapes)
     return total
+
+
+def uncounted(model: Any) -> list[str]:
+    """The names of a model's operators whose arithmetic `count_macs` leaves out: `UNCOUNTED` and other libraries'."""
+    found = {
+        node.op_type if node.domain in _STANDARD else f"{node.domain}.{node.op_type}"
+        for node in model.graph.node
+        if node.domain not in _STANDARD or node.op_type in UNCOUNTED
+    }
+    return sorted(found)
+
+
+_STANDARD = ("", "ai.onnx")
+
+
+def _conv(node: Any, shapes: Mapping[str, Shape]) -> int:
+    return _size(shapes, node.output[0]) * prod(_shape(shapes, node.input[1])[1:])
+
+
+def _conv_transpose(node: Any, shapes: Mapping[str, Shape]) -> int:
+    return _size(shapes, node.input[0]) * prod(_shape(shapes, node.input[1])[1:])
+
+
+def _product(node: Any, shapes: Mapping[str, Shape]) -> int:
+    transposed = any(item.name == "transA" and item.i for item in node.attribute)
+    return _size(shapes, node.output[0]) * _shape(shapes, node.input[0])[0 if transposed else -1]
+
+
+def _einsum(node: Any, shapes: Mapping[str, Shape]) -> int:
+    (equation,) = (item.s.decode() for item in node.attribute if item.name == "equation")
+    return einsum_macs(equation, [_shape(shapes, name) for name in node.input])
+
+
+def _recurrent(node: Any, shapes: Mapping[str, Shape]) -> int:
+    # The output is [steps, directions, samples, width]. Its size is often known where that of the input is not.
+    steps, samples = _shape(shapes, node.output[0])[::2] if node.output[0] else _shape(shapes, node.input[0])[:2]
+    return steps * samples * sum(_size(shapes, name) for name in node.input[1:3])
+
+
+_COUNTS: dict[str, Callable[[Any, Mapping[str, Shape]], int]] = {
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Gemm": _product,
+    "MatMul": _product,
+    "Einsum": _einsum,
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
+}
 
 
 def _shapes(model: Any, input_shape: Sequence[int]) -> Mapping[str, Shape]:
