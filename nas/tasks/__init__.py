@@ -20,12 +20,14 @@ from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
 from nas.tasks.multi_task_loss import task_losses
 from nas.tasks.planted import planted_tasks
+from nas.tasks.split_loss import SplitLoss
 from nas.tasks.task import Task
 
 __all__ = [
     "LOSSES",
     "METRICS",
     "LossFunction",
+    "SplitLoss",
     "Task",
     "cityscapes_tasks",
     "digit_tasks",

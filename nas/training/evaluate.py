@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nas.data import Batch, Dataset, batches
 from nas.errors import InputError, blaming
 from nas.network import BranchedNetwork
-from nas.tasks import METRICS, Task, task_losses
+from nas.tasks import METRICS, SplitLoss, Task
 from nas.tree import BranchTree
 
 Measured = dict[str, dict[str, float]]
@@ -47,8 +47,9 @@ def evaluate(
 ) -> Measured:
     """Losses and metrics of each of the network's tasks over a data set, in evaluation mode and float32.
 
-    A loss is the mean over labelled samples of what the task's loss gives per batch. Metrics are accumulated
-    over the whole set, not averaged over batches.
+    Losses (`nas.tasks.split_loss`) and metrics are those of the whole set, and do not depend on the batch size.
+    Every caller takes that of the training (`TrainingSettings.evaluation_batch`): what could be trained fits into
+    memory, since nothing is kept for a backward pass.
 
     Args:
         metrics: each task's, made by `make_metrics` on the device, for who evaluates often; what they hold is lost.
@@ -61,33 +62,29 @@ def evaluate(
     for by_name in used.values():
         for metric in by_name.values():
             metric.reset()
-    # Looked at in the end, so that no batch waits for its losses.
-    seen: dict[str, list[Tensor]] = {name: [] for name in used}
-    counts: dict[str, list[int]] = {name: [] for name in used}
+    losses = {task.name: SplitLoss(task) for task in chosen}
+    labelled = set()
     was_training = network.training
     network.eval()
     for batch in _in_order(dataset, batch_size, device, num_workers):
         outputs = run_network(network, batch.inputs)
-        for name, loss in task_losses(chosen, outputs, batch).items():
-            labels = batch.labels[name]
-            seen[name].append(loss)
-            counts[name].append(len(labels))
+        for name in used:
+            if name not in batch.labels or len(batch.labels[name]) == 0:
+                continue
+            rows, labels = outputs[name][batch.present[name]], batch.labels[name]
+            labelled.add(name)
+            losses[name].update(rows, labels)
             for key, metric in used[name].items():
                 with blaming(f"task {name}: its metric {key} failed on labels {list(labels.shape)}"):
-                    metric.update(outputs[name][batch.present[name]], labels)
+                    metric.update(rows, labels)
     network.train(was_training)
-    if empty := [name for name, losses in seen.items() if not losses]:
+    if empty := [name for name in used if name not in labelled]:
         raise InputError(f"no sample to evaluate on has a label of {empty}")
     return {
-        name: {"loss": _weighted_mean(seen[name], counts[name])}
+        name: {"loss": losses[name].compute()}
         | {key: float(metric.compute()) for key, metric in used[name].items()}
         for name in used
     }
-
-
-def _weighted_mean(losses: Sequence[Tensor], counts: Sequence[int]) -> float:
-    values: list[float] = torch.stack(list(losses)).tolist()
-    return sum(value * count for value, count in zip(values, counts, strict=True)) / sum(counts)
 
 
 def run_network(network: TreeNetwork, inputs: Tensor) -> dict[str, Tensor]:

@@ -84,6 +84,10 @@ class TrainingSettings(BaseModel):
     def _known_aggregation(cls, name: str) -> str:
         return _known("aggregation", name, AGGREGATIONS)
 
+    def evaluation_batch(self, processes: int = 1) -> int:
+        """Samples a batch when a network is evaluated: a process' part of a training batch, for one process does it."""
+        return max(1, self.batch_size // processes)
+
     def for_tasks(self, num_tasks: int) -> "TrainingSettings":
         """The settings of a network of so many tasks: what several tasks need is not for one."""
         if num_tasks > 1:
