@@ -26,7 +26,8 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
 
     Returns:
         plain data: "labels" (per split and task: share of samples that have the label, smallest and largest
-        value seen), "uncounted" (the operators that costs in MACs lack), "losses" of the first step, "seconds" predicted for the search, "memory_bytes" (peak of this
+        value seen), "uncounted" (the operators that costs in MACs lack), "losses" of the first step,
+        "seconds" predicted for the search, "memory_bytes" (peak of this
         process during a step; on a GPU the device's), "disk_bytes" of the checkpoints that will be kept,
         "budgets" in absolute terms.
 

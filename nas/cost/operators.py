@@ -32,18 +32,24 @@ _Handle = Callable[[Sequence[Any], Sequence[Any]], Any]
 """(inputs, outputs) of an operator in fvcore's trace -> MACs."""
 
 
+def _shape(value: Any) -> list[int]:
+    """Of a tensor in the trace."""
+    shape: list[int] = get_shape(value)
+    return shape
+
+
 def _matmul(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
     """Vectors and broadcast batches included, which fvcore's own handle lacks."""
-    return prod(get_shape(outputs[0])) * prod(get_shape(inputs[0])[-1:])
+    return prod(_shape(outputs[0])) * prod(_shape(inputs[0])[-1:])
 
 
 def _elements(position: int) -> _Handle:
     """Every element of one input is used once."""
-    return lambda inputs, outputs: prod(get_shape(inputs[position]))
+    return lambda inputs, outputs: prod(_shape(inputs[position]))
 
 
 def _added_products(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
-    return prod(get_shape(inputs[1])) * int(get_shape(inputs[2])[-1])
+    return prod(_shape(inputs[1])) * _shape(inputs[2])[-1]
 
 
 def einsum_macs(equation: str, shapes: Sequence[Sequence[int]]) -> int:
@@ -59,12 +65,12 @@ def _product_macs(operator: Callable[..., Any], *arguments: Any) -> int:
     """Of an operator that torch makes of products of two matrices, on tensors without contents."""
     with FlopCounterMode(display=False) as counter:
         operator(*arguments)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 def _einsum(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
     """fvcore has a handle, too, which counts half the products of elements and rounds to four digits."""
-    return einsum_macs(inputs[0].toIValue(), [get_shape(value) for value in inputs[1].node().inputs()])
+    return einsum_macs(inputs[0].toIValue(), [_shape(value) for value in inputs[1].node().inputs()])
 
 
 def _replayed(operator: Callable[..., Any]) -> _Handle:
@@ -74,31 +80,30 @@ def _replayed(operator: Callable[..., Any]) -> _Handle:
 def _argument(value: Any) -> Any:
     if value.node().kind() == "prim::ListConstruct":
         return [_argument(item) for item in value.node().inputs()]
-    shape = get_shape(value)
-    return value.toIValue() if shape is None else torch.empty(shape, device="meta")
+    return torch.empty(_shape(value), device="meta") if value.isCompleteTensor() else value.toIValue()
 
 
 def _bilinear(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
-    _, first, second = get_shape(inputs[2])
-    return prod(get_shape(outputs[0])) * (first * second + second)
+    _, first, second = _shape(inputs[2])
+    return prod(_shape(outputs[0])) * (first * second + second)
 
 
 def _attention(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
-    query, key, value = (get_shape(tensor) for tensor in inputs[:3])
-    return prod(get_shape(outputs[0])[:-1]) * int(key[-2]) * int(query[-1] + value[-1])
+    query, key, value = (_shape(tensor) for tensor in inputs[:3])
+    return prod(_shape(outputs[0])[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
 def _recurrent(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
     """The weights are the last list of tensors; a list of states comes before them, for an LSTM."""
     lists = [value for value in inputs if value.node().kind() == "prim::ListConstruct"]
-    shapes = [get_shape(value) for value in lists[-1].node().inputs()]
+    shapes = [_shape(value) for value in lists[-1].node().inputs()]
     matrices = sum(prod(shape) for shape in shapes if len(shape) == 2)
-    return prod(get_shape(inputs[0])[:-1]) * matrices
+    return prod(_shape(inputs[0])[:-1]) * matrices
 
 
 def _convolution_mode(inputs: Sequence[Any], outputs: Sequence[Any]) -> Counter[str]:
     """A convolution with padding "same" or "valid"."""
-    return Counter({"conv": conv_flop_count(*(get_shape(value) for value in (*inputs[:2], outputs[0])))})
+    return Counter({"conv": conv_flop_count(*(_shape(value) for value in (*inputs[:2], outputs[0])))})
 
 
 HANDLES: dict[str, _Handle] = {

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from nas.backbone.protocol import Backbone
 from nas.cost.activation import activation_bytes
-from nas.cost.latency import LatencyTable, PartLatency
+from nas.cost.latency import LatencyTable
 from nas.cost.operators import HANDLES, MAC_OPERATORS
 from nas.cost.witness import Uncounted, observe, plain_attention, short_name, uncounted
 from nas.errors import InputError
 from nas.tasks.task import Task
-from nas.tree import CostTable
+from nas.tree import BranchTree, CostTable
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,28 @@ class Profile:
 
     @property
     def table(self) -> CostTable:
-        def cost(part: PartCost, latency: PartLatency | None) -> dict[str, float]:
-            counted: dict[str, float] = {"macs": part.macs, "params": part.params}
-            return counted if latency is None else {**counted, "ms": latency.median}
+        def cost(part: PartCost) -> dict[str, float]:
+            return {"macs": part.macs, "params": part.params}
 
-        timed = self.latency
-        blocks = [None] * len(self.blocks) if timed is None else timed.blocks
-        return CostTable(
-            cost(self.stem, None if timed is None else timed.stem),
-            tuple(cost(block, latency) for block, latency in zip(self.blocks, blocks, strict=True)),
-            {task: cost(head, None if timed is None else timed.heads[task]) for task, head in self.heads.items()},
+        counted = CostTable(
+            cost(self.stem),
+            tuple(cost(block) for block in self.blocks),
+            {task: cost(head) for task, head in self.heads.items()},
             tuple(f"block{l}" for l in range(len(self.blocks))),
         )
+        return counted if self.latency is None else self.latency.added_to(counted)
+
+    def macs_by_operator(self, tree: BranchTree) -> dict[str, int]:
+        """Those of a tree's network."""
+        parts = [self.stem, *(self.heads[task] for task in tree.tasks)]
+        for block, num_groups in zip(self.blocks, tree.num_groups, strict=True):
+            parts += [block] * num_groups
+        total: dict[str, int] = {}
+        for part in parts:
+            for operator, count in part.by_operator.items():
+                if operator in MAC_OPERATORS:
+                    total[operator] = total.get(operator, 0) + count
+        return total
 
     @property
     def unsupported(self) -> dict[str, int]:
@@ -186,4 +196,3 @@ def _evaluation_mode(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes.items():
             part.training = training
-

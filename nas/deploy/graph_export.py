@@ -54,12 +54,13 @@ def _export(
         update={"input": described.input.model_copy(update={"dynamic_size": dynamic_size})}
     )
     traced = program.trace(module, inputs[[0, -1]], dynamic_size=dynamic_size)
-    macs, apart = None, ()
+    macs: dict[str, int] | None = None
+    apart: list[str] = []
     if described.format == "onnx":
         model = onnx_file.to_model(traced, described.names, dynamic_size=dynamic_size)
         run, _ = onnx_file.load_onnx(onnx_file.to_bytes(model, described), "the exported network")
         try:
-            macs, apart = count_macs(model, described.input.shape), tuple(uncounted(model))
+            macs, apart = count_macs(model, described.input.shape), uncounted(model)
         except InputError as error:
             _LOGGER.warning("MACs were not counted: %s", error)
     else:
@@ -80,7 +81,7 @@ def verification(
     num_samples: int,
     origin: str,
     macs: dict[str, int] | None = None,
-    uncounted: tuple[str, ...] = (),
+    uncounted: Sequence[str] = (),
 ) -> Verification:
     """The record of a comparison; ``macs`` are by operator."""
     return Verification(
@@ -90,7 +91,7 @@ def verification(
         scale={name: deviation.scale for name, deviation in found.items()},
         macs=None if macs is None else sum(macs.values()),
         macs_by_operator=macs or {},
-        uncounted=uncounted,
+        uncounted=tuple(uncounted),
     )
 
 

@@ -81,8 +81,7 @@ def evaluate(
     if empty := [name for name in used if name not in labelled]:
         raise InputError(f"no sample to evaluate on has a label of {empty}")
     return {
-        name: {"loss": losses[name].compute()}
-        | {key: float(metric.compute()) for key, metric in used[name].items()}
+        name: {"loss": losses[name].compute()} | {key: float(metric.compute()) for key, metric in used[name].items()}
         for name in used
     }
 

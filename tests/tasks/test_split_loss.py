@@ -1,5 +1,6 @@
 """A loss over a split does not depend on how the split is cut into batches."""
 
+import itertools
 import math
 from functools import partial
 
@@ -66,7 +67,7 @@ def test_a_loss_of_ones_own_always_gets_the_same_samples(batch_size):
     found = over_split(loss, outputs, labels, batch_size)
     assert seen == [8, 8, 8, 8, 13]
     starts = [0, 8, 16, 24, 32, NUM_SAMPLES]
-    parts = [slice(*ends) for ends in zip(starts, starts[1:], strict=False)]
+    parts = [slice(*ends) for ends in itertools.pairwise(starts)]
     expected = sum(weighted(outputs[part], labels[part]).item() * n for part, n in zip(parts, seen, strict=True))
     assert found == pytest.approx(expected / NUM_SAMPLES, rel=1e-6)
 
