@@ -11,6 +11,8 @@ Labels may be missing twice over. A sample without a label for a task takes no p
 (`task_losses`); an entry of a label that nobody annotated (a pixel, an attribute) takes no part in the mean
 (`nas.tasks.ignore`).
 
+A loss over a split does not depend on the batch size (`SplitLoss`).
+
 The tasks of the usual data sets are in `nas.tasks.dense`, `nas.tasks.digits` and `nas.tasks.planted`.
 """
 

@@ -30,7 +30,7 @@ class TrainingSettings(BaseModel):
     Args:
         epochs: passes over the training splits.
         batch_size: samples a batch; batch statistics need two. What is left of an epoch's mixed samples, fewer than
-            a batch, is not trained on in that epoch.
+            a batch, is not trained on in that epoch. Networks are evaluated in batches of this size, too.
         splits: what is trained on; by default all that the search saw, weights' and logits' split together.
         optimizer: see `OptimizerSettings`.
         schedule: the learning rate's course, per step.

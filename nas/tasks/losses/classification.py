@@ -72,7 +72,8 @@ def balanced_binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     """`weighted_binary_cross_entropy` whose w is the share of negatives among the batch's entries that hold a value.
 
     So positives and negatives weigh alike, however few there are of either. A batch that has only one of them is worth
-    0. Used for saliency, as in BMTAS; the weights are those of HED (Xie and Tu, ICCV 2015, eq. 2), there per image.
+    0. In an evaluation w is that of the whole split (`nas.tasks.split_loss`). Used for saliency, as in BMTAS; the
+    weights are those of HED (Xie and Tu, ICCV 2015, eq. 2), there per image.
 
     Args:
         outputs, labels: as for `binary_cross_entropy`.
