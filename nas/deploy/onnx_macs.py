@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from nas.cost import einsum_macs
 from nas.deploy.onnx_file import require_onnx
@@ -102,16 +105,42 @@ def _shapes(model: Any, input_shape: Sequence[int]) -> Mapping[str, Shape]:
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:
         output.type.tensor_type.ClearField("shape")
+    shapes = _inferred(onnx, fixed)
+    # What a graph computes from sizes is inferred in part only. So sizes that are known become constants, by which more
+    # sizes are known, layer by layer.
+    while any(name and name not in shapes for node in fixed.graph.node for name in node.output) and _fix_sizes(
+        fixed, shapes
+    ):
+        shapes = _inferred(onnx, fixed)
+    return shapes
+
+
+def _inferred(onnx: ModuleType, model: Any) -> dict[str, Shape]:
     try:
-        inferred = onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True).graph
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     except onnx.shape_inference.InferenceError as error:
         raise InputError(f"the sizes of the ONNX graph are not known before it runs: {in_one_line(error)}") from error
     shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
     for value in [*inferred.input, *inferred.value_info, *inferred.output]:
         dims = value.type.tensor_type.shape.dim
-        if all(dim.HasField("dim_value") for dim in dims):
+        if value.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
             shapes[value.name] = tuple(dim.dim_value for dim in dims)
     return shapes
+
+
+def _fix_sizes(model: Any, shapes: Mapping[str, Shape]) -> bool:
+    """Replace every Shape of a known value by a constant, and compute what follows from it; whether there was one."""
+    from onnx import numpy_helper
+    from onnxscript.optimizer import fold_constants
+
+    known = [node for node in model.graph.node if node.op_type == "Shape" and node.input[0] in shapes]
+    for node in known:
+        first, last = (next((a.i for a in node.attribute if a.name == name), None) for name in ("start", "end"))
+        sizes = np.array(shapes[node.input[0]][first:last], np.int64)
+        model.graph.initializer.append(numpy_helper.from_array(sizes, node.output[0]))
+        model.graph.node.remove(node)
+    fold_constants(model)
+    return bool(known)
 
 
 def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:

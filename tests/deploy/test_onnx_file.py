@@ -90,7 +90,8 @@ def to_onnx(module, inputs):
     ("module", "input_shape", "operators"),
     [
         (OneTensor(nn.GRU(4, 6, 2, batch_first=True, bidirectional=True)), (7, 4), {"GRU"}),
-        (OneTensor(nn.LSTM(4, 6, batch_first=True)), (7, 4), {"LSTM"}),
+        # The sizes behind each layer are computed in the graph.
+        (nn.Sequential(OneTensor(nn.LSTM(4, 6, 3, batch_first=True)), nn.Linear(6, 2)), (7, 4), {"LSTM", "MatMul"}),
         (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (5, 8), {"MatMul", "Gemm"}),
         (Einsum(), (3, 5), {"Einsum"}),
     ],
