@@ -154,7 +154,10 @@ def show(
     worst: Annotated[
         float | None, typer.Option("--worst", metavar="PERCENT", help="... with no task worse than alone by more.")
     ] = None,
-    resource: Annotated[str | None, typer.Option("--resource", help="What --within counts: macs, params.")] = None,
+    resource: Annotated[str | None, typer.Option("--resource", help="What --within counts: macs, params, ms.")] = None,
+    latency: Annotated[
+        Path | None, typer.Option("--latency", metavar="FILE", help="Milliseconds, from a table of nas profile.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Draw into a png, svg, pdf, dot or graphml.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -163,13 +166,13 @@ def show(
     from nas.commands import show as run_show
     from nas.commands.show import find
 
-    text = run_show(path, tree=tree, within=within, worst=worst, resource=resource, out=out)
+    text = run_show(path, tree=tree, within=within, worst=worst, resource=resource, latency=latency, out=out)
     if not as_json:
         print(text)
     elif within is not None or worst is not None:
-        _print_json(choose(path, within=within, worst=worst, resource=resource).to_dict())
+        _print_json(choose(path, within=within, worst=worst, resource=resource, latency=latency).to_dict())
     else:
-        _print_json(find(path, tree)[0].to_dict())
+        _print_json(find(path, tree, latency)[0].to_dict())
 
 
 @app.command()

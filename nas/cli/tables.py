@@ -136,10 +136,13 @@ def profile_table(report: Mapping[str, Any]) -> Table:
     table.add_section()
     for name, cost in networks:
         table.add_row(name, *_amounts(cost), _share(cost["macs"], report["separate"]["macs"]))
+    captions = []
     if report["unsupported"]:
-        table.caption = "not counted: " + ", ".join(
-            f"{name} ({calls} call{'' if calls == 1 else 's'})" for name, calls in report["unsupported"].items()
-        )
+        calls = [f"{name} ({n} call{'' if n == 1 else 's'})" for name, n in report["unsupported"].items()]
+        captions.append(f"without MACs and not counted: {', '.join(calls)}")
+    if report["uncounted"]:
+        captions.append(f"MACs are incomplete, because these cannot be counted: {', '.join(report['uncounted'])}")
+    table.caption = "\n".join(captions) or None
     return table
 
 

@@ -22,10 +22,10 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     All samples of all splits are read once, as the search itself does before its first step.
 
     Returns:
-        plain data: "samples" (by split), "labels" (by split and task, `describe_split`), "losses" of the first step,
-        "warnings" (sentences on what may be wrong), "seconds" predicted for the search, "memory_bytes" (peak of this
-        process during a step; on a GPU the device's), "disk_bytes" of the checkpoints that will be kept, "budgets" in
-        absolute terms.
+        plain data: "samples" (by split), "labels" (by split and task, `describe_split`), "uncounted" (the operators
+        that costs in MACs lack), "losses" of the first step, "warnings" (sentences on what may be wrong), "seconds"
+        predicted for the search, "memory_bytes" (peak of this process during a step; on a GPU the device's),
+        "disk_bytes" of the checkpoints that will be kept, "budgets" in absolute terms.
 
     Raises:
         InputError: whatever the search would refuse: inputs or labels that a task does not take, a task without labels
@@ -44,6 +44,7 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     return {
         "samples": {split: labels.num_samples for split, labels in splits.items()},
         "labels": {split: describe_split(experiment.tasks, labels) for split, labels in splits.items()},
+        "uncounted": list(parts.uncounted),
         "losses": step.losses,
         "warnings": [
             *inputs_elsewhere(experiment, splits),

@@ -68,7 +68,12 @@ class Choice:
 
 
 def choose(
-    run: str | Path, *, within: float | None = None, worst: float | None = None, resource: str | None = None
+    run: str | Path,
+    *,
+    within: float | None = None,
+    worst: float | None = None,
+    resource: str | None = None,
+    latency: str | Path | None = None,
 ) -> Choice:
     """Of the trees that `nas compare` has measured, the one of highest delta_m that keeps two conditions.
 
@@ -80,7 +85,9 @@ def choose(
         within: what the tree may cost: a share in (0, 1] of the cost of separate networks, or an absolute amount.
         worst: how many percent worse than its single-task network any task may be, on the mean over the seeds. A task
             that has no gain there (`nas.training.comparable`) is not asked.
-        resource: what ``within`` counts; the run's own if left out.
+        resource: what ``within`` counts; if left out, milliseconds where there is a latency table, or the run's own.
+        latency: a latency table of the run's backbone on some device (``nas profile RECIPE --latency FILE``), by which
+            a run that was searched by another resource answers in milliseconds ("ms").
 
     Raises:
         InputError: nothing is measured yet, or nothing keeps the conditions: what comes closest, and why, is named.
@@ -90,10 +97,15 @@ def choose(
     folder = RunFolder.open(Path(run))
     if not (folder.path / "compare" / "results.json").is_file():
         raise InputError(f"{folder.path}: no tree is measured against single tasks yet; run: nas compare {folder.path}")
-    comparison, table = Comparison.read(folder.path / "compare"), read_costs(folder)
+    comparison, table = Comparison.read(folder.path / "compare"), read_costs(folder, latency=latency)
     if table is None:
         raise InputError(f"{folder.path}: has no costs.json of any trial")
-    counted = comparison.resource if resource is None else resource
+    counted = resource if resource is not None else comparison.resource if latency is None else "ms"
+    if counted == "ms" and "ms" not in table.resources:
+        raise InputError(
+            f"{folder.path}: its costs are in {', '.join(table.resources)}; for milliseconds measure a latency table "
+            "with nas profile RECIPE --latency FILE, and name it with --latency FILE"
+        )
     limit = math.inf if within is None else resolve_budget(within, table, counted)
     measured = _measured(folder, comparison, table, counted)
     return _best(measured, limit, -math.inf if worst is None else -worst, f"{folder.path}")

@@ -81,7 +81,7 @@ def evaluate(
         network,
         opened.experiment.tasks,
         data.split(split),
-        batch_size=max(opened.experiment.retrain.batch_size, 256),
+        batch_size=opened.experiment.retrain.evaluation_batch(opened.experiment.processes),
         device=device,
     )
     table = measure(opened.folder.experiment_of(network.tree, opened.experiment)).table

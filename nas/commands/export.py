@@ -12,6 +12,7 @@ import torch
 
 from nas.checkpoint import load_tensors
 from nas.commands.evaluate import best_checkpoint
+from nas.commands.export_macs import warn_of_macs
 from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.deploy import (
     PICTURE,
@@ -105,7 +106,8 @@ def export(
             f"--preprocess: data {opened.experiment.data.name} do not say how pixels become inputs; "
             "give the data source a pixel_scale (nas.data.PixelScale)"
         )
-    table = measure(opened.experiment).table
+    measured = measure(opened.experiment)
+    table = measured.table
     described = _describe(network, kept, samples, format, table, trained if checkpoint is None else None)
     if format == "bundle":
         described = _write_bundle(opened, network, described, samples, table, path)
@@ -126,9 +128,7 @@ def export(
     exports = opened.folder.path / "exports"
     make_folder(exports)
     write_json_atomically(exports / f"{path.name}.json", described.model_dump(mode="json"))
-    counted = described.verified and described.verified.macs
-    if counted and counted != described.cost.get("macs"):
-        _LOGGER.warning("the graph has %d MACs, the cost table says %s", counted, described.cost.get("macs"))
+    warn_of_macs(described, measured)
     return Exported(path, described)
 
 

@@ -67,8 +67,8 @@ def profile(
 
     Returns:
         plain data: "stem", "blocks", "heads" per part; "single" per task; "shared", "separate" (T complete
-        single-task networks) and "tree"; "unsupported" counts calls of operators that fvcore cannot count; "latency" is
-        what `profile_latency` gives.
+        single-task networks) and "tree"; "unsupported" counts calls of operators that have no count, "uncounted" names
+        those among them that have MACs, each with its module; "latency" is what `profile_latency` gives.
 
     Raises:
         InputError: bad recipe or tree; the backbone does not run at that size.
@@ -93,6 +93,7 @@ def profile(
             [part for name in names for part in (measured.stem, *measured.blocks, measured.heads[name])]
         ).to_dict(),
         "unsupported": measured.unsupported,
+        "uncounted": measured.uncounted,
     }
     found = None if tree is None else read_tree(Path(tree))
     if found is not None:

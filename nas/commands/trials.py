@@ -20,6 +20,7 @@ from nas.experiment import (
     TrialParts,
     TrialResult,
     check_budgets,
+    check_counted,
     check_ranges,
     describe_failure,
     measure,
@@ -80,7 +81,9 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
         for value in (experiment.trials.ranges[BUDGETS].extremes if BUDGETS in experiment.trials.ranges else ())
         for budget in Trial(0, None, experiment.seed, {BUDGETS: value}).experiment(experiment).search.budgets
     ]
-    check_budgets(first, measure(first).table, (*experiment.trials.budgets, *proposed))
+    measured, budgets = measure(first), (*experiment.trials.budgets, *proposed)
+    check_counted(first, measured.uncounted, budgets)
+    check_budgets(first, measured.table, budgets)
     if address is None or experiment.search.measure != "none":
         # The machine that runs the trials, or measures their trees, must have the data, and whatever is made of it once
         # need not be made by each of them.
@@ -112,7 +115,9 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None, l
     if address is None:
         _build(own, labels)
     else:
-        check_budgets(own, measure(own).table, own.search.budgets)
+        measured = measure(own)
+        check_counted(own, measured.uncounted, own.search.budgets)
+        check_budgets(own, measured.table, own.search.budgets)
 
 
 def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_event: OnEvent) -> list[Point]:

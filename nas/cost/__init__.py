@@ -30,6 +30,7 @@ True
 from nas.cost.budget import resolve_budget, smallest_budget
 from nas.cost.expected import expected_cost, expected_groups
 from nas.cost.latency import LatencyTable, PartLatency, describe_device, measure_latency
+from nas.cost.operators import einsum_macs
 from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
 from nas.cost.table import PartCost, Profile, count_module, measure_costs
 from nas.cost.timing import Timing, time_calls
@@ -46,6 +47,7 @@ __all__ = [
     "Timing",
     "count_module",
     "describe_device",
+    "einsum_macs",
     "expected_cost",
     "expected_groups",
     "measure_costs",

@@ -13,6 +13,7 @@ from nas.cost.timing import Timing, time_calls
 from nas.errors import InputError
 from nas.files import read_json, write_json_atomically
 from nas.tasks.task import Task
+from nas.tree import CostTable
 
 
 class PartLatency(BaseModel):
@@ -62,6 +63,15 @@ class LatencyTable(BaseModel):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise InputError(f"{path}: not a latency table ({where}: {first['msg']})") from error
+
+    def added_to(self, table: CostTable) -> CostTable:
+        """A cost table of the same blocks and (at most) these tasks, with milliseconds as a further resource."""
+        return CostTable(
+            {**table.stem, "ms": self.stem.median},
+            tuple({**cost, "ms": part.median} for cost, part in zip(table.blocks, self.blocks, strict=True)),
+            {task: {**cost, "ms": self.heads[task].median} for task, cost in table.heads.items()},
+            table.block_names,
+        )
 
     def check_fits(self, num_blocks: int, tasks: Sequence[str], input_shape: Sequence[int], where: str) -> None:
         """InputError unless the table is of these blocks, (at least) these tasks and this size of input."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 
 from nas.backbone.protocol import Backbone
 from nas.cost.activation import activation_bytes
-from nas.cost.latency import LatencyTable, PartLatency
+from nas.cost.latency import LatencyTable
+from nas.cost.operators import HANDLES, MAC_OPERATORS
+from nas.cost.witness import Uncounted, observe, plain_attention, short_name, uncounted
 from nas.errors import InputError
 from nas.tasks.task import Task
-from nas.tree import CostTable
-
-MAC_OPERATORS = ("conv", "linear", "addmm", "mm", "bmm", "matmul", "einsum")
-"""fvcore's names of the operators whose multiply-adds count as MACs; others are listed apart."""
+from nas.tree import BranchTree, CostTable
 
 
 @dataclass(frozen=True)
 class PartCost:
     """What one stem, block or head costs, for one sample.
 
-    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`; ``unsupported`` counts the calls of operators
-    that fvcore cannot count; ``activation_bytes`` is what autograd keeps for the backward pass.
+    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`; ``unsupported`` counts the calls of other operators
+    without a count, such as lookups; ``uncounted`` are those among all operators that have MACs which are not in the
+    count, or not rightly (`nas.cost.witness`); ``activation_bytes`` is what autograd keeps for the backward pass.
     """
 
     macs: int
@@ -33,6 +33,7 @@ class PartCost:
     by_operator: Mapping[str, int]
     unsupported: Mapping[str, int]
     activation_bytes: int
+    uncounted: frozenset[Uncounted] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -50,27 +51,51 @@ class Profile:
 
     @property
     def table(self) -> CostTable:
-        def cost(part: PartCost, latency: PartLatency | None) -> dict[str, float]:
-            counted: dict[str, float] = {"macs": part.macs, "params": part.params}
-            return counted if latency is None else {**counted, "ms": latency.median}
+        def cost(part: PartCost) -> dict[str, float]:
+            return {"macs": part.macs, "params": part.params}
 
-        timed = self.latency
-        blocks = [None] * len(self.blocks) if timed is None else timed.blocks
-        return CostTable(
-            cost(self.stem, None if timed is None else timed.stem),
-            tuple(cost(block, latency) for block, latency in zip(self.blocks, blocks, strict=True)),
-            {task: cost(head, None if timed is None else timed.heads[task]) for task, head in self.heads.items()},
+        counted = CostTable(
+            cost(self.stem),
+            tuple(cost(block) for block in self.blocks),
+            {task: cost(head) for task, head in self.heads.items()},
             tuple(f"block{l}" for l in range(len(self.blocks))),
         )
+        return counted if self.latency is None else self.latency.added_to(counted)
+
+    def macs_by_operator(self, tree: BranchTree) -> dict[str, int]:
+        """Those of a tree's network."""
+        parts = [self.stem, *(self.heads[task] for task in tree.tasks)]
+        for block, num_groups in zip(self.blocks, tree.num_groups, strict=True):
+            parts += [block] * num_groups
+        total: dict[str, int] = {}
+        for part in parts:
+            for operator, count in part.by_operator.items():
+                if operator in MAC_OPERATORS:
+                    total[operator] = total.get(operator, 0) + count
+        return total
 
     @property
     def unsupported(self) -> dict[str, int]:
-        """Operators that no count includes, over all parts."""
+        """Operators without a count, over all parts: how often they are called."""
         total: dict[str, int] = {}
-        for part in (self.stem, *self.blocks, *self.heads.values()):
+        for part in self._parts.values():
             for operator, calls in part.unsupported.items():
                 total[operator] = total.get(operator, 0) + calls
         return total
+
+    @property
+    def uncounted(self) -> list[str]:
+        """Where MACs are not known: ``["fft_rfft2 in Block.mixer (block 0, block 1)"]``."""
+        places: dict[Uncounted, list[str]] = {}
+        for name, part in self._parts.items():
+            for one in sorted(part.uncounted, key=str):
+                places.setdefault(one, []).append(name)
+        return [f"{one} ({', '.join(names)})" for one, names in places.items()]
+
+    @property
+    def _parts(self) -> dict[str, PartCost]:
+        blocks = {f"block {l}": block for l, block in enumerate(self.blocks)}
+        return {"stem": self.stem, **blocks, **{f"head of {task}": head for task, head in self.heads.items()}}
 
 
 class _BoundHead(nn.Module):
@@ -132,21 +157,33 @@ def _measure_part(part: Any, inputs: tuple[Tensor, ...], made_by: str) -> tuple[
 
 
 def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, Any]:
-    with _evaluation_mode(module):
+    with _evaluation_mode(module), plain_attention():
         with torch.no_grad():
             analysis = FlopCountAnalysis(module, inputs).uncalled_modules_warnings(False)
-            analysis.unsupported_ops_warnings(False).tracer_warnings("none")
+            analysis.unsupported_ops_warnings(False).tracer_warnings("none").set_op_handle(**HANDLES)
             counted = {name: round(count) for name, count in analysis.by_operator().items()}
-            unsupported = {_short(name): calls for name, calls in analysis.unsupported_ops().items()}
-            output = module(*inputs)
+            macs = {name: _macs(by_operator) for name, by_operator in analysis.by_module_and_operator().items()}
+            without = {name: set(analysis.unsupported_ops(name)) for name in macs}
+            seen = observe(module, inputs)
+        apart = uncounted(type(module).__name__, macs, without, seen)
+        if isinstance(module, _BoundHead):
+            head = type(module.head).__name__
+            apart = {replace(one, module=one.module.replace("_BoundHead.head", head)) for one in apart}
+        named = {one.operator for one in apart}
+        unsupported = {short_name(name): calls for name, calls in analysis.unsupported_ops().items()}
         cost = PartCost(
-            macs=sum(counted.get(name, 0) for name in MAC_OPERATORS),
+            macs=macs[""],
             params=sum(parameter.numel() for parameter in module.parameters()),
             by_operator=counted,
-            unsupported=unsupported,
+            unsupported={name: calls for name, calls in unsupported.items() if name not in named},
             activation_bytes=activation_bytes(module, inputs),
+            uncounted=frozenset(apart),
         )
-    return cost, output
+    return cost, seen.output
+
+
+def _macs(by_operator: Mapping[str, float]) -> int:
+    return sum(round(by_operator.get(name, 0)) for name in MAC_OPERATORS)
 
 
 @contextmanager
@@ -159,7 +196,3 @@ def _evaluation_mode(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes.items():
             part.training = training
-
-
-def _short(operator: str) -> str:
-    return operator.removeprefix("aten::")

@@ -146,6 +146,8 @@ class Verification(_Record):
         deviation: by task, the largest absolute difference of an output.
         scale: by task, the largest absolute output.
         macs: multiply-adds of one sample, counted on the exported graph, if it has one that is counted.
+        macs_by_operator: the same by the names of the graph's operators.
+        uncounted: those among them whose arithmetic is not counted.
     """
 
     num_samples: PositiveInt
@@ -153,6 +155,8 @@ class Verification(_Record):
     deviation: dict[str, float]
     scale: dict[str, float]
     macs: int | None = None
+    macs_by_operator: dict[str, int] = {}
+    uncounted: tuple[str, ...] = ()
 
     @property
     def worst(self) -> tuple[str, float]:

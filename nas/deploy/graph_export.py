@@ -12,7 +12,7 @@ from nas.deploy import onnx_file, program
 from nas.deploy.comparison import TOLERANCE, Deviation, deviations
 from nas.deploy.description import Description, Verification
 from nas.deploy.exportable import ExportableNetwork
-from nas.deploy.onnx_macs import count_macs
+from nas.deploy.onnx_macs import count_macs, uncounted
 from nas.errors import InputError, WorkFailed
 
 _LOGGER = logging.getLogger(__name__)
@@ -54,12 +54,13 @@ def _export(
         update={"input": described.input.model_copy(update={"dynamic_size": dynamic_size})}
     )
     traced = program.trace(module, inputs[[0, -1]], dynamic_size=dynamic_size)
-    macs = None
+    macs: dict[str, int] | None = None
+    apart: list[str] = []
     if described.format == "onnx":
         model = onnx_file.to_model(traced, described.names, dynamic_size=dynamic_size)
         run, _ = onnx_file.load_onnx(onnx_file.to_bytes(model, described), "the exported network")
         try:
-            macs = count_macs(model, described.input.shape)
+            macs, apart = count_macs(model, described.input.shape), uncounted(model)
         except InputError as error:
             _LOGGER.warning("MACs were not counted: %s", error)
     else:
@@ -69,20 +70,28 @@ def _export(
         for batch in other_sizes(inputs):
             _compare(module, described, run, batch)
     joined = {name: reduce(Deviation.joined, (one[name] for one in found)) for name in described.names}
-    described = described.model_copy(update={"verified": verification(joined, len(inputs), origin, macs)})
+    described = described.model_copy(update={"verified": verification(joined, len(inputs), origin, macs, apart)})
     if described.format == "onnx":
         return onnx_file.to_bytes(model, described), described
     return program.to_bytes(traced, described), described
 
 
-def verification(found: dict[str, Deviation], num_samples: int, origin: str, macs: int | None = None) -> Verification:
-    """The record of a comparison."""
+def verification(
+    found: dict[str, Deviation],
+    num_samples: int,
+    origin: str,
+    macs: dict[str, int] | None = None,
+    uncounted: Sequence[str] = (),
+) -> Verification:
+    """The record of a comparison; ``macs`` are by operator."""
     return Verification(
         num_samples=num_samples,
         samples=origin,
         deviation={name: deviation.difference for name, deviation in found.items()},
         scale={name: deviation.scale for name, deviation in found.items()},
-        macs=macs,
+        macs=None if macs is None else sum(macs.values()),
+        macs_by_operator=macs or {},
+        uncounted=tuple(uncounted),
     )
 
 

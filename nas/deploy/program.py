@@ -1,6 +1,7 @@
 """A network as a `torch.export` program, and as a .pt2 that holds no pickle."""
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,7 +33,9 @@ def trace(module: nn.Module, example: Tensor, *, dynamic_size: bool) -> torch.ex
         # What a named size would have to satisfy in every layer is more than one can write down beforehand.
         dynamic |= {2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # Recurrent layers of torch keep a second list of their weights.
+            warnings.filterwarnings("ignore", message="The tensor attributes? .*_flat_weights")
             program = torch.export.export(module, (example,), dynamic_shapes=(dynamic,))
     except Exception as error:  # whatever the network's code raises when it is given symbols for sizes
         raise InputError(f"the network cannot be exported: {in_one_line(error)}") from error

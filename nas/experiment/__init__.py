@@ -15,7 +15,15 @@ from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
 from nas.experiment.run_folder import RunFolder, plain_changes
-from nas.experiment.trial import TrialParts, build_backbone, build_data, build_network, check_budgets, measure
+from nas.experiment.trial import (
+    TrialParts,
+    build_backbone,
+    build_data,
+    build_network,
+    check_budgets,
+    check_counted,
+    measure,
+)
 from nas.experiment.trial_folder import TrialFolder, locked_folder
 from nas.experiment.trial_plan import Trial, TrialEvent, check_ranges, plan_trials, trial_threads
 from nas.experiment.trials import EXTENDABLE, Choice, Int, LogUniform, Range, TrialsSettings, Uniform
@@ -51,6 +59,7 @@ __all__ = [
     "build_data",
     "build_network",
     "check_budgets",
+    "check_counted",
     "check_ranges",
     "default_folder",
     "describe",

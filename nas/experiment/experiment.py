@@ -74,6 +74,8 @@ class Experiment(BaseModel):
             and dropout, whose masks are each process' own. Each reserves `trials.cpus` and `trials.gpus`, and has
             `num_threads`; they are started by Ray Train.
         latency: a latency table (``nas profile RECIPE --latency FILE``), for ``search.resource="ms"``.
+        allow_uncounted_macs: accept budgets in MACs although some of the backbone's arithmetic cannot be counted
+            (`nas.cost.operators`); the budgets then hold for what is counted. Otherwise such budgets are refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -94,6 +96,7 @@ class Experiment(BaseModel):
     num_workers: int = Field(default=0, ge=0, le=MAX_THREADS)
     processes: int = Field(default=1, ge=1, le=MAX_THREADS)
     latency: Path | None = None
+    allow_uncounted_macs: bool = False
 
     @model_validator(mode="after")
     def _distinct_names(self) -> "Experiment":

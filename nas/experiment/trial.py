@@ -1,5 +1,6 @@
 """What every search of an experiment needs: its parts, built and measured."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from nas.network import BranchedNetwork
 from nas.training import metric_directions, require_methods
 from nas.tree import BranchTree, CostTable
 
+_LOGGER = logging.getLogger(__name__)
 _MEMBERS = ("num_blocks", "taps", "make_stem", "make_block", "make_head")
 
 
@@ -110,22 +112,25 @@ def measure(experiment: Experiment) -> Profile:
 
 @dataclass(frozen=True)
 class TrialParts:
-    """Backbone, data and costs of one trial."""
+    """Backbone, data and costs of one trial; ``uncounted`` is the arithmetic that the costs in MACs lack."""
 
     backbone: Backbone
     data: DataSource
     table: CostTable
+    uncounted: tuple[str, ...] = ()
 
     @classmethod
     def build(cls, experiment: Experiment) -> "TrialParts":
         """All parts; InputError if one of them or a metric does not work, or budgets and constraints allow no tree."""
         # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
-        table = measure(experiment).table
+        measured = measure(experiment)
+        table = measured.table
         metric_directions(experiment.tasks)
+        check_counted(experiment, measured.uncounted, experiment.search.budgets)
         check_budgets(experiment, table, experiment.search.budgets)
         if experiment.search.measure != "none":
             require_methods(experiment.retrain.balance, experiment.retrain.aggregate)
-        return cls(build_backbone(experiment), build_data(experiment), table)
+        return cls(build_backbone(experiment), build_data(experiment), table, tuple(measured.uncounted))
 
 
 def check_budgets(experiment: Experiment, table: CostTable, budgets: Sequence[float]) -> None:
@@ -134,3 +139,24 @@ def check_budgets(experiment: Experiment, table: CostTable, budgets: Sequence[fl
     cheapest = cheapest_tree(experiment.task_names, table, search.resource, search.constraints)
     for budget in budgets:
         resolve_budget(budget, table, search.resource, cheapest=cheapest)
+
+
+def check_counted(experiment: Experiment, uncounted: Sequence[str], budgets: Sequence[float]) -> None:
+    """Warn that costs in MACs are incomplete, if they are.
+
+    Args:
+        uncounted: the operators that are not counted, each with its module (`Profile.uncounted`).
+        budgets: what the trees may cost.
+
+    Raises:
+        InputError: there are budgets in MACs, and the experiment does not allow incomplete ones.
+    """
+    if not uncounted:
+        return
+    lacking = f"MACs are incomplete, because these operators cannot be counted: {', '.join(uncounted)}"
+    if budgets and experiment.search.resource == "macs" and not experiment.allow_uncounted_macs:
+        raise InputError(
+            f"{lacking}; state the budgets in another resource (search.resource params or ms), or accept budgets for "
+            "what is counted with allow_uncounted_macs=true"
+        )
+    _LOGGER.warning(lacking)

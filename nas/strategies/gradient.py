@@ -131,7 +131,11 @@ class GradientStrategy:
             seed=experiment.seed,
         )
         measured = evaluate(
-            network, experiment.tasks, parts.data.split("validation"), batch_size=batch_size, device=device
+            network,
+            experiment.tasks,
+            parts.data.split("validation"),
+            batch_size=max(1, batch_size // experiment.processes),
+            device=device,
         )
         return -sum(task.weight * measured[task.name]["loss"] for task in experiment.tasks)
 

@@ -11,6 +11,8 @@ Labels may be missing twice over. A sample without a label for a task takes no p
 (`task_losses`); an entry of a label that nobody annotated (a pixel, an attribute) takes no part in the mean
 (`nas.tasks.ignore`).
 
+A loss over a split does not depend on the batch size (`SplitLoss`).
+
 The tasks of the usual data sets are in `nas.tasks.dense`, `nas.tasks.digits` and `nas.tasks.planted`.
 """
 
@@ -20,12 +22,14 @@ from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
 from nas.tasks.multi_task_loss import task_losses
 from nas.tasks.planted import planted_tasks
+from nas.tasks.split_loss import SplitLoss
 from nas.tasks.task import Task
 
 __all__ = [
     "LOSSES",
     "METRICS",
     "LossFunction",
+    "SplitLoss",
     "Task",
     "cityscapes_tasks",
     "digit_tasks",

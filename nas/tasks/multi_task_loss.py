@@ -6,7 +6,7 @@ from torch import Tensor
 
 from nas.data.batch import Batch
 from nas.errors import InputError, blaming
-from nas.tasks.losses import LOSSES
+from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.task import Task
 
 
@@ -36,16 +36,18 @@ def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], batch: Bat
         # Picking rows by a mask waits for the device; a fully labelled batch need not.
         if len(labels) < len(rows):
             rows = rows[batch.present[task.name]]
-        losses[task.name] = _loss(task, rows, labels)
+        losses[task.name] = apply_loss(
+            task, LOSSES[task.loss] if isinstance(task.loss, str) else task.loss, rows, labels
+        )
     return losses
 
 
-def _loss(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
-    loss = LOSSES[task.loss] if isinstance(task.loss, str) else task.loss
+def apply_loss(task: Task, loss: LossFunction, outputs: Tensor, labels: Tensor, *, ndim: int = 0) -> Tensor:
+    """What a loss, or a part of it with ``ndim`` dimensions, gives; InputError, naming the task, if it gives none."""
     try:
         with blaming(f"its loss failed on outputs {list(outputs.shape)} and labels {list(labels.shape)}"):
             value = loss(outputs, labels)
-        if not isinstance(value, Tensor) or value.dim() > 0:
+        if not isinstance(value, Tensor) or value.dim() != ndim:
             found = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise InputError(f"a loss must be a tensor without dimensions; found {found}")
     except InputError as error:

@@ -17,7 +17,8 @@ class Task(BaseModel):
     Args:
         name: letters, digits and underscores; it names files, columns and outputs.
         num_outputs: channels or units of the head's output.
-        loss: a name from `nas.tasks.losses.LOSSES`, or a function of (outputs, labels).
+        loss: a name from `nas.tasks.losses.LOSSES`, or a function of (outputs, labels) that gives their mean loss; in
+            evaluation it gets a few samples at a time (`nas.tasks.split_loss`).
         metrics: by name: a name from `nas.tasks.metrics.METRICS`, or a function of the task that makes a
             torchmetrics.Metric with `higher_is_better` set. The first one is the task's main metric.
         weight: factor of the loss in the sum over tasks.

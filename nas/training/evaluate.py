@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nas.data import Batch, Dataset, Sample, batches, collate
 from nas.errors import InputError, blaming
 from nas.network import BranchedNetwork
-from nas.tasks import METRICS, Task, task_losses
+from nas.tasks import METRICS, SplitLoss, Task, task_losses
 from nas.tasks.checks import accepted_by_loss, check_losses, qualified
 from nas.tasks.labels import CLASSES
 from nas.training.measured import Measured
@@ -49,9 +49,9 @@ def evaluate(
 ) -> Measured:
     """Losses and metrics of each of the network's tasks over a data set, in evaluation mode and float32.
 
-    A loss is the mean over the entries that hold a value, for a loss of a recipe's own over the labelled samples, of
-    what it gives per batch. Metrics are accumulated over the whole set, not averaged over batches. A loss or metric
-    that had nothing to measure is NaN.
+    Losses (`nas.tasks.split_loss`) and metrics are those of the whole set, and do not depend on the batch size.
+    Every caller takes that of the training (`TrainingSettings.evaluation_batch`): what could be trained fits into
+    memory, since nothing is kept for a backward pass. A loss or metric that had nothing to measure is NaN.
 
     Args:
         metrics: each task's, made by `make_metrics` on the device, for who evaluates often; what they hold is lost.
@@ -64,21 +64,17 @@ def evaluate(
     for by_name in used.values():
         for metric in by_name.values():
             metric.reset()
-    # Looked at in the end, so that no batch waits for its losses.
-    seen: dict[str, list[Tensor]] = {name: [] for name in used}
-    counts: dict[str, list[Tensor]] = {name: [] for name in used}
+    losses = {task.name: SplitLoss(task) for task in chosen}
     was_training = network.training
     network.eval()
     for batch in _in_order(dataset, batch_size, device, num_workers):
         outputs = run_network(network, batch.inputs)
-        losses = task_losses(chosen, outputs, batch)
         for task in chosen:
-            if task.name in losses:
-                seen[task.name].append(losses[task.name])
-                counts[task.name].append(_num_known(task, batch.labels[task.name]))
+            if (labels := batch.labels.get(task.name)) is not None and len(labels):
+                losses[task.name].update(outputs[task.name][batch.present[task.name]], labels)
                 update_metrics(task, used[task.name], outputs[task.name], batch)
     network.train(was_training)
-    means = {name: _weighted_mean(seen[name], counts[name]) for name in used}
+    means = {name: loss.compute() for name, loss in losses.items()}
     check_losses(chosen, means)
     return {
         name: {"loss": means[name]} | {key: measure(name, key, metric) for key, metric in used[name].items()}
@@ -121,21 +117,6 @@ def try_measures(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[
                     continue
                 measure(task.name, name, metric)
     network.train(was_training)
-
-
-def _num_known(task: Task, labels: Tensor) -> Tensor:
-    """How many entries of the labels hold a value; how many labels there are, if the loss does not say."""
-    accepted = accepted_by_loss(task)
-    return torch.tensor(len(labels)) if accepted is None else accepted.known(labels, task.num_outputs).sum()
-
-
-def _weighted_mean(losses: Sequence[Tensor], counts: Sequence[Tensor]) -> float:
-    """NaN if all counts are 0."""
-    if not losses:
-        return math.nan
-    values, numbers = torch.stack(list(losses)).tolist(), torch.stack(list(counts)).tolist()
-    total = sum(numbers)
-    return sum(value * number for value, number in zip(values, numbers, strict=True)) / total if total else math.nan
 
 
 def update_metrics(task: Task, metrics: Mapping[str, torchmetrics.Metric], outputs: Tensor, batch: Batch) -> None:

@@ -134,7 +134,7 @@ class Retraining:
             network,
             self.tasks,
             self.data.split(split),
-            batch_size=self.settings.batch_size,
+            batch_size=self.settings.evaluation_batch(self.ranks.size),
             device=self.device,
             num_workers=self.num_workers,
             metrics=self._metrics,

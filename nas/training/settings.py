@@ -30,7 +30,7 @@ class TrainingSettings(BaseModel):
     Args:
         epochs: passes over the training splits.
         batch_size: samples a batch; batch statistics need two. What is left of an epoch's mixed samples, fewer than
-            a batch, is not trained on in that epoch.
+            a batch, is not trained on in that epoch. Networks are evaluated in batches of this size, too.
         splits: what is trained on; by default all that the search saw, weights' and logits' split together.
         optimizer: see `OptimizerSettings`.
         schedule: the learning rate's course, per step.
@@ -83,6 +83,10 @@ class TrainingSettings(BaseModel):
     @classmethod
     def _known_aggregation(cls, name: str) -> str:
         return _known("aggregation", name, AGGREGATIONS)
+
+    def evaluation_batch(self, processes: int = 1) -> int:
+        """Samples a batch when a network is evaluated: a process' part of a training batch, for one process does it."""
+        return max(1, self.batch_size // processes)
 
     def for_tasks(self, num_tasks: int) -> "TrainingSettings":
         """The settings of a network of so many tasks: what several tasks need is not for one."""

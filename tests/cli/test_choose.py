@@ -11,6 +11,7 @@ from small_digits import refused
 import nas
 from nas.cli.main import run
 from nas.commands.comparison import Comparison, Row
+from nas.cost import LatencyTable, PartLatency
 from nas.errors import InputError
 from nas.experiment import Point, Quality, RunFolder, make_front
 from nas.experiment.diagnosis import Diagnosis, Verdict
@@ -171,6 +172,42 @@ def test_what_cannot_be_answered_is_refused_in_one_line(folder, tmp_path, capsys
     assert "run nas compare again, which trains nothing twice" in refused(capsys, "show", folder, "--worst", "3")
     (folder / "compare" / "results.json").write_text('{"schema_version": 1, "rows": 3}')
     assert "not the result of a comparison" in refused(capsys, "show", folder, "--worst", "3")
+
+
+def latencies(blocks, input_shape=(3, 8, 8)):
+    def part(ms):
+        return PartLatency(median=ms, low=ms, high=ms)
+
+    return LatencyTable(
+        device="cpu",
+        num_threads=1,
+        batch_size=1,
+        input_shape=input_shape,
+        stem=part(1.0),
+        blocks=tuple(part(ms) for ms in blocks),
+        heads={task: part(0.5) for task in (*TASKS, "another")},
+    )
+
+
+def test_a_run_searched_by_macs_answers_in_milliseconds_of_a_latency_table(folder, tmp_path, capsys):
+    """LATE takes 1 + 2 + 2 x 9 + 1.5 ms, EARLY 24.5 ms, the shared tree 13.5 ms."""
+    path = tmp_path / "latency.json"
+    latencies((2.0, 9.0)).write(path)
+    choice = nas.choose(folder, within=23, worst=6, latency=path)
+    assert (choice.name, choice.resource, choice.cost) == (LATE.id, "ms", 22.5)
+    assert choice.tree.cost == {**TABLE.tree_cost(LATE), "ms": 22.5}
+    assert nas.choose(folder, within=140, worst=6, resource="macs", latency=path).resource == "macs"
+    assert run(["show", str(folder), "--within", "24", "--worst", "5", "--latency", str(path)]) == 2
+    assert "beyond the budget there is" in capsys.readouterr().err
+    assert run(["show", str(folder), "--tree", LATE.id, "--latency", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost"]["ms"] == 22.5
+    line = refused(capsys, "show", folder, "--within", "23", "--resource", "ms")
+    assert "measure a latency table with nas profile RECIPE --latency FILE, and name it with --latency FILE" in line
+    latencies((2.0, 9.0, 1.0)).write(path)
+    line = refused(capsys, "show", folder, "--within", "23", "--latency", path)
+    assert f"latency {path}: is of 3 blocks" in line
+    tree_file = next(folder.glob("trials/0/trees/*.json"))
+    assert "this is no run folder" in refused(capsys, "show", tree_file, "--latency", path)
 
 
 def test_show_tells_what_the_search_says_of_itself(folder, capsys):

@@ -3,10 +3,13 @@ import pytest
 import torch
 from deployed import describe, exportable
 from onnx import TensorProto, helper
+from torch import nn
 
+from nas.cost import count_module
 from nas.deploy import export_graph
-from nas.deploy.onnx_file import load_onnx
-from nas.deploy.onnx_macs import count_macs
+from nas.deploy.onnx_file import load_onnx, to_model
+from nas.deploy.onnx_macs import count_macs, uncounted
+from nas.deploy.program import trace
 from nas.errors import InputError
 from nas.network import BranchedNetwork
 from nas.tasks import Task
@@ -34,6 +37,25 @@ def test_tasks_may_be_called_like_what_is_in_the_graph():
     assert [output.name for output in model.graph.output] == list(names)
 
 
+class OneTensor(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)[0]
+
+
+class Einsum(nn.Module):
+    def forward(self, x):
+        return torch.einsum("bij,bkj->bik", x, x)
+
+
+class Fourier(nn.Module):
+    def forward(self, x):
+        return torch.fft.irfft(torch.fft.rfft(x), n=4)
+
+
 def graph_of(node, input_shape, weight_shape):
     weight = TensorProto(name="w", dims=weight_shape, data_type=TensorProto.FLOAT)
     weight.raw_data = bytes(4 * int(torch.tensor(weight_shape).prod()))
@@ -56,7 +78,35 @@ def graph_of(node, input_shape, weight_shape):
     ],
 )
 def test_macs_by_hand(node, input_shape, weight_shape, macs):
-    assert count_macs(graph_of(node, input_shape, weight_shape), input_shape) == macs
+    counted = count_macs(graph_of(node, input_shape, weight_shape), input_shape)
+    assert counted == ({node.op_type: macs} if macs else {})
+
+
+def to_onnx(module, inputs):
+    return to_model(trace(module.eval(), inputs, dynamic_size=False), ["y"], dynamic_size=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "input_shape", "operators"),
+    [
+        (OneTensor(nn.GRU(4, 6, 2, batch_first=True, bidirectional=True)), (7, 4), {"GRU"}),
+        # The sizes behind each layer are computed in the graph.
+        (nn.Sequential(OneTensor(nn.LSTM(4, 6, 3, batch_first=True)), nn.Linear(6, 2)), (7, 4), {"LSTM", "MatMul"}),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (5, 8), {"MatMul", "Gemm"}),
+        (Einsum(), (3, 5), {"Einsum"}),
+    ],
+)
+def test_a_graph_has_the_macs_of_its_module(module, input_shape, operators):
+    counted = count_macs(to_onnx(module, torch.zeros(2, *input_shape)), input_shape)
+    assert set(counted) == operators
+    assert sum(counted.values()) == count_module(module, (torch.zeros(1, *input_shape),)).macs
+
+
+def test_operators_whose_macs_are_not_counted_are_named():
+    model = to_onnx(Fourier(), torch.zeros(2, 3, 4))
+    assert (count_macs(model, (3, 4)), uncounted(model)) == ({}, ["DFT"])
+    model.graph.node.append(helper.make_node("Product", ["x"], ["z"], domain="mine"))
+    assert uncounted(model) == ["DFT", "mine.Product"]
 
 
 def test_sizes_that_only_the_run_tells_are_named():

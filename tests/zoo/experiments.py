@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 from zoo.label_sets import LABEL_SETS, SIDE
-from zoo.models import MODELS, WIDTH, Head, Parts, Pixels
+from zoo.models import MODELS, UNCOUNTED_MODELS, WIDTH, Head, Parts, Pixels
 
 from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, Task, TrainingSettings, lazy
 from nas.data import PixelScale
@@ -53,9 +53,10 @@ def _experiment(tasks, backbone, data, shape):
 
 def model_experiment(name):
     """A class and a number for a model of the zoo; maps of both where its heads are dense."""
-    return _experiment(
+    made = _experiment(
         (CLASS_TASK, NUMBER_TASK), lazy(_model, name=name), lazy(_model_samples, name=name), MODELS[name][1]
     )
+    return made.with_fields({"allow_uncounted_macs": name in UNCOUNTED_MODELS})
 
 
 def label_experiment(name):

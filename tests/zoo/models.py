@@ -291,3 +291,6 @@ REFUSED_MODELS = {
 
 NOT_EXPORTED = {("complex weights", "onnx")}
 """A model and a format that cannot hold it; `nas export` says so in one line."""
+
+UNCOUNTED_MODELS = {"complex weights"}
+"""Models with a budget in MACs that lack some of their arithmetic, which they allow."""

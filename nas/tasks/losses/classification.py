@@ -1,5 +1,6 @@
 """Losses of classes: one of many, or yes and no."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -76,7 +77,8 @@ def balanced_binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     """`weighted_binary_cross_entropy` whose w is the share of negatives among the batch's entries that hold a value.
 
     So positives and negatives weigh alike, however few there are of either. A batch that has only one of them is worth
-    0. Used for saliency, as in BMTAS; the weights are those of HED (Xie and Tu, ICCV 2015, eq. 2), there per image.
+    0. In an evaluation w is that of the whole split (`nas.tasks.split_loss`). Used for saliency, as in BMTAS; the
+    weights are those of HED (Xie and Tu, ICCV 2015, eq. 2), there per image.
 
     Args:
         outputs, labels: as for `binary_cross_entropy`.
@@ -84,9 +86,27 @@ def balanced_binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     Raises:
         InputError: the shapes differ.
     """
+    return balanced_loss(balanced_sums(outputs, labels))
+
+
+def balanced_sums(outputs: Tensor, labels: Tensor) -> Tensor:
+    """The sums that `balanced_loss` takes, over the entries that hold a value; those of several batches add up.
+
+    Returns:
+        [4]: of the positives' losses, of the negatives' losses, the number of negatives, the number of entries.
+    """
     targets, known = _binary_targets("balanced_binary_cross_entropy", outputs, labels)
-    share = ((1 - targets) * known).sum() / known.sum().clamp(min=1)
-    return _weighted_mean(outputs, targets, known, share)
+    losses = functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none") * known
+    negatives = (1 - targets) * known
+    return torch.stack([(losses * targets).sum(), (losses * negatives).sum(), negatives.sum(), known.sum()])
+
+
+def balanced_loss(sums: Tensor) -> Tensor:
+    """`balanced_binary_cross_entropy` of `balanced_sums`; 0 if there are no entries."""
+    positive, negative, num_negative, num_known = sums.unbind()
+    num_known = num_known.clamp(min=1)
+    share = num_negative / num_known
+    return (share * positive + (1 - share) * negative) / num_known
 
 
 def _binary_targets(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

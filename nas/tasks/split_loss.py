@@ -1,0 +1,78 @@
+"""A task's loss over a whole split, which does not depend on how the split is cut into batches.
+
+- A loss of `nas.tasks.losses` is what it would give if the whole split were one batch: the sums that it divides are
+  added up over the batches. The weights of `balanced_binary_cross_entropy` are those of the whole split, too.
+- A loss of a recipe's own gives one number for the samples that it gets, and nothing says how to put two such numbers
+  together. So it always gets groups of `GROUP` labelled samples in the order of the split (the last one has up to
+  twice as many, less one), whatever the batches are, and the mean over the samples counts.
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.tasks.labels import accepted_by
+from nas.tasks.losses import LOSSES, LossFunction, balanced_binary_cross_entropy
+from nas.tasks.losses.classification import balanced_loss, balanced_sums
+from nas.tasks.multi_task_loss import apply_loss
+from nas.tasks.task import Task
+
+GROUP = 8
+"""Samples that a loss of a recipe's own gets at a time."""
+
+
+class SplitLoss:
+    """Collects a task's outputs and labels batch by batch: ``update``, as often as there are batches, then ``compute``.
+
+    Nothing waits for the device before ``compute``.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._loss: LossFunction = LOSSES[task.loss] if isinstance(task.loss, str) else task.loss
+        self._sums: list[Tensor] = []
+        self._outputs: list[Tensor] = []
+        self._labels: list[Tensor] = []
+
+    def update(self, outputs: Tensor, labels: Tensor) -> None:
+        """Add labelled samples: outputs [n, ...] and labels [n, ...]. Raises InputError if they do not fit."""
+        function = _unwrapped(self._loss)
+        if function is balanced_binary_cross_entropy:
+            self._sums.append(apply_loss(self._task, balanced_sums, outputs, labels, ndim=1))
+        elif function in LOSSES.values():
+            accepted = accepted_by(function)
+            assert accepted is not None, f"{function.__name__} does not say where its labels hold a value"
+            # 0 where no label holds a value.
+            mean = apply_loss(self._task, self._loss, outputs, labels)
+            known = accepted.known(labels, outputs.shape[1]).sum()
+            self._sums.append(torch.stack([mean.double() * known, known.double()]))
+        else:
+            self._outputs.append(outputs)
+            self._labels.append(labels)
+            while sum(map(len, self._labels)) >= 2 * GROUP:
+                self._add_group(GROUP)
+
+    def compute(self) -> float:
+        """The loss; NaN if no label held a value."""
+        if held := sum(map(len, self._labels)):
+            self._add_group(held)
+        if not self._sums:
+            return math.nan
+        total = torch.stack(self._sums).double().sum(0)
+        if len(total) == 2:
+            return (total[0] / total[1]).item()
+        return balanced_loss(total).item() if total[-1] > 0 else math.nan
+
+    def _add_group(self, size: int) -> None:
+        outputs, labels = torch.cat(self._outputs), torch.cat(self._labels)
+        self._outputs, self._labels = [outputs[size:]], [labels[size:]]
+        mean = apply_loss(self._task, self._loss, outputs[:size], labels[:size]).double()
+        self._sums.append(torch.stack([mean * size, mean.new_tensor(size)]))
+
+
+def _unwrapped(loss: Any) -> Any:
+    """The function within ``functools.partial(function, ...)``."""
+    return _unwrapped(loss.func) if isinstance(loss, partial) else loss
