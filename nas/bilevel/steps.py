@@ -142,7 +142,7 @@ def _one_path_losses(
     supernet, names = state.supernet, [task.name for task in tasks]
     one_hot_LTC = routing_LTC.detach()
     with _running(batch, settings):
-        stem = supernet.stem(settings.compute.inputs(batch.inputs)).detach().requires_grad_()
+        stem = supernet.start(settings.compute.inputs(batch.inputs)).detach().requires_grad_()
         features = list(supernet.features(stem, one_hot_LTC, names))
         tapped = [block for l, block in enumerate(features) if l in supernet.taps]
         outputs = supernet.outputs(tapped, names, batch.inputs.shape[2:])
