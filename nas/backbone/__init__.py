@@ -9,7 +9,7 @@ from nas.backbone.channels import stated_channel_dims
 from nas.backbone.frozen import FrozenPrefix
 from nas.backbone.parts import PartMaker, check_backbone, copied
 from nas.backbone.protocol import Backbone
-from nas.backbone.running import PartRunner
+from nas.backbone.running import PartRunner, check_outputs, naming_in_place_changes
 
 __all__ = [
     "Backbone",
@@ -17,6 +17,8 @@ __all__ = [
     "PartMaker",
     "PartRunner",
     "check_backbone",
+    "check_outputs",
     "copied",
+    "naming_in_place_changes",
     "stated_channel_dims",
 ]

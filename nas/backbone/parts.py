@@ -31,8 +31,8 @@ class PartMaker:
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
         self._num_calls: Counter[str] = Counter()
-        # By address: the tensor, which keeps its address from being reused, with its name and call.
-        self._owners: dict[int, tuple[Tensor, str, str]] = {}
+        # By address: the tensor, which keeps its address from being reused, its name, and which call of what gave it.
+        self._owners: dict[int, tuple[Tensor, str, str, int]] = {}
 
     def stem(self) -> nn.Module:
         return self._checked(self._backbone.make_stem(), "make_stem()")
@@ -48,8 +48,7 @@ class PartMaker:
         if not isinstance(part, nn.Module):
             raise InputError(f"{where} must give a torch module; found {type(part).__name__}")
         self._num_calls[call] += 1
-        if self._num_calls[call] > 1:
-            call = f"{call}, call {self._num_calls[call]}"
+        number = self._num_calls[call]
         for name, tensor in (*part.named_parameters(), *part.named_buffers()):
             if is_lazy(tensor):
                 lazy = type(part.get_submodule(name.rpartition(".")[0])).__name__
@@ -58,12 +57,15 @@ class PartMaker:
                     f"write {lazy.replace('Lazy', '')} with the number of inputs, or run the module once on an example "
                     f"inside {call.partition('(')[0]}"
                 )
-            _, other_name, other_call = self._owners.setdefault(_address(tensor), (tensor, name, call))
-            if other_call != call:
+            _, other_name, other_call, other_number = self._owners.setdefault(
+                _address(tensor), (tensor, name, call, number)
+            )
+            if (other_call, other_number) != (call, number):
+                both = f"two calls of {call}" if other_call == call else f"{other_call} and {call}"
+                names = name if other_name == name else f"{other_name} (there called {name})"
                 raise InputError(
-                    f"backbone {type(self._backbone).__name__}: {other_call} and {call} share a tensor "
-                    f"({other_name} and {name}); each call must give a module with parameters and buffers of its own: "
-                    "make it inside the call, or return copy.deepcopy(module)"
+                    f"backbone {type(self._backbone).__name__}: {both} share {names}; each call must give a module "
+                    "with parameters and buffers of its own: make it in the call, or return copy.deepcopy(module)"
                 )
         return part
 
@@ -72,7 +74,8 @@ def check_backbone(backbone: Backbone, tasks: Sequence[Task]) -> None:
     """Make every part twice, as a search does, and copy it; nothing is run.
 
     Raises:
-        InputError: `PartMaker` refuses a part, one cannot be copied, or ``channel_dim`` is no dimension.
+        InputError: `PartMaker` refuses a part, one cannot be copied, none has a parameter to train, or ``channel_dim``
+            is no dimension.
     """
     stated_channel_dims(backbone)
     maker = PartMaker(backbone)
@@ -81,6 +84,8 @@ def check_backbone(backbone: Backbone, tasks: Sequence[Task]) -> None:
             made = {"make_stem()": maker.stem()}
             made |= {f"make_block({l})": maker.block(l) for l in range(backbone.num_blocks)}
             made |= {f"make_head({task.name})": maker.head(task) for task in tasks}
+        if not any(parameter.requires_grad for part in made.values() for parameter in part.parameters()):
+            raise InputError(f"backbone {type(backbone).__name__}: none of its parts has a parameter to train")
         for call, part in made.items():
             try:
                 copied(part)

@@ -1,13 +1,13 @@
 """Running the parts of a network so that none changes what another one reads."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nas.errors import InputError
+from nas.errors import InputError, in_one_line
 
 
 class PartRunner:
@@ -54,7 +54,9 @@ class PartRunner:
         outputs = part(given, size) if size is not None else part(*given)
         written = _versions(given) != before
         if writes is None:
-            _check(name, outputs, len(tensors[0]))
+            check_outputs(name, outputs, len(tensors[0]))
+            if size is not None:
+                _check_depends(name, part, given, outputs)
             self._writes[key] = written
         elif written:
             raise InputError(
@@ -62,6 +64,20 @@ class PartRunner:
                 "let it begin with features = features.clone()"
             )
         return outputs
+
+
+@contextmanager
+def naming_in_place_changes() -> Iterator[None]:
+    """An InputError for a backward pass that fails because a module has changed in place what an earlier one kept."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "modified by an inplace operation" not in str(error):
+            raise
+        raise InputError(
+            "a module of the network changes in place what an earlier one has kept for its gradient, as "
+            f"nn.Dropout(inplace=True) after nn.ReLU does; leave inplace out there ({in_one_line(error)})"
+        ) from error
 
 
 def _is_traced() -> bool:
@@ -78,7 +94,12 @@ def _versions(tensors: Sequence[Tensor]) -> list[int]:
     return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
-def _check(name: str, outputs: Any, batch_size: int) -> None:
+def check_outputs(name: str, outputs: Any, batch_size: int) -> None:
+    """InputError unless a part gives one tensor of floating point [B, ...], with channels if it is no head.
+
+    Args:
+        name: "the stem", "block 0", "the head of TASK".
+    """
     is_head = name.startswith("the head")
     wanted = "must be one tensor [batch, ...]" if is_head else "features must be one tensor [batch, channels, ...]"
     if not isinstance(outputs, Tensor):
@@ -87,3 +108,9 @@ def _check(name: str, outputs: Any, batch_size: int) -> None:
         raise InputError(f"{name} gives {outputs.dtype}; {wanted} of floating point")
     if outputs.dim() < (1 if is_head else 2) or len(outputs) != batch_size:
         raise InputError(f"{name} gives {list(outputs.shape)} for a batch of {batch_size}; {wanted}")
+
+
+def _check_depends(name: str, head: nn.Module, features: Sequence[Tensor], outputs: Tensor) -> None:
+    trained = any(tensor.requires_grad for tensor in (*features, *head.parameters()))
+    if torch.is_grad_enabled() and trained and not outputs.requires_grad:
+        raise InputError(f"{name} gives outputs that depend on neither its features nor its weights; nothing trains it")

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from nas.commands.opening import Recipe, open_experiment
+from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
 from nas.data import SPLITS, Batch, DataSource, batches
 from nas.errors import InputError
@@ -41,6 +42,7 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     labels = {split: _labels(experiment, parts.data, split) for split in SPLITS}
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    try_retraining(experiment, parts, device)
     step = STRATEGIES[experiment.strategy].try_steps(experiment, parts, device)
     resource_name = experiment.search.resource
     return {

@@ -228,7 +228,7 @@ class TreeTraining:
 
 
 def _has_pretrained_weights(experiment: Experiment) -> bool:
-    """Whether the backbone says, by a ``weights_report`` that is not None, that its parts start from trained weights."""
+    """Whether the backbone says, by a ``weights_report`` that is not None, that it starts from trained weights."""
     return getattr(build_backbone(experiment), "weights_report", None) is not None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.backbone import Backbone
+from nas.backbone import Backbone, naming_in_place_changes
 from nas.checkpoint import CheckpointFolder
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
 from nas.errors import InputError, WorkFailed, blaming, in_one_line
@@ -163,7 +163,8 @@ class WarmUp:
         losses = self.ranks.parts(task_losses(twins, outputs, batch), outputs, shares)
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.stack([twin.weight * losses[twin.name] for twin in twins]).sum()
-        state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        with naming_in_place_changes():
+            state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         summed = self.ranks.reduce(state.copies.parameters(), list(losses.values()))
         state.scaler.step(state.optimizer)
         state.scaler.update()
