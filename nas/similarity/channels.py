@@ -31,7 +31,7 @@ def channel_dims(copies: Supernet, sample: Tensor) -> tuple[int, ...]:
     1. dimension 1 of features [batch, channels];
     2. the one dimension that keeps its size when the input has half the height and width (half the length of a
        sequence), where the blocks run on such an input;
-    3. that of the block's convolutions and norms, or of its linear layers, if they give the shape of the features;
+    3. that of the block's convolutions and norms, or of its linear layers, if the features are as wide there;
     4. the last of three dimensions (tokens), else dimension 1, with a warning.
 
     Args:
@@ -119,7 +119,10 @@ def _shapes_and_votes(copies: Supernet, inputs: Tensor) -> tuple[list[torch.Size
     finally:
         for hook in hooks:
             hook.remove()
-    votes = [{dim for dim, size in outputs if size == shape} for outputs, shape in zip(seen, shapes, strict=True)]
+    votes = [
+        {dim for dim, size in outputs if len(size) == len(shape) and size[dim] == shape[dim]}
+        for outputs, shape in zip(seen, shapes, strict=True)
+    ]
     return shapes, [next(iter(dims)) if len(dims) == 1 else None for dims in votes]
 
 
