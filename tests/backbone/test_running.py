@@ -279,3 +279,48 @@ def test_a_whole_way_through_in_place_has_the_results_of_one_that_is_not(tmp_pat
         found.append((run.trial(0).checkpoints.latest()["logits_LTC"], trained.test, exported.description.tasks))
     torch.testing.assert_close(found[0][0], found[1][0], rtol=0, atol=0)
     assert found[0][1:] == found[1][1:]
+
+
+class Fourier(ImageBackbone):
+    """Blocks filter their features by complex weights, as FNO and GFNet do."""
+
+    def make_block(self, l):
+        return Filter()
+
+
+class Filter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(0.1 * torch.randn(6, 4, 3, dtype=torch.cfloat))
+        self.norm = nn.BatchNorm2d(6)
+
+    def forward(self, x):
+        return x + torch.fft.irfft2(torch.fft.rfft2(self.norm(x)) * self.weight, s=x.shape[-2:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["bundle", "pt2", "onnx"])
+def test_complex_weights_go_the_whole_way(tmp_path, format):
+    changes = {"strategy": "gradient", "retrain.ema": 0.9, "retrain.aggregate": "pcgrad", "retrain.clip_norm": 1.0}
+    experiment = image_experiment(Fourier, **changes)
+    nas.check(experiment)
+    nas.search(experiment, out=tmp_path / "run")
+    nas.retrain(tmp_path / "run", recipe=experiment, start="inherited")
+    exported = nas.export(tmp_path / "run", recipe=experiment, format=format)
+    assert exported.description.verified.num_samples > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["bundle", "pt2", "onnx"])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_weight_norms_go_the_whole_way(tmp_path, format):
+    class Mine(ImageBackbone):
+        def make_block(self, l):
+            norm = (nn.utils.weight_norm, nn.utils.spectral_norm, nn.utils.parametrizations.weight_norm)[l]
+            return nn.Sequential(norm(nn.Conv2d(6, 6, 3, padding=1)), nn.ReLU())
+
+    experiment = image_experiment(Mine, **{"strategy": "gradient", "retrain.ema": 0.9})
+    nas.search(experiment, out=tmp_path / "run")
+    nas.retrain(tmp_path / "run", recipe=experiment, start="inherited")
+    exported = nas.export(tmp_path / "run", recipe=experiment, format=format)
+    assert exported.description.verified.num_samples > 0
