@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.backbone.protocol import Backbone
+from nas.backbone import Backbone, copied
 from nas.errors import InputError
 from nas.supernet import Supernet
 from nas.tasks.task import Task
@@ -72,7 +72,7 @@ def chain_and_original(
     backbone = from_module(module, stem=stem, blocks=blocks, head=head)
     assert isinstance(backbone, Backbone)
     seen: list[Tensor] = []
-    original = copy.deepcopy(module)
+    original = copied(module)
     for name in [stem, *blocks]:
         # As it was when it was given out: what follows may change it in place.
         original.get_submodule(name).register_forward_hook(lambda m, i, out: seen.append(out.clone()))
