@@ -64,8 +64,8 @@ class PartMaker:
                 both = f"two calls of {call}" if other_call == call else f"{other_call} and {call}"
                 names = name if other_name == name else f"{other_name} (there called {name})"
                 raise InputError(
-                    f"backbone {type(self._backbone).__name__}: {both} share {names}; each call must give a module "
-                    "with parameters and buffers of its own: make it in the call, or return copy.deepcopy(module)"
+                    f"backbone {type(self._backbone).__name__}: {both} give modules with the same {names}; each "
+                    "must have parameters and buffers of its own: make it in the call, or return copy.deepcopy(module)"
                 )
         return part
 

@@ -72,12 +72,15 @@ class Tied(VectorBackbone):
 @pytest.mark.parametrize(
     ("backbone", "message"),
     [
-        (Kept(), r"two calls of make_stem\(\) share 0\.weight"),
-        (Kept(which="block"), r"two calls of make_block\(0\) share 0\.weight"),
-        (Kept(which="head"), r"two calls of make_head\(t0\) share linear\.weight"),
-        (Kept(assigned, which="block"), r"two calls of make_block\(0\) share 0\.weight"),
-        (Kept(shares_a_buffer, which="block"), r"two calls of make_block\(0\) share 1\.running_mean"),
-        (Tied(), r"make_block\(0\) and make_block\(2\) share 0\.weight"),
+        (Kept(), r"two calls of make_stem\(\) give modules with the same 0\.weight"),
+        (Kept(which="block"), r"two calls of make_block\(0\) give modules with the same 0\.weight"),
+        (Kept(which="head"), r"two calls of make_head\(t0\) give modules with the same linear\.weight"),
+        (Kept(assigned, which="block"), r"two calls of make_block\(0\) give modules with the same 0\.weight"),
+        (
+            Kept(shares_a_buffer, which="block"),
+            r"two calls of make_block\(0\) give modules with the same 1\.running_mean",
+        ),
+        (Tied(), r"make_block\(0\) and make_block\(2\) give modules with the same 0\.weight"),
     ],
 )
 def test_parts_that_share_a_tensor_are_refused_with_both_names(backbone, message):
@@ -93,7 +96,7 @@ def test_a_networks_parts_are_looked_at_too():
         lambda backbone: Supernet(backbone, TASKS, equal_start=False),
     ):
         make(Kept(copy.deepcopy))
-        with pytest.raises(InputError, match=r"two calls of make_block\(0\) share"):
+        with pytest.raises(InputError, match=r"two calls of make_block\(0\) give modules with the same"):
             make(Kept(which="block"))
     # One instance of each block, which share nothing.
     BranchedNetwork(Kept(), TASKS, BranchTree.shared(("t0", "t1"), 3))
@@ -183,7 +186,7 @@ def test_every_command_refuses_alike(tmp_path):
             command()
         messages.add(str(error.value))
     assert len(messages) == 1
-    assert "make_block(0) and make_block(1) share 0.weight" in messages.pop()
+    assert "make_block(0) and make_block(1) give modules with the same 0.weight" in messages.pop()
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "retrained").exists()
 
