@@ -28,13 +28,19 @@ class OptimizerSettings(BaseModel):
         It updates all parameters in one call ("fused", or "foreach"), which for networks of many small tensors, as
         supernets are, is several times faster than one call for each, and differs from it in rounding alone.
         """
-        chosen: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
+        parameters = list(parameters)
+        members = [p for group in parameters for p in (group["params"] if isinstance(group, dict) else [group])]
+        # Torch's fused optimisers take no complex numbers. Its fused momentum fails on a weight whose first gradient
+        # comes after the others', as where labels are missing.
+        foreach = self.momentum > 0 or any(torch.is_complex(parameter) for parameter in members)
+        chosen: dict[str, Any] = {
+            "lr": self.lr,
+            "weight_decay": self.weight_decay,
+            **({"foreach": True} if foreach else {"fused": True}),
+        }
         if self.kind == "sgd":
-            # Torch's fused momentum fails on a weight whose first gradient comes after the others', as where labels
-            # are missing.
-            quick = {"foreach": True} if self.momentum else {"fused": True}
-            return torch.optim.SGD(parameters, momentum=self.momentum, **chosen, **quick)
-        return (torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW)(parameters, fused=True, **chosen)
+            return torch.optim.SGD(parameters, momentum=self.momentum, **chosen)
+        return (torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW)(parameters, **chosen)
 
 
 class ScheduleSettings(BaseModel):

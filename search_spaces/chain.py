@@ -1,6 +1,5 @@
 """Cut a module into the parts of a chain, at the outputs of submodules that are named."""
 
-import copy
 import inspect
 import operator
 import traceback
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import fx, nn
 
+from nas.backbone import copied
 from nas.errors import InputError
 
 
@@ -26,7 +26,7 @@ def cut(module: nn.Module, names: Sequence[str]) -> list[fx.GraphModule]:
     """
     _check_names(module, names)
     try:
-        module = copy.deepcopy(module)
+        module = copied(module)
     except Exception as error:
         raise InputError(f"{_type(module)} cannot be copied, as each candidate has to be: {error}") from error
     evaluated = _trace(module.eval(), names)

@@ -1,12 +1,12 @@
 """A backbone from any module that is a chain of submodules, with the weights it has."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from torch import fx, nn
 
+from nas.backbone import copied, stated_channel_dims
 from nas.errors import InputError
 from nas.tasks.task import Task
 from search_spaces.chain import cut
@@ -21,6 +21,7 @@ class ModuleBackbone:
     blocks: tuple[str, ...]
     taps: tuple[int, ...]
     head: Callable[[Task], nn.Module]
+    channel_dim: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.blocks:
@@ -36,14 +37,19 @@ class ModuleBackbone:
         return len(self.blocks)
 
     def make_stem(self) -> nn.Module:
-        return copy.deepcopy(self._parts[0])
+        return copied(self._parts[0])
 
     def make_block(self, l: int) -> nn.Module:
         assert 0 <= l < self.num_blocks
-        return copy.deepcopy(self._parts[1 + l])
+        return copied(self._parts[1 + l])
 
     def make_head(self, task: Task) -> nn.Module:
         return self.head(task)
+
+    @property
+    def weights_report(self) -> str:
+        """What every part starts from, which ``nas retrain --from pretrained`` takes for trained weights."""
+        return "the module's own"
 
     @cached_property
     def _parts(self) -> list[fx.GraphModule]:
@@ -58,6 +64,7 @@ def from_module(
     blocks: Sequence[str],
     head: Callable[[Task], nn.Module],
     taps: Sequence[int] | None = None,
+    channel_dim: int | Sequence[int] | None = None,
 ) -> ModuleBackbone:
     """Turn a module into a backbone, cut at the outputs of the submodules that are named.
 
@@ -74,6 +81,8 @@ def from_module(
         blocks: names of submodules, in the order of their calls.
         head: makes a task's head, which is called as ``head(features, size)``; ``features`` are the outputs of the
             blocks in ``taps``.
+        channel_dim: the dimension of the blocks' outputs that holds the channels, or one for each block; found out
+            where not given (`nas.similarity.channels.channel_dims`).
         taps: indices of blocks, ascending, ending with the last block; the last block alone where not given.
 
     Raises:
@@ -83,8 +92,14 @@ def from_module(
     if isinstance(blocks, str):
         raise InputError(f"from_module: blocks is the string {blocks!r}, must be a list of names")
     backbone = ModuleBackbone(
-        module_or_factory, stem, tuple(blocks), (len(blocks) - 1,) if taps is None else tuple(taps), head
+        module_or_factory,
+        stem,
+        tuple(blocks),
+        (len(blocks) - 1,) if taps is None else tuple(taps),
+        head,
+        tuple(channel_dim) if isinstance(channel_dim, Sequence) else channel_dim,
     )
+    stated_channel_dims(backbone)
     if isinstance(module_or_factory, nn.Module):
         assert backbone._parts
     return backbone

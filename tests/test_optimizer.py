@@ -114,3 +114,27 @@ def test_the_first_rate_survives_saving_and_loading():
     resumed.load_state_dict(optimizer.state_dict())
     set_learning_rate(resumed, 0.5)
     assert resumed.param_groups[0]["lr"] == 0.05
+
+
+@pytest.mark.parametrize(
+    "fields", [{"kind": "sgd"}, {"kind": "sgd", "momentum": 0.9}, {"kind": "adam"}, {"kind": "adamw"}]
+)
+@pytest.mark.parametrize("grouped", [False, True])
+def test_complex_weights_are_trained_as_pairs_of_real_ones(fields, grouped):
+    numbers = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
+    found = []
+    for complex_ in (False, True):
+        weight = torch.nn.Parameter(torch.view_as_complex(numbers.clone()) if complex_ else numbers.clone())
+        real = one_weight()
+        members = [weight, real]
+        optimizer = OptimizerSettings(lr=0.1, weight_decay=0.01, **fields).make(
+            [{"params": members}] if grouped else iter(members)
+        )
+        for _ in range(3):
+            optimizer.zero_grad()
+            pairs = torch.view_as_real(weight) if complex_ else weight
+            ((pairs - 1.0).pow(4).sum() + real.square().sum()).backward()
+            optimizer.step()
+        found.append((pairs.detach(), real.detach()))
+    # Three steps in single precision.
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)

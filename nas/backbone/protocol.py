@@ -15,11 +15,15 @@ class Backbone(Protocol):
     block maps features to features. A head is called as ``head(features, size)``: ``features`` is the tuple of
     the outputs of the blocks in ``taps`` (in that order), ``size`` the spatial size of the network's input
     (``input.shape[2:]``). Functional operations (an interpolation, a concatenation) live inside a block or a
-    head, so that its cost is all of its cost.
+    head, so that its cost is all of its cost. README.md beside this file says what else a part may be.
 
     Attributes:
         num_blocks: L.
         taps: indices of the blocks whose outputs heads read, ascending, the last being L - 1.
+
+    Two more members are optional. ``channel_dim`` is the dimension of the features that holds the channels, or one for
+    each block: 1 for [B, C, ...], -1 for [B, ..., C]. ``weights_report`` is not None if stem and blocks start from
+    trained weights.
     """
 
     @property

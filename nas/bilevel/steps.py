@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from nas.backbone import naming_in_place_changes
 from nas.bilevel.settings import SearchSettings
 from nas.bilevel.state import SearchState
 from nas.cost import expected_cost
@@ -142,7 +143,7 @@ def _one_path_losses(
     supernet, names = state.supernet, [task.name for task in tasks]
     one_hot_LTC = routing_LTC.detach()
     with _running(batch, settings):
-        stem = supernet.stem(settings.compute.inputs(batch.inputs)).detach().requires_grad_()
+        stem = supernet.start(settings.compute.inputs(batch.inputs)).detach().requires_grad_()
         features = list(supernet.features(stem, one_hot_LTC, names))
         tapped = [block for l, block in enumerate(features) if l in supernet.taps]
         outputs = supernet.outputs(tapped, names, batch.inputs.shape[2:])
@@ -150,11 +151,12 @@ def _one_path_losses(
     losses = ranks.parts(task_losses(tasks, outputs, batch), outputs, shares)
     slope_LT = torch.zeros_like(one_hot_LTC[:, :, 0])
     for i, task in enumerate(tasks):
-        if task.name not in losses:
+        if task.name not in losses or not losses[task.name].requires_grad:
             continue
         path = [block[i] for block in features]
         loss = state.scaler.scale(task.weight * losses[task.name])
-        slopes = torch.autograd.grad(loss, path, retain_graph=i + 1 < len(tasks), allow_unused=True)
+        with naming_in_place_changes():
+            slopes = torch.autograd.grad(loss, path, retain_graph=i + 1 < len(tasks), allow_unused=True)
         for l, (feature, slope) in enumerate(zip(path, slopes, strict=True)):
             if slope is not None:
                 product = slope.to(slope_LT) * feature.detach().to(slope_LT)
@@ -180,7 +182,8 @@ def _descend(
     # `zero_grad`, without its profiling, which takes longer than a small network's forward pass.
     for parameter in parameters:
         parameter.grad = None
-    state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+    with naming_in_place_changes():
+        state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
     summed = ranks.reduce(parameters, list(losses.values()))
     state.scaler.step(optimizer)
     state.scaler.update()

@@ -8,6 +8,7 @@ import torch
 
 from nas.commands.label_report import describe_split, inputs_elsewhere, losses_apart
 from nas.commands.opening import Recipe, open_experiment
+from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
 from nas.experiment import LabelRecord, TrialParts, resolve_device, use_threads
 from nas.experiment.labels import concerns
@@ -39,6 +40,7 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     splits = LabelRecord(None).require(experiment, parts.data, warn=False)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    try_retraining(experiment, parts, device)
     step = STRATEGIES[experiment.strategy].try_steps(experiment, parts, device)
     resource_name = experiment.search.resource
     return {

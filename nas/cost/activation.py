@@ -22,8 +22,9 @@ def activation_bytes(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
 
     differentiable = tuple(tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in inputs)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        # The output must live until the count, or what it keeps would be freed.
-        output = module(*differentiable)
+        # Of copies, since a module that begins in place writes to them, which a leaf forbids. The output must live
+        # until the count, or what it keeps would be freed.
+        output = module(*(tensor.clone() for tensor in differentiable))
         total = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
         del output
     return total

@@ -34,8 +34,8 @@ EXTRA = f"extra/{KEY}.json"
 EXAMPLES = "data/sample_inputs/model.pt"
 _PLAIN = {"archive_format", "archive_version", "byteorder", ".data/version", ".data/serialization_id", "version"}
 _MOST_JSON = 256 * 2**20
-_SCALAR_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}
-"""Bytes of torch's serialised types: unsigned and signed integers, floats, booleans, bfloat16."""
+_SCALAR_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 10: 8, 11: 16, 12: 1, 13: 2}
+"""Bytes of torch's serialised types: unsigned and signed integers, floats, complex numbers, booleans, bfloat16."""
 
 
 def inspect_archive(data: bytes, where: str) -> str:

@@ -21,6 +21,8 @@ _ARITHMETIC = (
 )
 _CHECKS = {"torch.ops.aten._assert_tensor_metadata.default"}
 """What torch inserts before a conversion of types."""
+_PRIVATE = {"torch.ops.aten._weight_norm.default"}
+"""Operators from tensors to tensors with names of torch's own, which modules of torch.nn.utils call."""
 _UNSAFE = {"set_", "resize_", "resize_as_"}
 """Operators that change how much memory a tensor claims to have."""
 _SIZES = {"Symbol", "Integer", "Add", "Mul", "Pow", "FloorDiv", "CleanDiv", "CeilDiv", "Mod", "PythonMod", "Max", "Min"}
@@ -65,7 +67,7 @@ def _check_operator(target: str) -> None:
 
     ATen also has operators that read and write files; these take no tensor, or give none.
     """
-    if target in _ARITHMETIC or target in _CHECKS:
+    if target in _ARITHMETIC or target in _CHECKS or target in _PRIVATE:
         return
     if (found := _ATEN.fullmatch(target)) and found[1] not in _UNSAFE and not found[1].startswith("_"):
         overload = getattr(getattr(torch.ops.aten, found[1], None), found[2], None)

@@ -1,11 +1,11 @@
 """The ways to run a network, as calls that can be timed against each other."""
 
-import copy
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from nas.backbone import copied
 from nas.compute import ComputeSettings
 from nas.deploy.onnx_file import require_onnx, to_model
 from nas.deploy.program import trace
@@ -40,14 +40,12 @@ def make_call(network: BranchedNetwork, inputs: Tensor, runtime: str) -> Callabl
     if runtime == "eager":
         return lambda: network(inputs)
     if runtime == "compiled":
-        compiled = ComputeSettings(compile=True).prepare(copy.deepcopy(network))
+        compiled = ComputeSettings(compile=True).prepare(copied(network))
         return lambda: compiled(inputs)
     assert runtime == "onnxruntime"
     _, onnxruntime = require_onnx()
     example = inputs.cpu()
-    program = trace(
-        _Outputs(copy.deepcopy(network).cpu()), example.repeat(2, *[1] * (example.dim() - 1)), dynamic_size=False
-    )
+    program = trace(_Outputs(copied(network).cpu()), example.repeat(2, *[1] * (example.dim() - 1)), dynamic_size=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4

@@ -131,7 +131,8 @@ class TreeTraining:
         if self.start == "pretrained" and not _has_pretrained_weights(self.experiment):
             raise InputError(
                 f"backbone {self.experiment.backbone.name} names no pretrained weights; "
-                "give it some (--set backbone.weights=FILE), or start fresh"
+                "give it some (--set backbone.weights=FILE), say that it has them (a member weights_report of your own "
+                "backbone), or start fresh"
             )
 
     def train(
@@ -222,7 +223,7 @@ class TreeTraining:
 
 
 def _has_pretrained_weights(experiment: Experiment) -> bool:
-    """Whether the backbone says, by a ``weights_report`` that is not None, that stem and blocks start from a file's."""
+    """Whether the backbone says, by a ``weights_report`` that is not None, that it starts from trained weights."""
     return getattr(build_backbone(experiment), "weights_report", None) is not None
 
 

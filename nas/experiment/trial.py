@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.backbone import Backbone, FrozenPrefix
+from nas.backbone import Backbone, FrozenPrefix, check_backbone
 from nas.cost import LatencyTable, Profile, measure_costs, resolve_budget
 from nas.data import SPLITS, DataSource, derive_seed
 from nas.discretize import cheapest_tree
@@ -91,9 +91,14 @@ def measure(experiment: Experiment) -> Profile:
     """Costs of the experiment's backbone and heads at its input shape; no data is needed.
 
     With a latency table, it is among them.
+
+    Raises:
+        InputError: the backbone is refused (`nas.backbone.check_backbone`), or does not run.
     """
     # A frozen prefix costs what it costs: its parameters count, though none of them is trained.
     backbone = _make_backbone(experiment)
+    with blaming(f"backbone {experiment.backbone.name}"):
+        check_backbone(backbone, experiment.tasks)
     part = f"backbone {experiment.backbone.name} does not run on an input of shape {list(experiment.input_shape)}"
     try:
         with blaming(part):

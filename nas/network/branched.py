@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from nas.backbone.protocol import Backbone
+from nas.backbone import Backbone, PartMaker, PartRunner
 from nas.errors import InputError
 from nas.tasks.task import Task
 from nas.tree import BranchTree
@@ -19,7 +19,7 @@ class BranchedNetwork(nn.Module):
         tree: L partitions; blocks match by position.
 
     Raises:
-        InputError: the tree's number of blocks or its tasks do not fit.
+        InputError: the tree's number of blocks or its tasks do not fit; or a part is refused (`PartMaker`).
     """
 
     def __init__(self, backbone: Backbone, tasks: Sequence[Task], tree: BranchTree) -> None:
@@ -28,11 +28,13 @@ class BranchedNetwork(nn.Module):
         check_fits(tree, backbone.num_blocks, tuple(by_name))
         self.tree = tree
         self.taps = tuple(backbone.taps)
-        self.stem = backbone.make_stem()
+        make = PartMaker(backbone)
+        self.stem = make.stem()
         self.blocks = nn.ModuleList(
-            nn.ModuleList(backbone.make_block(l) for _ in partition) for l, partition in enumerate(tree.partitions)
+            nn.ModuleList(make.block(l) for _ in partition) for l, partition in enumerate(tree.partitions)
         )
-        self.heads = nn.ModuleDict({name: backbone.make_head(by_name[name]) for name in tree.tasks})
+        self.heads = nn.ModuleDict({name: make.head(by_name[name]) for name in tree.tasks})
+        self._run = PartRunner()
         # Instance that each task runs through, per block.
         self._choices_LT = tree.choices_LT
 
@@ -40,7 +42,7 @@ class BranchedNetwork(nn.Module):
         """Outputs by task (all, or those named): every block runs once per group that one of them needs."""
         names = self.tree.tasks if tasks is None else tuple(tasks)
         rows = [self.tree.tasks.index(name) for name in names]
-        features: dict[int, Tensor] = dict.fromkeys(rows, self.stem(inputs))
+        features: dict[int, Tensor] = dict.fromkeys(rows, self._run.stem(self.stem, inputs))
         tapped: dict[int, list[Tensor]] = {row: [] for row in rows}
         for l, instances in enumerate(self.blocks):
             assert isinstance(instances, nn.ModuleList)
@@ -48,12 +50,13 @@ class BranchedNetwork(nn.Module):
             for row in rows:
                 choice = self._choices_LT[l][row]
                 if choice not in outputs:
-                    outputs[choice] = instances[choice](features[row])
+                    outputs[choice] = self._run.block(l, instances[choice], features[row])
                 features[row] = outputs[choice]
                 if l in self.taps:
                     tapped[row].append(features[row])
         return {
-            name: self.heads[name](tuple(tapped[row]), inputs.shape[2:]) for name, row in zip(names, rows, strict=True)
+            name: self._run.head(name, self.heads[name], tapped[row], inputs.shape[2:])
+            for name, row in zip(names, rows, strict=True)
         }
 
     def sharing(self) -> list[tuple[nn.Module, int]]:

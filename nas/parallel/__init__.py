@@ -6,6 +6,6 @@ loops that train have no branches. Who starts the processes does not matter here
 """
 
 from nas.parallel.batch_norm import SynchronisedBatchNorm, is_synchronised, synchronise_batch_norm
-from nas.parallel.ranks import ALONE, Ranks
+from nas.parallel.ranks import ALONE, Ranks, as_real
 
-__all__ = ["ALONE", "Ranks", "SynchronisedBatchNorm", "is_synchronised", "synchronise_batch_norm"]
+__all__ = ["ALONE", "Ranks", "SynchronisedBatchNorm", "as_real", "is_synchronised", "synchronise_batch_norm"]

@@ -179,7 +179,7 @@ class Ranks:
             dist.all_reduce(there, dist.ReduceOp.MAX)
         used = [bool(is_there) for is_there in there.tolist()]
         laid = [
-            (torch.zeros_like(tensor) if gradient is None else gradient).flatten()
+            as_real(torch.zeros_like(tensor) if gradient is None else gradient).flatten()
             for gradient, tensor, is_used in zip(gradients, like, used, strict=True)
             if is_used
         ]
@@ -190,7 +190,7 @@ class Ranks:
             dist.all_reduce(flat)
             pieces = iter(torch.split(flat, [len(piece) for piece in laid]))
         summed = [
-            torch.empty_like(tensor).copy_(next(pieces).view(tensor.shape)) if is_used else None
+            _filled(torch.empty_like(tensor), next(pieces)) if is_used else None
             for tensor, is_used in zip(like, used, strict=True)
         ]
         return summed, [piece.squeeze() for piece in pieces]
@@ -209,6 +209,17 @@ class Ranks:
 
 ALONE = Ranks()
 """A process that shares its batches with no other."""
+
+
+def as_real(tensor: Tensor) -> Tensor:
+    """Complex numbers as pairs of real ones, [..., 2], in the same memory; real ones as they are."""
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+
+
+def _filled(tensor: Tensor, numbers: Tensor) -> Tensor:
+    real = as_real(tensor)
+    real.copy_(numbers.view(real.shape))
+    return tensor
 
 
 class _FromFirst(torch.autograd.Function):

@@ -59,6 +59,7 @@ class _Twinned:
         self.make_block = backbone.make_block
         self._make_head = backbone.make_head
         self._originals = originals
+        self.channel_dim = getattr(backbone, "channel_dim", None)
 
     def make_head(self, task: Task) -> nn.Module:
         return self._make_head(self._originals[task.name])

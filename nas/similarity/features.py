@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from nas.data import derive_seed
-from nas.errors import InputError, WorkFailed
+from nas.errors import WorkFailed
+from nas.similarity.channels import channel_dims
 from nas.similarity.copies import routing_of
 from nas.supernet import Supernet
 
@@ -24,9 +25,9 @@ def features_by_block(
 ) -> Iterator[Tensor]:
     """features_CNW of one block after another, in evaluation mode: C copies, N rows, W channels.
 
-    A feature [B, W] gives a row a sample. [B, W, height, width] (or with other dimensions after the channels), and
-    tokens [B, positions, W], give as many random positions of each sample as make ``num_rows`` of all samples: at least
-    one, at most all of them. All copies are looked at in the same positions.
+    A feature [B, W] gives a row a sample. One with positions, as [B, W, height, width] or tokens [B, positions, W],
+    gives as many random positions of each sample as make ``num_rows`` of all samples: at least one, at most all of
+    them. All copies are looked at in the same positions. `channel_dims` says which dimension is W.
 
     Args:
         copies: of which candidate c of each block is the own copy of the supernet's task c.
@@ -37,27 +38,38 @@ def features_by_block(
         max_bytes: of rows that are held at once, but for a single block.
 
     Raises:
-        InputError: a block gives anything but a tensor of two dimensions or more. WorkFailed: features are not finite.
+        InputError: a block gives anything but one tensor of two dimensions or more, or has no such dimension as the
+            backbone states. WorkFailed: features are not finite.
     """
     num_samples = min(num_samples, num_rows)
     was_training = copies.training
     copies.eval()
     try:
         one_sample = next(iter(inputs()))[:1]
-        sizes = [sum(_bytes(x, num_samples, num_rows) for x in block) for block in _run(copies, one_sample)]
+        dims = channel_dims(copies, one_sample)
+        sizes = [
+            sum(_bytes(_as_positions(x, dim), num_samples, num_rows) for x in block)
+            for block, dim in zip(_run(copies, one_sample), dims, strict=True)
+        ]
         first = 0
         while first < copies.num_blocks:
             last = first + 1
             while last < copies.num_blocks and sum(sizes[first : last + 1]) <= max_bytes:
                 last += 1
-            yield from _pass(copies, inputs(), range(first, last), num_samples, num_rows, seed)
+            yield from _pass(copies, inputs(), range(first, last), dims, num_samples, num_rows, seed)
             first = last
     finally:
         copies.train(was_training)
 
 
 def _pass(
-    copies: Supernet, inputs: Iterable[Tensor], blocks: range, num_samples: int, num_rows: int, seed: int
+    copies: Supernet,
+    inputs: Iterable[Tensor],
+    blocks: range,
+    dims: Sequence[int],
+    num_samples: int,
+    num_rows: int,
+    seed: int,
 ) -> Iterator[Tensor]:
     """Rows of some blocks, from one pass over the inputs."""
     rows: dict[int, list[Tensor]] = {l: [] for l in blocks}
@@ -66,7 +78,8 @@ def _pass(
         for l, features in zip(range(blocks.stop), _run(copies, batch[:left]), strict=False):
             if l in rows:
                 generator = torch.Generator().manual_seed(derive_seed(seed, "positions", l, i))
-                rows[l].append(_sample(features, math.ceil(num_rows / num_samples), generator))
+                positions = [_as_positions(x, dims[l]) for x in features]
+                rows[l].append(_sample(positions, math.ceil(num_rows / num_samples), generator))
         left -= len(batch)
         if left <= 0:
             break
@@ -79,29 +92,23 @@ def _pass(
 
 
 def _run(copies: Supernet, inputs: Tensor) -> Iterator[list[Tensor]]:
-    for l, features in enumerate(copies.features(copies.stem(inputs), routing_of(copies), copies.task_names)):
-        if not isinstance(features[0], Tensor) or features[0].dim() < 2:
-            found = list(features[0].shape) if isinstance(features[0], Tensor) else type(features[0]).__name__
-            raise InputError(f"block {l} gives {found}; features must be one tensor [batch, channels, ...]")
-        yield features
+    return copies.features(copies.start(inputs), routing_of(copies), copies.task_names)
 
 
-def _bytes(features: Tensor, num_samples: int, num_rows: int) -> int:
-    positions, width = _as_positions(features).shape[1:]
+def _bytes(features_BPW: Tensor, num_samples: int, num_rows: int) -> int:
+    positions, width = features_BPW.shape[1:]
     per_sample = min(positions, math.ceil(num_rows / num_samples))
-    return num_samples * per_sample * width * features.element_size()
+    return num_samples * per_sample * width * features_BPW.element_size()
 
 
 def _sample(features: Sequence[Tensor], per_sample: int, generator: torch.Generator) -> Tensor:
-    """[C, B * P, W]: the same P positions of each sample for all copies."""
-    num_samples, num_positions = _as_positions(features[0]).shape[:2]
+    """From [B, positions, W] of each copy [C, B * P, W]: the same P positions of each sample for all copies."""
+    num_samples, num_positions = features[0].shape[:2]
     order = torch.rand(num_samples, num_positions, generator=generator).argsort(dim=1)[:, :per_sample]
     samples = torch.arange(num_samples)[:, None]
-    return torch.stack([_as_positions(x)[samples, order].flatten(0, 1) for x in features])
+    return torch.stack([x[samples, order].flatten(0, 1) for x in features])
 
 
-def _as_positions(features: Tensor) -> Tensor:
+def _as_positions(features: Tensor, channel_dim: int) -> Tensor:
     """[B, positions, W]."""
-    if features.dim() == 2:
-        return features[:, None]
-    return features if features.dim() == 3 else features.flatten(2).mT
+    return features.movedim(channel_dim, -1).reshape(len(features), -1, features.shape[channel_dim])

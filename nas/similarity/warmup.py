@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.backbone import Backbone
+from nas.backbone import Backbone, naming_in_place_changes
 from nas.checkpoint import CheckpointFolder
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
 from nas.errors import InputError, WorkFailed, blaming, in_one_line
 from nas.optimizer import set_learning_rate
 from nas.parallel import ALONE, Ranks, synchronise_batch_norm
+from nas.similarity.channels import channel_dims
 from nas.similarity.copies import make_copies, routing_of, twin_batch, twins_of
 from nas.similarity.settings import SimilaritySettings
 from nas.supernet import Supernet
@@ -103,8 +104,14 @@ class WarmUp:
         return copies.to(self.device)
 
     def start(self, backbone: Backbone) -> WarmUpState:
-        """The state before the first epoch."""
+        """The state before the first epoch.
+
+        Raises:
+            InputError: the backbone states a dimension of the channels that its features do not have.
+        """
         settings, copies = self.settings, self.make_copies(backbone)
+        # Which dimension is compared has to be known in the end; what is wrong with it is said before the training.
+        channel_dims(copies, self.training_set[0][0][None].to(self.device))
         self.ranks.same_as_first(copies.state_dict().values())
         synchronise_batch_norm(copies, self.ranks)
         copies.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
@@ -157,7 +164,8 @@ class WarmUp:
         losses = self.ranks.parts(task_losses(twins, outputs, batch), outputs, shares)
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.stack([twin.weight * losses[twin.name] for twin in twins]).sum()
-        state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        with naming_in_place_changes():
+            state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         summed = self.ranks.reduce(state.copies.parameters(), list(losses.values()))
         state.scaler.step(state.optimizer)
         state.scaler.update()

@@ -10,7 +10,8 @@ from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from nas.errors import in_one_line
+from nas.backbone import check_outputs
+from nas.errors import InputError, in_one_line
 from nas.parallel import is_synchronised
 from nas.supernet.trace import trace
 
@@ -149,6 +150,7 @@ class BatchedCandidates:
         def call(*arguments: Tensor) -> Tensor:
             state = dict(zip(names, arguments[:-1], strict=True))
             outputs: Tensor = functional_call(self._first, state, (arguments[-1],))
+            check_outputs(self.name, outputs, len(arguments[-1]))
             return outputs
 
         run, out_dim = call, 0
@@ -156,6 +158,8 @@ class BatchedCandidates:
             run, out_dim = vmap(call, in_dims=(*[None] * len(self._params), *[0] * len(self._buffers), 0)), 1
         try:
             return trace(vmap(run, in_dims=(*[0] * len(names), batching.own), out_dims=out_dim), *arguments)
+        except InputError:
+            raise
         except Exception as error:  # whatever keeps a user's block from being batched, it runs without
             self._tell(in_one_line(error))
             return None

@@ -1,5 +1,6 @@
 """Activation checkpointing: a block's activations are computed again in the backward pass instead of being kept."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -8,13 +9,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
-def recomputed(block: nn.Module, features: Tensor) -> Tensor:
+def recomputed(block: nn.Module, features: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     """``block(features)``, of which only the input and the output are kept for the backward pass (Chen et al., 2016).
+
+    ``run`` calls the block, where it is not called plainly.
 
     Outputs, gradients and the BatchNorms' running statistics are those of the plain call: the second run, in the
     backward pass, draws the same random numbers and leaves the statistics alone.
     """
-    outputs: Tensor = checkpoint(block, features, use_reentrant=False, context_fn=partial(_contexts, block))
+    outputs: Tensor = checkpoint(run or block, features, use_reentrant=False, context_fn=partial(_contexts, block))
     return outputs
 
 

@@ -1,14 +1,14 @@
 """The supernet: C candidates of every block, mixed by a routing that is passed in."""
 
-import copy
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.backbone.protocol import Backbone
+from nas.backbone import Backbone, PartMaker, PartRunner, copied, stated_channel_dims
 from nas.errors import InputError
 from nas.supernet.batched import BatchedCandidates
 from nas.supernet.recompute import recomputed
@@ -36,6 +36,12 @@ class Supernet(nn.Module):
             (BMTAS); else each starts from its own.
         affine_last_norm: keep scale and shift of the last BatchNorm of each candidate. BMTAS leaves them out
             during the search, since the routing's weights scale the candidates already.
+
+    Attributes:
+        channel_dims: the dimension of each block's features that holds the channels, if the backbone says so.
+
+    Raises:
+        InputError: there is no candidate, or a part is refused (`nas.backbone.PartMaker`).
     """
 
     def __init__(
@@ -53,16 +59,19 @@ class Supernet(nn.Module):
         self.taps = tuple(backbone.taps)
         if self.num_candidates < 1:
             raise InputError(f"a supernet needs at least one candidate a block; found {num_candidates}")
-        self.stem = backbone.make_stem()
+        self.channel_dims = stated_channel_dims(backbone)
+        make = PartMaker(backbone)
+        self.stem = make.stem()
         self.blocks = nn.ModuleList(
-            nn.ModuleList(_make_candidates(backbone, l, self.num_candidates, equal_start))
+            nn.ModuleList(_make_candidates(make, l, self.num_candidates, equal_start))
             for l in range(backbone.num_blocks)
         )
         if not affine_last_norm:
             for block in self.blocks:
                 for candidate in block.children():
                     remove_last_affine(candidate)
-        self.heads = nn.ModuleDict({task.name: backbone.make_head(task) for task in tasks})
+        self.heads = nn.ModuleDict({task.name: make.head(task) for task in tasks})
+        self._runner = PartRunner()
         self.execute()
 
     @property
@@ -101,15 +110,19 @@ class Supernet(nn.Module):
             tasks: names of the tasks to run.
         """
         names = self.task_names if tasks is None else tuple(tasks)
-        features = self.features(self.stem(inputs), routing_LTC, names)
+        features = self.features(self.start(inputs), routing_LTC, names)
         tapped = [block for l, block in enumerate(features) if l in self.taps]
         return self.outputs(tapped, names, inputs.shape[2:])
+
+    def start(self, inputs: Tensor) -> Tensor:
+        """The stem's output, x_0."""
+        return self._runner.stem(self.stem, inputs)
 
     def features(self, stem: Tensor, routing_LTC: Tensor, tasks: Sequence[str]) -> Iterator[list[Tensor]]:
         """The named tasks' features after each block, x_{l+1,t}, block by block; tasks that share them have one tensor.
 
         Args:
-            stem: the stem's output, x_0.
+            stem: x_0, of `start`.
             routing_LTC, tasks: as for `forward`.
         """
         rows = [self.task_names.index(name) for name in tasks]
@@ -125,7 +138,10 @@ class Supernet(nn.Module):
 
     def outputs(self, tapped: Sequence[Sequence[Tensor]], tasks: Sequence[str], size: torch.Size) -> dict[str, Tensor]:
         """The named tasks' outputs, from their features after each block that is a tap and the inputs' size."""
-        return {name: self.heads[name](tuple(features[i] for features in tapped), size) for i, name in enumerate(tasks)}
+        return {
+            name: self._runner.head(name, self.heads[name], [features[i] for features in tapped], size)
+            for i, name in enumerate(tasks)
+        }
 
     def _mixed(
         self, l: int, features: list[Tensor], routing_TC: Tensor, weights_TC: list[list[float]] | None
@@ -150,10 +166,10 @@ class Supernet(nn.Module):
 
     def _run(self, l: int, c: int, feature: Tensor) -> Tensor:
         candidate = self.blocks[l][c]  # type: ignore[index]
+        run = partial(self._runner.block, l, candidate)
         if self._checkpoint and torch.is_grad_enabled():
-            return recomputed(candidate, feature)
-        outputs: Tensor = candidate(feature)
-        return outputs
+            return recomputed(candidate, feature, run)
+        return run(feature)
 
     def _is_batched(self, l: int, feature: Tensor) -> bool:
         if self._candidates == "auto":
@@ -169,11 +185,11 @@ def _sum(terms: list[Tensor]) -> Tensor:
     return total
 
 
-def _make_candidates(backbone: Backbone, l: int, num_candidates: int, equal_start: bool) -> list[nn.Module]:
+def _make_candidates(make: PartMaker, l: int, num_candidates: int, equal_start: bool) -> list[nn.Module]:
     if not equal_start:
-        return [backbone.make_block(l) for _ in range(num_candidates)]
-    block = backbone.make_block(l)
-    return [block, *(copy.deepcopy(block) for _ in range(num_candidates - 1))]
+        return [make.block(l) for _ in range(num_candidates)]
+    block = make.block(l)
+    return [block, *(copied(block) for _ in range(num_candidates - 1))]
 
 
 def remove_last_affine(block: nn.Module) -> None:

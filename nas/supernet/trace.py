@@ -19,7 +19,7 @@ def trace(function: Callable[..., Tensor], *examples: Tensor) -> Callable[..., T
 
     A vmap decides anew at every call how to batch each operator, which costs more than the operators themselves where
     those are small. The trace is what it decided. It can be differentiated, and does in place what the function
-    does in place.
+    does in place; but where the function writes to its last tensor, the trace writes to a copy.
 
     Args:
         function: of tensors alone; what it decides in Python is decided once and for all.
@@ -28,12 +28,17 @@ def trace(function: Callable[..., Tensor], *examples: Tensor) -> Callable[..., T
     Raises:
         whatever the function raises, and RuntimeError where it reads a value of a tensor.
     """
+    copies = [example.detach().clone() for example in examples]
+    before = copies[-1]._version
     with torch.no_grad():
-        graph = make_fx(function)(*(example.detach().clone() for example in examples))
+        graph = make_fx(function)(*copies)
     _drop_idle_views(graph.graph)
     graph.recompile()
     # Without a module's call and its hooks.
-    return graph.forward
+    run: Callable[..., Tensor] = graph.forward
+    if copies[-1]._version == before:
+        return run
+    return lambda *tensors: run(*tensors[:-1], tensors[-1].clone())
 
 
 def _drop_idle_views(graph: fx.Graph) -> None:

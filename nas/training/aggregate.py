@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.errors import InputError, WorkFailed, in_one_line
 from nas.network import BranchedNetwork
-from nas.parallel import Ranks
+from nas.parallel import Ranks, as_real
 from nas.training.methods import AGGREGATIONS, aggregator_state, make_aggregator, restored_aggregator
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Group = tuple[str, ...]
 
 
 def parameters_by_group(network: BranchedNetwork) -> dict[Group, list[nn.Parameter]]:
-    """The network's parameters by the tasks that use them, in the order of stem, blocks and heads.
+    """The network's parameters that are trained, by the tasks that use them, in the order of stem, blocks and heads.
 
     As partitions refine each other, the instances of one group are those of consecutive blocks: a node of the tree.
     """
@@ -35,7 +35,7 @@ def parameters_by_group(network: BranchedNetwork) -> dict[Group, list[nn.Paramet
     parts += [((name,), head) for name, head in network.heads.items()]
     nodes: dict[Group, list[nn.Parameter]] = {}
     for group, part in parts:
-        nodes.setdefault(group, []).extend(part.parameters())
+        nodes.setdefault(group, []).extend(parameter for parameter in part.parameters() if parameter.requires_grad)
     return {group: parameters for group, parameters in nodes.items() if parameters}
 
 
@@ -99,8 +99,10 @@ class NodeAggregation:
                 continue
             matrix_TN = torch.stack([_flat(row, parameters, used) for row in rows.values()])
             gradient_N = matrix_TN[0] if len(rows) == 1 else self._aggregated(group, tuple(rows), matrix_TN, scale)
-            for parameter, part in zip(trained, torch.split(gradient_N, [p.numel() for p in trained]), strict=True):
-                parameter.grad = part.view_as(parameter)
+            sizes = [as_real(parameter).numel() for parameter in trained]
+            for parameter, part in zip(trained, torch.split(gradient_N, sizes), strict=True):
+                parameter.grad = torch.empty_like(parameter)
+                as_real(parameter.grad).copy_(part.view(as_real(parameter).shape))
 
     def _aggregated(self, group: Group, tasks: Group, matrix_TN: Tensor, scale: float) -> Tensor:
         """One gradient of those of the tasks that are there, at the node of a group."""
@@ -140,10 +142,11 @@ def _added(before: Sequence[Tensor | None], more: Sequence[Tensor | None]) -> li
 
 
 def _flat(row: Sequence[Tensor | None], parameters: Sequence[nn.Parameter], used: Sequence[bool]) -> Tensor:
-    """One task's gradients at a node in one vector, 0 where its loss does not depend on what others' do."""
+    """One task's gradients at a node in one vector of real numbers, 0 where its loss does not depend on what others'
+    do."""
     return torch.cat(
         [
-            (torch.zeros_like(parameter) if gradient is None else gradient).flatten()
+            as_real(torch.zeros_like(parameter) if gradient is None else gradient).flatten()
             for gradient, parameter, is_used in zip(row, parameters, used, strict=True)
             if is_used
         ]

@@ -1,10 +1,9 @@
 """The exponential moving average of a network's weights."""
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
+from nas.backbone import copied
 from nas.network import BranchedNetwork
 
 
@@ -22,7 +21,7 @@ class WeightAverage:
     def __init__(self, network: BranchedNetwork, decay: float) -> None:
         self.decay = decay
         self.num_steps = 0
-        self.network = copy.deepcopy(network)
+        self.network = copied(network)
         self.network.requires_grad_(False)
 
     @torch.no_grad()
@@ -31,11 +30,15 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.num_steps) / (10 + self.num_steps))
         self.num_steps += 1
         averages, values = _tensors(self.network), _tensors(network)
-        floating = [i for i, average in enumerate(averages) if average.is_floating_point()]
+        floating = [i for i, average in enumerate(averages) if not _is_counter(average)]
         torch._foreach_lerp_([averages[i] for i in floating], [values[i] for i in floating], 1.0 - decay)
         for average, value in zip(averages, values, strict=True):
-            if not average.is_floating_point():
+            if _is_counter(average):
                 average.copy_(value)
+
+
+def _is_counter(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex())
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nas.backbone import naming_in_place_changes
 from nas.compute import ComputeSettings
 from nas.data import Batch
 from nas.network import BranchedNetwork
@@ -119,10 +120,11 @@ def _backward(
     if factors is not None:
         weighted = {name: factors[name] * loss for name, loss in weighted.items()}
         lowered = torch.stack(list(weighted.values())).sum()
-    if state.aggregation is None:
-        state.scaler.scale(lowered).backward()  # type: ignore[no-untyped-call]
-    else:
-        state.aggregation.add({name: state.scaler.scale(loss) for name, loss in weighted.items()})
+    with naming_in_place_changes():
+        if state.aggregation is None:
+            state.scaler.scale(lowered).backward()  # type: ignore[no-untyped-call]
+        else:
+            state.aggregation.add({name: state.scaler.scale(loss) for name, loss in weighted.items()})
     return StepLosses({name: loss.detach() for name, loss in losses.items()}, total.detach())
 
 

@@ -4,14 +4,14 @@ import pytest
 import safetensors.torch
 import torch
 from torch import nn
-from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, assert_same, copied_state, names, toy_tasks
+from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, VectorHead, assert_same, copied_state, names, toy_tasks
 
 import nas
 from nas.errors import InputError
 from nas.experiment import Experiment, RunFolder, TreeTraining, lazy
 from nas.training import TrainingSettings
 from nas.tree import BranchTree
-from search_spaces import PlantedBackbone
+from search_spaces import PlantedBackbone, from_module
 
 TASKS = toy_tasks(3)
 TREE = BranchTree.from_choices(names(TASKS), [[0, 0, 0], [0, 0, 1]])
@@ -107,6 +107,21 @@ def test_pretrained_weights_have_to_be_there(tmp_path, backbone):
     with pytest.raises(InputError, match=r"names no pretrained weights"):
         each.train(ToyData(TASKS, size=24), DEVICE)
     assert not each.begun
+
+
+def test_a_cut_module_is_trained_from_its_own_weights(tmp_path):
+    module = nn.Sequential(nn.Linear(IN_FEATURES, 6), nn.Linear(6, 6), nn.Linear(6, 6))
+
+    def cut(num_blocks):
+        return from_module(
+            module, stem="0", blocks=("1", "2")[:num_blocks], head=lambda task: VectorHead(6, task.num_outputs)
+        )
+
+    each = training(tmp_path, start="pretrained", backbone=cut)
+    each.check()
+    network = each._starting_network()
+    torch.testing.assert_close(network.blocks[0][0].state_dict()["1.weight"], module[1].weight.data, rtol=0, atol=0)
+    assert each.train(ToyData(TASKS, size=24), DEVICE).start == "pretrained"
 
 
 def test_pretrained_weights_that_are_there_are_trained_from(tmp_path):

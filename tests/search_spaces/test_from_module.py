@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.backbone.protocol import Backbone
+from nas.backbone import Backbone, copied
 from nas.errors import InputError
 from nas.supernet import Supernet
 from nas.tasks.task import Task
@@ -72,7 +72,7 @@ def chain_and_original(
     backbone = from_module(module, stem=stem, blocks=blocks, head=head)
     assert isinstance(backbone, Backbone)
     seen: list[Tensor] = []
-    original = copy.deepcopy(module)
+    original = copied(module)
     for name in [stem, *blocks]:
         # As it was when it was given out: what follows may change it in place.
         original.get_submodule(name).register_forward_hook(lambda m, i, out: seen.append(out.clone()))
@@ -357,3 +357,18 @@ def test_taps_that_are_not_ascending_to_the_last_block_are_refused(taps: tuple[i
 def test_blocks_have_to_be_names(blocks: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         from_module(Skip(), stem="a", blocks=blocks, head=head)
+
+
+@pytest.mark.parametrize("norm", [nn.utils.weight_norm, nn.utils.spectral_norm])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_old_weight_norms_are_cut_and_copied(norm: Callable[[nn.Module], nn.Module]) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), norm(nn.Conv2d(8, 8, 3)), nn.ReLU(), norm(nn.Conv2d(8, 12, 3)))
+    module(torch.randn(2, 3, 9, 9))
+    outputs, seen = chain_and_original(module, "0", ["1", "3"], torch.randn(2, 3, 9, 9), training=False)
+    assert torch.equal(outputs[-1], seen[-1])
+    backbone = from_module(module, stem="0", blocks=["1", "3"], head=head)
+    tasks = [Task(name=name, num_outputs=2, loss="l1", metrics=("rmse",)) for name in ("a", "b")]
+    supernet = Supernet(backbone, tasks)
+    sum(out.sum() for out in supernet(torch.randn(2, 3, 9, 9), torch.full((2, 2, 2), 0.5)).values()).backward()
+    assert all(p.grad is not None for p in supernet.parameters())

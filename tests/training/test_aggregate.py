@@ -274,3 +274,37 @@ def test_torchjd_is_needed_by_those_who_ask_for_it(monkeypatch):
     for arguments in (("none", "pcgrad"), ("dwa", "none")):
         with pytest.raises(InputError, match=r"needs torchjd\S*, which is not installed: pip install 'branched-nas\["):
             methods.require_methods(*arguments)
+
+
+class ComplexBackbone(VectorBackbone):
+    """Blocks filter with complex weights; those of the first block are not trained."""
+
+    def make_block(self, l):
+        return Filter(self.width).requires_grad_(l > 0)
+
+
+class Filter(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(width // 2 + 1, dtype=torch.cfloat))
+        self.bias = torch.nn.Parameter(torch.randn(width))
+
+    def forward(self, x):
+        return torch.fft.irfft(torch.fft.rfft(x) * self.weight, n=x.shape[-1]) + self.bias
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_complex_and_untrained_weights_are_taken(name):
+    network = seeded(lambda: BranchedNetwork(ComplexBackbone(4), TASKS, TREE))
+    plain = seeded(lambda: BranchedNetwork(ComplexBackbone(4), TASKS, TREE))
+    batch = toy_batch(TASKS)
+    aggregation = NodeAggregation(name, network)
+    by_node(aggregation, task_losses(TASKS, network(batch.inputs), batch))
+    sum(task_losses(TASKS, plain(batch.inputs), batch).values()).backward()
+    for (key, found), (_, expected) in zip(network.named_parameters(), plain.named_parameters(), strict=True):
+        assert (found.grad is None) == (expected.grad is None), key
+        if found.grad is not None:
+            assert (found.grad.dtype, found.grad.shape) == (found.dtype, found.shape)
+            # A task alone in its node gets its own gradient, whatever the method; "sum" is the plain one everywhere.
+            if name == "sum" or key.startswith("heads"):
+                torch.testing.assert_close(found.grad, expected.grad)

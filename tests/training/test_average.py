@@ -47,3 +47,15 @@ def test_the_network_that_is_followed_stays_as_it_is():
     average.update(network)
     torch.testing.assert_close(copied_state(network), before, rtol=0, atol=0)
     assert [parameter.requires_grad for parameter in network.parameters()] == grad == [True] * len(grad)
+
+
+def test_complex_weights_are_averaged():
+    network = new_network()
+    weight = torch.randn(6, 6, dtype=torch.cfloat)
+    network.stem.weight = torch.nn.Parameter(weight.clone())
+    average = WeightAverage(network, 0.5)
+    with torch.no_grad():
+        network.stem.weight += 1 + 2j
+    average.update(network)
+    # After no step the decay is 1 / 10.
+    torch.testing.assert_close(average.network.stem.weight, weight + 0.9 * (1 + 2j))

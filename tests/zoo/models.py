@@ -284,12 +284,13 @@ MODELS = {
 """By name, a backbone and the shape of one input."""
 
 REFUSED_MODELS = {
+    "lazy modules": "Lazy",
     "two outputs": "tensor",
     "the same modules": "same",
 }
 """What `nas check` refuses, and a word of its sentence."""
 
-NOT_EXPORTED = {("complex weights", "onnx")}
+NOT_EXPORTED: set[tuple[str, str]] = set()
 """A model and a format that cannot hold it; `nas export` says so in one line."""
 
 UNCOUNTED_MODELS = {"complex weights"}
