@@ -119,7 +119,7 @@ def test_a_data_set_in_memory_that_fails_is_told_in_one_line() -> None:
             raise KeyError("depth")
 
     loader = batches(Failing(torch.arange(4), {}), 2, seed=0, epoch=0, shuffle=False, drop_last=False)
-    with pytest.raises(InputError, match=r"^data: KeyError: 'depth' \("):
+    with pytest.raises(InputError, match=r"^data: KeyError: 'depth' \(.*\); in one of 4 samples, .* sample 0$"):
         list(loader)
 
 
@@ -158,9 +158,9 @@ class _Broken(OneByOne):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (InputError("13.png: no picture"), r"^13\.png: no picture$"),
-        (KeyError("depth"), rf"^data: KeyError: 'depth' \({__file__}:\d+\)$"),
-        (OSError(2, "No such file", "13.png"), rf"^data: FileNotFoundError: .*'13\.png' \({__file__}:\d+\)$"),
+        (InputError("13.png: no picture"), r"^13\.png: no picture; in sample 13$"),
+        (KeyError("depth"), rf"^data: KeyError: 'depth' \({__file__}:\d+\); in sample 13$"),
+        (OSError(2, "No such file", "13.png"), rf"^data: FileNotFoundError: .*'13\.png' \({__file__}:\d+\); in sample 13$"),
     ],
 )
 def test_what_a_data_set_raises_is_told_in_one_line(error: Exception, words: str, num_workers: int) -> None:
