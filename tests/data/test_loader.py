@@ -160,7 +160,10 @@ class _Broken(OneByOne):
     [
         (InputError("13.png: no picture"), r"^13\.png: no picture; in sample 13$"),
         (KeyError("depth"), rf"^data: KeyError: 'depth' \({__file__}:\d+\); in sample 13$"),
-        (OSError(2, "No such file", "13.png"), rf"^data: FileNotFoundError: .*'13\.png' \({__file__}:\d+\); in sample 13$"),
+        (
+            OSError(2, "No such file", "13.png"),
+            rf"^data: FileNotFoundError: .*'13\.png' \({__file__}:\d+\); in sample 13$",
+        ),
     ],
 )
 def test_what_a_data_set_raises_is_told_in_one_line(error: Exception, words: str, num_workers: int) -> None:
