@@ -1,8 +1,9 @@
 """Batches of a data set, in an order that can be made again."""
 
 import errno
-import multiprocessing
+import multiprocessing.util
 import re
+import tempfile
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from nas.data.batch import Batch, Dataset, collate, cut
 from nas.data.named import NamedSamples, SampleFault, in_memory
 from nas.data.seeds import derive_seed
 from nas.errors import SHARED_MEMORY, InputError, blaming
+from nas.files import folder_for_sockets
 
 _BATCHES_AT_ONCE = 16
 """What is asked of a data set in memory at once: enough that picking rows costs little a batch, and few copies."""
@@ -85,6 +87,7 @@ def batches(
         collate_fn=_ready,  # type: ignore[arg-type]
         pin_memory=pin_memory,
         generator=generator,
+        worker_init_fn=_keep_sockets_short,
     )
 
 
@@ -137,6 +140,20 @@ def _ready(batch: Batch) -> Batch:
             if tensor.device.type == "cpu":
                 tensor.share_memory_()  # type: ignore[no-untyped-call]
     return batch
+
+
+def _keep_sockets_short(worker: int) -> None:
+    """Choose the folder of a worker's sockets. Where their paths are too long, its batches are waited for for ever."""
+    usual = tempfile.gettempdir()
+    try:
+        tempfile.tempdir = folder_for_sockets(usual, _ROOM_FOR_SOCKETS)
+        # It is made once, and kept.
+        multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = usual
+
+
+_ROOM_FOR_SOCKETS = len("/pymp-01234567/listener-01234567")
 
 
 class _Loader(DataLoader[Any]):
