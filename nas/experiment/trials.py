@@ -103,7 +103,7 @@ _KINDS = {"uniform": "low, high", "loguniform": "low, high", "int": "low, high",
 
 
 def _require_kind(value: Any) -> Any:
-    if isinstance(value, _Range) or (isinstance(value, Mapping) and value.get("kind") in _KINDS):
+    if isinstance(value, _Range) or (isinstance(value, Mapping) and value.get("kind") in tuple(_KINDS)):
         return value
     known = ", ".join(f"{kind!r} ({fields})" for kind, fields in _KINDS.items())
     raise ValueError(

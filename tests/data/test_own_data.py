@@ -11,6 +11,8 @@ from PIL import Image
 
 import nas
 from nas.data import SPLITS, batches
+from nas.data.augmentation import Letterbox, resized
+from nas.errors import InputError
 from search_spaces import MobileNetV2
 
 TEXT = (Path(nas.__file__).parent / "data" / "README.md").read_text()
@@ -50,18 +52,43 @@ def test_the_example_reads_samples_and_leaves_out_labels_nobody_gave(folder: Pat
         assert torch.equal(batch.inputs[0], torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255)
 
 
-def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
-    experiment = nas.Experiment(
+def _experiment(data: Any) -> nas.Experiment:
+    return nas.Experiment(
         tasks=(
             nas.Task(name="kind", num_outputs=3, loss="cross_entropy", metrics=("accuracy",)),
             nas.Task(name="weight", num_outputs=1, loss="mse", metrics=("rmse",)),
         ),
         backbone=nas.lazy(MobileNetV2, width=0.25, image_tasks=("kind", "weight")),
-        data=nas.lazy(_photos(), folder=str(folder)),
+        data=data,
         input_shape=(3, 32, 32),
         similarity=nas.SimilaritySettings(batch_size=4),
         num_threads=1,
     )
-    report = nas.check(experiment)
+
+
+def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
+    report = nas.check(_experiment(nas.lazy(_photos(), folder=str(folder))))
     assert set(report["losses"]) == {"kind", "weight"}
     assert report["labels"]["test"]["kind"] == {"coverage": 3 / 5, "min": 0, "max": 2}
+
+
+def test_photos_of_several_sizes_are_named_and_pass_the_check_once_resized(folder: Path) -> None:
+    photos = _photos()
+    for half in ("train", "test"):
+        Image.new("RGB", (40, 20)).save(folder / half / "b.png")
+    words = r"input of sample \d+ of split 'train' \(.\.png\) has shape .*; .* by Resize or Letterbox"
+    with pytest.raises(InputError, match=words):
+        nas.check(_experiment(nas.lazy(photos, folder=str(folder))))
+
+    def small_photos(folder: str) -> Any:
+        return resized(photos(folder), Letterbox((32, 32)), kinds={"kind": "none", "weight": "none"})
+
+    report = nas.check(_experiment(nas.lazy(small_photos, folder=str(folder))))
+    assert set(report["losses"]) == {"kind", "weight"}
+
+
+def test_a_cut_photo_is_named(folder: Path) -> None:
+    path = folder / "train" / "a.png"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"^data: OSError: .*; in sample \d+ of split '\w+' \(a\.png\)$"):
+        nas.check(_experiment(nas.lazy(_photos(), folder=str(folder))))

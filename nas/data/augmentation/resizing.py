@@ -104,8 +104,19 @@ def _resized(step: str, sample: Sample, kinds: Kinds, size: tuple[int, int]) -> 
     if (height, width) == tuple(size):
         return sample
     scales = size[0] / height, size[1] / width
-    resized = functional.interpolate(image[None], size, mode="bilinear", align_corners=False, antialias=True)[0]
-    return resized, {task: sampled(label, kinds[task], size, scales) for task, label in labels.items()}
+    return _interpolated(image, size), {
+        task: sampled(label, kinds[task], size, scales) for task, label in labels.items()
+    }
+
+
+def _interpolated(image: Tensor, size: tuple[int, int]) -> Tensor:
+    # torch (2.13) mixes up the rows of a result that is one pixel wide, but not the columns of one that is one high.
+    turned = size[1] == 1
+    given, (height, width) = (image.transpose(1, 2).contiguous(), size[::-1]) if turned else (image, size)
+    found = functional.interpolate(given[None], (height, width), mode="bilinear", align_corners=False, antialias=True)[
+        0
+    ]
+    return found.transpose(1, 2).contiguous() if turned else found
 
 
 def _size_of(step: str, image: Tensor) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from nas.data.ids import IdSplits, SamplesById
 from nas.data.pascal.cache import DecodedCache
 from nas.data.pascal.decode import Bytes, decode, to_sample
 from nas.data.pascal.files import FOLDERS, SampleFiles, read_categories, require_folders
+from nas.data.pascal.human_parts import drop_absent_people
 from nas.data.pixels import PixelScale
 from nas.data.reading import read_ids
 from nas.errors import InputError
@@ -127,7 +128,8 @@ class PascalMT:
             InputError: a file is missing, damaged, or not of the form above.
         """
         sample = to_sample(self._decoded(id))
-        return sample if self.resize is None else self.resize(sample, KINDS)
+        # People may vanish when the picture shrinks.
+        return sample if self.resize is None else drop_absent_people(self.resize(sample, KINDS))
 
     def _decoded(self, id: str) -> dict[str, Bytes]:
         files = SampleFiles.of(self.root, id, self._categories)
