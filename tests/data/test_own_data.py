@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import nas
-from nas.data import SPLITS, batches
+from nas.data import SPLITS, NamedSource, batches
 from nas.data.augmentation import Letterbox, resized
 from nas.errors import InputError
 from search_spaces import MobileNetV2
@@ -72,19 +72,17 @@ def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
     assert report["labels"]["test"]["kind"] == {"coverage": 3 / 5, "min": 0, "max": 2}
 
 
-def test_photos_of_several_sizes_are_named_and_pass_the_check_once_resized(folder: Path) -> None:
-    photos = _photos()
+def test_photos_of_several_sizes_are_named_with_the_remedy(folder: Path) -> None:
+    source = _photos()(folder)
     for half in ("train", "test"):
         Image.new("RGB", (40, 20)).save(folder / half / "b.png")
+    order = {"seed": 0, "epoch": 0, "shuffle": True, "drop_last": False}
     words = r"input of sample \d+ of split 'train' \(.\.png\) has shape .*; .* by Resize or Letterbox"
     with pytest.raises(InputError, match=words):
-        nas.check(_experiment(nas.lazy(photos, folder=str(folder))))
-
-    def small_photos(folder: str) -> Any:
-        return resized(photos(folder), Letterbox((32, 32)), kinds={"kind": "none", "weight": "none"})
-
-    report = nas.check(_experiment(nas.lazy(small_photos, folder=str(folder))))
-    assert set(report["losses"]) == {"kind", "weight"}
+        list(batches(NamedSource(source).split("train"), 8, **order))
+    small = NamedSource(resized(source, Letterbox((32, 32)), kinds={"kind": "none", "weight": "none"}))
+    for name in SPLITS:
+        assert all(batch.inputs.shape[1:] == (3, 32, 32) for batch in batches(small.split(name), 8, **order))
 
 
 def test_a_cut_photo_is_named(folder: Path) -> None:
