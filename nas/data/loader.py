@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from nas.data.batch import Batch, Dataset, collate, cut
 from nas.data.named import NamedSamples, SampleFault, in_memory
 from nas.data.seeds import derive_seed
-from nas.errors import SHARED_MEMORY, InputError, blaming
+from nas.errors import SHARED_MEMORY, InputError, blaming, machine_failure
 from nas.files import folder_for_sockets
 
 _BATCHES_AT_ONCE = 16
@@ -162,14 +162,14 @@ class _Loader(DataLoader[Any]):
             with blaming("data"):
                 yield from self._started()
             return
-        except InputError as error:
-            message = _told_by_worker(str(error.__cause__ or error))
-            if message is None:
+        except Exception as error:
+            told = _told_by_worker(error)
+            if told is None:
                 raise
             # The frames hold the workers in a cycle, and torch waits 5 seconds for each that the collector finds.
             for failure in (error, error.__cause__):
                 traceback.clear_frames(failure.__traceback__ if failure is not None else None)
-        raise InputError(message)
+        raise told
 
     def _started(self) -> Iterator[Batch]:
         try:
@@ -183,16 +183,19 @@ class _Loader(DataLoader[Any]):
             raise OSError(error.errno, error.strerror, SHARED_MEMORY) from error
 
 
-def _told_by_worker(text: str) -> str | None:
+def _told_by_worker(error: Exception) -> Exception | None:
     """What comes from a worker has the text of its whole traceback, whose end says what was wrong, and where."""
+    text = str(error.__cause__ or error)
     if "Original Traceback" not in text:
         return None
     last = text.rstrip().splitlines()[-1]
     name, _, message = last.partition(": ")
+    if machine_failure(error) is not None:
+        return type(error)(message)
     if name in _OURS:
-        return message
+        return InputError(message)
     file, line = re.findall(r'File "(.+)", line (\d+)', text)[-1]
-    return f"data: {last} ({file}:{line})"
+    return InputError(f"data: {last} ({file}:{line})")
 
 
 _OURS = {f"{kind.__module__}.{kind.__qualname__}" for kind in (InputError, SampleFault)}
