@@ -57,6 +57,8 @@ def machine_failure(error: BaseException) -> str | None:
         return f"out of memory; lower the batch_size ({settings}), or use a larger machine"
     if isinstance(error, RuntimeError) and text.startswith("DataLoader worker (pid"):
         return "a process that loads samples was killed, perhaps for memory, or as /dev/shm was full; lower num_workers"
+    if isinstance(error, RuntimeError) and ("Too many open files" in text or "items of ancdata" in text):
+        return "too many open files; lower num_workers, or allow more (ulimit -n)"
     if isinstance(error, OSError) and error.errno in _FAILED:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror}"
