@@ -47,15 +47,32 @@ def machine_failure(error: BaseException) -> str | None:
     torch has no common class for them, so its texts are looked at.
     """
     text = str(error)
+    if _is_of_shared_memory(error):
+        return (
+            f"{SHARED_MEMORY} is full, through which processes that load samples hand over batches; lower num_workers "
+            "(0 needs none of it) or the batch_size, or make it larger (docker run --shm-size=8g)"
+        )
     if isinstance(error, MemoryError) or any(words in text for words in ("out of memory", "allocate memory")):
         settings = "search.batch_size, retrain.batch_size, predict's --batch"
         return f"out of memory; lower the batch_size ({settings}), or use a larger machine"
     if isinstance(error, RuntimeError) and text.startswith("DataLoader worker (pid"):
-        return "a process that loads samples was killed, perhaps for memory; lower num_workers"
+        return "a process that loads samples was killed, perhaps for memory, or as /dev/shm was full; lower num_workers"
+    if isinstance(error, RuntimeError) and ("Too many open files" in text or "items of ancdata" in text):
+        return "too many open files; lower num_workers, or allow more (ulimit -n)"
     if isinstance(error, OSError) and error.errno in _FAILED:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror}"
     return None
+
+
+SHARED_MEMORY = "/dev/shm"
+
+
+def _is_of_shared_memory(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC and error.filename == SHARED_MEMORY
+    # torch's text where it cannot allocate, and of a worker that the system has ended for it.
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in ("shared memory(shm)", "Bus error"))
 
 
 _FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}

@@ -160,3 +160,26 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def folder_for_sockets(usual: str, room: int) -> str:
+    """The usual folder of temporary files, or /tmp where the paths of sockets in it would be too long.
+
+    Args:
+        room: bytes that such a path needs below the folder.
+
+    Raises:
+        InputError: /tmp cannot be written to.
+    """
+    if len(os.fsencode(usual)) + room <= _LONGEST_SOCKET:
+        return usual
+    if os.access("/tmp", os.W_OK | os.X_OK):
+        return "/tmp"
+    raise InputError(
+        f"{usual}: too long a path for the sockets of processes, and /tmp cannot be written to; "
+        f"set TMPDIR to a folder whose path has at most {_LONGEST_SOCKET - room} bytes"
+    )
+
+
+_LONGEST_SOCKET = 103
+"""Bytes of a socket's path: 107 on Linux, 103 on macOS."""

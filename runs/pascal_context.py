@@ -27,24 +27,15 @@ from nas.data.augmentation import (
     Augmentation,
     AugmentedSource,
     CenterCrop,
-    LabelKind,
     Normalize,
     RandomCrop,
     RandomFlip,
     RandomScale,
 )
-from nas.data.pascal import PascalMT, drop_absent_people
+from nas.data.pascal import KINDS, PascalMT, drop_absent_people
 from nas.optimizer import OptimizerSettings, ScheduleSettings
 from nas.tasks.dense import pascal_context_tasks
 from search_spaces import MobileNetV2
-
-KINDS: dict[str, LabelKind] = {
-    "semseg": "classes",
-    "human_parts": "classes",
-    "sal": "mask",
-    "normals": "normals",
-    "edge": "mask",
-}
 
 
 def augmented_pascal(

@@ -11,6 +11,8 @@ MACHINE = [
     RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried 40 bytes"),
     RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed."),
+    RuntimeError("received 0 items of ancdata"),
+    RuntimeError("Too many open files. Communication with the workers is no longer possible."),
     OSError(errno.ENOSPC, "No space left on device", "/cache/x.npy"),
     OSError(errno.EIO, "Input/output error"),
 ]

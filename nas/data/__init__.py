@@ -9,6 +9,7 @@ images and their labels together.
 from nas.data.batch import SPLITS, Batch, Dataset, DataSource, Sample, SplitName, collate
 from nas.data.digits import DigitPairs
 from nas.data.loader import batches
+from nas.data.named import NamedSource
 from nas.data.pixels import PixelScale, find_pixel_scale
 from nas.data.seeds import derive_seed
 from nas.data.splits import SplitSource, split_indices
@@ -21,6 +22,7 @@ __all__ = [
     "Dataset",
     "DigitPairs",
     "MaskedTensors",
+    "NamedSource",
     "PixelScale",
     "Sample",
     "SplitName",

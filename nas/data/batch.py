@@ -5,11 +5,13 @@ A *sample* is an input and the labels that are there; a task without an entry ha
 label has no value anywhere that could leak into a loss.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+from nas.errors import InputError
 
 SplitName = Literal["train", "architecture", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "architecture", "validation", "test")
@@ -40,7 +42,8 @@ class Dataset(Protocol):
 
     - ``__getitems__(indices) -> Batch``, rows in the order of the indices, if that is faster in bulk;
     - a true attribute ``in_memory``, if bulk is so cheap that several batches may be asked for at once and cut;
-    - ``at_epoch(seed, epoch) -> Dataset``, if its samples differ between epochs.
+    - ``at_epoch(seed, epoch) -> Dataset``, if its samples differ between epochs;
+    - ``sample_name(index) -> str``, such as a file, by which messages name a sample beside its index.
     """
 
     def __len__(self) -> int: ...
@@ -58,13 +61,28 @@ class DataSource(Protocol):
 _SIGNED = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.int64}
 
 
-def collate(samples: Sequence[Sample] | Batch) -> Batch:
+def collate(samples: Sequence[Sample] | Batch, name: Callable[[int], str] | None = None) -> Batch:
     """Stack samples into a batch; a batch made in bulk by ``__getitems__`` passes through.
 
     Labels of the unsigned types beyond uint8, which torch cannot compare or calculate with, become signed ones.
+
+    Args:
+        name: what messages call the sample at a place of ``samples``; "sample 3 of the batch" if left out.
+
+    Raises:
+        InputError: a sample is no pair of a tensor and labels, or inputs or labels differ in shape.
     """
     if isinstance(samples, Batch):
         return samples._replace(labels={task: _signed(label) for task, label in samples.labels.items()})
+    try:
+        return _stacked(samples)
+    except (TypeError, ValueError, RuntimeError, AttributeError):
+        # What there is to say is looked for afterwards: it would take as long as the stacking.
+        _require_samples(samples, name or "sample {} of the batch".format)
+        raise
+
+
+def _stacked(samples: Sequence[Sample]) -> Batch:
     tasks = sorted({task for _, labels in samples for task in labels})
     return Batch(
         torch.stack([image for image, _ in samples]),
@@ -75,6 +93,31 @@ def collate(samples: Sequence[Sample] | Batch) -> Batch:
 
 def _signed(labels: Tensor) -> Tensor:
     return labels.to(_SIGNED[labels.dtype]) if labels.dtype in _SIGNED else labels
+
+
+def _require_samples(samples: Sequence[Any], name: Callable[[int], str]) -> None:
+    """InputError naming the first sample that cannot be stacked with those before it."""
+    first: dict[str, tuple[int, torch.Size]] = {}
+    for row, sample in enumerate(samples):
+        if not isinstance(sample, tuple | list) or len(sample) != 2 or not isinstance(sample[1], Mapping):
+            raise InputError(f"data: {name(row)} must be a pair (input, labels by task); found {type(sample).__name__}")
+        image, labels = sample
+        for what, value in (("input", image), *((f"label of {task}", label) for task, label in labels.items())):
+            if not isinstance(value, Tensor):
+                raise InputError(f"data: the {what} of {name(row)} must be a tensor; found {type(value).__name__}")
+            earlier, shape = first.setdefault(what, (row, value.shape))
+            if value.shape != shape:
+                raise InputError(
+                    f"data: the {what} of {name(row)} has shape {list(value.shape)}, that of {name(earlier)} "
+                    f"{list(shape)}; a batch needs one shape: {_remedy(what, value, image)}"
+                )
+
+
+def _remedy(what: str, value: Tensor, image: Tensor) -> str:
+    is_map = value.dim() >= 2 and value.shape[-2:] == image.shape[-2:]
+    if is_map and image.dim() == 3:
+        return "give pictures one size by Resize or Letterbox (nas.data.augmentation), which resize their labels, too"
+    return f"make every {what} alike, or leave out the label" if what != "input" else "make every input alike"
 
 
 def uncollate(batch: Batch) -> list[Sample]:

@@ -20,6 +20,10 @@ class SamplesById:
     ids: tuple[str, ...]
     read: Callable[[str], Sample]
 
+    def sample_name(self, index: int) -> str:
+        """Its id."""
+        return self.ids[index]
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -1,18 +1,22 @@
 """Batches of a data set, in an order that can be made again."""
 
+import errno
+import multiprocessing.util
 import re
+import tempfile
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, get_worker_info
 
 from nas.data.batch import Batch, Dataset, collate, cut
-from nas.data.epoch import at_epoch
+from nas.data.named import NamedSamples, SampleFault, in_memory
 from nas.data.seeds import derive_seed
-from nas.errors import InputError, blaming
+from nas.errors import SHARED_MEMORY, InputError, blaming, machine_failure
+from nas.files import folder_for_sockets
 
 _BATCHES_AT_ONCE = 16
 """What is asked of a data set in memory at once: enough that picking rows costs little a batch, and few copies."""
@@ -62,7 +66,7 @@ def batches(
         )
     generator = torch.Generator().manual_seed(derive_seed("batches", seed, epoch))
     order = torch.randperm(num_samples, generator=generator).tolist() if shuffle else range(num_samples)
-    dataset = at_epoch(dataset, seed, epoch)
+    dataset = NamedSamples.around(dataset).at_epoch(seed, epoch)
     part, num_parts = shard
     if num_parts > 1:
         order = _part(order[: num_samples - num_samples % batch_size] if drop_last else order, batch_size, shard)
@@ -79,9 +83,11 @@ def batches(
         sampler=order,
         drop_last=drop_last,
         num_workers=num_workers,
-        collate_fn=collate,
+        # of a data set that gives batches in bulk, these are what torch's loader has to collate
+        collate_fn=_ready,  # type: ignore[arg-type]
         pin_memory=pin_memory,
         generator=generator,
+        worker_init_fn=_keep_sockets_short,
     )
 
 
@@ -107,13 +113,6 @@ def _part(order: Sequence[int], batch_size: int, shard: tuple[int, int]) -> list
     return chosen
 
 
-def in_memory(dataset: Any) -> bool:
-    """Whether a data set, or what torch's `Subset` takes a part of, says that it lies in memory."""
-    if isinstance(dataset, Subset):
-        return in_memory(dataset.dataset)
-    return bool(getattr(dataset, "in_memory", False))
-
-
 @dataclass(frozen=True)
 class _MemoryLoader:
     """The batches of a data set that lies in memory: the same as torch's loader would make, at a tenth of its cost."""
@@ -130,28 +129,73 @@ class _MemoryLoader:
             yield from cut(found, self.batch_size)
 
 
+def _ready(batch: Batch) -> Batch:
+    """The batch; in a worker, in the shared memory that it has to go through.
+
+    Left to the queue of a worker, a full /dev/shm would be told on standard error alone, and the batch waited for for
+    ever.
+    """
+    if get_worker_info() is not None:
+        for tensor in (batch.inputs, *batch.labels.values(), *batch.present.values()):
+            if tensor.device.type == "cpu":
+                tensor.share_memory_()  # type: ignore[no-untyped-call]
+    return batch
+
+
+def _keep_sockets_short(worker: int) -> None:
+    """Choose the folder of a worker's sockets. Where their paths are too long, its batches are waited for for ever."""
+    usual = tempfile.gettempdir()
+    try:
+        tempfile.tempdir = folder_for_sockets(usual, _ROOM_FOR_SOCKETS)
+        # It is made once, and kept.
+        multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = usual
+
+
+_ROOM_FOR_SOCKETS = len("/pymp-01234567/listener-01234567")
+
+
 class _Loader(DataLoader[Any]):
     def __iter__(self) -> Any:
         try:
             with blaming("data"):
-                yield from super().__iter__()
+                yield from self._started()
             return
-        except InputError as error:
-            message = _told_by_worker(str(error.__cause__ or error))
-            if message is None:
+        except Exception as error:
+            told = _told_by_worker(error)
+            if told is None:
                 raise
             # The frames hold the workers in a cycle, and torch waits 5 seconds for each that the collector finds.
             for failure in (error, error.__cause__):
                 traceback.clear_frames(failure.__traceback__ if failure is not None else None)
-        raise InputError(message)
+        raise told
+
+    def _started(self) -> Iterator[Batch]:
+        try:
+            if self.num_workers:
+                # torch's iterator, once it has failed to make its locks, prints a traceback when it is collected.
+                multiprocessing.Lock()
+            return super().__iter__()
+        except OSError as error:
+            if error.errno != errno.ENOSPC or not self.num_workers:
+                raise
+            raise OSError(error.errno, error.strerror, SHARED_MEMORY) from error
 
 
-def _told_by_worker(text: str) -> str | None:
+def _told_by_worker(error: Exception) -> Exception | None:
     """What comes from a worker has the text of its whole traceback, whose end says what was wrong, and where."""
+    text = str(error.__cause__ or error)
     if "Original Traceback" not in text:
         return None
     last = text.rstrip().splitlines()[-1]
-    if last.startswith(name := f"{InputError.__module__}.{InputError.__qualname__}: "):
-        return last.removeprefix(name)
+    name, _, message = last.partition(": ")
+    if machine_failure(error) is not None:
+        return type(error)(message)
+    if name in _OURS:
+        return InputError(message)
     file, line = re.findall(r'File "(.+)", line (\d+)', text)[-1]
-    return f"data: {last} ({file}:{line})"
+    return InputError(f"data: {last} ({file}:{line})")
+
+
+_OURS = {f"{kind.__module__}.{kind.__qualname__}" for kind in (InputError, SampleFault)}

@@ -9,16 +9,18 @@ reads any others of this form.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nas.data.augmentation.kinds import LabelKind, check_kinds
+from nas.data.augmentation.resizing import Resizing, require_resizing
 from nas.data.batch import Sample, SplitName
 from nas.data.ids import IdSplits, SamplesById
 from nas.data.pixels import PixelScale
-from nas.data.reading import Array, read_npy, require_folder
+from nas.data.reading import Array, list_arrays, read_npy, require_folder
 from nas.errors import InputError
 
 IGNORED = 255
@@ -33,6 +35,7 @@ class ClassMaps:
 
     folder: str
     num_classes: int
+    kind: ClassVar[LabelKind] = "classes"
 
     def read(self, path: Path) -> Tensor:
         array = read_npy(path)
@@ -52,10 +55,15 @@ class ClassMaps:
 
 @dataclass(frozen=True)
 class NumberMaps:
-    """A folder of arrays of floats [H, W, channels]. Labels are float [channels, H, W], with the same values."""
+    """A folder of arrays of floats [H, W, channels]. Labels are float [channels, H, W], with the same values.
+
+    Args:
+        kind: what the numbers mean, as far as moving pixels changes them.
+    """
 
     folder: str
     channels: int
+    kind: LabelKind = "values"
 
     def read(self, path: Path) -> Tensor:
         return _channels_first(path, self.channels)
@@ -73,10 +81,11 @@ class NpyLayout:
         labels: by task, `ClassMaps` or `NumberMaps`.
         architecture, validation: shares, above 0 and below 1.
         seed: of the cut.
+        resize: gives pictures of several sizes one size, in all splits, with their labels.
 
     Raises:
-        InputError: a folder is missing or empty, or the pictures are not numbered 0, 1, 2, ... What is wrong with an
-            array is told when it is read.
+        InputError: a folder is missing or empty, the pictures are not numbered 0, 1, 2, ..., or one of them has no
+            label. What is wrong with an array is told when it is read.
     """
 
     def __init__(
@@ -87,15 +96,19 @@ class NpyLayout:
         architecture: float = 0.2,
         validation: float = 0.05,
         seed: int = 0,
+        resize: Resizing | None = None,
     ) -> None:
+        require_resizing(resize)
+        self.resize = resize
         self.root = require_folder(Path(root).expanduser(), "the folder with train and val")
         self.labels = dict(labels)
+        check_kinds(self.kinds)
         for half in ("train", "val"):
             for task, maps in self.labels.items():
                 require_folder(self.root / half / maps.folder, f"the folder of labels for {task}")
         self._splits = IdSplits.cut(
-            _list_ids(self.root, "train"),
-            _list_ids(self.root, "val"),
+            self._list_ids("train"),
+            self._list_ids("val"),
             architecture=architecture,
             validation=validation,
             seed=seed,
@@ -105,6 +118,11 @@ class NpyLayout:
     @property
     def pixel_scale(self) -> PixelScale:
         return PixelScale.unit(3)
+
+    @property
+    def kinds(self) -> dict[str, LabelKind]:
+        """By task, what its labels are to an augmentation."""
+        return {task: maps.kind for task, maps in self.labels.items()}
 
     def split(self, name: SplitName) -> SamplesById:
         return SamplesById(self._splits.of(name), self.sample)
@@ -133,7 +151,28 @@ class NpyLayout:
                 raise InputError(
                     f"{path}: is {_size(labels[task].shape[-2:])} pixels, its picture {_size(image.shape[-2:])}"
                 )
-        return image, labels
+        return (image, labels) if self.resize is None else self.resize((image, labels), self.kinds)
+
+    def _list_ids(self, half: str) -> list[str]:
+        """``half/0``, ``half/1``, ..., as many as there are pictures, each with a file for every label."""
+        folder = require_folder(self.root / half / "image", "the folder of pictures")
+        found = list_arrays(folder)
+        if not found:
+            raise InputError(f"{folder}: holds no pictures; they have to be 0.npy, 1.npy, ...")
+        if other := sorted(name for name in found if not name.isdecimal()):
+            raise InputError(f"{folder / other[0]}.npy: pictures have to be 0.npy, 1.npy, ...; rename or remove it")
+        numbers = [str(i) for i in range(len(found))]
+        if missing := next((number for number in numbers if number not in found), None):
+            raise InputError(
+                f"{folder}: has {len(found)} pictures but no {missing}.npy; "
+                f"they have to be numbered from 0 without gaps"
+            )
+        for task, maps in self.labels.items():
+            labels = self.root / half / maps.folder
+            labelled = list_arrays(labels)
+            if missing := next((number for number in numbers if number not in labelled), None):
+                raise InputError(f"{labels / missing}.npy: no such file; every picture needs a label for {task}")
+        return [f"{half}/{number}" for number in numbers]
 
 
 class NYUv2(NpyLayout):
@@ -145,13 +184,13 @@ class NYUv2(NpyLayout):
     Args:
         root: the folder that has ``train`` and ``val``.
         tasks: which labels are read; the folders of others need not be there.
-        architecture, validation, seed: see `NpyLayout`.
+        architecture, validation, seed, resize: see `NpyLayout`.
     """
 
     LABELS: Mapping[str, ClassMaps | NumberMaps] = {
         "semseg": ClassMaps("label", 13),
-        "depth": NumberMaps("depth", 1),
-        "normals": NumberMaps("normal", 3),
+        "depth": NumberMaps("depth", 1, "depth"),
+        "normals": NumberMaps("normal", 3, "normals"),
     }
 
     def __init__(
@@ -162,9 +201,10 @@ class NYUv2(NpyLayout):
         architecture: float = 0.2,
         validation: float = 0.05,
         seed: int = 0,
+        resize: Resizing | None = None,
     ) -> None:
         labels = _chosen(self.LABELS, tasks, "NYUv2")
-        super().__init__(root, labels, architecture=architecture, validation=validation, seed=seed)
+        super().__init__(root, labels, architecture=architecture, validation=validation, seed=seed, resize=resize)
 
 
 class Cityscapes(NpyLayout):
@@ -176,7 +216,7 @@ class Cityscapes(NpyLayout):
         root: the folder that has ``train`` and ``val``.
         tasks: which labels are read; the folders of others need not be there.
         num_classes: 7 reads ``label``, or ``label_7`` where that is its name; 19 reads ``label_19``.
-        architecture, validation, seed: see `NpyLayout`.
+        architecture, validation, seed, resize: see `NpyLayout`.
     """
 
     def __init__(
@@ -188,13 +228,14 @@ class Cityscapes(NpyLayout):
         architecture: float = 0.2,
         validation: float = 0.05,
         seed: int = 0,
+        resize: Resizing | None = None,
     ) -> None:
         if num_classes not in (7, 19):
             raise InputError(f"Cityscapes: num_classes is {num_classes}, must be 7 or 19")
         numbered = num_classes == 19 or (Path(root).expanduser() / "train" / "label_7").is_dir()
         classes = ClassMaps(f"label_{num_classes}" if numbered else "label", num_classes)
-        labels = _chosen({"semseg": classes, "depth": NumberMaps("depth", 1)}, tasks, "Cityscapes")
-        super().__init__(root, labels, architecture=architecture, validation=validation, seed=seed)
+        labels = _chosen({"semseg": classes, "depth": NumberMaps("depth", 1, "inverse_depth")}, tasks, "Cityscapes")
+        super().__init__(root, labels, architecture=architecture, validation=validation, seed=seed, resize=resize)
 
 
 def _chosen(
@@ -203,20 +244,6 @@ def _chosen(
     if unknown := sorted(set(tasks) - set(known)):
         raise InputError(f"{name} has no labels for {', '.join(unknown)}; its tasks are {', '.join(known)}")
     return {task: maps for task, maps in known.items() if task in tasks}
-
-
-def _list_ids(root: Path, half: str) -> list[str]:
-    """``half/0``, ``half/1``, ..., as many as there are pictures."""
-    folder = require_folder(root / half / "image", "the folder of pictures")
-    found = {path.stem for path in folder.glob("*.npy")}
-    if not found:
-        raise InputError(f"{folder}: holds no pictures; they have to be 0.npy, 1.npy, ...")
-    numbers = [str(i) for i in range(len(found))]
-    if missing := next((number for number in numbers if number not in found), None):
-        raise InputError(
-            f"{folder}: has {len(found)} pictures but no {missing}.npy; they have to be numbered from 0 without gaps"
-        )
-    return [f"{half}/{number}" for number in numbers]
 
 
 def _read_image(path: Path) -> Tensor:

@@ -25,6 +25,14 @@ def require_folder(path: Path, what: str) -> Path:
     return path
 
 
+def list_arrays(folder: Path) -> set[str]:
+    """The names, without the ending, of a folder's npy files.
+
+    Hidden files are passed over: macOS puts a ``._0.npy`` beside a ``0.npy``, which holds no array.
+    """
+    return {path.stem for path in folder.glob("*.npy") if not path.name.startswith(".")}
+
+
 def read_ids(path: Path) -> tuple[str, ...]:
     """The names that a split file lists, one a line; blank lines and spaces around names do not count.
 

@@ -45,13 +45,13 @@ class SplitSource:
     Args:
         train: becomes "train", "architecture" and "validation".
         test: becomes "test".
-        architecture: share of ``train`` that the logits are trained on.
-        validation: share of ``train`` that epochs are chosen on.
+        architecture: share of ``train`` that the logits are trained on, above 0.
+        validation: share of ``train`` that epochs are chosen on, above 0.
         seed: of the cut.
         pixel_scale: how pictures became the inputs, if they are pictures.
 
     Raises:
-        InputError: the shares leave nothing to train on, or are negative.
+        InputError: a share is not above 0, they leave nothing to train on, or a split would get no sample.
     """
 
     def __init__(
@@ -64,14 +64,19 @@ class SplitSource:
         seed: int = 0,
         pixel_scale: PixelScale | None = None,
     ) -> None:
-        if architecture < 0 or validation < 0 or architecture + validation >= 1:
+        if not (architecture > 0 and validation > 0 and architecture + validation < 1):
             raise InputError(
-                f"architecture and validation must be >= 0 and leave a share for training; "
+                f"SplitSource: architecture and validation are shares above 0, which leave some of 1 for training; "
                 f"found {architecture:g} and {validation:g}"
             )
         shares = {"train": 1 - architecture - validation, "architecture": architecture, "validation": validation}
-        self.pixel_scale = pixel_scale
         parts = split_indices(len(train), shares, seed)
+        if empty := next((name for name, indices in parts.items() if not indices), None):
+            raise InputError(
+                f"SplitSource: of {len(train)} training samples none is left for the split {empty!r} "
+                f"(share {shares[empty]:g}); bring more samples, or raise the share"
+            )
+        self.pixel_scale = pixel_scale
         self._splits: dict[str, Dataset] = {name: _subset(train, indices) for name, indices in parts.items()}
         self._splits["test"] = test
 

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 
 from nas.errors import InputError, WorkFailed, in_one_line
-from nas.files import make_folder
+from nas.files import folder_for_sockets, make_folder
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -43,6 +44,8 @@ _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Ray's switch for nodes that only this machine talks to; on Linux it has to be asked for."""
 
 _SECONDS_TO_CONNECT = 5.0
+
+_ROOM_FOR_SOCKETS = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 
 
 Machine = Mapping[str, float]
@@ -133,6 +136,7 @@ def machines_of_cluster() -> list[Machine]:
 def _start() -> None:
     import ray
 
+    folder = folder_for_sockets(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), _ROOM_FOR_SOCKETS)
     try:
         ray.init(
             # Without this, a cluster that somebody else has started on this machine would be taken.
@@ -142,6 +146,7 @@ def _start() -> None:
             # Trials exchange a few numbers.
             object_store_memory=100 * 2**20,
             log_to_driver=False,
+            _temp_dir=str(Path(folder) / "ray"),
         )
     except Exception as error:  # Ray has no class of its own for it
         raise WorkFailed(f"Ray did not start on this machine, which may be busy: {in_one_line(error)}") from error

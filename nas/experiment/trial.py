@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nas.backbone import Backbone, FrozenPrefix, check_backbone
 from nas.cost import LatencyTable, Profile, measure_costs, resolve_budget
-from nas.data import SPLITS, DataSource, derive_seed
+from nas.data import SPLITS, DataSource, NamedSource, derive_seed
 from nas.discretize import cheapest_tree
 from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
@@ -51,13 +51,14 @@ def build_data(experiment: Experiment) -> DataSource:
     """The experiment's data; InputError unless each split has samples, of which the first is what networks take."""
     name = f"data {experiment.data.name}"
     with blaming(name):
-        data: DataSource = experiment.data()
-        if not hasattr(data, "split"):
+        source = experiment.data()
+        if not hasattr(source, "split"):
             raise InputError(f"{name} has no method split(name); see nas.data.DataSource")
+        data = NamedSource(source)
         for split in SPLITS:
             dataset = data.split(split)
             if len(dataset) == 0:
-                raise InputError(f"{name}: its split {split!r} is empty")
+                raise InputError(f"{name}: its split {split!r} is empty; every split needs samples")
             _check_sample(dataset[0], experiment.input_shape, f"{name}: split {split!r}")
     return data
 

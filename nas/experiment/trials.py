@@ -2,11 +2,14 @@
 
 import json
 import math
+import reprlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -96,7 +99,20 @@ class Choice(_Range):
         return self.values
 
 
-Range = Annotated[Uniform | LogUniform | Int | Choice, Field(discriminator="kind")]
+_KINDS = {"uniform": "low, high", "loguniform": "low, high", "int": "low, high", "choice": "values"}
+
+
+def _require_kind(value: Any) -> Any:
+    if isinstance(value, _Range) or (isinstance(value, Mapping) and value.get("kind") in tuple(_KINDS)):
+        return value
+    known = ", ".join(f"{kind!r} ({fields})" for kind, fields in _KINDS.items())
+    raise ValueError(
+        f"a range is a mapping whose 'kind' is one of {known}, such as {{'kind': 'uniform', 'low': 0.1, 'high': 1}}; "
+        f"found {reprlib.repr(value)}"
+    )
+
+
+Range = Annotated[Uniform | LogUniform | Int | Choice, Field(discriminator="kind"), BeforeValidator(_require_kind)]
 
 BUDGETS = "search.budgets"
 """The field that a trial's budget is put into; a range of this name proposes one budget."""

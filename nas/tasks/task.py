@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import torchmetrics
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from torch import nn
 
+from nas.tasks.library import torchmetrics
 from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
 

@@ -9,7 +9,7 @@ import torch
 from nas.data import Batch, Dataset, Sample, collate, derive_seed
 from nas.data.batch import reordered
 from nas.data.epoch import at_epoch
-from nas.data.loader import in_memory
+from nas.data.named import in_memory, sample_name
 
 
 class JoinedDataset:
@@ -39,6 +39,11 @@ class JoinedDataset:
             raise IndexError(f"sample {index} of {len(self)}")
         part = bisect_right(self._starts, index) - 1
         return self.parts[part][index - self._starts[part]]
+
+    def sample_name(self, index: int) -> str | None:
+        """What the part of a sample calls it."""
+        part = bisect_right(self._starts, index) - 1
+        return sample_name(self.parts[part], index - self._starts[part])
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         rows = torch.as_tensor(indices)

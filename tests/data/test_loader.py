@@ -1,17 +1,28 @@
 """The order of an epoch follows from its seed and number alone."""
 
-from collections.abc import Iterable, Sequence
+import errno
+import math
+import re
+import signal
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch.utils.data import Subset
+from torch.utils.data import ConcatDataset, Subset
 
-from nas.data.batch import Batch, Dataset, Sample
+from nas.data.augmentation import Augmentation, Augmented
+from nas.data.batch import Batch, Dataset, Sample, collate
 from nas.data.loader import batches
+from nas.data.named import NamedSamples, NamedSource, sample_name
 from nas.data.seeds import derive_seed
+from nas.data.splits import SplitSource
 from nas.data.tensors import MaskedTensors
-from nas.errors import InputError
+from nas.errors import InputError, machine_failure
+from nas.training.joined import JoinedDataset
 
 NUMBERS = MaskedTensors(torch.arange(50), {"parity": torch.arange(50) % 2})
 
@@ -119,7 +130,7 @@ def test_a_data_set_in_memory_that_fails_is_told_in_one_line() -> None:
             raise KeyError("depth")
 
     loader = batches(Failing(torch.arange(4), {}), 2, seed=0, epoch=0, shuffle=False, drop_last=False)
-    with pytest.raises(InputError, match=r"^data: KeyError: 'depth' \("):
+    with pytest.raises(InputError, match=r"^data: KeyError: 'depth' \(.*\); in one of 4 samples, .* sample 0$"):
         list(loader)
 
 
@@ -158,9 +169,12 @@ class _Broken(OneByOne):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (InputError("13.png: no picture"), r"^13\.png: no picture$"),
-        (KeyError("depth"), rf"^data: KeyError: 'depth' \({__file__}:\d+\)$"),
-        (OSError(2, "No such file", "13.png"), rf"^data: FileNotFoundError: .*'13\.png' \({__file__}:\d+\)$"),
+        (InputError("13.png: no picture"), r"^13\.png: no picture; in sample 13$"),
+        (KeyError("depth"), rf"^data: KeyError: 'depth' \({__file__}:\d+\); in sample 13$"),
+        (
+            OSError(2, "No such file", "13.png"),
+            rf"^data: FileNotFoundError: .*'13\.png' \({__file__}:\d+\); in sample 13$",
+        ),
     ],
 )
 def test_what_a_data_set_raises_is_told_in_one_line(error: Exception, words: str, num_workers: int) -> None:
@@ -169,10 +183,125 @@ def test_what_a_data_set_raises_is_told_in_one_line(error: Exception, words: str
         list(loader)
 
 
-def test_samples_that_do_not_stack_are_told() -> None:
-    class Varied(OneByOne):
-        def __getitem__(self, index: int) -> Sample:
-            return torch.zeros(index), {}
+class _Returning(OneByOne):
+    """Sample 13 is another one."""
 
-    with pytest.raises(InputError, match=r"^data: RuntimeError: stack expects"):
-        list(batches(Varied(), 8, seed=0, epoch=0, shuffle=False, drop_last=False))
+    def __init__(self, sample: Any) -> None:
+        self.sample = sample
+
+    def __getitem__(self, index: int) -> Sample:
+        given: Sample = (torch.zeros(3), {"size": torch.zeros(1)}) if index != 13 else self.sample
+        return given
+
+    def sample_name(self, index: int) -> str:
+        return f"{index}.png"
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize(
+    ("sample", "words"),
+    [
+        ((torch.zeros(4), {}), r"the input of {13} has shape \[4\], that of {8} \[3\]; .*make every input alike"),
+        ((torch.zeros(3), {"size": torch.zeros(2)}), r"the label of size of {13} has shape \[2\], that of {8} \[1\]"),
+        ((torch.zeros(3), {"size": 1.0}), "the label of size of {13} must be a tensor; found float"),
+        (([0.0] * 3, {}), "the input of {13} must be a tensor; found list"),
+        (torch.zeros(3), r"{13} must be a pair \(input, labels by task\); found Tensor"),
+        (None, r"{13} must be a pair \(input, labels by task\); found NoneType"),
+        ((torch.tensor([0, math.nan, 0]), {}), "NaN in the input of {13}; "),
+        ((torch.tensor([0, -math.inf, 0]), {}), "inf in the input of {13}; "),
+    ],
+)
+def test_a_sample_that_no_batch_takes_is_named(sample: Any, words: str, num_workers: int) -> None:
+    for number in ("8", "13"):
+        words = words.replace(f"{{{number}}}", rf"sample {number} of split 'test' \({number}\.png\)")
+    dataset = NamedSamples(_Returning(sample), "test")
+    loader = batches(dataset, 8, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers)
+    with pytest.raises(InputError, match=f"^data: {words}"):
+        list(loader)
+
+
+def test_large_numbers_are_finite() -> None:
+    # Their sum is not.
+    samples = [(torch.full((4,), 3e38), {})] * 4
+    (batch,) = batches(samples, 4, seed=0, epoch=0, shuffle=False, drop_last=False)
+    assert batch.inputs.isfinite().all()
+
+
+def test_the_name_of_a_sample_is_found_through_what_is_around_its_data_set() -> None:
+    class Photos(OneByOne):
+        def sample_name(self, index: int) -> str:
+            return f"{index}.png"
+
+    photos: Any = Photos()
+    part = Subset(photos, [5, 7, 40])
+    for dataset in (part, ConcatDataset([Subset(photos, [1]), part])):
+        assert sample_name(dataset, len(dataset) - 1) == "40.png"
+    assert sample_name(Augmented(part, Augmentation((), {})), 1) == "7.png"  # type: ignore[arg-type]
+    assert sample_name(Subset(OneByOne(), [9]), 0) == "sample 9 before the split"  # type: ignore[arg-type]
+    assert sample_name(OneByOne(), 3) is None
+    named = NamedSource(SplitSource(photos, photos, seed=1)).split("validation")
+    assert re.fullmatch(r"sample 2 of split 'validation' \(\d+\.png\)", named.sample_name(2))
+    joined = JoinedDataset([NamedSamples(photos, "train"), NamedSamples(part, "architecture")])  # type: ignore[arg-type]
+    assert sample_name(joined, 51) == "sample 1 of split 'architecture' (7.png)"
+
+
+def test_a_fault_in_bulk_is_that_of_one_sample() -> None:
+    class Bulk(_Broken):
+        def __getitems__(self, indices: Sequence[int]) -> Batch:
+            return collate([self[index] for index in indices])
+
+    dataset = JoinedDataset([NamedSamples(Bulk(KeyError("depth")), "train")])
+    with pytest.raises(InputError, match=r"^data: KeyError: 'depth' \(.*\); in sample 13 of split 'train'$"):
+        list(batches(dataset, 50, seed=0, epoch=0, shuffle=False, drop_last=False))
+
+
+def test_named_samples_are_a_sequence_that_ends() -> None:
+    assert [int(image) for image, _ in NamedSamples(OneByOne())] == list(range(50))
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """A loader that waits for a batch for ever is a failure."""
+
+    def fail(*_: object) -> None:
+        raise TimeoutError("no batch came")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_full_shared_memory_is_told_instead_of_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(storage: Any, *_: object) -> None:
+        raise RuntimeError(
+            "unable to allocate shared memory(shm) for file </torch_1_2_3>: No space left on device (28)"
+        )
+
+    monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", full)
+    with pytest.raises(RuntimeError, match="unable to allocate shared memory") as caught:
+        _shuffled(num_workers=1)
+    assert re.match("/dev/shm is full, .* lower num_workers", str(machine_failure(caught.value)))
+
+
+def test_a_worker_that_the_system_ends_for_shared_memory_is_told() -> None:
+    bus = RuntimeError(
+        "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers are out of "
+        "shared memory. Please try to raise your shared memory limit."
+    )
+    assert "/dev/shm is full" in str(machine_failure(bus))
+    locks = OSError(errno.ENOSPC, "No space left on device", "/dev/shm")
+    assert "lower num_workers" in str(machine_failure(locks))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_workers_find_a_folder_for_their_sockets_where_tmpdir_is_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert _shuffled(num_workers=1) == _shuffled()
+    assert not list(folder.iterdir())

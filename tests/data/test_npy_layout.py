@@ -10,7 +10,7 @@ import pytest
 import torch
 from data.fixtures_npy import Arrays, write_cityscapes, write_nyuv2
 
-from nas.data import SPLITS, batches
+from nas.data import SPLITS, NamedSource, batches
 from nas.data.augmentation import Augmentation, Augmented, RandomFlip, RandomScale
 from nas.data.npy_layout import Cityscapes, ClassMaps, NpyLayout, NumberMaps, NYUv2
 from nas.errors import InputError
@@ -187,6 +187,38 @@ def test_gaps_and_missing_folders_are_told_at_once(root: Path) -> None:
     shutil.rmtree(root / "val")
     with pytest.raises(InputError, match=r"val/label: no such folder"):
         NYUv2(root)
+
+
+def test_hidden_files_and_those_of_file_managers_are_passed_over(root: Path) -> None:
+    for folder in ("train/image", "train/label", "val/image", "val/depth"):
+        for name in ("._0.npy", "._11.npy", ".DS_Store", "Thumbs.db", ".0.npy.swp", "desktop.ini"):
+            (root / folder / name).write_bytes(b"\0\5\26\7 no array")
+    source = NYUv2(root)
+    assert {name: len(source.split(name)) for name in SPLITS} == {
+        "train": 9,
+        "architecture": 2,
+        "validation": 1,
+        "test": 3,
+    }
+    assert all(len(source.split(name)[0][1]) == 3 for name in SPLITS)
+
+
+def test_a_picture_of_another_name_and_a_missing_label_are_named_at_once(root: Path) -> None:
+    (root / "train/normal/7.npy").unlink()
+    with pytest.raises(InputError, match=r"train/normal/7\.npy: no such file; every picture needs a label for normals"):
+        NYUv2(root)
+    assert len(NYUv2(root, tasks=["semseg", "depth"]).split("test")) == 3
+    (root / "val/image/copy of 1.npy").write_bytes(b"")
+    with pytest.raises(InputError, match=r"val/image/copy of 1\.npy: pictures have to be 0\.npy, 1\.npy"):
+        NYUv2(root, tasks=["semseg"])
+
+
+def test_what_is_wrong_with_an_array_is_told_with_its_file_split_and_sample(root: Path) -> None:
+    path = root / "val/depth/1.npy"
+    path.write_bytes(path.read_bytes()[:-8])
+    loader = batches(NamedSource(NYUv2(root)).split("test"), 3, seed=0, epoch=0, shuffle=False, drop_last=False)
+    with pytest.raises(InputError, match=r"val/depth/1\.npy: damaged, .*; in sample 1 of split 'test' \(val/1\)$"):
+        list(loader)
 
 
 def test_wrong_arguments_are_refused(root: Path) -> None:

@@ -11,7 +11,9 @@ import torch
 from PIL import Image
 
 import nas
-from nas.data import SPLITS, batches
+from nas.data import SPLITS, NamedSource, batches
+from nas.data.augmentation import Letterbox, resized
+from nas.errors import InputError
 from search_spaces import MobileNetV2
 
 TEXT = (Path(nas.__file__).parent / "data" / "README.md").read_text()
@@ -51,19 +53,22 @@ def test_the_example_reads_samples_and_leaves_out_labels_nobody_gave(folder: Pat
         assert torch.equal(batch.inputs[0], torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255)
 
 
-def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
-    experiment = nas.Experiment(
+def _experiment(data: Any) -> nas.Experiment:
+    return nas.Experiment(
         tasks=(
             nas.Task(name="kind", num_outputs=3, loss="cross_entropy", metrics=("accuracy",)),
             nas.Task(name="weight", num_outputs=1, loss="mse", metrics=("rmse",)),
         ),
         backbone=nas.lazy(MobileNetV2, width=0.25, image_tasks=("kind", "weight")),
-        data=nas.lazy(_photos(), folder=str(folder)),
+        data=data,
         input_shape=(3, 32, 32),
         similarity=nas.SimilaritySettings(batch_size=4),
         num_threads=1,
     )
-    report = nas.check(experiment)
+
+
+def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
+    report = nas.check(_experiment(nas.lazy(_photos(), folder=str(folder))))
     assert set(report["losses"]) == {"kind", "weight"}
     assert report["labels"]["test"]["kind"] == {
         "coverage": 3 / 5,
@@ -73,3 +78,23 @@ def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
         "balance": {"commonest": 1 / 3, "absent": 0},
         "chance": {"accuracy": 1 / 3, "loss": pytest.approx(math.log(3))},
     }
+
+
+def test_photos_of_several_sizes_are_named_with_the_remedy(folder: Path) -> None:
+    source = _photos()(folder)
+    for half in ("train", "test"):
+        Image.new("RGB", (40, 20)).save(folder / half / "b.png")
+    order = {"seed": 0, "epoch": 0, "shuffle": True, "drop_last": False}
+    words = r"input of sample \d+ of split 'train' \(.\.png\) has shape .*; .* by Resize or Letterbox"
+    with pytest.raises(InputError, match=words):
+        list(batches(NamedSource(source).split("train"), 8, **order))
+    small = NamedSource(resized(source, Letterbox((32, 32)), kinds={"kind": "none", "weight": "none"}))
+    for name in SPLITS:
+        assert all(batch.inputs.shape[1:] == (3, 32, 32) for batch in batches(small.split(name), 8, **order))
+
+
+def test_a_cut_photo_is_named(folder: Path) -> None:
+    path = folder / "train" / "a.png"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"^data: OSError: .*; in sample \d+ of split '\w+' \(a\.png\)$"):
+        nas.check(_experiment(nas.lazy(_photos(), folder=str(folder))))

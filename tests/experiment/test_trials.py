@@ -81,7 +81,16 @@ def test_proposals_take_turns_over_all_pairs():
         ({"budgets": (0.5,), "ranges": {"search.budgets": Uniform(low=0.3, high=0.9)}}, "leave one of them out"),
         ({"ranges": {"seed": Int(low=0, high=9)}}, "nothing can be proposed for it"),
         ({"ranges": {"trials.cpus": Uniform(low=1, high=2)}}, "nothing can be proposed for it"),
-        ({"ranges": {"seed": {"kind": "normal", "low": 0, "high": 1}}}, "uniform"),
+        *(
+            ({"ranges": {"search.logits.lr": value}}, r"'kind' is one of 'uniform' \(low, high\).*found .*0\.3")
+            for value in (
+                {"low": 0.3, "high": 1},
+                {"kind": "normal", "low": 0.3},
+                {"kind": None, "low": 0.3},
+                [0.3, 1],
+                0.3,
+            )
+        ),
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(settings, words):

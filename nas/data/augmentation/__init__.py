@@ -11,14 +11,19 @@ Both go around a data source as ``AugmentedSource(source, training, evaluation)`
 function of (seed, epoch, index) alone, which `nas.data.batches` hands over: any epoch can be made again, with any
 number of workers, in any order.
 
+Pictures of several sizes get one by `Resize` or `Letterbox`, in every split alike:
+``resized(source, Letterbox((256, 256)), kinds)`` is a source of such pictures, and an `AugmentedSource` may go around
+it.
+
 A step is any function of (sample, kinds, random numbers) that returns a sample; images are float [C, H, W] in [0, 1]
-until they are normalised, and labels of all kinds but "none" are [..., H, W].
+until they are normalised, and labels of all kinds but "points" and "none" are [..., H, W].
 """
 
 from nas.data.augmentation.augmented import Augmentation, Augmented, AugmentedSource, Step
 from nas.data.augmentation.geometry import CenterCrop, RandomCrop, RandomFlip, RandomScale
 from nas.data.augmentation.kinds import Kinds, LabelKind
 from nas.data.augmentation.photometric import ColorJitter, Normalize
+from nas.data.augmentation.resizing import Letterbox, Resize, resized
 
 __all__ = [
     "Augmentation",
@@ -28,9 +33,12 @@ __all__ = [
     "ColorJitter",
     "Kinds",
     "LabelKind",
+    "Letterbox",
     "Normalize",
     "RandomCrop",
     "RandomFlip",
     "RandomScale",
+    "Resize",
     "Step",
+    "resized",
 ]

@@ -9,6 +9,7 @@ from nas.data.augmentation.kinds import Kinds, check_kinds, check_label
 from nas.data.augmentation.photometric import Normalize
 from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate, uncollate
 from nas.data.epoch import at_epoch
+from nas.data.named import sample_name
 from nas.data.pixels import PixelScale, find_pixel_scale
 from nas.data.seeds import derive_seed
 
@@ -61,6 +62,10 @@ class Augmented:
     def at_epoch(self, seed: int, epoch: int) -> "Augmented":
         """The data set as it is in an epoch."""
         return Augmented(at_epoch(self.dataset, seed, epoch), self.augmentation, seed, epoch)
+
+    def sample_name(self, index: int) -> str | None:
+        """What the data set calls a sample."""
+        return sample_name(self.dataset, index)
 
     def __len__(self) -> int:
         return len(self.dataset)

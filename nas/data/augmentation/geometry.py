@@ -41,8 +41,10 @@ class RandomScale:
         if scale == 1:
             return sample
         scaled = functional.interpolate(image[None], scale_factor=scale, mode="bilinear", align_corners=False)[0]
+        height, width = scaled.shape[-2:]
         return scaled, {
-            task: _scaled_label(label, kinds[task], scale, scaled.shape[-2:]) for task, label in labels.items()
+            task: _zoomed(sampled(label, kinds[task], (height, width), (scale, scale)), kinds[task], scale)
+            for task, label in labels.items()
         }
 
 
@@ -61,14 +63,14 @@ class RandomCrop:
     ignored_class: int = IGNORED_CLASS
 
     def __post_init__(self) -> None:
-        _check_size("RandomCrop", self.size)
+        check_size("RandomCrop", self.size)
 
     def __call__(self, sample: Sample, kinds: Kinds, rng: random.Random) -> Sample:
         top, left = (
             rng.randint(0, spare) if (spare := length - wanted) > 0 else _centred(length, wanted)
             for length, wanted in zip(sample[0].shape[-2:], self.size, strict=True)
         )
-        return _window(sample, kinds, (top, left), self.size, self.fill, self.ignored_class)
+        return window(sample, kinds, (top, left), self.size, self.fill, self.ignored_class)
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,18 @@ class CenterCrop:
     ignored_class: int = IGNORED_CLASS
 
     def __post_init__(self) -> None:
-        _check_size("CenterCrop", self.size)
+        check_size("CenterCrop", self.size)
 
     def __call__(self, sample: Sample, kinds: Kinds, rng: random.Random) -> Sample:
-        top, left = (_centred(length, wanted) for length, wanted in zip(sample[0].shape[-2:], self.size, strict=True))
-        return _window(sample, kinds, (top, left), self.size, self.fill, self.ignored_class)
+        return centred_window(sample, kinds, self.size, self.fill, self.ignored_class)
 
 
 @dataclass(frozen=True)
 class RandomFlip:
-    """Mirror left and right with a probability; the x of normals changes its sign."""
+    """Mirror left and right with a probability; the x of normals changes its sign.
+
+    Points stay in their order: a left eye's point is then at what looks like a right eye.
+    """
 
     probability: float = 0.5
 
@@ -101,41 +105,69 @@ class RandomFlip:
         if rng.random() >= self.probability:
             return sample
         image, labels = sample
-        return image.flip(-1), {task: _flipped_label(label, kinds[task]) for task, label in labels.items()}
+        width = image.shape[-1]
+        return image.flip(-1), {task: _flipped(label, kinds[task], width) for task, label in labels.items()}
 
 
-def _scaled_label(label: Tensor, kind: LabelKind, scale: float, size: torch.Size) -> Tensor:
+def sampled(label: Tensor, kind: LabelKind, size: tuple[int, int], scales: tuple[float, float]) -> Tensor:
+    """A label of an image that gets a new height and width, which are ``scales`` times the old ones.
+
+    Pixels are taken from the nearest old one, points are moved; no value changes.
+    """
     if kind == "none":
         return label
+    if kind == "points":
+        return label * label.new_tensor((scales[1], scales[0]))
     rows, columns = (
-        ((torch.arange(scaled, device=label.device) + 0.5) / scale).long().clamp(max=length - 1)
-        for scaled, length in zip(size, label.shape[-2:], strict=True)
+        ((torch.arange(new, device=label.device) + 0.5) / scale).long().clamp(max=old - 1)
+        for new, old, scale in zip(size, label.shape[-2:], scales, strict=True)
     )
-    nearest = label.index_select(-1, columns).index_select(-2, rows)
+    return label.index_select(-1, columns).index_select(-2, rows)
+
+
+def _zoomed(label: Tensor, kind: LabelKind, scale: float) -> Tensor:
     if kind == "depth":
-        return nearest / scale
-    return nearest * scale if kind == "inverse_depth" else nearest
+        return label / scale
+    return label * scale if kind == "inverse_depth" else label
 
 
-def _flipped_label(label: Tensor, kind: LabelKind) -> Tensor:
+def _flipped(label: Tensor, kind: LabelKind, width: int) -> Tensor:
     if kind == "none":
         return label
+    if kind == "points":
+        return torch.stack([width - label[..., 0], label[..., 1]], dim=-1)
     flipped = label.flip(-1)
     if kind == "normals":
         flipped[..., 0, :, :].neg_()
     return flipped
 
 
-def _window(
+def window(
     sample: Sample, kinds: Kinds, corner: tuple[int, int], size: tuple[int, int], fill: float, ignored_class: int
 ) -> Sample:
+    """The part of a sample whose upper left pixel is at (row, column) ``corner``; what is outside the image is padded.
+
+    Args:
+        size: height and width of the part.
+        fill: of the image's padding.
+        ignored_class: of the padding of "classes" and "mask".
+    """
     image, labels = sample
-    return _cut(image, corner, size, fill), {
-        task: label
-        if (kind := kinds[task]) == "none"
-        else _cut(label, corner, size, padding_value(kind, ignored_class))
-        for task, label in labels.items()
-    }
+
+    def part_of(label: Tensor, kind: LabelKind) -> Tensor:
+        if kind == "none":
+            return label
+        if kind == "points":
+            return _moved(label, corner, size)
+        return _cut(label, corner, size, padding_value(kind, ignored_class))
+
+    return _cut(image, corner, size, fill), {task: part_of(label, kinds[task]) for task, label in labels.items()}
+
+
+def centred_window(sample: Sample, kinds: Kinds, size: tuple[int, int], fill: float, ignored_class: int) -> Sample:
+    """The `window` in the middle."""
+    top, left = (_centred(length, wanted) for length, wanted in zip(sample[0].shape[-2:], size, strict=True))
+    return window(sample, kinds, (top, left), size, fill, ignored_class)
 
 
 def _cut(x: Tensor, corner: tuple[int, int], size: tuple[int, int], fill: float) -> Tensor:
@@ -148,11 +180,21 @@ def _cut(x: Tensor, corner: tuple[int, int], size: tuple[int, int], fill: float)
     return cut
 
 
+def _moved(points: Tensor, corner: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Points as a window has them; NaN outside of it."""
+    moved = points - points.new_tensor((corner[1], corner[0]))
+    beyond = torch.maximum(-moved, moved - moved.new_tensor((size[1], size[0])))
+    # A corner of a box on the image's border is rounded to either side of it.
+    inside = (beyond <= 1e-3).all(-1, keepdim=True)
+    return torch.where(inside, moved, torch.nan)
+
+
 def _centred(length: int, wanted: int) -> int:
     """Where a window in the middle starts; negative if it is longer than what it is in the middle of."""
     return -((wanted - length) // 2)
 
 
-def _check_size(step: str, size: tuple[int, int]) -> None:
-    if len(size) != 2 or min(size) < 1:
+def check_size(step: str, size: tuple[int, int]) -> None:
+    """InputError unless the size is a height and a width."""
+    if not isinstance(size, tuple | list) or len(size) != 2 or any(type(n) is not int or n < 1 for n in size):
         raise InputError(f"{step}: size must be a height and a width of at least 1; found {size}")

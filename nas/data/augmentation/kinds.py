@@ -8,27 +8,32 @@ from torch import Tensor
 
 from nas.errors import InputError
 
-LabelKind = Literal["classes", "mask", "normals", "depth", "inverse_depth", "values", "none"]
-"""How a label is treated. All but "none" have pixels, and are resampled to the nearest one, so that no value appears
-that was not there.
+LabelKind = Literal["classes", "mask", "normals", "depth", "inverse_depth", "values", "points", "none"]
+"""How a label is treated. All but "points" and "none" have pixels, and are resampled to the nearest one, so that no
+value appears that was not there.
 
 classes        a class per pixel; padding is ignored (255)
 mask           yes and no per pixel; padding is ignored (255)
-normals        directions [3, H, W], x to the right; a flip negates x, a scale leaves them; padding is 0 (invalid)
-depth          metres; a scale divides it, as a larger image is one seen from nearer by; padding is 0 (invalid)
-inverse_depth  disparity or 1 / metres; a scale multiplies it; padding is 0 (invalid)
+normals        directions [3, H, W], x to the right; a flip negates x, a new size leaves them; padding is 0 (invalid)
+depth          metres; a zoom divides it, a resize leaves it; padding is 0 (invalid)
+inverse_depth  disparity or 1 / metres; a zoom multiplies it, a resize leaves it; padding is 0 (invalid)
 values         numbers that stay what they are; padding is NaN (no value)
+points         [..., 2]: x to the right and y down, in pixels from the image's upper left corner (the centre of the
+               first pixel is (0.5, 0.5)), such as key points or corners of boxes; they move with the pixels, and a
+               point that a crop cuts off is NaN (no value)
 none           belongs to the image as a whole, and stays as it is
 
-Dividing the depth by a scale and leaving the normals is exact for a camera whose focal length is enlarged with the
-image; it is what all published multi-task code does.
+`RandomScale` is a zoom: together with the crop after it, it shows what a camera of a longer focal length sees, as if
+from nearer by. Dividing the depth by the scale and leaving the normals is exact for that camera, and all published
+multi-task code does it. `Resize` and `Letterbox` show the same view in another number of pixels, so that a metre stays
+a metre.
 """
 
 Kinds = Mapping[str, LabelKind]
 """By task."""
 
 _KNOWN: tuple[str, ...] = get_args(LabelKind)
-_INVALID = {"normals": 0.0, "depth": 0.0, "inverse_depth": 0.0, "values": float("nan")}
+_INVALID = {"normals": 0.0, "depth": 0.0, "inverse_depth": 0.0, "values": float("nan"), "points": float("nan")}
 
 
 def padding_value(kind: LabelKind, ignored_class: int) -> float:
@@ -52,6 +57,13 @@ def check_label(task: str, label: Tensor, image: Tensor, kinds: Kinds) -> None:
         )
     kind = kinds[task]
     if kind == "none":
+        return
+    if kind == "points":
+        if label.shape[-1:] != (2,) or not label.is_floating_point():
+            raise InputError(
+                f"Augmentation: the label of {task} is {label.dtype} of shape {list(label.shape)}, and 'points' needs "
+                f"floats [..., 2]: x and y in pixels"
+            )
         return
     if label.shape[-2:] != image.shape[-2:] or (kind == "normals" and label.shape[-3:-2] != (3,)):
         expected = "[3, H, W]" if kind == "normals" else "[..., H, W]"

@@ -16,6 +16,6 @@
 from nas.data.pascal.edges import class_edges
 from nas.data.pascal.human_parts import PART_CLASSES, drop_absent_people
 from nas.data.pascal.indoor import INDOOR_CLASSES
-from nas.data.pascal.source import TASKS, PascalMT
+from nas.data.pascal.source import KINDS, TASKS, PascalMT
 
-__all__ = ["INDOOR_CLASSES", "PART_CLASSES", "TASKS", "PascalMT", "class_edges", "drop_absent_people"]
+__all__ = ["INDOOR_CLASSES", "KINDS", "PART_CLASSES", "TASKS", "PascalMT", "class_edges", "drop_absent_people"]

@@ -8,16 +8,28 @@ from pathlib import Path
 import numpy as np
 import PIL
 
+from nas.data.augmentation.kinds import LabelKind
+from nas.data.augmentation.resizing import Resizing, require_resizing
 from nas.data.batch import Sample, SplitName
 from nas.data.ids import IdSplits, SamplesById
 from nas.data.pascal.cache import DecodedCache
-from nas.data.pascal.decode import decode, to_sample
+from nas.data.pascal.decode import Bytes, decode, to_sample
 from nas.data.pascal.files import FOLDERS, SampleFiles, read_categories, require_folders
+from nas.data.pascal.human_parts import drop_absent_people
 from nas.data.pixels import PixelScale
 from nas.data.reading import read_ids
 from nas.errors import InputError
 
-TASKS = ("semseg", "human_parts", "sal", "normals", "edge")
+KINDS: dict[str, LabelKind] = {
+    "semseg": "classes",
+    "human_parts": "classes",
+    "sal": "mask",
+    "normals": "normals",
+    "edge": "mask",
+}
+"""By task, what its labels are to an augmentation."""
+
+TASKS = tuple(KINDS)
 
 
 class PascalMT:
@@ -54,6 +66,7 @@ class PascalMT:
         architecture, validation: shares, above 0 and below 1.
         seed: of the cut.
         cache: a folder outside ``root`` for decoded samples; without it they are decoded every time.
+        resize: gives the pictures one size, in all splits, with their labels; the cache has them as they were before.
 
     Raises:
         InputError: a folder or a split file is missing, a split file is empty, names an id twice or is no UTF-8 text, a
@@ -71,12 +84,15 @@ class PascalMT:
         validation: float = 0.05,
         seed: int = 0,
         cache: str | Path | None = None,
+        resize: Resizing | None = None,
     ) -> None:
+        require_resizing(resize)
         if unknown := sorted(set(tasks) - set(FOLDERS)):
             raise InputError(f"PascalMT has no labels for {', '.join(unknown)}; its tasks are {', '.join(TASKS)}")
         self.root = Path(root).expanduser()
         self.tasks = tuple(task for task in TASKS if task in tasks)
         self.half_resolution = half_resolution
+        self.resize = resize
         require_folders(self.root, self.tasks)
         lists = self.root / "ImageSets" / "Context"
         self._splits = IdSplits.cut(
@@ -111,15 +127,20 @@ class PascalMT:
         Raises:
             InputError: a file is missing, damaged, or not of the form above.
         """
+        sample = to_sample(self._decoded(id))
+        # People may vanish when the picture shrinks.
+        return sample if self.resize is None else drop_absent_people(self.resize(sample, KINDS))
+
+    def _decoded(self, id: str) -> dict[str, Bytes]:
         files = SampleFiles.of(self.root, id, self._categories)
         if self._cache is None:
-            return to_sample(decode(files, self.tasks, self.half_resolution))
+            return decode(files, self.tasks, self.half_resolution)
         sources = files.needed(self.tasks)
         decoded = self._cache.get(id, sources)
         if decoded is None:
             decoded = decode(files, self.tasks, self.half_resolution)
             self._cache.put(id, sources, decoded)
-        return to_sample(decoded)
+        return decoded
 
     def _cache_folder(self, cache: Path) -> Path:
         """A folder of its own for these settings, this code, and the libraries whose results are stored."""
