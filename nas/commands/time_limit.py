@@ -38,7 +38,12 @@ def call_within(seconds: float, function: Callable[..., Result], **arguments: An
     request = pickle.dumps((seconds, function, arguments))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     child = subprocess.Popen(
-        [sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        [sys.executable, "-c", _SERVE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        # Ctrl-C reaches this process only, which then ends the other one.
+        start_new_session=True,
     )
     assert child.stdout is not None
     try:

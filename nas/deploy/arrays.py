@@ -132,7 +132,7 @@ def _read_header(opened: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtyp
         raise ValueError("it holds Python objects, not numbers")
     if min(shape, default=1) < 1:
         raise ValueError(f"it is empty, its shape is {list(shape)}")
-    if prod(shape) * dtype.itemsize > size:
+    if opened.tell() + prod(shape) * dtype.itemsize > size:
         raise ValueError(f"it is cut off, or its shape {list(shape)} is wrong")
     return shape, dtype
 

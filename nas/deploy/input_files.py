@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -45,8 +45,8 @@ class InputFile:
     read: Callable[[], Iterator[NamedInput]]
 
 
-def list_files(path: Path) -> dict[str, Path]:
-    """The pictures and arrays at a path, itself or in a folder, by distinct names; hidden files do not count.
+def list_files(path: Path) -> list[tuple[str, Path]]:
+    """The pictures and arrays at a path, itself or in a folder, each with a name; hidden files do not count.
 
     Raises:
         InputError: there are none.
@@ -63,17 +63,17 @@ def list_files(path: Path) -> dict[str, Path]:
         what = "has no" if path.is_dir() else "is no"
         raise InputError(f"{path}: {what} picture or array ({', '.join(PICTURES + ARRAYS)})")
     stems = Counter(file.stem for file in files)
-    return {file.stem if stems[file.stem] == 1 else file.name: file for file in files}
+    return [(file.stem if stems[file.stem] == 1 else file.name, file) for file in files]
 
 
-def look_into(files: dict[str, Path], taken: InputRecord) -> tuple[list[InputFile], dict[Path, InputError]]:
+def look_into(files: Iterable[tuple[str, Path]], taken: InputRecord) -> tuple[list[InputFile], dict[Path, InputError]]:
     """What the files hold, and what is wrong with those that cannot be used; no picture or array is loaded yet.
 
     Raises:
         InputError: there are pictures, and the network does not take any; more than `nas.limits.MOST_SAMPLES` samples.
     """
     found, wrong, total = [], {}, 0
-    for name, path in files.items():
+    for name, path in files:
         if path.suffix.lower() in PICTURES:
             require_pictures(taken, path)
             found.append(InputFile(path, (name,), _picture_reader(name, path, taken)))
