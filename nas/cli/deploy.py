@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from nas.commands.predict import Predictions
 
 _LOGGER = logging.getLogger(__name__)
+_HOW = {
+    "stretched": "both sides to the network's",
+    "ratio kept": "to as many pixels, sides in their own ratio",
+    "letterbox": "to fit into the network's size, grey around",
+}
 _MOST_SHOWN = 3
 """Resized pictures that are named; `--json` names all."""
 
@@ -69,6 +74,9 @@ def predict(
     inputs: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER", help="Pictures, or arrays (.npy, .npz).")],
     out: Annotated[Path, typer.Option("--out", help="The folder for pictures, arrays and tables.")],
     batch_size: Annotated[int, typer.Option("--batch", min=1, help="Samples that run together.")] = 8,
+    letterbox: Annotated[
+        bool, typer.Option("--letterbox", help="Fit pictures into the network's size, grey around them.")
+    ] = False,
     recipe: Annotated[
         Path | None, typer.Option("--recipe", help="The recipe that makes a bundle's own backbone; it is run.")
     ] = None,
@@ -87,6 +95,7 @@ def predict(
             inputs,
             out=out,
             batch_size=batch_size,
+            letterbox=letterbox,
             recipe=recipe,
             changes=_changes(set_),
             time_limit=time_limit,
@@ -113,8 +122,7 @@ def _prediction_lines(done: "Predictions") -> list[str]:
     if done.resized:
         shown = [f"{each.name} {_size(each.own)} -> {_size(each.shown)}" for each in done.resized]
         rest = f" and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
-        how = "to as many pixels, sides in their own ratio" if done.keeps_ratio else "both sides to the network's"
-        lines.append(f"resized (height x width), {how}: {', '.join(shown[:_MOST_SHOWN])}{rest}")
+        lines.append(f"resized (height x width), {_HOW[done.how]}: {', '.join(shown[:_MOST_SHOWN])}{rest}")
         lines.append("maps are in the size of each picture, turned upright")
     speed = f"{done.samples_per_second:.1f} samples/s (batches of {done.batch_size}, CPU, {threads})"
     return [*lines, f"network: {speed}"]

@@ -5,21 +5,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from nas.backbone import Backbone
 from nas.commands.opening import Recipe, open_experiment
-from nas.commands.prediction_files import check_names, in_own_size, needs_files, write_sample
+from nas.commands.prediction_files import check_names, needs_files, write_sample
 from nas.commands.prediction_table import PredictionTable
 from nas.commands.time_limit import call_within
 from nas.deploy import open_model
 from nas.deploy.input_files import InputFile, NamedInput, list_files, look_into
-from nas.deploy.pictures import Size
+from nas.deploy.pictures import MapTooLargeError, Size
 from nas.errors import InputError, WorkFailed
 from nas.experiment import Experiment, build_backbone
 from nas.files import make_folder, remove_unfinished
+
+ResizedBy = Literal["stretched", "ratio kept", "letterbox"]
+"""To the network's height and width; to its number of pixels; to fit into its height and width, with grey around."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,7 @@ class Predictions:
     Args:
         num_samples: of which there are answers.
         seconds: the network's own, without files and pictures.
-        keeps_ratio: whether pictures were resized to the network's number of pixels with the ratio of their sides;
-            otherwise to the network's height and width.
+        how: pictures were resized, if they were.
         resized: the pictures that were.
         tables: the files of the table, if there is one.
         left_out: by path, what is wrong with the files that have no answers, or not all of them.
@@ -50,7 +52,7 @@ class Predictions:
     seconds: float
     batch_size: int
     num_threads: int
-    keeps_ratio: bool = False
+    how: ResizedBy = "stretched"
     resized: tuple[Resized, ...] = ()
     tables: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +71,7 @@ def predict(
     *,
     out: str | Path,
     batch_size: int = 8,
+    letterbox: bool = False,
     recipe: Recipe | None = None,
     changes: Mapping[str, Any] | None = None,
     time_limit: float | None = None,
@@ -92,6 +95,9 @@ def predict(
         inputs: a picture, an array (.npy, .npz), or a folder of them.
         out: a folder, made if it is missing; files of the same names are replaced. One call at a time writes there.
         batch_size: how many samples run together; fewer where sizes differ.
+        letterbox: fit pictures into the network's size with grey around them, as `nas.data.augmentation.Letterbox`
+            does in training. Otherwise they are stretched to it or, where the network takes any size, get as many
+            pixels with the ratio of their own sides.
         recipe: the recipe whose backbone a bundle is of, if that is not one of `search_spaces`. It is run.
         changes: fields of the recipe to change.
         time_limit: seconds; the work is done in another process, which is ended then. For files from strangers, as a
@@ -110,10 +116,17 @@ def predict(
         if on_batch is not None or isinstance(recipe, Experiment):
             raise InputError("time_limit needs another process, which can have no on_batch and no Experiment as recipe")
         return _predict_within(
-            time_limit, file=file, inputs=inputs, out=out, batch_size=batch_size, recipe=recipe, changes=changes
+            time_limit,
+            file=file,
+            inputs=inputs,
+            out=out,
+            batch_size=batch_size,
+            letterbox=letterbox,
+            recipe=recipe,
+            changes=changes,
         )
     model, folder = open_model(file, backbone=_backbone(file, recipe, changes)), Path(out)
-    files, wrong = look_into(list_files(Path(inputs)), model.input)
+    files, wrong = look_into(list_files(Path(inputs)), model.input, letterbox=letterbox)
     left_out = _LeftOut(is_folder=Path(inputs).is_dir())
     for path, error in wrong.items():
         left_out.add(path, error)
@@ -138,17 +151,14 @@ def predict(
             continue
         kept = []
         for row, sample in enumerate(samples):
-            own = {name: answer[row].clone() for name, answer in answers.items()}
-            try:
-                in_size = in_own_size(model, sample, own)
-            except InputError as error:
-                left_out.add(sample.file, InputError(f"{sample.file}: {error}"))
-                continue
             if needs_files(model.tasks):
-                write_sample(folder, model, sample, own, in_size)
-            if sample.own_size is not None and sample.resized:
-                height, width = sample.input.shape[-2:]
-                resized.append(Resized(sample.name, sample.own_size, (height, width)))
+                try:
+                    write_sample(folder, model, sample, {name: answer[row].clone() for name, answer in answers.items()})
+                except MapTooLargeError as error:
+                    left_out.add(sample.file, InputError(f"{sample.file}: {error}"))
+                    continue
+            if (placed := sample.placed) is not None and placed.own != placed.shown:
+                resized.append(Resized(sample.name, placed.own, placed.shown))
             kept.append(row)
         table.add([samples[row].name for row in kept], {name: answer[kept] for name, answer in answers.items()})
         num_samples += len(kept)
@@ -160,7 +170,7 @@ def predict(
         seconds,
         batch_size,
         torch.get_num_threads(),
-        keeps_ratio=model.input.dynamic_size,
+        how="letterbox" if letterbox else "ratio kept" if model.input.dynamic_size else "stretched",
         resized=tuple(resized),
         tables=tuple(str(path) for path in table.write(folder)),
         left_out=left_out.reasons,

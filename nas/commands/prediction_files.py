@@ -15,7 +15,7 @@ from torch import Tensor
 from nas.deploy import ExportedModel, TaskRecord, is_map
 from nas.deploy.arrays import unscaled
 from nas.deploy.input_files import InputFile, NamedInput
-from nas.deploy.pictures import in_size
+from nas.deploy.pictures import cut_to_picture, in_size
 from nas.errors import InputError
 from nas.files import write_bytes_atomically
 
@@ -64,40 +64,34 @@ def check_names(folder: Path, files: Sequence[InputFile], tasks: Sequence[TaskRe
                 raise InputError(f"{file.path}: {name[:40]}... is too long for a file's name; rename it")
 
 
-def in_own_size(model: ExportedModel, sample: NamedInput, answers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The answers to a sample, maps in the size of its picture; InputError if one of them is too large."""
-    size = sample.own_size
-    return {
-        task.name: in_size(task, answers[task.name], size)
-        if size is not None and is_map(task.kind, answers[task.name])
-        else answers[task.name]
-        for task in model.tasks
-    }
-
-
-def write_sample(
-    folder: Path, model: ExportedModel, sample: NamedInput, answers: Mapping[str, Tensor], own: Mapping[str, Tensor]
-) -> None:
+def write_sample(folder: Path, model: ExportedModel, sample: NamedInput, answers: Mapping[str, Tensor]) -> None:
     """Write NAME.npz, and if there are maps NAME.TASK.png of each and the page NAME.png.
 
-    Args:
-        answers: as the network gives them, which the page shows.
-        own: the same, with maps in the size of the picture (`in_own_size`).
+    Maps are cut to the sample's picture and have its size; the page shows the input and the answers to it.
+
+    Raises:
+        MapTooLargeError: of a map in its picture's size; nothing is written.
     """
+    maps = {task.name: answers[task.name] for task in model.tasks if is_map(task.kind, answers[task.name])}
+    own = dict(answers)
+    if (placed := sample.placed) is not None:
+        height, width = sample.input.shape[-2:]
+        maps = {name: cut_to_picture(answer, placed, (height, width)) for name, answer in maps.items()}
+        own |= {task.name: in_size(task, maps[task.name], placed.own) for task in model.tasks if task.name in maps}
     write_bytes_atomically(folder / f"{sample.name}.npz", _npz(own))
-    maps = [task for task in model.tasks if is_map(task.kind, answers[task.name])]
     if not maps:
         return
     try:
         from nas.report import answer_pixels, draw_prediction, save_figure
     except ImportError:
         return
-    for task in maps:
-        drawn = _picture(answer_pixels(task, answers[task.name]))
-        if sample.own_size is not None and drawn.size[::-1] != sample.own_size:
-            way = Image.Resampling.NEAREST if task.kind == "classes" else Image.Resampling.BILINEAR
-            drawn = drawn.resize(sample.own_size[::-1], way)
-        write_bytes_atomically(folder / f"{sample.name}.{task.name}.png", _png(drawn))
+    for task in model.tasks:
+        if task.name in maps:
+            drawn = _picture(answer_pixels(task, maps[task.name]))
+            if placed is not None and drawn.size != placed.own[::-1]:
+                way = Image.Resampling.NEAREST if task.kind == "classes" else Image.Resampling.BILINEAR
+                drawn = drawn.resize(placed.own[::-1], way)
+            write_bytes_atomically(folder / f"{sample.name}.{task.name}.png", _png(drawn))
     picture = None
     if sample.input.ndim == 3:
         pixels = unscaled(sample.input, model.input)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nas.deploy.arrays import StoredArray, is_one_sample, list_arrays, read_samples
 from nas.deploy.description import InputRecord
-from nas.deploy.pictures import Size, read_picture, require_pictures
+from nas.deploy.pictures import Placed, read_picture, require_pictures
 from nas.errors import InputError
 from nas.limits import MOST_SAMPLES
 
@@ -23,17 +23,13 @@ _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 class NamedInput(NamedTuple):
     """One sample as the network takes it, without the batch.
 
-    ``name`` is for what is made of it; ``own_size`` is that of a picture before it was resized, None for an array.
+    ``name`` is for what is made of it; ``placed`` says where in the input a picture is, None for an array.
     """
 
     name: str
     input: Tensor
     file: Path
-    own_size: Size | None = None
-
-    @property
-    def resized(self) -> bool:
-        return self.own_size is not None and tuple(self.input.shape[-2:]) != self.own_size
+    placed: Placed | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,13 @@ def list_files(path: Path) -> list[tuple[str, Path]]:
     return [(file.stem if stems[file.stem] == 1 else file.name, file) for file in files]
 
 
-def look_into(files: Iterable[tuple[str, Path]], taken: InputRecord) -> tuple[list[InputFile], dict[Path, InputError]]:
+def look_into(
+    files: Iterable[tuple[str, Path]], taken: InputRecord, *, letterbox: bool = False
+) -> tuple[list[InputFile], dict[Path, InputError]]:
     """What the files hold, and what is wrong with those that cannot be used; no picture or array is loaded yet.
+
+    Args:
+        letterbox: how pictures are resized (`nas.deploy.pictures.read_picture`).
 
     Raises:
         InputError: there are pictures, and the network does not take any; more than `nas.limits.MOST_SAMPLES` samples.
@@ -76,7 +77,7 @@ def look_into(files: Iterable[tuple[str, Path]], taken: InputRecord) -> tuple[li
     for name, path in files:
         if path.suffix.lower() in PICTURES:
             require_pictures(taken, path)
-            found.append(InputFile(path, (name,), _picture_reader(name, path, taken)))
+            found.append(InputFile(path, (name,), _picture_reader(name, path, taken, letterbox)))
             continue
         try:
             arrays = list_arrays(path, taken)
@@ -97,10 +98,10 @@ def _names(name: str, array: StoredArray, taken: InputRecord) -> list[str]:
     return [own] if is_one_sample(array, taken) else [f"{own}-{i:04d}" for i in range(array.shape[0])]
 
 
-def _picture_reader(name: str, path: Path, taken: InputRecord) -> Callable[[], Iterator[NamedInput]]:
+def _picture_reader(name: str, path: Path, taken: InputRecord, letterbox: bool) -> Callable[[], Iterator[NamedInput]]:
     def read() -> Iterator[NamedInput]:
-        inputs, own_size = read_picture(path, taken)
-        yield NamedInput(name, inputs, path, own_size)
+        inputs, placed = read_picture(path, taken, letterbox=letterbox)
+        yield NamedInput(name, inputs, path, placed)
 
     return read
 

@@ -3,7 +3,7 @@
 import math
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,30 @@ from nas.limits import MOST_VALUES
 
 Size = tuple[int, int]
 """Height and width."""
+MID_GREY = 0.5
+"""Of what pads a picture, as `nas.data.augmentation.Letterbox` does it."""
 _MODES = {1: "L", 3: "RGB"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 """Tags of a TIFF; a photometric interpretation of 0 means that 0 is white."""
+
+
+class MapTooLargeError(InputError):
+    """A map has too many numbers in the size of its picture."""
+
+
+class Placed(NamedTuple):
+    """Where a picture is in an input.
+
+    Args:
+        own: the picture's own size, upright.
+        shown: the size in which it is in the input.
+        top, left: where it begins there; what is around it is padding.
+    """
+
+    own: Size
+    shown: Size
+    top: int = 0
+    left: int = 0
 
 
 def require_pictures(taken: InputRecord, where: Path) -> None:
@@ -37,12 +58,15 @@ def require_pictures(taken: InputRecord, where: Path) -> None:
         )
 
 
-def read_picture(file: Path, taken: InputRecord) -> tuple[Tensor, Size]:
-    """A picture as the network takes it, [C, H, W], and the picture's own size.
+def read_picture(file: Path, taken: InputRecord, *, letterbox: bool = False) -> tuple[Tensor, Placed]:
+    """A picture as the network takes it, [C, H, W], and where it is in this input.
 
     It is turned upright, made grey or coloured, and scaled to the network's size; where that may vary, to as many
     pixels with the sides' own ratio. Pixels of 8 and 16 bits are divided by the value of a white one; floats have to
     be in [0, 1].
+
+    Args:
+        letterbox: keep the ratio of the sides and fill up the network's size with grey.
 
     Raises:
         InputError: the file cannot be read, or its pixels' range is not known.
@@ -57,25 +81,50 @@ def read_picture(file: Path, taken: InputRecord) -> tuple[Tensor, Size]:
         picture = picture.convert(_MODES[taken.shape[0]]) if unit is None else Image.fromarray(unit)
     except Exception as error:  # Pillow's decoders raise whatever they run into
         raise InputError(f"{file}: not a readable picture ({error})") from error
-    own_size = picture.height, picture.width
-    height, width = input_size(own_size, taken)
-    if own_size != (height, width):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    (height, width), placed = place((picture.height, picture.width), taken, letterbox=letterbox)
+    if placed.own != placed.shown:
+        picture = picture.resize(placed.shown[::-1], Image.Resampling.BILINEAR)
+    if placed.shown != (height, width):
+        grey = MID_GREY if unit is not None else round(255 * MID_GREY)
+        padded = Image.new(picture.mode, (width, height), grey if len(picture.mode) == 1 else (int(grey),) * 3)
+        padded.paste(picture, (placed.left, placed.top))
+        picture = padded
     values_HWC = torch.from_numpy(np.array(picture).reshape(height, width, -1))
     values_CHW = values_HWC.movedim(-1, 0).expand(taken.shape[0], -1, -1).contiguous()
     if taken.takes_pixels:
-        return (values_CHW if unit is None else (255 * values_CHW).round().to(torch.uint8)), own_size
-    return scaled(values_CHW.float() / 255 if unit is None else values_CHW, taken.pixels), own_size
+        return (values_CHW if unit is None else (255 * values_CHW).round().to(torch.uint8)), placed
+    return scaled(values_CHW.float() / 255 if unit is None else values_CHW, taken.pixels), placed
 
 
-def input_size(own_size: Size, taken: InputRecord) -> Size:
-    """The size in which a network is shown a picture."""
-    height, width = own_size
+def place(own: Size, taken: InputRecord, *, letterbox: bool) -> tuple[Size, Placed]:
+    """The size of the input for a picture of a size, and where the picture is in it."""
+    height, width = own
     own_height, own_width = taken.shape[1:]
+    if letterbox:
+        scale = min(own_height / height, own_width / width)
+        rows = min(own_height, max(1, round(scale * height)))
+        columns = min(own_width, max(1, round(scale * width)))
+        placed = Placed(own, (rows, columns), (own_height - rows) // 2, (own_width - columns) // 2)
+        return (own_height, own_width), placed
     if not taken.dynamic_size:
-        return own_height, own_width
+        return (own_height, own_width), Placed(own, (own_height, own_width))
     scale = math.sqrt(own_height * own_width / (height * width))
-    return max(1, round(scale * height)), max(1, round(scale * width))
+    size = max(1, round(scale * height)), max(1, round(scale * width))
+    return size, Placed(own, size)
+
+
+def cut_to_picture(answer: Tensor, placed: Placed, shown: Size) -> Tensor:
+    """Of a map of answers, [..., H, W], to an input of a size, the part that shows the picture."""
+    rows, columns = (
+        slice(round(start * scale), max(round(start * scale) + 1, round((start + length) * scale)))
+        for start, length, scale in zip(
+            (placed.top, placed.left),
+            placed.shown,
+            (answer.shape[-2] / shown[0], answer.shape[-1] / shown[1]),
+            strict=True,
+        )
+    )
+    return answer[..., rows, columns]
 
 
 def in_size(task: TaskRecord, answer: Tensor, size: Size) -> Tensor:
@@ -85,13 +134,13 @@ def in_size(task: TaskRecord, answer: Tensor, size: Size) -> Tensor:
         answer: [H, W] of classes, [channels, H, W] of anything else.
 
     Raises:
-        InputError: the map would have more than `nas.limits.MOST_VALUES` numbers.
+        MapTooLargeError: the map would have more than `nas.limits.MOST_VALUES` numbers.
     """
     found = tuple(answer.shape[-2:])
     if found == size:
         return answer
     if prod(answer.shape[:-2]) * prod(size) > MOST_VALUES:
-        raise InputError(
+        raise MapTooLargeError(
             f"{task.name} in the picture's own size, {size[0]} x {size[1]}, would have more than {MOST_VALUES} "
             "numbers; make the picture smaller"
         )

@@ -11,7 +11,7 @@ from small_digits import refused
 import nas
 from nas.cli.main import run
 from nas.deploy import InputRecord, Pixels, TaskRecord
-from nas.deploy.pictures import in_size, read_picture
+from nas.deploy.pictures import cut_to_picture, in_size, read_picture
 from nas.errors import InputError
 
 RAMP = np.linspace(0, 255, 256).reshape(16, 16).astype(np.uint8)
@@ -42,8 +42,8 @@ def test_the_same_picture_in_another_form_is_the_same_input(name, channels, take
     TWINS[name](tmp_path / name)
     shown = taken(channels, takes_pixels=takes_pixels)
     expected, _ = read_picture(tmp_path / "twin.png", shown)
-    found, size = read_picture(tmp_path / name, shown)
-    assert size == (16, 16)
+    found, placed = read_picture(tmp_path / name, shown)
+    assert placed == ((16, 16), (16, 16), 0, 0)
     assert found.dtype == expected.dtype
     # A float32's last digits, of a division by 65535 instead of 255.
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
@@ -146,7 +146,7 @@ def test_maps_come_back_in_the_picture_s_own_size(exported, name, tmp_path, caps
     assert run(["predict", str(folder / name), str(pictures), "--out", str(tmp_path / "out"), "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
     assert done["resized"] == [{"name": "turned", "own": [64, 80], "shown": [32, 40]}]
-    assert done["keeps_ratio"] is model.input.dynamic_size
+    assert done["how"] == ("ratio kept" if model.input.dynamic_size else "stretched")
 
 
 def test_a_map_that_would_be_too_large_is_left_out(exported, tmp_path, monkeypatch, capsys):
@@ -163,3 +163,38 @@ def test_a_map_that_would_be_too_large_is_left_out(exported, tmp_path, monkeypat
     assert (tmp_path / "out" / "80.npz").exists()
     line = refused(capsys, "predict", exported[2] / "network.pt2", folder / "100.png", "--out", tmp_path / "out")
     assert "make the picture smaller" in line
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(("size", "inner"), [((20, 60), (3, 10)), ((60, 20), (8, 3)), ((1, 500), (1, 10))])
+def test_a_letterboxed_picture_is_as_large_as_fits(size, inner, bits, tmp_path):
+    white = np.full(size, 2**bits - 1, np.uint8 if bits == 8 else np.uint16)
+    Image.fromarray(white).save(tmp_path / "a.png")
+    shown = InputRecord(shape=(3, 8, 10), pixels=Pixels(mean=(0.0,) * 3, std=(1.0,) * 3))
+    values, placed = read_picture(tmp_path / "a.png", shown, letterbox=True)
+    assert placed == (size, inner, (8 - inner[0]) // 2, (10 - inner[1]) // 2)
+    expected = torch.full((3, 8, 10), 0.5)
+    expected[:, placed.top :, placed.left :][:, : inner[0], : inner[1]] = 1
+    # Half a step of 8 bits, which have no value for one half.
+    torch.testing.assert_close(values, expected, rtol=0, atol=0.5 / 255 + 1e-6)
+    box = (values[0] > 0.9).long()
+    assert cut_to_picture(box, placed, (8, 10)).tolist() == torch.ones(inner).long().tolist()
+    assert cut_to_picture(torch.zeros(3, 4, 5), placed, (8, 10)).numel() > 0, "of maps coarser than the input"
+
+
+def test_maps_of_a_letterboxed_picture_are_cut_to_it(exported, tmp_path, capsys):
+    _, inputs, folder = exported
+    picture = Image.fromarray((255 * inputs[0]).round().byte().movedim(0, -1).numpy())
+    picture.resize((80, 32), Image.Resampling.NEAREST).save(tmp_path / "a.png")
+    model = nas.open_model(folder / "network.bundle")
+    arguments = ["predict", str(folder / "network.bundle"), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
+    assert run([*arguments, "--letterbox"]) == 0
+    printed = capsys.readouterr().out
+    assert "resized (height x width), to fit into the network's size, grey around: a 32 x 80 -> 16 x 40" in printed
+    shown, placed = read_picture(tmp_path / "a.png", model.input, letterbox=True)
+    expected = model.answers(shown[None])["semseg"][0, 8:24]
+    with np.load(tmp_path / "out" / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["semseg"], expected.repeat_interleave(2, 0).repeat_interleave(2, 1))
+    with Image.open(tmp_path / "out" / "a.semseg.png") as drawn:
+        assert drawn.size == (80, 32)
+    assert placed.top == 8
