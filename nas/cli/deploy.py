@@ -1,5 +1,6 @@
 """The commands that take a network out of the lab: export and predict."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -7,10 +8,21 @@ import typer
 
 from nas.cli.app import AllowOption, JsonOption, RecipeOption, RunArg, SetOption, _changes, _console, _print_json, app
 from nas.cli.progress import quiet_output
+from nas.errors import WorkFailed
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.export import Exported
+    from nas.commands.predict import Predictions
+
+_LOGGER = logging.getLogger(__name__)
+_HOW = {
+    "stretched": "both sides to the network's",
+    "ratio kept": "to as many pixels, sides in their own ratio",
+    "letterbox": "to fit into the network's size, grey around",
+}
+_MOST_SHOWN = 3
+"""Resized pictures that are named; `--json` names all."""
 
 
 @app.command()
@@ -60,21 +72,64 @@ def export(
 def predict(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle (folder), .pt2 or .onnx.")],
     inputs: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER", help="Pictures, or arrays (.npy, .npz).")],
-    out: Annotated[Path, typer.Option("--out", help="The folder for pictures and arrays.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder for pictures, arrays and tables.")],
     batch_size: Annotated[int, typer.Option("--batch", min=1, help="Samples that run together.")] = 8,
+    letterbox: Annotated[
+        bool, typer.Option("--letterbox", help="Fit pictures into the network's size, grey around them.")
+    ] = False,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="The recipe that makes a bundle's own backbone; it is run.")
+    ] = None,
+    set_: SetOption = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", metavar="SECONDS", help="Stop then, whatever the file does.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every task's output for pictures, as pictures and arrays."""
+    """Every task's output: maps as pictures and arrays, the rest as a table."""
     from nas.commands import predict as run_predict
 
     with quiet_output():
-        done = run_predict(file, inputs, out=out, batch_size=batch_size)
+        done = run_predict(
+            file,
+            inputs,
+            out=out,
+            batch_size=batch_size,
+            letterbox=letterbox,
+            recipe=recipe,
+            changes=_changes(set_),
+            time_limit=time_limit,
+        )
     if as_json:
         _print_json(done.to_dict())
-        return
+    else:
+        for line in _prediction_lines(done):
+            print(line)
+    for path, reason in done.left_out.items():
+        _LOGGER.warning("%s: %s", path, reason)
+    if done.left_out:
+        count = len(done.left_out)
+        raise WorkFailed(
+            f"{count} {'file has' if count == 1 else 'files have'} no answers, or not all; the rest is in {done.out}"
+        )
+
+
+def _prediction_lines(done: "Predictions") -> list[str]:
     threads = "1 thread" if done.num_threads == 1 else f"{done.num_threads} threads"
-    print(f"{done.num_samples} {'sample' if done.num_samples == 1 else 'samples'} into {done.out}")
-    print(f"network: {done.samples_per_second:.1f} samples/s (batches of {done.batch_size}, CPU, {threads})")
+    lines = [f"{done.num_samples} {'sample' if done.num_samples == 1 else 'samples'} into {done.out}"]
+    if tables := [Path(table).name for table in done.tables]:
+        lines.append(f"answers to whole samples: {', '.join(tables)}")
+    if done.resized:
+        shown = [f"{each.name} {_size(each.own)} -> {_size(each.shown)}" for each in done.resized]
+        rest = f" and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
+        lines.append(f"resized (height x width), {_HOW[done.how]}: {', '.join(shown[:_MOST_SHOWN])}{rest}")
+        lines.append("maps are in the size of each picture, turned upright")
+    speed = f"{done.samples_per_second:.1f} samples/s (batches of {done.batch_size}, CPU, {threads})"
+    return [*lines, f"network: {speed}"]
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
 
 
 def _lines(exported: "Exported") -> list[str]:

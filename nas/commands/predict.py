@@ -1,38 +1,65 @@
-"""`nas predict`: an exported network's answers to pictures or arrays, as pictures and as arrays."""
+"""`nas predict`: an exported network's answers to pictures or arrays, as pictures, arrays and a table."""
 
-import io
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
-from nas.deploy import ExportedModel, is_map, open_model
-from nas.deploy.pictures import NamedInput, list_files, read_inputs, unscaled
-from nas.errors import InputError
-from nas.files import make_folder, write_bytes_atomically
+from nas.backbone import Backbone
+from nas.commands.opening import Recipe, open_experiment
+from nas.commands.prediction_files import check_names, needs_files, write_sample
+from nas.commands.prediction_table import PredictionTable
+from nas.commands.time_limit import call_within
+from nas.deploy import open_model
+from nas.deploy.input_files import InputFile, NamedInput, list_files, look_into
+from nas.deploy.pictures import MapTooLargeError, Size
+from nas.errors import InputError, WorkFailed
+from nas.experiment import Experiment, build_backbone
+from nas.files import make_folder, remove_unfinished
+
+ResizedBy = Literal["stretched", "ratio kept", "letterbox"]
+"""To the network's height and width; to its number of pixels; to fit into its height and width, with grey around."""
+
+
+@dataclass(frozen=True)
+class Resized:
+    """A picture that the network saw in another size; heights and widths."""
+
+    name: str
+    own: Size
+    shown: Size
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was written, and how fast the network was: ``seconds`` are its own, without files and pictures."""
+    """What was written, and how fast the network was.
+
+    Args:
+        num_samples: of which there are answers.
+        seconds: the network's own, without files and pictures.
+        how: pictures were resized, if they were.
+        resized: the pictures that were.
+        tables: the files of the table, if there is one.
+        left_out: by path, what is wrong with the files that have no answers, or not all of them.
+    """
 
     out: Path
     num_samples: int
     seconds: float
     batch_size: int
     num_threads: int
+    how: ResizedBy = "stretched"
+    resized: tuple[Resized, ...] = ()
+    tables: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def samples_per_second(self) -> float:
-        return self.num_samples / self.seconds
+        return self.num_samples / self.seconds if self.num_samples else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "out": str(self.out), "samples_per_second": self.samples_per_second}
@@ -44,44 +71,148 @@ def predict(
     *,
     out: str | Path,
     batch_size: int = 8,
-    on_batch: Callable[[int, int], None] = lambda done, total: None,
+    letterbox: bool = False,
+    recipe: Recipe | None = None,
+    changes: Mapping[str, Any] | None = None,
+    time_limit: float | None = None,
+    on_batch: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Run an exported network on pictures or arrays.
 
-    Into ``out`` go, for every sample NAME: ``NAME.npz``, each task's answer (`nas.deploy.answers`); ``NAME.png``, one
-    page with the input and all answers, with scales and legends; ``NAME.TASK.png``, each dense answer alone, pixel by
-    pixel. Without matplotlib only the arrays are written.
+    A sample is called NAME after its file. Into ``out`` go
+
+    - ``NAME.npz``, if a task's output is a map or another array: each task's answer (`nas.deploy.answers`), maps in
+      the size of the sample's picture;
+    - ``NAME.TASK.png``, each map as a picture of that size, and ``NAME.png``, one page with the input and all answers,
+      with scales and legends; these need matplotlib;
+    - ``predictions.csv``, if a task has one answer for a whole sample: a table of them (`PredictionTable`); and the
+      same as ``predictions.parquet`` where pyarrow is installed.
+
+    A file of a folder that cannot be used is left out, and the others are predicted; hidden files are passed over.
 
     Args:
         file: a bundle (a folder), a .pt2 or an .onnx of `nas.export`.
         inputs: a picture, an array (.npy, .npz), or a folder of them.
-        out: a folder, made if it is missing; files of the same names are replaced.
+        out: a folder, made if it is missing; files of the same names are replaced. One call at a time writes there.
         batch_size: how many samples run together; fewer where sizes differ.
-        on_batch: called with the number of files begun, and of all.
+        letterbox: fit pictures into the network's size with grey around them, as `nas.data.augmentation.Letterbox`
+            does in training. Otherwise they are stretched to it or, where the network takes any size, get as many
+            pixels with the ratio of their own sides.
+        recipe: the recipe whose backbone a bundle is of, if that is not one of `search_spaces`. It is run.
+        changes: fields of the recipe to change.
+        time_limit: seconds; the work is done in another process, which is ended then. For files from strangers, as a
+            network may be a program without an end. It excludes ``on_batch`` and a recipe that is no file.
+        on_batch: called with the number of samples that are done, and of all.
 
     Raises:
-        InputError: a file cannot be read, is refused, or does not fit the network.
+        InputError: the network is refused; the only file cannot be used; two answers would be written under one name.
+        WorkFailed: the network does not run on the only file; the time is over.
     """
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1; found {batch_size}")
-    model, files = open_model(file), list_files(Path(inputs))
-    folder = Path(out)
-    if any(path.parent.resolve() == folder.resolve() for path in files.values()):
-        raise InputError(f"--out {folder}: is where the inputs lie, and files of their names are written; name another")
-    make_folder(folder)
-    num_samples, seconds = 0, 0.0
-    for samples in _batches(read_inputs(files, model.input), batch_size):
+    if changes and recipe is None:
+        raise InputError("changes are to fields of a recipe; name it with --recipe")
+    if time_limit is not None:
+        if on_batch is not None or isinstance(recipe, Experiment):
+            raise InputError("time_limit needs another process, which can have no on_batch and no Experiment as recipe")
+        return _predict_within(
+            time_limit,
+            file=file,
+            inputs=inputs,
+            out=out,
+            batch_size=batch_size,
+            letterbox=letterbox,
+            recipe=recipe,
+            changes=changes,
+        )
+    model, folder = open_model(file, backbone=_backbone(file, recipe, changes)), Path(out)
+    files, wrong = look_into(list_files(Path(inputs)), model.input, letterbox=letterbox)
+    left_out = _LeftOut(is_folder=Path(inputs).is_dir())
+    for path, error in wrong.items():
+        left_out.add(path, error)
+    check_names(folder, files, model.tasks)
+    if files:
+        make_folder(folder)
+        remove_unfinished(folder)
+    table, resized = PredictionTable(model.tasks), []
+    total, num_samples, seconds = sum(len(each.names) for each in files), 0, 0.0
+    for samples in _batches(_read(files, left_out), batch_size):
         batch = torch.stack([sample.input for sample in samples])
-        if not num_samples:
-            model(batch)  # the first time, memory is laid out
-        start = time.perf_counter()
-        answers = model.answers(batch)
-        seconds += time.perf_counter() - start
-        num_samples += len(samples)
+        try:
+            if not num_samples:
+                model(batch)  # the first time, memory is laid out
+            start = time.perf_counter()
+            answers = model.answers(batch)
+            seconds += time.perf_counter() - start
+        except WorkFailed as error:
+            # It may be for the size of these that a network does not run.
+            for sample in samples:
+                left_out.add(sample.file, error)
+            continue
+        kept = []
         for row, sample in enumerate(samples):
-            _write(folder, model, sample, {name: answer[row].clone() for name, answer in answers.items()})
-        on_batch(num_samples, len(files))
-    return Predictions(folder, num_samples, seconds, batch_size, torch.get_num_threads())
+            if needs_files(model.tasks):
+                try:
+                    write_sample(folder, model, sample, {name: answer[row].clone() for name, answer in answers.items()})
+                except MapTooLargeError as error:
+                    left_out.add(sample.file, InputError(f"{sample.file}: {error}"))
+                    continue
+            if (placed := sample.placed) is not None and placed.own != placed.shown:
+                resized.append(Resized(sample.name, placed.own, placed.shown))
+            kept.append(row)
+        table.add([samples[row].name for row in kept], {name: answer[kept] for name, answer in answers.items()})
+        num_samples += len(kept)
+        if on_batch is not None:
+            on_batch(num_samples, total)
+    return Predictions(
+        folder,
+        num_samples,
+        seconds,
+        batch_size,
+        torch.get_num_threads(),
+        how="letterbox" if letterbox else "ratio kept" if model.input.dynamic_size else "stretched",
+        resized=tuple(resized),
+        tables=tuple(str(path) for path in table.write(folder)),
+        left_out=left_out.reasons,
+    )
+
+
+def _predict_within(seconds: float, *, out: str | Path, **arguments: Any) -> Predictions:
+    try:
+        return call_within(seconds, predict, out=out, **arguments)
+    except WorkFailed:
+        if Path(out).is_dir():
+            remove_unfinished(out)
+        raise
+
+
+class _LeftOut:
+    """What is wrong with files, by path; it is raised at once where there is only one file."""
+
+    def __init__(self, is_folder: bool) -> None:
+        self.is_folder = is_folder
+        self.reasons: dict[str, str] = {}
+
+    def add(self, path: Path, error: InputError | WorkFailed) -> None:
+        if not self.is_folder:
+            raise error
+        self.reasons.setdefault(str(path), str(error).removeprefix(f"{path}: "))
+
+
+def _backbone(file: str | Path, recipe: Recipe | None, changes: Mapping[str, Any] | None) -> Backbone | None:
+    if recipe is None:
+        return None
+    if not Path(file).is_dir():
+        raise InputError(f"{file}: holds its own network and needs no --recipe; that is for bundles, which are folders")
+    return build_backbone(open_experiment(recipe, changes))
+
+
+def _read(files: Iterable[InputFile], left_out: _LeftOut) -> Iterator[NamedInput]:
+    for file in files:
+        try:
+            yield from file.read()
+        except InputError as error:
+            left_out.add(file.path, error)
 
 
 def _batches(samples: Iterator[NamedInput], batch_size: int) -> Iterator[list[NamedInput]]:
@@ -89,36 +220,3 @@ def _batches(samples: Iterator[NamedInput], batch_size: int) -> Iterator[list[Na
     for _, alike in groupby(samples, key=lambda sample: tuple(sample.input.shape)):
         while batch := list(islice(alike, batch_size)):
             yield batch
-
-
-def _write(folder: Path, model: ExportedModel, sample: NamedInput, answers: dict[str, Tensor]) -> None:
-    write_bytes_atomically(folder / f"{sample.name}.npz", _npz(answers))
-    try:
-        from nas.report import answer_pixels, draw_prediction, save_figure
-    except ImportError:
-        return
-    for task in model.tasks:
-        if is_map(task.kind, answer := answers[task.name]):
-            write_bytes_atomically(folder / f"{sample.name}.{task.name}.png", _png(answer_pixels(task, answer)))
-    picture = None
-    if sample.input.ndim == 3:
-        pixels = unscaled(sample.input, model.input)
-        shown = pixels if pixels.shape[0] == 3 else pixels.mean(0, keepdim=True).expand(3, -1, -1)
-        picture = shown.clamp(0, 1).movedim(0, -1).numpy()
-    save_figure(draw_prediction(picture, answers, model.tasks), folder / f"{sample.name}.png")
-
-
-def _npz(answers: Mapping[str, Tensor]) -> bytes:
-    """As numpy's own function writes it, which would take a task's name for one of its arguments."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, answer in answers.items():
-            with archive.open(f"{name}.npy", "w") as file:
-                np.lib.format.write_array(file, answer.numpy(), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _png(pixels: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray((255 * pixels).round().astype(np.uint8)).save(buffer, format="PNG")
-    return buffer.getvalue()

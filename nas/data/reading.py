@@ -9,8 +9,9 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from nas.data.pictures import open_picture
 from nas.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -64,18 +65,8 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
 
 def read_picture(path: Path) -> Image.Image:
-    """A picture, decoded."""
-
-    def decode(file: BinaryIO) -> Image.Image:
-        try:
-            picture = Image.open(file)
-        except UnidentifiedImageError:
-            # Its own message shows the open file.
-            raise ValueError("of no known format") from None
-        picture.load()
-        return picture
-
-    return _decoded(path, "picture", decode)
+    """A picture, decoded (`nas.data.pictures.open_picture`)."""
+    return _decoded(path, "picture", open_picture)
 
 
 def read_mat(path: Path, key: str) -> Array:

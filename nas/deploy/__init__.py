@@ -5,7 +5,8 @@
 
 All say the same of themselves (`Description`), and `open_model` makes the same kind of callable of them. Other people's
 files are data: a bundle is never unpickled and imports nothing it names, a .pt2 is inspected before torch
-reads it (`nas.deploy.pt2_archive`), an .onnx may not name other files.
+reads it (`nas.deploy.pt2_archive`), an .onnx may not name other files. `nas.limits` says how large files may claim to
+be. An .onnx may still be a program without an end, which only ``nas predict --time-limit`` stops.
 
 Only what writes or runs ONNX needs onnx, onnxscript and onnxruntime (``pip install 'branched-nas[export]'``), and
 says so where they are missing.

@@ -51,8 +51,8 @@ class BackboneRecord(BaseModel):
         if self.type not in known:
             raise InputError(
                 f"its backbone {self.type[:100]} is none of {PACKAGE}'s ({', '.join(known)}), and nothing that a file "
-                "names is imported; build it yourself and pass it: load_bundle(path, backbone=...), or export onnx or "
-                "pt2, which need none"
+                "names is imported; name the recipe that makes it (nas predict --recipe, or in Python "
+                "load_bundle(path, backbone=...)), or export onnx or pt2, which need none"
             )
         fields = {field.name for field in dataclasses.fields(known[self.type])} - {_WEIGHTS}
         if set(self.args) != fields:

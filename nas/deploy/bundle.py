@@ -36,8 +36,6 @@ from nas.tree import BranchTree, read_tree, write_tree
 
 CARD, PICTURE, TREE, RECORD, WEIGHTS = "README.md", "tree.png", "tree.json", "bundle.json", "weights.safetensors"
 _TREE_ID = "tree"
-_MOST_PARTS = 100_000
-"""Instances of blocks, and heads; more than any network has that was searched for."""
 
 
 class BundleRecord(BaseModel):
@@ -119,8 +117,6 @@ def load_bundle(path: str | Path, *, backbone: Backbone | None = None) -> Bundle
     tree = read_tree(_file(folder, TREE))
     if tree != description.branch_tree or tree.tasks != description.branch_tree.tasks:
         raise InputError(f"{folder}: {TREE} is not the tree that {RECORD} describes")
-    if sum(tree.num_groups) + len(tree.tasks) > _MOST_PARTS:
-        raise InputError(f"{folder / TREE}: a tree of {sum(tree.num_groups)} groups; {_MOST_PARTS} parts are the most")
     tasks = tuple(task.task() for task in description.tasks)
     weights = _file(folder, WEIGHTS)
     with open(weights, "rb") as file:

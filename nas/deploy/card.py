@@ -76,7 +76,7 @@ def _input(description: Description) -> str:
 
 def _use(description: Description, *, loads: bool) -> str:
     argument = "" if loads else ", backbone=MyBackbone(...)"
-    own = "" if loads else " Its backbone is not one of `search_spaces`, so pass yours."
+    own = "" if loads else " Its backbone is not one of `search_spaces`, so pass yours (`nas predict --recipe`)."
     return (
         f'## Use\n\n```python\nimport nas\n\nbundle = nas.load_bundle("."{argument})\n'
         f"outputs = bundle(inputs)  # by task: {', '.join(description.names)}\n```\n\n"

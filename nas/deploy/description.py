@@ -19,6 +19,7 @@ from nas.data import PixelScale
 from nas.deploy.output_kind import OutputKind, output_kind
 from nas.errors import InputError
 from nas.experiment import explain
+from nas.limits import MOST_OUTPUTS, MOST_TASKS, MOST_VALUES
 from nas.tasks import LOSSES, METRICS, Task
 from nas.training import Measured
 from nas.tree import BranchTree
@@ -26,16 +27,12 @@ from nas.tree import BranchTree
 ExportFormat = Literal["bundle", "onnx", "pt2"]
 KEY = "branched_nas"
 """The name under which ONNX's metadata and a .pt2's extra files hold the description."""
-_MOST_TASKS = 1024
-_MOST_OUTPUTS = 100_000
 _MOST_NUMBERS = 8
-_MOST_VALUES = 2**28
-"""Numbers of one sample, 1 GiB as float32; a description that claims more is not believed."""
 
 
 def _check_size(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if prod(shape) > _MOST_VALUES:
-        raise ValueError(f"the shape {list(shape)} has more than {_MOST_VALUES} numbers")
+    if prod(shape) > MOST_VALUES:
+        raise ValueError(f"the shape {list(shape)} has more than {MOST_VALUES} numbers")
     return shape
 
 
@@ -51,7 +48,7 @@ class TaskRecord(_Record):
     """A task as far as its outputs go: ``shape`` is that of one sample's at the input's own shape."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)
-    num_outputs: int = Field(ge=1, le=_MOST_OUTPUTS)
+    num_outputs: int = Field(ge=1, le=MOST_OUTPUTS)
     kind: OutputKind
     shape: Shape
     labels: tuple[str, ...] | None = None
@@ -98,8 +95,8 @@ class TaskRecord(_Record):
 class Pixels(_Record):
     """``(bytes / 255 - mean) / std`` per channel (`nas.data.PixelScale`)."""
 
-    mean: tuple[float, ...] = Field(max_length=_MOST_TASKS)
-    std: tuple[PositiveFloat, ...] = Field(max_length=_MOST_TASKS)
+    mean: tuple[float, ...] = Field(max_length=MOST_TASKS)
+    std: tuple[PositiveFloat, ...] = Field(max_length=MOST_TASKS)
 
     @classmethod
     def of(cls, scale: PixelScale | None) -> "Pixels | None":
@@ -189,7 +186,7 @@ class Description(_Record):
 
     schema_version: Literal[1] = 1
     format: ExportFormat
-    tasks: tuple[TaskRecord, ...] = Field(min_length=1, max_length=_MOST_TASKS)
+    tasks: tuple[TaskRecord, ...] = Field(min_length=1, max_length=MOST_TASKS)
     tree: dict[str, Any]
     input: InputRecord
     answers: bool = False

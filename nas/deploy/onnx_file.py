@@ -89,6 +89,9 @@ def load_onnx(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tens
     description = Description.from_json(found[0], where)
     if any(tensor.data_location or tensor.external_data for tensor in _tensors(model)):
         raise InputError(f"{where}: refused, it names other files as its weights")
+    if model.functions:
+        # They may call each other, so that a short file unfolds to any number of operators.
+        raise InputError(f"{where}: refused, it defines functions of its own")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4

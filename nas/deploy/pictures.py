@@ -1,8 +1,7 @@
-"""What a network is shown: pictures and arrays from files, as it takes them."""
+"""Pictures as a network takes them, and maps in a picture's own size."""
 
 import math
-from collections import Counter
-from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,125 +10,170 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+from torch.nn import functional
 
-from nas.deploy.description import InputRecord, Pixels
+from nas.data.pictures import open_picture
+from nas.deploy.arrays import scaled
+from nas.deploy.description import InputRecord, TaskRecord
+from nas.deploy.output_kind import answers
 from nas.errors import InputError
+from nas.limits import MOST_VALUES
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-ARRAYS = (".npy", ".npz")
+Size = tuple[int, int]
+"""Height and width."""
+MID_GREY = 0.5
+"""Of what pads a picture, as `nas.data.augmentation.Letterbox` does it."""
 _MODES = {1: "L", 3: "RGB"}
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
+"""Tags of a TIFF; a photometric interpretation of 0 means that 0 is white."""
 
 
-class NamedInput(NamedTuple):
-    """One sample as the network takes it, without the batch, and a name for what is made of it."""
-
-    name: str
-    input: Tensor
+class MapTooLargeError(InputError):
+    """A map has too many numbers in the size of its picture."""
 
 
-def list_files(path: Path) -> dict[str, Path]:
-    """The pictures and arrays at a path, itself or in a folder, by distinct names.
+class Placed(NamedTuple):
+    """Where a picture is in an input.
 
-    Raises:
-        InputError: there are none.
+    Args:
+        own: the picture's own size, upright.
+        shown: the size in which it is in the input.
+        top, left: where it begins there; what is around it is padding.
     """
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES + ARRAYS and file.is_file())
-    else:
-        files = [path] if path.is_file() else []
-    if not files:
-        what = "has no" if path.is_dir() else "is no"
-        raise InputError(f"{path}: {what} picture or array ({', '.join(PICTURES + ARRAYS)})")
-    stems = Counter(file.stem for file in files)
-    return {file.stem if stems[file.stem] == 1 else file.name: file for file in files}
+
+    own: Size
+    shown: Size
+    top: int = 0
+    left: int = 0
 
 
-def read_inputs(files: dict[str, Path], taken: InputRecord) -> Iterator[NamedInput]:
-    """The samples in files, one after the other.
-
-    A picture is turned upright, made grey or coloured, and scaled to the network's size; where that may vary,
-    to as many pixels with the sides' own ratio. An array holds one sample or, with one dimension more, several; bytes
-    (uint8) are pixels if the network says how these are scaled, anything else is taken as it is.
-
-    Raises:
-        InputError: a file cannot be read, or does not fit; pictures for a network that does not say how to scale them.
-    """
-    for name, file in files.items():
-        if file.suffix.lower() in PICTURES:
-            yield NamedInput(name, _read_picture(file, taken))
-        else:
-            yield from _read_arrays(name, file, taken)
-
-
-def unscaled(inputs: Tensor, taken: InputRecord) -> Tensor:
-    """Pixels in [0, 1], [..., C, H, W], that inputs were made of; the inputs themselves if they are no pictures."""
-    if taken.takes_pixels:
-        return inputs.float() / 255
-    if taken.pixels is None:
-        return inputs
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (taken.pixels.mean, taken.pixels.std))
-    return inputs * std + mean
-
-
-def _read_picture(file: Path, taken: InputRecord) -> Tensor:
+def require_pictures(taken: InputRecord, where: Path) -> None:
+    """InputError unless a network takes pictures; it names the picture."""
     if len(taken.shape) != 3 or taken.shape[0] not in _MODES:
-        raise InputError(f"{file}: the network takes arrays of shape {list(taken.shape)}, not pictures")
+        raise InputError(f"{where}: the network takes arrays of shape {list(taken.shape)}, not pictures")
     if taken.pixels is None:
         raise InputError(
-            f"{file}: the exported network does not say how pixels become inputs; give it arrays (.npy), or "
+            f"{where}: the exported network does not say how pixels become inputs; give it arrays (.npy), or "
             "its data source a pixel_scale (nas.data.PixelScale) and export again"
         )
+
+
+def read_picture(file: Path, taken: InputRecord, *, letterbox: bool = False) -> tuple[Tensor, Placed]:
+    """A picture as the network takes it, [C, H, W], and where it is in this input.
+
+    It is turned upright, made grey or coloured, and scaled to the network's size; where that may vary, to as many
+    pixels with the sides' own ratio. Pixels of 8 and 16 bits are divided by the value of a white one; floats have to
+    be in [0, 1].
+
+    Args:
+        letterbox: keep the ratio of the sides and fill up the network's size with grey.
+
+    Raises:
+        InputError: the file cannot be read, or its pixels' range is not known.
+    """
+    require_pictures(taken, file)
+    assert taken.pixels is not None
     try:
-        with Image.open(file) as opened:
-            picture = ImageOps.exif_transpose(opened).convert(_MODES[taken.shape[0]])
-    except Exception as error:  # PIL's readers raise whatever they run into, and refuse pictures of too many pixels
+        picture: Image.Image = open_picture(file)
+        # In place, so that it still knows what file it is from.
+        ImageOps.exif_transpose(picture, in_place=True)
+        unit = _unit_values(picture)
+        picture = picture.convert(_MODES[taken.shape[0]]) if unit is None else Image.fromarray(unit)
+    except Exception as error:  # Pillow's decoders raise whatever they run into
         raise InputError(f"{file}: not a readable picture ({error})") from error
-    height, width = _size(picture.height, picture.width, taken)
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    bytes_HWC = np.array(picture).reshape(height, width, -1)
-    bytes_CHW = torch.from_numpy(bytes_HWC).movedim(-1, 0).contiguous()
-    return bytes_CHW if taken.takes_pixels else _scaled(bytes_CHW, taken.pixels)
+    (height, width), placed = place((picture.height, picture.width), taken, letterbox=letterbox)
+    if placed.own != placed.shown:
+        picture = picture.resize(placed.shown[::-1], Image.Resampling.BILINEAR)
+    if placed.shown != (height, width):
+        grey = MID_GREY if unit is not None else round(255 * MID_GREY)
+        padded = Image.new(picture.mode, (width, height), grey if len(picture.mode) == 1 else (int(grey),) * 3)
+        padded.paste(picture, (placed.left, placed.top))
+        picture = padded
+    values_HWC = torch.from_numpy(np.array(picture).reshape(height, width, -1))
+    values_CHW = values_HWC.movedim(-1, 0).expand(taken.shape[0], -1, -1).contiguous()
+    if taken.takes_pixels:
+        return (values_CHW if unit is None else (255 * values_CHW).round().to(torch.uint8)), placed
+    return scaled(values_CHW.float() / 255 if unit is None else values_CHW, taken.pixels), placed
 
 
-def _scaled(bytes_CHW: Tensor, pixels: Pixels) -> Tensor:
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (pixels.mean, pixels.std))
-    return (bytes_CHW.float() / 255 - mean) / std
-
-
-def _size(height: int, width: int, taken: InputRecord) -> tuple[int, int]:
+def place(own: Size, taken: InputRecord, *, letterbox: bool) -> tuple[Size, Placed]:
+    """The size of the input for a picture of a size, and where the picture is in it."""
+    height, width = own
     own_height, own_width = taken.shape[1:]
+    if letterbox:
+        scale = min(own_height / height, own_width / width)
+        rows = min(own_height, max(1, round(scale * height)))
+        columns = min(own_width, max(1, round(scale * width)))
+        placed = Placed(own, (rows, columns), (own_height - rows) // 2, (own_width - columns) // 2)
+        return (own_height, own_width), placed
     if not taken.dynamic_size:
-        return own_height, own_width
+        return (own_height, own_width), Placed(own, (own_height, own_width))
     scale = math.sqrt(own_height * own_width / (height * width))
-    return max(1, round(scale * height)), max(1, round(scale * width))
+    size = max(1, round(scale * height)), max(1, round(scale * width))
+    return size, Placed(own, size)
 
 
-def _read_arrays(name: str, file: Path, taken: InputRecord) -> Iterator[NamedInput]:
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        arrays = {name: loaded} if isinstance(loaded, np.ndarray) else {f"{name}-{key}": loaded[key] for key in loaded}
-    except Exception as error:  # of a damaged file numpy raises what its parsers do
-        raise InputError(f"{file}: not a readable array ({error})") from error
-    num_sides = len(taken.shape)
-    for key, array in arrays.items():
-        fits = array.dtype == np.uint8 if taken.takes_pixels else array.dtype.kind in "fiu"
-        if not fits or array.ndim not in (num_sides, num_sides + 1) or array.shape[-num_sides] != taken.shape[0]:
-            needed = "bytes (uint8)" if taken.takes_pixels else "numbers"
-            raise InputError(
-                f"{file}: holds {array.dtype} of shape {list(array.shape)}; needs {needed} of shape {list(taken.shape)}"
-            )
-        # A key of an .npz may hold slashes, and files are written by this name.
-        own = key.replace("/", "_")
-        if array.ndim == num_sides:
-            yield NamedInput(own, _sample(array, taken))
-        else:
-            for i, sample in enumerate(array):
-                yield NamedInput(f"{own}-{i:04d}", _sample(sample, taken))
+def cut_to_picture(answer: Tensor, placed: Placed, shown: Size) -> Tensor:
+    """Of a map of answers, [..., H, W], to an input of a size, the part that shows the picture."""
+    rows, columns = (
+        slice(round(start * scale), max(round(start * scale) + 1, round((start + length) * scale)))
+        for start, length, scale in zip(
+            (placed.top, placed.left),
+            placed.shown,
+            (answer.shape[-2] / shown[0], answer.shape[-1] / shown[1]),
+            strict=True,
+        )
+    )
+    return answer[..., rows, columns]
 
 
-def _sample(array: npt.NDArray[Any], taken: InputRecord) -> Tensor:
-    if array.dtype == np.uint8 and taken.pixels is not None:
-        bytes_CHW = torch.from_numpy(np.ascontiguousarray(array))
-        return bytes_CHW if taken.takes_pixels else _scaled(bytes_CHW, taken.pixels)
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+def in_size(task: TaskRecord, answer: Tensor, size: Size) -> Tensor:
+    """A map of answers in another size: classes of the nearest pixel, numbers between those of four pixels.
+
+    Args:
+        answer: [H, W] of classes, [channels, H, W] of anything else.
+
+    Raises:
+        MapTooLargeError: the map would have more than `nas.limits.MOST_VALUES` numbers.
+    """
+    found = tuple(answer.shape[-2:])
+    if found == size:
+        return answer
+    if prod(answer.shape[:-2]) * prod(size) > MOST_VALUES:
+        raise MapTooLargeError(
+            f"{task.name} in the picture's own size, {size[0]} x {size[1]}, would have more than {MOST_VALUES} "
+            "numbers; make the picture smaller"
+        )
+    if task.kind == "classes":
+        rows, columns = (
+            ((torch.arange(new) + 0.5) * (old / new)).long().clamp(max=old - 1)
+            for new, old in zip(size, found, strict=True)
+        )
+        return answer[rows][:, columns]
+    resized = functional.interpolate(answer[None], size, mode="bilinear", align_corners=False)
+    return (answers("directions", resized) if task.kind == "directions" else resized)[0]
+
+
+def _unit_values(picture: Image.Image) -> npt.NDArray[Any] | None:
+    """Pixels in [0, 1], float32 [H, W], of a picture of more than 8 bits; None for one of 8, which Pillow converts.
+
+    Raises:
+        ValueError: which value is white is not known.
+    """
+    mode = picture.mode
+    if mode == "F":
+        values = np.asarray(picture)
+        low, high = values.min(), values.max()
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"its floats are from {low:g} to {high:g}, and only in [0, 1] is it known which is white")
+        return values
+    # Pillow before 11 opens a PNG of 16 bits as one of 32.
+    if mode.startswith("I;16") or (mode == "I" and picture.format == "PNG"):
+        bits, inverted = 16, False
+        if tags := getattr(picture, "tag_v2", None):
+            bits, inverted = tags.get(_BITS_PER_SAMPLE, (16,))[0], tags.get(_PHOTOMETRIC) == 0
+        values = np.asarray(picture).astype(np.float32) / np.float32(2**bits - 1)
+        return 1 - values if inverted else values
+    if mode.startswith("I"):
+        raise ValueError("its integers are signed or of 32 bits, and which of them is white is not known")
+    return None

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeI
 from nas.bilevel import SETTINGS, SearchSettings
 from nas.experiment.lazy import Lazy
 from nas.experiment.trials import TrialsSettings
+from nas.limits import MOST_TASKS
 from nas.similarity import SimilaritySettings
 from nas.tasks import Task
 from nas.training import TrainingSettings
@@ -80,7 +81,7 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    tasks: tuple[Task, ...] = Field(min_length=1)
+    tasks: tuple[Task, ...] = Field(min_length=1, max_length=MOST_TASKS)
     backbone: LazyObject
     data: LazyObject
     input_shape: tuple[PositiveInt, ...] = Field(min_length=1)

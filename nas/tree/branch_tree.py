@@ -10,6 +10,7 @@ from typing import Any
 import networkx as nx
 
 from nas.errors import InputError, brief
+from nas.limits import MOST_BLOCKS, MOST_PARTS, MOST_TASKS
 from nas.tree.cost_table import Cost, CostTable, checked_cost
 from nas.tree.partition import Group, Partition, canonical_partition, check_names, check_refines, short_list
 
@@ -203,11 +204,24 @@ class BranchTree:
         partitions = record.get("partitions")
         if not isinstance(partitions, list) or not all(isinstance(partition, list) for partition in partitions):
             raise InputError(f"partitions must be a list of groups per block; found {brief(partitions)}")
+        _check_size(tasks, partitions)
         groups = tuple(
             tuple(_strings(group, f"partitions[{l}][{i}]") for i, group in enumerate(partition))
             for l, partition in enumerate(partitions)
         )
         return cls(tasks, groups, blocks, record.get("cost"))
+
+
+def _check_size(tasks: Group, partitions: list[list[Any]]) -> None:
+    """InputError for a record that is larger than any network (`nas.limits`)."""
+    parts = len(tasks) + sum(map(len, partitions))
+    for found, most, what in (
+        (len(tasks), MOST_TASKS, "tasks"),
+        (len(partitions), MOST_BLOCKS, "blocks"),
+        (parts, MOST_PARTS, "parts (groups and heads)"),
+    ):
+        if found > most:
+            raise InputError(f"a tree of {found} {what}; {most} are the most that are read")
 
 
 def _strings(value: Any, field: str) -> Group:

@@ -10,7 +10,7 @@ from small_digits import refused
 import nas
 from nas.cli.main import run
 from nas.deploy import TaskRecord, as_bytes, export_graph
-from nas.deploy.pictures import list_files, read_inputs
+from nas.deploy.input_files import list_files, look_into
 from nas.report import answer_pixels, draw_prediction
 
 
@@ -51,15 +51,21 @@ def test_every_format_gives_the_same_answers(exported, pictures, name, tmp_path,
         assert picture.size == (40, 32)
 
 
+def read_inputs(path, taken):
+    files, wrong = look_into(list_files(path), taken)
+    assert not wrong
+    return [(sample.name, sample.input) for file in files for sample in file.read()]
+
+
 def test_a_picture_keeps_its_ratio_where_sizes_are_free(exported, pictures):
     taken = nas.open_model(exported[2] / "network.pt2").input
-    sizes = {name: tuple(x.shape[1:]) for name, x in read_inputs(list_files(pictures), taken)}
+    sizes = {name: tuple(x.shape[1:]) for name, x in read_inputs(pictures, taken)}
     assert sizes["own0"] == (32, 40)
     height, width = sizes["wide"]
     assert width / height == pytest.approx(90 / 40, rel=0.05)
     assert height * width == pytest.approx(32 * 40, rel=0.05)
     fixed = taken.model_copy(update={"dynamic_size": False})
-    assert {tuple(x.shape) for _, x in read_inputs(list_files(pictures), fixed)} == {(3, 32, 40)}
+    assert {tuple(x.shape) for _, x in read_inputs(pictures, fixed)} == {(3, 32, 40)}
 
 
 def test_arrays_are_taken_as_they_are(exported, tmp_path):

@@ -281,7 +281,7 @@ VALID = {"schema_version": 1, "tasks": ["a", "b"], "partitions": [[["a"], ["b"]]
         ({"cost": {"a\nb": 1}}, "cost must map"),
         ({"color": "red"}, "unknown fields \\['color'\\]"),
         ({7: "red"}, "unknown fields \\[7\\]"),
-        ({"tasks": [str(i) for i in range(10**5)]}, "names unknown tasks"),
+        ({"tasks": [str(i) for i in range(1024)]}, "names unknown tasks"),
     ],
 )
 def test_malformed_records_are_told_in_one_short_line(fields, message):

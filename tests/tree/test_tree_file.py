@@ -65,8 +65,8 @@ VALID = '{"schema_version": 1, "tasks": ["a", "b"], "partitions": [[["a"], ["b"]
         ((VALID % (', "blocks": ' + "[" * 400 + "]" * 400)).encode(), "list of strings"),
         ((VALID.replace('[["a"], ["b"]]', '[["a"]]') % "").encode(), "leaves out"),
         (
-            json.dumps({"schema_version": 1, "tasks": [str(i) for i in range(10**5)], "partitions": [[]]}).encode(),
-            "out",
+            json.dumps({"schema_version": 1, "tasks": [str(i) for i in range(1024)], "partitions": [[]]}).encode(),
+            "leaves out",
         ),
     ],
 )
@@ -107,3 +107,19 @@ def test_a_damaged_file_is_a_tree_or_an_input_error(tmp_path, tree_and_table, da
         told = str(error)
     assert told.startswith(f"{path}: ")
     assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("num_tasks", "partitions", "message"),
+    [
+        (1025, lambda tasks: [[tasks]], "a tree of 1025 tasks; 1024 are the most"),
+        (2, lambda tasks: [[tasks]] * 1025, "a tree of 1025 blocks; 1024 are the most"),
+        (200, lambda tasks: [[[task] for task in tasks]] * 500, r"a tree of 100200 parts .*; 100000 are the most"),
+    ],
+)
+def test_a_tree_larger_than_any_network_is_refused(num_tasks, partitions, message, tmp_path):
+    tasks = [f"t{i}" for i in range(num_tasks)]
+    record = {"schema_version": 1, "tasks": tasks, "partitions": partitions(tasks)}
+    (tmp_path / "tree.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=message):
+        read_tree(tmp_path / "tree.json")

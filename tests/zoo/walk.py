@@ -1,5 +1,6 @@
 """The way of one recipe through every command, with the numbers that have to agree on it."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -73,12 +74,14 @@ class Walk:
         for name, file in FORMATS.items():
             status = self.do(name, "export", where, "--format", name, "--out", self.folder / file)
             assert (status == 2) == (name in not_exported), f"{name}: {self.error}"
-            if status == 0 and name != "bundle":
+            if status == 0:
                 predictions[name] = self._predict(name, file, inputs)
-        if len(predictions) == 2:
-            for key, array in predictions["onnx"].items():
-                # Two runtimes in single precision, whose results the export compared with the network's already.
-                np.testing.assert_allclose(array, predictions["pt2"][key], rtol=1e-3, atol=1e-4)
+        for found in predictions.values():
+            assert found.keys() == predictions["bundle"].keys()
+            assert found
+            for key, array in predictions["bundle"].items():
+                # Runtimes in single precision, whose results the export compared with the network's already.
+                np.testing.assert_allclose(found[key], array, rtol=1e-3, atol=1e-4)
 
     def _samples(self):
         from nas.experiment import load_recipe
@@ -87,8 +90,14 @@ class Walk:
 
     def _predict(self, name: str, file: str, inputs: Path) -> dict[str, np.ndarray]:
         out = self.folder / f"predicted-{name}"
-        assert self.do(f"predict {name}", "predict", self.folder / file, inputs, "--out", out) == 0, self.error
+        own = ["--recipe", self.recipe] if name == "bundle" else []
+        assert self.do(f"predict {name}", "predict", self.folder / file, inputs, "--out", out, *own) == 0, self.error
         found = {}
+        if (out / "predictions.csv").is_file():
+            with open(out / "predictions.csv", newline="") as table:
+                for row in csv.DictReader(table):
+                    sample = row.pop("name")
+                    found |= {f"{sample}/{key}": np.array(value, dtype=float) for key, value in row.items()}
         for path in sorted(out.glob("*.npz")):
             with np.load(path) as arrays:
                 found |= {f"{path.stem}/{key}": arrays[key] for key in arrays.files}

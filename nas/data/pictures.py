@@ -1,0 +1,36 @@
+"""Opening pictures, from wherever they come: the one place of the project that does."""
+
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from nas.limits import MOST_PIXELS
+
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
+"""What is decoded. Pillow goes by a file's content, not by its name, and would start Ghostscript for a PostScript file
+that is called a.png."""
+
+
+def open_picture(file: BinaryIO | Path) -> Image.Image:
+    """A picture of one of `FORMATS`, decoded; the first one of a file that holds several.
+
+    Raises:
+        ValueError: it is of another format, or has more than `nas.limits.MOST_PIXELS` pixels.
+        OSError: the file is damaged or cannot be read. Pillow's decoders raise other errors, too.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow has two limits of its own; the lower one only warns.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        # Its own message shows the open file.
+        raise ValueError(f"not one of {', '.join(FORMATS)}, or damaged") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"it has more than {MOST_PIXELS} pixels") from None
+    if picture.width * picture.height > MOST_PIXELS:
+        raise ValueError(f"it has {picture.width} x {picture.height} pixels; {MOST_PIXELS} are the most that are read")
+    picture.load()
+    return picture

@@ -1,0 +1,118 @@
+"""The files that a network is shown: which samples they hold, under which names, and one sample after the other."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from nas.deploy.arrays import StoredArray, is_one_sample, list_arrays, read_samples
+from nas.deploy.description import InputRecord
+from nas.deploy.pictures import Placed, read_picture, require_pictures
+from nas.errors import InputError
+from nas.limits import MOST_SAMPLES
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+ARRAYS = (".npy", ".npz")
+_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
+
+
+class NamedInput(NamedTuple):
+    """One sample as the network takes it, without the batch.
+
+    ``name`` is for what is made of it; ``placed`` says where in the input a picture is, None for an array.
+    """
+
+    name: str
+    input: Tensor
+    file: Path
+    placed: Placed | None = None
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that has been looked into: the names of its samples, and a call that reads them in this order."""
+
+    path: Path
+    names: tuple[str, ...]
+    read: Callable[[], Iterator[NamedInput]]
+
+
+def list_files(path: Path) -> list[tuple[str, Path]]:
+    """The pictures and arrays at a path, itself or in a folder, each with a name; hidden files do not count.
+
+    Raises:
+        InputError: there are none.
+    """
+    if path.is_dir():
+        files = sorted(
+            file
+            for file in path.iterdir()
+            if file.suffix.lower() in PICTURES + ARRAYS and not file.name.startswith(".") and file.is_file()
+        )
+    else:
+        files = [path] if path.is_file() else []
+    if not files:
+        what = "has no" if path.is_dir() else "is no"
+        raise InputError(f"{path}: {what} picture or array ({', '.join(PICTURES + ARRAYS)})")
+    stems = Counter(file.stem for file in files)
+    return [(file.stem if stems[file.stem] == 1 else file.name, file) for file in files]
+
+
+def look_into(
+    files: Iterable[tuple[str, Path]], taken: InputRecord, *, letterbox: bool = False
+) -> tuple[list[InputFile], dict[Path, InputError]]:
+    """What the files hold, and what is wrong with those that cannot be used; no picture or array is loaded yet.
+
+    Args:
+        letterbox: how pictures are resized (`nas.deploy.pictures.read_picture`).
+
+    Raises:
+        InputError: there are pictures, and the network does not take any; more than `nas.limits.MOST_SAMPLES` samples.
+    """
+    found, wrong, total = [], {}, 0
+    for name, path in files:
+        if path.suffix.lower() in PICTURES:
+            require_pictures(taken, path)
+            found.append(InputFile(path, (name,), _picture_reader(name, path, taken, letterbox)))
+            continue
+        try:
+            arrays = list_arrays(path, taken)
+        except InputError as error:
+            wrong[path] = error
+            continue
+        total += sum(1 if is_one_sample(array, taken) else array.shape[0] for array in arrays)
+        if total > MOST_SAMPLES:
+            raise InputError(f"{path}: with it there are {total} samples; {MOST_SAMPLES} are the most of one call")
+        names = tuple(own for array in arrays for own in _names(name, array, taken))
+        found.append(InputFile(path, names, _array_reader(names, path, arrays, taken)))
+    return found, wrong
+
+
+def _names(name: str, array: StoredArray, taken: InputRecord) -> list[str]:
+    # A key of an .npz may hold slashes, and files are written by this name.
+    own = f"{name}-{_NOT_IN_NAMES.sub('_', array.key)}" if array.key else name
+    return [own] if is_one_sample(array, taken) else [f"{own}-{i:04d}" for i in range(array.shape[0])]
+
+
+def _picture_reader(name: str, path: Path, taken: InputRecord, letterbox: bool) -> Callable[[], Iterator[NamedInput]]:
+    def read() -> Iterator[NamedInput]:
+        inputs, placed = read_picture(path, taken, letterbox=letterbox)
+        yield NamedInput(name, inputs, path, placed)
+
+    return read
+
+
+def _array_reader(
+    names: tuple[str, ...], path: Path, arrays: list[StoredArray], taken: InputRecord
+) -> Callable[[], Iterator[NamedInput]]:
+    def read() -> Iterator[NamedInput]:
+        remaining = iter(names)
+        for array in arrays:
+            for sample in read_samples(path, array, taken):
+                yield NamedInput(next(remaining), sample, path)
+
+    return read
