@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.distributed.storage import Storage
+from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.experiment import TrialFolder
@@ -62,7 +63,11 @@ class RunStorage:
 
     def _download_trials(self, folder: Path) -> None:
         for number in self.storage.folders(f"{self.name}/{_TRIALS}"):
-            self.storage.download(f"{self.name}/{_TRIALS}/{number}", folder / _TRIALS / number)
+            target = folder / _TRIALS / number
+            if linked := [path for path in (target.parent, target) if path.is_symlink()]:
+                raise InputError(f"{linked[0]}: is a link; fetch into a new folder")
+            if number.isdecimal():
+                self.storage.download(self._trial(int(number)), target)
 
     def _trial(self, number: int) -> str:
         return f"{self.name}/{_TRIALS}/{number}"
