@@ -121,9 +121,9 @@ def _list(root: Path) -> Iterator[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)
-    except FileNotFoundError:
+    except OSError as error:
         raise InputError(
-            f"{root}: lies in a git repository, and git, which knows what it ignores, is missing"
+            f"{root}: lies in a git repository, and git cannot be run to say what it ignores: {error.strerror}"
         ) from None
     except subprocess.CalledProcessError as error:
         said = " ".join(error.stderr.decode(errors="replace").split())
