@@ -22,6 +22,8 @@ _ROOT_MARKS = ("setup.cfg", "pyproject.toml", "setup.py", ".git")
 
 _OWN = ("nas", "search_spaces")
 
+_TREE = "submitted-tree.json"
+
 _BESIDE_OWN = ("setup.cfg", "pyproject.toml", "tools/constraints.txt")
 
 
@@ -31,13 +33,14 @@ class Package:
 
     Args:
         files: by their path in the package.
-        recipe: its path in the package.
+        recipe, tree: their paths in the package; None if no file of a tree goes along.
         left_out: files that the recipe could need and that stay, and why.
         has_git: whether git was asked which files of the recipe's project it ignores.
     """
 
     files: dict[str, Path]
     recipe: str
+    tree: str | None
     left_out: dict[str, str]
     has_git: bool
 
@@ -49,6 +52,12 @@ class Package:
     def sizes(self) -> dict[str, int]:
         """Bytes of each file, by its path in the package."""
         return {path: file.stat().st_size for path, file in sorted(self.files.items())}
+
+    @property
+    def notes(self) -> list[str]:
+        """What stays, in sentences."""
+        notes = [f"left out: {path}: {reason}" for path, reason in self.left_out.items()]
+        return notes if self.has_git else [*notes, "not a git repository, so nothing is left out as ignored"]
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -66,12 +75,12 @@ class Package:
             shutil.copyfile(file, folder / path)
 
 
-def pack(recipe: Path, *, max_bytes: int = MAX_BYTES) -> Package:
-    """The package of a recipe.
+def pack(recipe: Path, *, tree: Path | None = None, max_bytes: int = MAX_BYTES) -> Package:
+    """The package of a recipe, and of a tree's file if one is named.
 
     Files are found below the project's root, which is the nearest folder above the recipe that has a setup.cfg,
     pyproject.toml, setup.py or .git, or else the recipe's own. `Project` says which of them may leave it; the recipe
-    itself always does, for it is named.
+    and the tree always do, for they are named.
 
     Raises:
         InputError: no such recipe, a file that is not Python, more than `max_bytes`, or git does not answer.
@@ -80,7 +89,9 @@ def pack(recipe: Path, *, max_bytes: int = MAX_BYTES) -> Package:
         raise InputError(f"{recipe}: no such recipe")
     recipe = recipe.resolve()
     project = Project(project_root(recipe))
-    files = {path: file for name in _OWN for path, file in _own_files(name)}
+    files: dict[str, Path] = {}
+    for own in _OWN:
+        files |= _own_files(own, project.left_out)
     name = recipe.relative_to(project.root).as_posix()
     files[name] = recipe
     unread = [recipe]
@@ -91,7 +102,9 @@ def pack(recipe: Path, *, max_bytes: int = MAX_BYTES) -> Package:
                 files[path] = file
                 if file.suffix == ".py":
                     unread.append(file)
-    package = Package(files, name, project.left_out, project.has_git)
+    if tree is not None:
+        files[_TREE] = tree.resolve()
+    package = Package(files, name, None if tree is None else _TREE, project.left_out, project.has_git)
     if package.num_bytes > max_bytes:
         raise InputError(_too_large(package, max_bytes))
     return package
@@ -103,18 +116,19 @@ def project_root(recipe: Path) -> Path:
     return folders[0] if folders else recipe.parent
 
 
-def _own_files(name: str) -> Iterator[tuple[str, Path]]:
-    """The files of a package of ours with their paths in a job's package; with nas, what says how to install it."""
+def _own_files(name: str, left_out: dict[str, str]) -> dict[str, Path]:
+    """The files of a package of ours by their paths in a job's package; with nas, what says how to install it."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        return
+        return {}
     folder = Path(spec.origin).parent
     # Installed among other packages it is no project, and may lie in one whose git ignores all of them.
     project = Project(folder.parent if (folder.parent / ".git").exists() else folder)
     own = [*project.files_below(folder)]
+    left_out |= project.left_out
     if name == "nas":
         own += [folder.parent / path for path in _BESIDE_OWN if (folder.parent / path).is_file()]
-    yield from ((file.relative_to(folder.parent).as_posix(), file) for file in own)
+    return {file.relative_to(folder.parent).as_posix(): file for file in own}
 
 
 def _local_imports(file: Path, places: list[Path], project: Project) -> Iterator[Path]:
