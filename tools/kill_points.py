@@ -9,6 +9,7 @@ Uploads to a storage and several trials on Ray have no points here: pyarrow and 
 """
 
 import argparse
+import importlib
 import random
 import shutil
 import sys
@@ -46,16 +47,18 @@ class Case:
     """A command of the command line.
 
     Args:
-        arguments: of ``nas``.
+        arguments: of ``nas``; STORE stands for the full path of the folder ``store``.
         again: what is added to go on with a command that was killed.
-        before: the commands whose results have to be there, by name in `PREPARATIONS`.
+        before: what has to be there, by name in `PREPARATIONS`, in this order.
         varying: patterns of paths whose contents may differ from run to run.
+        imports: modules that the command imports late; they are imported once, before its processes are started.
     """
 
     arguments: tuple[str, ...]
     again: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     varying: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
 
 
 def nas_command(arguments: Sequence[str]) -> Command:
@@ -64,18 +67,31 @@ def nas_command(arguments: Sequence[str]) -> Command:
     def command() -> int:
         from nas.cli.main import run
 
-        return run(list(arguments))
+        return run([str(Path("store").resolve()) if word == "STORE" else word for word in arguments])
 
     return command
 
 
-def store_run() -> int:
-    """Put the run into a storage, as a job does."""
+def make_tree() -> int:
+    """A tree file for the small recipe."""
+    from nas.tasks import digit_tasks
+    from nas.tree import BranchTree, write_tree
+
+    write_tree(BranchTree.shared([task.name for task in digit_tasks()], 2), Path("tree.json"))
+    return 0
+
+
+def make_store() -> int:
+    """A stored run, as far as a fetch looks at it."""
     from nas.distributed.run_storage import RunStorage
 
+    for name in ("experiment.json", "front.json", "trials/0/metrics.jsonl", "trials/1/trees/ab.json"):
+        Path("run", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("run", name).write_text(name)
     stored = RunStorage(str(Path("store").resolve()), "run")
     stored.upload_run(Path("run"))
-    stored.upload_trial(0, Path("run/trials/0"))
+    for number in (0, 1):
+        stored.upload_trial(number, Path("run", "trials", str(number)))
     return 0
 
 
@@ -85,60 +101,64 @@ PREPARATIONS: dict[str, Command] = {
     "retrain": nas_command(("retrain", "run", *_OF_A_RUN)),
     "bundle": nas_command(("export", "run", "--format", "bundle", "--out", "bundle", *_OF_A_RUN)),
     "pictures": nas_command(("data", "digits", "--out", "pictures", "--samples", "2")),
-    "store": store_run,
+    "tree": make_tree,
+    "store": make_store,
 }
 _TRAINED = ("search", "retrain")
 _ENVIRONMENT = ("*environment.json",)
+_DRAWING = ("matplotlib.backends.backend_agg", "nas.report")
+_EXPORT = (*_DRAWING, "torch.export", "torch.onnx")
+_ONNX = (*_EXPORT, "onnx", "onnxruntime", "onnxscript")
 CASES: dict[str, Case] = {
-    "search": Case(("search", RECIPE, "--out", "run", *SETTINGS), ("--resume",), varying=_ENVIRONMENT),
+    "search": Case(("search", RECIPE, "--out", "run", *SETTINGS), ("--resume",), (), _ENVIRONMENT, _DRAWING),
     "retrain": Case(("retrain", "run", *_OF_A_RUN, "--log", "csv"), ("--resume",), ("search",), _ENVIRONMENT),
     "retrain-recipe": Case(
-        ("retrain", RECIPE, "--tree", "run/trials/0/trees/tree.json", "--out", "other", *SETTINGS),
-        ("--resume",),
-        ("search",),
-        _ENVIRONMENT,
+        ("retrain", RECIPE, "--tree", "tree.json", "--out", "run", *SETTINGS), ("--resume",), ("tree",), _ENVIRONMENT
     ),
     "compare": Case(("compare", "run", *_OF_A_RUN), (), ("search",)),
-    "export-bundle": Case(("export", "run", "--format", "bundle", "--out", "out/bundle", *_OF_A_RUN), (), _TRAINED),
-    "export-onnx": Case(("export", "run", "--format", "onnx", "--out", "model.onnx", *_OF_A_RUN), (), _TRAINED),
-    "export-pt2": Case(("export", "run", "--format", "pt2", *_OF_A_RUN), (), _TRAINED),
-    "predict": Case(("predict", "bundle", "pictures", "--out", "answers"), (), (*_TRAINED, "bundle", "pictures")),
-    "show": Case(("show", "run", "--out", "tree.png"), (), ("search",)),
-    "data": Case(("data", "digits", "--out", "sheet.png", "--samples", "2")),
+    "export-bundle": Case(
+        ("export", "run", "--format", "bundle", "--out", "out/bundle", *_OF_A_RUN), (), _TRAINED, (), _EXPORT
+    ),
+    "export-onnx": Case(
+        ("export", "run", "--format", "onnx", "--out", "model.onnx", *_OF_A_RUN), (), _TRAINED, (), _ONNX
+    ),
+    "export-pt2": Case(("export", "run", "--format", "pt2", *_OF_A_RUN), (), _TRAINED, (), _EXPORT),
+    "predict": Case(
+        ("predict", "bundle", "pictures", "--out", "answers"), (), (*_TRAINED, "bundle", "pictures"), (), _DRAWING
+    ),
+    "show": Case(("show", "tree.json", "--out", "tree.png"), (), ("tree",), (), _DRAWING),
+    "show-graph": Case(("show", "tree.json", "--out", "tree.dot"), (), ("tree",), (), ("nas.report",)),
+    "data": Case(("data", "digits", "--out", "sheet.png", "--samples", "2"), imports=_DRAWING),
     "data-inputs": Case(("data", "digits", "--out", "inputs", "--samples", "2")),
     "profile": Case(
         ("profile", RECIPE, "--latency", "latency.json", "--rounds", "2", *SETTINGS), varying=("latency.json",)
     ),
-    "fetch": Case(("fetch", "run", "--storage", "STORE", "--out", "fetched"), (), ("search", "store")),
+    "fetch": Case(
+        ("fetch", "run", "--storage", "STORE", "--out", "fetched"), (), ("store",), (), ("pyarrow.fs", "nas.experiment")
+    ),
 }
 
 
 def sweep(names: Sequence[str], scratch: Path, sample: int | None, seed: int) -> list[str]:
     """Try the commands of these names; prints a line for each, and returns what was wrong."""
-    _import_everything()
     rng, faults = random.Random(seed), []
+
+    def choose(count: int) -> Sequence[int]:
+        return range(count) if sample is None else sorted(rng.sample(range(count), min(sample, count)))
+
     for name in names:
         case, start = CASES[name], time.monotonic()
-        before = _prepare(case.before, scratch)
-        arguments = tuple(str(scratch / "work" / "store") if part == "STORE" else part for part in case.arguments)
-        trees = before / "run" / "trials" / "0" / "trees"
-        if trees.is_dir():
-            tree = sorted(trees.iterdir())[0]
-            arguments = tuple(part.replace("trees/tree.json", f"trees/{tree.name}") for part in arguments)
-
-        def choose(count: int) -> Sequence[int]:
-            return range(count) if sample is None else sorted(rng.sample(range(count), min(sample, count)))
-
+        for module in ("nas.cli.main", "nas.commands", *case.imports):
+            importlib.import_module(module)
         tried, found = find_faults(
-            nas_command(arguments),
-            nas_command((*arguments, *case.again)),
-            before,
+            nas_command(case.arguments),
+            nas_command((*case.arguments, *case.again)),
+            _prepare(case.before, scratch),
             scratch,
             choose=choose,
             varying=("home*", *case.varying),
         )
-        seconds = time.monotonic() - start
-        print(f"{name}: {tried} points, {len(found)} faults, {seconds:.0f} s", flush=True)
+        print(f"{name}: {tried} points, {len(found)} faults, {time.monotonic() - start:.0f} s", flush=True)
         faults += [f"{name}: {fault}" for fault in found]
     return faults
 
@@ -158,22 +178,6 @@ def _prepare(names: Sequence[str], scratch: Path) -> Path:
             work.mkdir()
         work.rename(folder)
     return folder
-
-
-def _import_everything() -> None:
-    """Once, so that the processes need not: they are copies of this one."""
-    import matplotlib.backends.backend_agg  # noqa: F401
-    import onnxruntime  # noqa: F401
-    import onnxscript  # noqa: F401
-    import pyarrow.fs  # noqa: F401
-    import torch.export
-    import torch.onnx  # noqa: F401
-
-    import nas.cli.main
-    import nas.commands
-    import nas.deploy
-    import nas.distributed.jobs
-    import nas.report  # noqa: F401
 
 
 def main() -> int:

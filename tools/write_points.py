@@ -110,14 +110,15 @@ def run_command(
             output = os.open(log.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(output, 1)
             os.dup2(output, 2)
+            sys.stdout = sys.stderr = open(1, "w", closefd=False)  # noqa: SIM115, until the process ends
             os.chdir(folder)
             os.environ |= {"HOME": str(folder / "home"), "XDG_STATE_HOME": str(folder / "home" / "state")}
             sys.addaudithook(WritePoints(folder, log, kill_at))
             status = command()
-            sys.stdout.flush()
         except BaseException:
             traceback.print_exc()
         finally:
+            sys.stdout.flush()
             os._exit(status)
     code = _wait(child)
     points = [(event, path) for event, path in map(json.loads, log.read_text().splitlines())]
