@@ -8,6 +8,7 @@ not in the storage yet is begun by the command.
 """
 
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -63,4 +64,6 @@ def _kept(stored: RunStorage, folder: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    # How a cluster stops a job; what was done until then is stored.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(run_stored(sys.argv[1], Path(sys.argv[2]), sys.argv[3:]))
