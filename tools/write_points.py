@@ -188,6 +188,8 @@ def find_faults(
             status, _ = run_command(again, work, log)
             problems = [f"the repetition has exit status {status}: {last_line(log)}"] if status != 0 else []
         faults += [f"{where}: {problem}" for problem in [*problems, *_differences(whole, work, varying)]]
+    if not killed and not faults:
+        faults = ["no write point was reached again"]
     return killed, faults
 
 
