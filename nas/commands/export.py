@@ -78,8 +78,8 @@ def export(
 ) -> Exported:
     """Export a retrained network of a run, and compare what was written with it on samples of the test split.
 
-    An export has its name only when it is complete and verified. What a killed one leaves is hidden, and is removed when
-    it is repeated.
+    An export has its name only when it is complete and verified. What a killed one leaves is hidden, and is removed
+    when it is repeated.
 
     Args:
         run: the run folder.

@@ -1,5 +1,9 @@
 """What a job does that works on a stored run: fetched, worked on, and stored again."""
 
+import subprocess
+import sys
+import time
+
 import pytest
 from small_digits import RECIPE
 
@@ -58,6 +62,25 @@ def test_what_was_done_when_a_retraining_was_lost_is_stored(store, tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         retrain(store, tmp_path / "job" / "run")
     assert seen
+
+
+@pytest.mark.slow
+def test_a_retraining_that_is_ended_goes_on_when_it_is_submitted_again(store, tmp_path):
+    folder, many = tmp_path / "job" / "run", ("--set", "retrain.epochs=40")
+    arguments = ["retrain", str(folder), "--recipe", RECIPE, "--resume", *many]
+    command = [sys.executable, "-m", "nas.cli.stored", str(store), str(folder), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(folder.glob("retrained/*/*/checkpoint/epoch-0003.pt")):
+        time.sleep(0.01)
+    process.terminate()
+    assert process.wait() == 143
+    kept = [path for path in Storage(str(store)).files("run") if "/checkpoint/" in path]
+    assert kept
+    assert not list(folder.glob("retrained/*/*/result.json"))
+    again = tmp_path / "other" / "run"
+    assert retrain(store, again, *many) == 0
+    (metrics,) = again.glob("retrained/*/*/metrics.jsonl")
+    assert len(metrics.read_text().splitlines()) == 40
 
 
 def test_a_comparison_of_a_run_that_is_not_stored_is_refused(store, tmp_path, capsys):
