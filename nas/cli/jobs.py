@@ -92,7 +92,7 @@ def submit(
 
 @jobs_app.command()
 def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
-    """The searches that were submitted to a cluster."""
+    """The jobs that were submitted to a cluster."""
     from nas.distributed.jobs import jobs as list_jobs
 
     with _plain_failures():

@@ -132,6 +132,11 @@ def test_what_git_ignores_stays(repository):
     assert package.has_git
 
 
+def test_a_folder_that_git_tracks_may_be_called_build(repository):
+    write(repository, {"lib/build/net.py": "", "lib/__pycache__/net.pyc": "", "lib/.hidden/net.py": "", "lib/.x": ""})
+    assert sent(pack(repository / "runs" / "mine.py")) == PLAIN | {"lib/build/net.py"}
+
+
 def test_a_recipe_that_git_ignores_was_named_all_the_same(repository):
     write(repository, {".gitignore": "/runs/"})
     assert "runs/mine.py" in pack(repository / "runs" / "mine.py").files
@@ -157,6 +162,19 @@ def test_variables_of_a_hook_do_not_name_another_repository(repository, monkeypa
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
     write(repository, {".gitignore": "local.py\n"})
     assert "local.py" not in pack(repository / "runs" / "mine.py").files
+
+
+def test_an_unreadable_folder_is_named(project, monkeypatch):
+    def refuse(self):
+        if self.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return iterdir(self)
+
+    iterdir = Path.iterdir
+    write(project, {"lib/closed/a.json": ""})
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    package = pack(project / "runs" / "mine.py")
+    assert (sent(package), package.left_out) == (PLAIN, {"lib/closed": "cannot be read: Permission denied"})
 
 
 def test_an_unreadable_file_is_named(project, monkeypatch):

@@ -1,9 +1,9 @@
 """Which files of a project a job may take along.
 
 A file is taken if git tracks it or does not ignore it. Where there is no git repository, every file counts, except
-hidden ones, virtual environments, run folders and what a build leaves behind, which are never taken. In both cases
-secrets stay, and so does whatever lies outside of the project: a link is taken as the file that it leads to, if that
-file itself could be taken, and is left out otherwise.
+what lies in folders called build or dist. In both cases secrets, hidden files, virtual environments and run folders
+stay, and so does whatever lies outside of the project: a link is taken as the file that it leads to, if that file
+itself could be taken, and is left out otherwise.
 """
 
 import fnmatch
@@ -24,7 +24,8 @@ SECRETS = (
 """Names of files that usually hold passwords or keys; capital letters count as small ones. Python files are code."""
 
 _PRIVATE_KEY = b"PRIVATE KEY-----"
-_SKIPPED = {"__pycache__", "build", "dist"}
+_MADE = {"__pycache__", "build", "dist"}
+"""Folders of what was built; git knows better which ones these are."""
 
 
 class Project:
@@ -54,11 +55,16 @@ class Project:
         if real in above or not self._holds(Path(real)):
             self._leave(folder, "a link in a circle" if real in above else "a link out of the project")
             return
-        for entry in sorted(folder.iterdir()):
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            self._leave(folder, f"cannot be read: {error.strerror}")
+            return
+        for entry in entries:
             if entry.is_dir():
-                if not _is_skipped(entry) and not _is_made(entry):
+                if not self._is_skipped(entry):
                     yield from self.files_below(entry, (*above, real))
-            elif self.takes(entry) and not _is_skipped(entry):
+            elif self.takes(entry) and not entry.name.startswith("."):
                 yield entry
 
     def takes(self, file: Path) -> bool:
@@ -82,6 +88,11 @@ class Project:
             self._leave(file, reason)
         return reason is None
 
+    def _is_skipped(self, folder: Path) -> bool:
+        made = _MADE if self._listed is None else {"__pycache__"}
+        named = folder.name.startswith(".") or folder.name in made or folder.suffix == ".egg-info"
+        return named or (folder / "pyvenv.cfg").exists() or (folder / "experiment.json").exists()
+
     def _holds(self, target: Path) -> bool:
         return target.is_relative_to(self.root)
 
@@ -90,15 +101,6 @@ class Project:
 
     def _leave(self, entry: Path, reason: str) -> None:
         self.left_out[os.path.relpath(entry, self.root)] = reason
-
-
-def _is_skipped(entry: Path) -> bool:
-    return entry.name.startswith(".") or entry.name in _SKIPPED or entry.suffix == ".egg-info"
-
-
-def _is_made(folder: Path) -> bool:
-    """Whether a folder is a virtual environment or a run."""
-    return (folder / "pyvenv.cfg").exists() or (folder / "experiment.json").exists()
 
 
 def _has_name_of_secret(file: Path) -> bool:
