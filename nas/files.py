@@ -1,20 +1,26 @@
 """Reading and writing whole files: a reader never sees half of one, and a broken one is an InputError with its path.
 
 A file is written under a temporary name in the same folder, flushed to the disk and renamed, so that after a
-crash there is either the old content or the new one. Temporary names start with a dot and end in ``.tmp``.
+crash there is either the old content or the new one. Temporary names start with a dot and end in ``.tmp``. They follow
+from the name that is written, so the next attempt finds and removes what a killed one has left.
 """
 
 import contextlib
 import errno
+import fcntl
+import filecmp
+import hashlib
 import json
 import math
 import os
 import re
 import reprlib
 import secrets
-from collections.abc import Mapping
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nas.errors import InputError
 
@@ -32,35 +38,82 @@ _WRONG_PATH = {
     errno.EPERM,
     errno.EROFS,
     errno.ENAMETOOLONG,
+    errno.ENOTEMPTY,
     errno.ELOOP,
 }
 
 
-def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def write_bytes_atomically(
+    path: str | os.PathLike[str], data: bytes, *, verify: Callable[[Path], None] = lambda _: None
+) -> None:
     """Put ``data`` at ``path``, all of it or nothing; a file that is there is replaced.
+
+    Args:
+        verify: called with the hidden file that the data are in, before it is renamed; it raises if they are wrong.
 
     Raises:
         InputError: the folder does not exist or may not be written to, or ``path`` is a folder.
         OSError: the disk is full or failing.
     """
-    path = Path(path)
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
+    remedy = "; name a file in a folder you may write to"
+    with _wrong_path(f"cannot write {path}", remedy), replacing(Path(path)) as (file, hidden):
+        file.write(data)
+        file.flush()
+        verify(hidden)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new hidden file that is renamed to ``path`` when the block ends well; on an error it is removed.
+
+    Yields:
+        the open file, and where it lies until then.
+
+    Raises:
+        OSError: the file cannot be made or renamed.
+    """
+    temporary, descriptor = _temporary_place(path, _make_file)
+    with os.fdopen(descriptor, "wb") as file:
         try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            yield file, temporary
+            file.flush()
+            os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        _flush_folder(path.parent)
-    except OSError as error:
-        if error.errno not in _WRONG_PATH:
-            raise
-        raise InputError(f"cannot write {path}: {error.strerror}; name a file in a folder you may write to") from error
+    _flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder that is renamed to ``path`` when the block ends well; on an error it is removed.
+
+    A folder that is at ``path`` already stays if it has the same files; an empty one is replaced.
+
+    Raises:
+        InputError: another file or folder is at ``path``, or the folder that it lies in may not be written to.
+        OSError: the disk is full or failing.
+    """
+    # A link is followed, so that the folder is made where it leads.
+    target = Path(os.path.realpath(path))
+    with _wrong_path(f"cannot make the folder {path}"):
+        temporary, descriptor = _temporary_place(target, _make_folder)
+    try:
+        yield temporary
+        _flush_folder(temporary)
+        with _wrong_path(f"cannot make the folder {path}", "; name a new or empty folder"):
+            if target.is_dir() and _same_files(temporary, target):
+                shutil.rmtree(temporary)
+            else:
+                os.rename(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    finally:
+        os.close(descriptor)
+    _flush_folder(target.parent)
 
 
 def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
@@ -93,12 +146,8 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         InputError: a file is in its place, or it may not be made.
         OSError: the disk is full or failing.
     """
-    try:
+    with _wrong_path(f"cannot make the folder {path}"):
         Path(path).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno not in _WRONG_PATH:
-            raise
-        raise InputError(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -131,12 +180,16 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{path}: holds an integer that is too long") from None
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder has a name that is only used until it is complete."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def remove_unfinished(folder: str | os.PathLike[str]) -> None:
-    """Remove, below a folder that nobody else writes into, the temporary files that killed processes have left."""
+    """Remove what killed processes have left below a folder: temporary files and folders that nobody writes to."""
     for path in Path(folder).rglob(".*.tmp"):
-        if _TEMPORARY.fullmatch(path.name):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        if is_temporary(path.name):
+            _remove_abandoned(path, without_locks=True)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -150,6 +203,84 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise InputError(f"{name} is not a number that JSON has")
+
+
+def _temporary_place(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """A new hidden file or folder beside ``path`` and its descriptor, which holds a lock: nobody else removes it.
+
+    Its name follows from that of ``path``. It is a random one while another process is writing to the same path, and
+    where the file system has no locks.
+    """
+    place = path.parent / f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.tmp"
+    if _remove_abandoned(place):
+        with contextlib.suppress(FileExistsError):
+            descriptor = make(place)
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Somebody may have taken it for abandoned before it was locked.
+                if os.path.samestat(os.fstat(descriptor), os.lstat(place)):
+                    return place, descriptor
+            os.close(descriptor)
+    place = path.parent / f".{secrets.token_hex(8)}.tmp"
+    descriptor = make(place)
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return place, descriptor
+
+
+def _make_file(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+
+
+def _make_folder(path: Path) -> int:
+    path.mkdir()
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _remove_abandoned(place: Path, *, without_locks: bool = False) -> bool:
+    """Remove the temporary file or folder of a process that is gone; whether the name is free.
+
+    Args:
+        without_locks: also remove it where the file system cannot tell whether its writer is alive.
+    """
+    try:
+        is_folder = stat.S_ISDIR(place.lstat().st_mode)
+        # A lock through NFS needs a descriptor that may write.
+        flags = os.O_RDONLY if is_folder else os.O_RDWR
+        descriptor = os.open(place, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            except OSError:
+                if not without_locks:
+                    return False
+            shutil.rmtree(place) if is_folder else place.unlink()
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    """Whether two folders without folders in them have the same files."""
+    names = [sorted(entry.name for entry in folder.iterdir()) for folder in (one, other)]
+    return names[0] == names[1] and filecmp.cmpfiles(one, other, names[0], shallow=False)[0] == names[0]
+
+
+@contextlib.contextmanager
+def _wrong_path(problem: str, remedy: str = "") -> Iterator[None]:
+    """Errors of the path become an InputError, those of the disk stay what they are."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _WRONG_PATH:
+            raise
+        raise InputError(f"{problem}: {error.strerror}{remedy}") from error
 
 
 def _flush_folder(folder: Path) -> None:

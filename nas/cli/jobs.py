@@ -4,63 +4,86 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, get_args
 
 import typer
 
 from nas.cli import tables
-from nas.cli.app import JsonOption, RecipeArg, SetOption, _changes, _console, _print_json
+from nas.cli.app import JsonOption, SetOption, _changes, _console, _print_json
 from nas.cli.progress import quiet_output
-from nas.errors import WorkFailed
+from nas.errors import InputError, WorkFailed
 
 if TYPE_CHECKING:
-    from nas.distributed.jobs import Job
+    from nas.distributed.jobs import Job, Package
 
 jobs_app = typer.Typer()
 
 NameArg = Annotated[str, typer.Argument(metavar="NAME", help="A job's name.")]
-AddressOption = Annotated[
-    str,
-    typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard: http://head:8265."),
-]
+_ADDRESS = typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard: http://head:8265.")
+AddressOption = Annotated[str, _ADDRESS]
 FollowOption = Annotated[bool, typer.Option("--follow", help="Print what it prints until it ends; end as it ends.")]
 
 
 @jobs_app.command()
 def submit(
-    recipe: RecipeArg,
-    address: AddressOption,
-    storage: Annotated[str, typer.Option("--storage", help="Where the run is kept: file:///shared/runs, s3://...")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="[VERB] RECIPE", help="Verbs: search (default), retrain, compare.")
+    ],
+    address: Annotated[str | None, _ADDRESS] = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", help="Where the run is kept: file:///shared/runs, s3://...")
+    ] = None,
     set_: SetOption = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the job and its run.")] = None,
-    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a stored run.")] = None,
+    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a stored search.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="The stored run to retrain or to compare.")] = None,
+    tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="The tree to retrain.")] = None,
+    start: Annotated[
+        Literal["fresh", "pretrained", "inherited"] | None, typer.Option("--from", help="Where weights start.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the retraining.")] = None,
     environment: Annotated[
         Literal["auto", "installed", "constraints"],
         typer.Option("--environment", help="What the cluster has, or what pip installs for the job."),
     ] = "auto",
     max_size: Annotated[int, typer.Option("--max-size", min=1, help="MiB that the job may take along.")] = 32,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be sent, and send nothing.")] = False,
     follow: FollowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Search on a cluster; the run folder is kept in the storage."""
+    """Search, retrain or compare on a cluster; the run folder is kept in the storage."""
+    from nas.distributed.jobs import preview
     from nas.distributed.jobs import submit as run_submit
 
+    verb, recipe = _verb_and_recipe(words)
+    asked = {"verb": verb, "run": run, "tree": tree, "start": start, "seed": seed, "changes": _changes(set_)}
+    if dry_run:
+        with quiet_output():
+            package = preview(recipe, **asked, resume=resume, max_bytes=max_size * 2**20)
+        if as_json:
+            _print_json(package.to_dict())
+        else:
+            print("\n".join(map(_printable, tables.package_lines(package))))
+        return
+    if storage is None:
+        raise InputError("--storage is missing: where the run is kept (file:///shared/runs, s3://...)")
     with _plain_failures():
         with quiet_output():
             job = run_submit(
                 recipe,
-                address=address,
+                **asked,
+                address=_required(address),
                 storage=storage,
-                changes=_changes(set_),
                 name=name,
                 resume=resume,
                 environment=environment,
                 max_bytes=max_size * 2**20,
+                on_package=_tell,
             )
         if not as_json:
             print(job.name, flush=True)
         if follow:
-            job = _follow(job.name, address, sys.stderr if as_json else sys.stdout)
+            job = _follow(job.name, _required(address), sys.stderr if as_json else sys.stdout)
         if as_json:
             _print_json(job.to_dict())
         if follow:
@@ -69,7 +92,7 @@ def submit(
 
 @jobs_app.command()
 def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
-    """The searches that were submitted to a cluster."""
+    """The jobs that were submitted to a cluster."""
     from nas.distributed.jobs import jobs as list_jobs
 
     with _plain_failures():
@@ -123,6 +146,31 @@ def fetch(
         _print_json({"run": str(folder.path), "finished": folder.finished})
     else:
         print(f"run folder: {folder.path}{'' if folder.finished else ' (its search has not ended: fetch again)'}")
+
+
+def _verb_and_recipe(words: list[str]) -> tuple[Any, Path]:
+    from nas.distributed.jobs.command import Verb
+
+    if len(words) > 2 or (len(words) == 2 and words[0] not in get_args(Verb)):
+        raise InputError(f"expected a recipe, or one of {', '.join(get_args(Verb))} and a recipe; found {words}")
+    return (words[0] if len(words) == 2 else "search"), Path(words[-1])
+
+
+def _required(address: str | None) -> str:
+    if address is None:
+        raise InputError("--address is missing: the cluster's dashboard (http://head:8265)")
+    return address
+
+
+def _tell(package: "Package") -> None:
+    """Say on standard error how much is sent, and what is not."""
+    for line in [f"sends {tables.package_summary(package)} (--dry-run lists them)", *package.notes]:
+        print(_printable(line), file=sys.stderr)
+
+
+def _printable(line: str) -> str:
+    """A line with the names of files in it, which may hold what a terminal takes for a command."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 def _follow(name: str, address: str, stream: TextIO) -> "Job":

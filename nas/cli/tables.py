@@ -14,7 +14,7 @@ from nas.tree import format_quantity
 if TYPE_CHECKING:
     from nas.commands.comparison import Comparison, Row
     from nas.commands.evaluate import Evaluation
-    from nas.distributed.jobs import Job
+    from nas.distributed.jobs import Job, Package
     from nas.experiment import Front
 
 
@@ -239,3 +239,13 @@ def _table(*columns: str, left: Sequence[str] = ()) -> Table:
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 or column in left else "right")
     return table
+
+
+def package_lines(package: Package) -> list[str]:
+    """What a job takes along, file by file, and what stays."""
+    sizes = [f"{bytes_in_words(size):>10}  {path}" for path, size in package.sizes.items()]
+    return [*sizes, package_summary(package), *package.notes]
+
+
+def package_summary(package: Package) -> str:
+    return f"{len(package.files)} files, {bytes_in_words(package.num_bytes)}"

@@ -25,18 +25,21 @@ from nas.deploy import (
     Samples,
     TaskRecord,
     as_bytes,
+    describe_bundle,
     deviations,
     draw_samples,
     export_graph,
+    is_bundle,
     load_bundle,
     model_card,
     takes_other_sizes,
     verification,
     write_bundle,
+    write_graph,
 )
-from nas.errors import InputError
+from nas.errors import InputError, WorkFailed
 from nas.experiment import TrainedNetwork, build_backbone, build_network, measure
-from nas.files import make_folder, write_bytes_atomically, write_json_atomically
+from nas.files import make_folder, new_folder, write_json_atomically
 from nas.network import BranchedNetwork, sub_network
 from nas.tasks import Task
 from nas.training import load_network
@@ -76,6 +79,9 @@ def export(
 ) -> Exported:
     """Export a retrained network of a run, and compare what was written with it on samples of the test split.
 
+    An export has its name only when it is complete and verified. What a killed one leaves is hidden, and is removed
+    when it is repeated.
+
     Args:
         run: the run folder.
         format: "bundle" (a folder; weights, tree, card), "onnx" or "pt2".
@@ -109,8 +115,10 @@ def export(
     measured = measure(opened.experiment)
     table = measured.table
     described = _describe(network, kept, samples, format, table, trained if checkpoint is None else None)
+    record = _record(opened, path)
+    make_folder(record.parent)
     if format == "bundle":
-        described = _write_bundle(opened, network, described, samples, table, path)
+        described = _write_bundle(opened, network, described, samples, table, path, record)
     else:
         module = ExportableNetwork(
             network, described.tasks, pixels=samples.pixels if preprocess else None, give_answers=postprocess
@@ -124,10 +132,9 @@ def export(
         inputs = as_bytes(samples.inputs, samples.pixels) if preprocess and samples.pixels else samples.inputs
         data, described = export_graph(module, inputs, samples.origin, described)
         make_folder(path.parent)
-        write_bytes_atomically(path, data)
-    exports = opened.folder.path / "exports"
-    make_folder(exports)
-    write_json_atomically(exports / f"{path.name}.json", described.model_dump(mode="json"))
+        record.unlink(missing_ok=True)
+        write_graph(path, data, described)
+    write_json_atomically(record, described.model_dump(mode="json"))
     warn_of_macs(described, measured)
     return Exported(path, described)
 
@@ -163,9 +170,19 @@ def _destination(
             raise InputError(f"--out {path}: a file in format {format} is called *.{format}")
         if path.is_dir():
             raise InputError(f"--out {path}: is a folder; name a file")
-    elif path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    elif path.exists() and not (path.is_dir() and (not any(path.iterdir()) or _was_left(opened, path))):
         raise InputError(f"{path}: is there already; name a new or empty folder with --out")
     return path
+
+
+def _record(opened: OpenRun, path: Path) -> Path:
+    """Where the run keeps what an export says of itself; it is written last."""
+    return opened.folder.path / "exports" / f"{path.name}.json"
+
+
+def _was_left(opened: OpenRun, path: Path) -> bool:
+    """Whether a whole bundle lies there whose export was killed before the run's record of it was written."""
+    return not _record(opened, path).exists() and is_bundle(path)
 
 
 @torch.no_grad()
@@ -205,24 +222,30 @@ def _write_bundle(
     samples: Samples,
     table: CostTable,
     folder: Path,
+    record: Path,
 ) -> Description:
+    """Write a bundle into a hidden folder, load and compare it, and give it its name."""
     backbone = build_backbone(opened.experiment)
     free = takes_other_sizes(network, samples.inputs)
     described = described.model_copy(update={"input": described.input.model_copy(update={"dynamic_size": free})})
-    make_folder(folder)
-    drawn = _draw(described, table, folder / PICTURE)
     loads = bool(BackboneRecord.of(backbone).args)
     title = f"{', '.join(described.names)} ({described.branch_tree.id})"
-    card = model_card(described, title, picture=PICTURE if drawn else None, loads=loads)
-    write_bundle(folder, network, backbone, described, card)
-    loaded = load_bundle(folder, backbone=None if loads else backbone)
-    with torch.no_grad():
-        expected = network(samples.inputs)
-    found = deviations(described.tasks, expected, loaded(samples.inputs), are_answers=False)
-    assert all(deviation.acceptable for deviation in found.values()), found
-    verified = verification(found, len(samples.inputs), samples.origin)
-    described = described.model_copy(update={"verified": verified})
-    write_bundle(folder, network, backbone, described, card)
+    make_folder(folder.parent)
+    with new_folder(folder) as hidden:
+        drawn = _draw(described, table, hidden / PICTURE)
+        card = model_card(described, title, picture=PICTURE if drawn else None, loads=loads)
+        write_bundle(hidden, network, backbone, described, card)
+        loaded = load_bundle(hidden, backbone=None if loads else backbone)
+        with torch.no_grad():
+            expected = network(samples.inputs)
+        found = deviations(described.tasks, expected, loaded(samples.inputs), are_answers=False)
+        if wrong := [name for name, deviation in found.items() if not deviation.acceptable]:
+            raise WorkFailed(f"{folder}: the bundle gives other outputs than the network for {', '.join(wrong)}")
+        verified = verification(found, len(samples.inputs), samples.origin)
+        described = described.model_copy(update={"verified": verified})
+        describe_bundle(hidden, described)
+        # A bundle without it was left by an export that was killed (`_was_left`).
+        record.unlink(missing_ok=True)
     return described
 
 

@@ -13,13 +13,13 @@ says so where they are missing.
 """
 
 from nas.deploy.backbone_record import BackboneRecord
-from nas.deploy.bundle import PICTURE, Bundle, load_bundle, takes_other_sizes, write_bundle
+from nas.deploy.bundle import PICTURE, Bundle, describe_bundle, is_bundle, load_bundle, takes_other_sizes, write_bundle
 from nas.deploy.card import model_card
 from nas.deploy.comparison import TOLERANCE, Deviation, deviations
 from nas.deploy.description import Description, ExportFormat, InputRecord, Measurement, Pixels, TaskRecord
 from nas.deploy.exportable import ExportableNetwork
 from nas.deploy.graph_export import export_graph, verification
-from nas.deploy.model import ExportedModel, open_model
+from nas.deploy.model import ExportedModel, open_model, write_graph
 from nas.deploy.output_kind import OutputKind, answers, is_map, output_kind
 from nas.deploy.samples import Samples, as_bytes, draw_samples
 
@@ -41,9 +41,11 @@ __all__ = [
     "TaskRecord",
     "answers",
     "as_bytes",
+    "describe_bundle",
     "deviations",
     "draw_samples",
     "export_graph",
+    "is_bundle",
     "is_map",
     "load_bundle",
     "model_card",
@@ -52,4 +54,5 @@ __all__ = [
     "takes_other_sizes",
     "verification",
     "write_bundle",
+    "write_graph",
 ]

@@ -98,6 +98,17 @@ def write_bundle(
     write_json_atomically(folder / RECORD, record.model_dump())
 
 
+def describe_bundle(folder: Path, description: Description) -> None:
+    """Put another description into a bundle, for instance one that says how it was verified."""
+    record = read_bundle_record(folder).model_copy(update={"description": description})
+    write_json_atomically(folder / RECORD, record.model_dump())
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder has the record of a bundle; the rest of it is not looked at."""
+    return (folder / RECORD).is_file()
+
+
 def load_bundle(path: str | Path, *, backbone: Backbone | None = None) -> Bundle:
     """The network in a bundle. Nothing is unpickled, and no name in it is imported.
 

@@ -14,6 +14,7 @@ from nas.deploy.onnx_file import load_onnx
 from nas.deploy.output_kind import answers
 from nas.deploy.program import load_program
 from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
+from nas.files import write_bytes_atomically
 
 LOADERS = {".onnx": load_onnx, ".pt2": load_program}
 
@@ -119,3 +120,18 @@ def open_model(path: str | Path, *, backbone: Backbone | None = None) -> Exporte
     if f".{description.format}" != path.suffix:
         raise InputError(f"{path}: describes itself as {description.format}")
     return ExportedModel(path, description, run)
+
+
+def write_graph(path: Path, data: bytes, described: Description) -> None:
+    """Write a .pt2 or .onnx that `export_graph` has verified; it has its name only if it can be read again.
+
+    Raises:
+        InputError: the file cannot be written. WorkFailed: what the disk gives back is not what was written.
+    """
+
+    def verify(hidden: Path) -> None:
+        _, found = LOADERS[path.suffix](hidden.read_bytes(), str(path))
+        if found != described:
+            raise WorkFailed(f"{path}: cannot be read as it was written")
+
+    write_bytes_atomically(path, data, verify=verify)

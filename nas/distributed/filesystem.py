@@ -1,7 +1,10 @@
 """Where a URI points: a file system and a path in it, from pyarrow, or from fsspec for what pyarrow lacks."""
 
+import errno
+import os
+import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from nas.errors import InputError
@@ -49,6 +52,42 @@ def require_uri(uri: str) -> None:
 def is_object_store(filesystem: Any) -> bool:
     """Whether a file appears only once it is complete, so that it needs no temporary name."""
     return filesystem.type_name in _OBJECT_STORES
+
+
+def open_stored(filesystem: Any, root: str, path: str) -> IO[bytes]:
+    """A stored file for reading; on a disk no link below the root is followed, and only plain files are read.
+
+    Args:
+        filesystem, root: what `open_uri` gives.
+        path: below the root.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: the path leads through a link, or to something else than a file.
+    """
+    if filesystem.type_name != "local":
+        stream: IO[bytes] = filesystem.open_input_stream(f"{root}/{path}", compression=None)
+        return stream
+    parts = [part for part in path.split("/") if part]
+    # The root is the user's own word, and may be a link.
+    opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
+            flags = os.O_RDONLY | os.O_NOFOLLOW | (os.O_NONBLOCK if last else os.O_DIRECTORY)
+            try:
+                below = os.open(part, flags, dir_fd=opened)
+            except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                    raise
+                raise InputError(f"{root}/{path}: leads through a link or a file; nothing of it is read") from None
+            os.close(opened)
+            opened = below
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise InputError(f"{root}/{path}: is not a file; nothing of it is read")
+        return os.fdopen(os.dup(opened), "rb")
+    finally:
+        os.close(opened)
 
 
 def _through_fsspec(fs: Any, uri: str) -> tuple[Any, str]:

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nas.errors import InputError
+from nas.files import MAX_BYTES
 
 NAME = ".manifest.json"
 
@@ -15,21 +16,42 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Entry:
-    """A file's size in bytes and SHA-256; both are None while the file is being replaced."""
+    """A file's size in bytes and SHA-256; both are None while the file is being replaced.
+
+    Args:
+        at_most: the size that a file has at most while it is being replaced.
+    """
 
     size: int | None
     sha256: str | None
+    at_most: int = field(default=MAX_BYTES, compare=False)
+
+    @property
+    def max_bytes(self) -> int:
+        """What may be read of the file."""
+        return self.at_most if self.size is None else self.size
+
+    def allows(self, found: "Entry") -> bool:
+        """Whether a file that was read is the one in the list, or one of the two while it is being replaced."""
+        assert found.size is not None
+        return found.size <= self.max_bytes and self in (REPLACED, found)
 
 
 REPLACED = Entry(None, None)
 """Either the old file or the new one is there, whole."""
+
+
+def replaced(old: Entry, new: Entry) -> Entry:
+    """The entry of a file while a new one takes the place of an old one."""
+    return Entry(None, None, max(old.max_bytes, new.max_bytes))
+
 
 Manifest = dict[str, Entry]
 """Files by their path below the folder, with forward slashes."""
 
 
 def to_bytes(manifest: Mapping[str, Entry]) -> bytes:
-    files = {path: {"size": entry.size, "sha256": entry.sha256} for path, entry in sorted(manifest.items())}
+    files = {path: _fields(entry) for path, entry in sorted(manifest.items())}
     return json.dumps({"schema_version": 1, "files": files}, indent=1).encode()
 
 
@@ -50,10 +72,18 @@ def from_bytes(data: bytes, place: str) -> Manifest:
         raise InputError(f"{place}: not a list of files") from None
 
 
+def _fields(entry: Entry) -> dict[str, Any]:
+    known = {"size": entry.size, "sha256": entry.sha256}
+    return known if entry.size is not None else {**known, "at_most": entry.at_most}
+
+
 def _entry(fields: Mapping[str, Any]) -> Entry:
     size, sha256 = fields["size"], fields["sha256"]
     if size is None and sha256 is None:
-        return REPLACED
+        at_most = fields.get("at_most", MAX_BYTES)
+        if type(at_most) is not int or at_most < 0:
+            raise ValueError
+        return Entry(None, None, at_most)
     if type(size) is not int or size < 0 or not _DIGEST.fullmatch(sha256):
         raise ValueError
     return Entry(size, sha256)

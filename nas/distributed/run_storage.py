@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.distributed.storage import Storage
+from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.experiment import TrialFolder
@@ -45,13 +46,16 @@ class RunStorage:
         self.storage.download(self._trial(number), folder, skip=() if checkpoints else TrialFolder.CHECKPOINTS)
         return True
 
-    def download(self, folder: Path) -> None:
-        """Bring the whole run to a folder; what is there already is not fetched again."""
-        self._download_trials(folder)
+    def download(self, folder: Path, *, checkpoints: bool = True) -> None:
+        """Bring the whole run to a folder, with or without its trials' checkpoints.
+
+        What is there already is not fetched again.
+        """
+        self._download_trials(folder, checkpoints)
         # The front comes after the trees that it names.
         self.storage.download(self.name, folder)
         # A run may have ended meanwhile, with trees that had not been there.
-        self._download_trials(folder)
+        self._download_trials(folder, checkpoints)
 
     def add_trials(self, folders: Iterable["TrialFolder"]) -> None:
         """Bring trials there that it does not have: of a run that had other storage, or none."""
@@ -60,9 +64,13 @@ class RunStorage:
             if str(folder.number) not in there:
                 self.upload_trial(folder.number, folder.path)
 
-    def _download_trials(self, folder: Path) -> None:
+    def _download_trials(self, folder: Path, checkpoints: bool) -> None:
         for number in self.storage.folders(f"{self.name}/{_TRIALS}"):
-            self.storage.download(f"{self.name}/{_TRIALS}/{number}", folder / _TRIALS / number)
+            target = folder / _TRIALS / number
+            if linked := [path for path in (target.parent, target) if path.is_symlink()]:
+                raise InputError(f"{linked[0]}: is a link; fetch into a new folder")
+            if number.isdecimal():
+                self.download_trial(int(number), target, checkpoints=checkpoints)
 
     def _trial(self, number: int) -> str:
         return f"{self.name}/{_TRIALS}/{number}"

@@ -10,6 +10,7 @@ import hashlib
 import os
 import posixpath
 import secrets
+import shutil
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,10 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from nas.distributed import manifest as manifests
-from nas.distributed.filesystem import is_object_store, open_uri
-from nas.distributed.manifest import REPLACED, Entry, Manifest
+from nas.distributed.filesystem import is_object_store, open_stored, open_uri
+from nas.distributed.manifest import Entry, Manifest, replaced
 from nas.errors import InputError, StorageFailed, WorkFailed
-from nas.files import make_folder
+from nas.files import MAX_BYTES, is_temporary, make_folder, replacing
 
 _CHUNK_BYTES = 2**20
 
@@ -46,6 +47,7 @@ class Storage:
         self.uri = uri.rstrip("/") if len(uri) > 1 else uri
         self._filesystem, self._root = open_uri(uri)
         self._digests: dict[Path, tuple[tuple[int, int, int], str]] = {}
+        self._cleaned: set[str] = set()
 
     def upload(self, folder: str | Path, subpath: str = "", *, skip: Collection[str] = ()) -> int:
         """Make the folder at `subpath` equal to a local one; returns the number of files that were sent.
@@ -68,7 +70,9 @@ class Storage:
             if not changed and not gone:
                 return 0
             kept = {path: entry for path, entry in before.items() if path in now}
-            self._write_manifest(subpath, kept | {path: REPLACED for path in changed if path in before})
+            self._remove_unfinished(subpath, {*before, *now})
+            between = {path: replaced(before[path], now[path]) for path in changed if path in before}
+            self._write_manifest(subpath, kept | between)
             for path in changed:
                 entry = self._send(local[path], self._path(subpath, path))
                 if entry is None:
@@ -86,10 +90,12 @@ class Storage:
 
         What is there already, with the right size and digest, is not fetched again. A file gets its name when it is
         whole and its digest is right. Files that the storage does not have are left alone, and so are names in `skip`
-        directly below the folder.
+        directly below the folder. No more is read of a file than the list says, and on a disk no link in the storage is
+        followed.
 
         Raises:
-            InputError: nothing is at `subpath`, or its list names paths outside of the folder.
+            InputError: nothing is at `subpath`, its list names paths outside of the folder or more than fits onto the
+                disk, or a stored file is a link.
             WorkFailed: the storage cannot be read, or holds something else than its list says.
         """
         folder = Path(folder)
@@ -98,7 +104,8 @@ class Storage:
             make_folder(folder)
             targets = {path: _inside(folder, path) for path in listed}
             wanted = [path for path in listed if not self._is_there(targets[path], listed[path])]
-            sources = [self._path(subpath, path) for path in wanted]
+            _require_space(folder, sum(listed[path].max_bytes for path in wanted), self._place(subpath))
+            sources = [posixpath.join(subpath, path) for path in wanted]
             with self._reported(subpath, "be read"), ThreadPoolExecutor(_NUM_READERS) as pool:
                 whole = pool.map(self._fetch, sources, [targets[p] for p in wanted], [listed[p] for p in wanted])
                 differing = [path for path, is_whole in zip(wanted, whole, strict=True) if not is_whole]
@@ -159,17 +166,31 @@ class Storage:
         return file.is_file() and file.stat().st_size == entry.size and self._entry(file) == entry
 
     def _read_manifest(self, subpath: str) -> Manifest | None:
-        path = self._path(subpath, manifests.NAME)
         try:
-            with self._filesystem.open_input_stream(path) as stream:
-                data = stream.read()
+            with open_stored(self._filesystem, self._root, posixpath.join(subpath, manifests.NAME)) as stream:
+                data = stream.read(MAX_BYTES + 1)
         except FileNotFoundError:
             return None
+        if len(data) > MAX_BYTES:
+            raise InputError(f"{self._place(subpath)}: its list of files is longer than {MAX_BYTES // 2**20} MiB")
         return manifests.from_bytes(data, self._place(subpath))
 
     def _write_manifest(self, subpath: str, manifest: Manifest) -> None:
         with self._new_file(self._path(subpath, manifests.NAME)) as stream:
             stream.write(manifests.to_bytes(manifest))
+
+    def _remove_unfinished(self, subpath: str, paths: Collection[str]) -> None:
+        """Once, remove what a killed writer has left beside these files of a folder, which has one writer at a time."""
+        if is_object_store(self._filesystem) or subpath in self._cleaned:
+            return
+        import pyarrow.fs
+
+        for folder in {posixpath.dirname(path) for path in ("", *paths)}:
+            selector = pyarrow.fs.FileSelector(self._path(subpath, folder), allow_not_found=True)
+            for info in self._filesystem.get_file_info(selector):
+                if info.is_file and is_temporary(info.base_name):
+                    self._filesystem.delete_file(info.path)
+        self._cleaned.add(subpath)
 
     def _send(self, file: Path, target: str) -> Entry | None:
         """Size and digest of what was really sent; None if the file has gone."""
@@ -183,21 +204,13 @@ class Storage:
     def _fetch(self, source: str, target: Path, entry: Entry) -> bool:
         """Whether the file is what the list says; only then it is put in its place."""
         make_folder(target.parent)
-        temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
         try:
-            try:
-                with self._filesystem.open_input_stream(source) as stream, temporary.open("xb") as file:
-                    found = _copy(stream, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except FileNotFoundError:
-                return False
-            if entry not in (REPLACED, found):
-                return False
-            os.replace(temporary, target)
-            return True
-        finally:
-            temporary.unlink(missing_ok=True)
+            with open_stored(self._filesystem, self._root, source) as stream, replacing(target) as (file, _):
+                if not entry.allows(_copy(_AtMost(stream, entry.max_bytes), file)):
+                    raise _Differs
+        except (FileNotFoundError, _Differs):
+            return False
+        return True
 
     @contextmanager
     def _new_file(self, path: str) -> Iterator[Any]:
@@ -207,7 +220,7 @@ class Storage:
             self._filesystem.create_dir(posixpath.dirname(path), recursive=True)
             written = posixpath.join(posixpath.dirname(path), f".{secrets.token_hex(8)}.tmp")
         try:
-            with self._filesystem.open_output_stream(written) as stream:
+            with self._filesystem.open_output_stream(written, compression=None) as stream:
                 yield stream
             if written != path:
                 self._filesystem.move(written, path)
@@ -229,6 +242,30 @@ class Storage:
 
     def _place(self, subpath: str) -> str:
         return posixpath.join(self.uri, subpath) if subpath else self.uri
+
+
+class _Differs(Exception):
+    """A stored file is not what the list of files says."""
+
+
+class _AtMost:
+    """A stream that ends one byte after so many, which shows that it is longer."""
+
+    def __init__(self, stream: IO[bytes], num_bytes: int) -> None:
+        self._stream, self._left = stream, num_bytes + 1
+
+    def read(self, num_bytes: int) -> bytes:
+        chunk = self._stream.read(min(num_bytes, self._left))
+        self._left -= len(chunk)
+        return chunk
+
+
+def _require_space(folder: Path, num_bytes: int, place: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if num_bytes > free:
+        raise InputError(
+            f"{place}: has {num_bytes / 2**30:.1f} GiB to fetch, and {folder} has {free / 2**30:.1f} GiB left"
+        )
 
 
 def _files(folder: Path, skip: Collection[str]) -> dict[str, Path]:
@@ -253,7 +290,7 @@ def _inside(folder: Path, path: str) -> Path:
     return target
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> Entry:
+def _copy(source: IO[bytes] | _AtMost, target: IO[bytes]) -> Entry:
     digest, size = hashlib.sha256(), 0
     while chunk := source.read(_CHUNK_BYTES):
         digest.update(chunk)

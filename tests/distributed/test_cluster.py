@@ -165,6 +165,27 @@ def test_a_job_is_followed_to_its_end_and_its_run_fetched(cluster, tmp_path):
     assert "epoch 2/2" in again.stdout
 
 
+def test_a_stored_run_is_retrained_and_compared(cluster, tmp_path):
+    small = changes(compare__random_trees=0)
+    there = ("--environment", "installed", "--follow")
+    done = cluster.submit("runs/digits.py", "--name", "kept", *there, *small)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for verb in ("retrain", "compare"):
+        done = cluster.submit(verb, "runs/digits.py", "--run", "kept", *there)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.splitlines()[0].startswith(f"kept-{verb}-")
+    assert cluster.fetch("kept", tmp_path / "run").returncode == 0
+    rows = (tmp_path / "run" / "compare" / "table.csv").read_text().splitlines()
+    assert len(rows) > 2
+    assert (tmp_path / "run" / "trials" / "0" / "checkpoint" / "epoch-0002.pt").is_file(), "what was not used is kept"
+    # One training of each tree, that of the first job among them.
+    trainings = [path.parent for path in (tmp_path / "run" / "retrained").glob("*/*/result.json")]
+    assert len({path.parent for path in trainings}) == len(trainings) > 2
+    refused = cluster.submit("retrain", "runs/digits.py", "--run", "gone", *there)
+    assert refused.returncode == 2
+    assert "gone: no such run folder" in refused.stderr
+
+
 def test_a_recipe_whose_import_fails_there_says_so(cluster, tmp_path):
     recipe = tmp_path / "mine.py"
     recipe.write_text(

@@ -1,12 +1,14 @@
 """Bringing a run folder from the storage."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from nas.cli.main import run
 from nas.distributed import manifest as manifests
+from nas.distributed import storage as storage_module
 from nas.distributed.jobs import fetch
 from nas.distributed.run_storage import RunStorage
 from nas.distributed.storage import Storage
@@ -119,3 +121,87 @@ def test_what_is_wrong_is_said_before_a_folder_is_made(stored, tmp_path):
     with pytest.raises(InputError, match="say with --storage"):
         fetch("digits-1", out=out)
     assert not out.exists()
+
+
+# A storage of somebody else's
+
+
+def listed(folder: Path, path: str, fields: dict) -> None:
+    """Put an entry into a folder's list of files."""
+    record = json.loads((folder / manifests.NAME).read_text())
+    record["files"][path] = fields
+    (folder / manifests.NAME).write_text(json.dumps(record))
+
+
+UNKNOWN = {"size": None, "sha256": None}
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "list", "trials", "run", "pipe"])
+def test_no_link_in_a_storage_is_followed(stored, tmp_path, what):
+    run_folder, secret = stored / "digits-1", tmp_path / "home"
+    secret.mkdir()
+    (secret / "id_rsa").write_text("PRIVATE")
+    if what == "file":
+        listed(run_folder, "notes.txt", UNKNOWN)
+        (run_folder / "notes.txt").symlink_to(secret / "id_rsa")
+    elif what == "folder":
+        listed(run_folder, "figures/id_rsa", UNKNOWN)
+        (run_folder / "figures").symlink_to(secret)
+    elif what == "pipe":
+        listed(run_folder, "notes.txt", UNKNOWN)
+        os.mkfifo(run_folder / "notes.txt")
+    else:
+        # The same files, elsewhere.
+        linked = {"list": run_folder / manifests.NAME, "trials": run_folder / "trials", "run": run_folder}[what]
+        linked.rename(tmp_path / "elsewhere")
+        linked.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"leads through a link|is not a file"):
+        fetch("digits-1", storage=str(stored), out=tmp_path / "out")
+    assert not any("PRIVATE" in path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert not list((tmp_path / "out").rglob(".*.tmp"))
+
+
+def test_the_storage_itself_may_be_a_link(stored, tmp_path):
+    (tmp_path / "link").symlink_to(stored)
+    assert fetch("digits-1", storage=str(tmp_path / "link"), out=tmp_path / "out").finished
+
+
+@pytest.mark.parametrize("fields", [UNKNOWN, {**UNKNOWN, "at_most": 1000}, {"size": 1000, "sha256": "0" * 64}])
+def test_a_file_is_read_no_further_than_its_list_says(stored, tmp_path, monkeypatch, fields):
+    listed(stored / "digits-1", "metrics.jsonl", fields)
+    with open(stored / "digits-1" / "metrics.jsonl", "wb") as file:
+        file.truncate(64 * 2**20 + 2)
+    read = []
+    copy = storage_module._copy
+    monkeypatch.setattr(storage_module, "_copy", lambda *streams: read.append(copy(*streams)) or read[-1])
+    with pytest.raises(WorkFailed, match=r"metrics\.jsonl is not what the list of files says"):
+        fetch("digits-1", storage=str(stored), out=tmp_path / "out")
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()
+    assert max(entry.size for entry in read) == (64 * 2**20 if fields == UNKNOWN else 1000) + 1
+
+
+def test_more_than_fits_onto_the_disk_is_refused_before_anything_is_read(stored, tmp_path):
+    listed(stored / "digits-1", "weights.pt", {"size": 2**60, "sha256": "0" * 64})
+    with pytest.raises(InputError, match=r"digits-1: has 1073741824\.0 GiB to fetch, and .*out has .* GiB left"):
+        fetch("digits-1", storage=str(stored), out=tmp_path / "out")
+    assert "experiment.json" not in files(tmp_path / "out")
+
+
+def test_a_link_in_a_folder_that_was_fetched_is_not_written_through(stored, tmp_path):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    fetch("digits-1", storage=str(stored), out=out)
+    (out / "trials").rename(elsewhere)
+    (elsewhere / "0" / "metrics.jsonl").unlink()
+    (out / "trials").symlink_to(elsewhere)
+    with pytest.raises(InputError, match="is a link; fetch into a new folder"):
+        fetch("digits-1", storage=str(stored), out=out)
+    assert not (elsewhere / "0" / "metrics.jsonl").exists()
+
+
+def test_what_a_killed_fetch_has_left_is_removed(stored, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    first = out / f".{'0' * 16}.tmp"
+    first.write_text("{")
+    assert fetch("digits-1", storage=str(stored), out=out).finished
+    assert not first.exists()

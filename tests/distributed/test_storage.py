@@ -192,3 +192,25 @@ def test_storage_that_cannot_be_written_to_is_named(tmp_path, run):
     (tmp_path / "store").write_text("a file")
     with pytest.raises(WorkFailed, match="store/a: the storage cannot"):
         Storage(str(tmp_path / "store")).upload(run, "a")
+
+
+def test_what_a_killed_writer_has_left_is_removed_by_the_next(run, tmp_path):
+    store = tmp_path / "store"
+    Storage(str(store)).upload(run, "a")
+    left = [store / "a" / folder / f".{'0' * 16}.tmp" for folder in ("", "trials/0")]
+    for path in (*left, store / "a" / "notes.tmp"):
+        path.write_text("half")
+    (run / "front.json").write_text("[1]")
+    Storage(str(store)).upload(run, "a")
+    assert not any(path.exists() for path in left)
+    assert (store / "a" / "notes.tmp").exists()
+
+
+def test_a_file_that_is_replaced_is_at_most_as_large_as_the_larger_of_the_two():
+    old, new = manifests.Entry(10, "0" * 64), manifests.Entry(20, "1" * 64)
+    between = manifests.from_bytes(manifests.to_bytes({"a": manifests.replaced(old, new)}), "a")["a"]
+    assert between == manifests.REPLACED
+    assert between.max_bytes == 20
+    assert between.allows(old)
+    assert not between.allows(manifests.Entry(21, "1" * 64))
+    assert not new.allows(old)

@@ -1,4 +1,6 @@
-"""Searches as jobs of a cluster, through Ray's Jobs API: submitted, listed, followed, stopped, and their runs fetched.
+"""Searches, retrainings and comparisons as jobs of a cluster, through Ray's Jobs API.
+
+Jobs are submitted, listed, followed and stopped, and their runs are fetched.
 
 The Jobs API moves no files back, so a run folder travels through storage that the cluster and its user both reach.
 """
@@ -6,6 +8,7 @@ The Jobs API moves no files back, so a run folder travels through storage that t
 from nas.distributed.jobs.fetch import fetch
 from nas.distributed.jobs.job import Job
 from nas.distributed.jobs.manage import jobs, logs, stop, wait
-from nas.distributed.jobs.submit import submit
+from nas.distributed.jobs.packing import Package
+from nas.distributed.jobs.submit import preview, submit
 
-__all__ = ["Job", "fetch", "jobs", "logs", "stop", "submit", "wait"]
+__all__ = ["Job", "Package", "fetch", "jobs", "logs", "preview", "stop", "submit", "wait"]

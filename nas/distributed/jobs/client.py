@@ -5,7 +5,7 @@ Ray's `JobSubmissionClient` does the work; it has no time limit of its own, so w
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,15 @@ class Cluster:
                 self._client = _ray_jobs().JobSubmissionClient(self.address, headers=headers)
 
     def submit(
-        self, *, name: str, entrypoint: str, runtime_env: dict[str, Any], metadata: dict[str, str] | None = None
+        self,
+        *,
+        name: str,
+        entrypoint: str,
+        runtime_env: dict[str, Any],
+        metadata: dict[str, str] | None = None,
+        reserved: Mapping[str, float] | None = None,
     ) -> None:
-        """Start a job.
+        """Start a job; ``reserved`` are CPUs and GPUs, as Ray's client calls them, of the machine that runs it.
 
         Raises:
             InputError: the cluster has a job of that name.
@@ -55,7 +61,11 @@ class Cluster:
             raise InputError(f"{self.address}: has a job {name} already; choose another --name")
         with _explained(self.address):
             self._client.submit_job(
-                entrypoint=entrypoint, submission_id=name, runtime_env=runtime_env, metadata=metadata or {}
+                entrypoint=entrypoint,
+                submission_id=name,
+                runtime_env=runtime_env,
+                metadata=metadata or {},
+                **(reserved or {}),
             )
 
     def jobs(self) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nas.distributed.jobs.job import check_name
 from nas.distributed.run_storage import RunStorage
 from nas.errors import InputError
-from nas.files import make_folder, read_json, write_json_atomically
+from nas.files import is_temporary, make_folder, read_json, remove_unfinished, write_json_atomically
 
 if TYPE_CHECKING:
     from nas.experiment import RunFolder
@@ -20,7 +20,8 @@ def fetch(run: str, *, storage: str | None = None, out: str | Path) -> "RunFolde
 
     What is there already is not fetched again, so a fetch that was cut off goes on when it is repeated, and so does one
     of a search that goes on. Every file is checked against the size and the digest that it was stored with, and has its
-    name only when it is whole. Nothing is written outside of `out`, whatever the storage holds.
+    name only when it is whole. Nothing is written outside of `out`, whatever the storage holds: no link in a storage on
+    a disk is followed, and no more is read of a file than the run's list of files says.
 
     Args:
         run: a run's name, or its full URI (what `nas jobs` shows).
@@ -38,6 +39,7 @@ def fetch(run: str, *, storage: str | None = None, out: str | Path) -> "RunFolde
     # The run's own list comes first: an unknown run leaves no folder behind.
     stored.storage.files(name)
     make_folder(out)
+    remove_unfinished(out)
     write_json_atomically(out / _SOURCE, source)
     stored.download(out)
     # Here, because it needs torch, and the commands that only ask a cluster do not.
@@ -58,7 +60,7 @@ def _place(run: str, storage: str | None) -> tuple[str, str]:
 def _check_folder(out: Path, source: dict[str, object]) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; --out names a folder")
-    if not out.is_dir() or not any(out.iterdir()):
+    if not out.is_dir() or all(is_temporary(path.name) for path in out.iterdir()):
         return
     if not (out / _SOURCE).is_file():
         raise InputError(f"{out}: is not empty, and was not fetched; name a new folder")

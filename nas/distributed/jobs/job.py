@@ -1,4 +1,4 @@
-"""A search that was submitted to a cluster, as it stands."""
+"""A job that `nas submit` sent to a cluster, as it stands."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ class Job:
         started: in ISO 8601.
         seconds: since then, until its end.
         cause: why it failed.
-        exit_status: of the search; None while it goes on.
+        exit_status: of its command; None while it runs.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Job:
 
 
 def list_jobs(cluster: Cluster) -> list[Job]:
-    """The searches that were submitted to a cluster, the newest first; other jobs of its are passed over."""
+    """The jobs that `nas submit` sent to a cluster, the newest first; its other jobs are passed over."""
     known = [info for info in cluster.jobs() if _RUN in (info.metadata or {})]
     return [_job(info) for info in sorted(known, key=lambda info: info.start_time or 0, reverse=True)]
 
@@ -60,7 +60,7 @@ def find_job(cluster: Cluster, name: str) -> Job:
     """A job by name.
 
     Raises:
-        InputError: there is none, or it is no search of ours.
+        InputError: there is none, or `nas submit` did not send it.
     """
     info = cluster.info(check_name(name))
     if _RUN not in (info.metadata or {}):

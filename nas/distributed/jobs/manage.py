@@ -1,4 +1,4 @@
-"""`nas jobs`, `nas logs`, `nas stop`: the searches of a cluster, what they print, and their end."""
+"""`nas jobs`, `nas logs`, `nas stop`: the jobs of a cluster, what they print, and their end."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ _SECONDS_TO_STOP = 90.0
 
 
 def jobs(address: str) -> list[Job]:
-    """The searches that were submitted to a cluster, the newest first.
+    """The jobs that `nas submit` sent to a cluster, the newest first.
 
     Raises:
         InputError: the address, or the token.

@@ -1,7 +1,7 @@
 """What a job takes along: the recipe, the local modules it imports, and the project's own code.
 
 Imports are read, not run: every ``import`` of a file, wherever in it, is looked for beside the recipe and below the
-project's root. A module goes along as its file, a package as its whole folder.
+project's root. A module goes along as its file, a package as its whole folder, as far as `Project` lets files go.
 """
 
 import ast
@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from nas.distributed.jobs.project import Project
 from nas.errors import InputError
 
 MAX_BYTES = 32 * 2**20
@@ -20,21 +22,51 @@ _ROOT_MARKS = ("setup.cfg", "pyproject.toml", "setup.py", ".git")
 
 _OWN = ("nas", "search_spaces")
 
-_BESIDE_OWN = ("setup.cfg", "pyproject.toml", "tools/constraints.txt")
+_TREE = "submitted-tree.json"
 
-_SKIPPED = {"__pycache__", "build", "dist"}
+_BESIDE_OWN = ("setup.cfg", "pyproject.toml", "tools/constraints.txt")
 
 
 @dataclass(frozen=True)
 class Package:
-    """Files by their path in the package, and where in it the recipe is."""
+    """What a job takes along.
+
+    Args:
+        files: by their path in the package.
+        recipe, tree: their paths in the package; None if no file of a tree goes along.
+        left_out: files that the recipe could need and that stay, and why.
+        has_git: whether git was asked which files of the recipe's project it ignores.
+    """
 
     files: dict[str, Path]
     recipe: str
+    tree: str | None
+    left_out: dict[str, str]
+    has_git: bool
 
     @property
     def num_bytes(self) -> int:
-        return sum(file.stat().st_size for file in self.files.values())
+        return sum(self.sizes.values())
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file, by its path in the package."""
+        return {path: file.stat().st_size for path, file in sorted(self.files.items())}
+
+    @property
+    def notes(self) -> list[str]:
+        """What stays, in sentences."""
+        notes = [f"left out: {path}: {reason}" for path, reason in self.left_out.items()]
+        return notes if self.has_git else [*notes, "not a git repository, so nothing is left out as ignored"]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "recipe": self.recipe,
+            "files": self.sizes,
+            "num_bytes": self.num_bytes,
+            "left_out": self.left_out,
+            "git": self.has_git,
+        }
 
     def write(self, folder: Path) -> None:
         """Copy the files into a new folder."""
@@ -43,36 +75,36 @@ class Package:
             shutil.copyfile(file, folder / path)
 
 
-def pack(recipe: Path, *, max_bytes: int = MAX_BYTES) -> Package:
-    """The package of a recipe.
+def pack(recipe: Path, *, tree: Path | None = None, max_bytes: int = MAX_BYTES) -> Package:
+    """The package of a recipe, and of a tree's file if one is named.
 
     Files are found below the project's root, which is the nearest folder above the recipe that has a setup.cfg,
-    pyproject.toml, setup.py or .git, or else the recipe's own. Hidden files, virtual environments, run folders and
-    what a build leaves behind stay.
+    pyproject.toml, setup.py or .git, or else the recipe's own. `Project` says which of them may leave it; the recipe
+    and the tree always do, for they are named.
 
     Raises:
-        InputError: no such recipe, a file that is not Python, or more than `max_bytes`.
+        InputError: no such recipe, a file that is not Python, more than `max_bytes`, or git does not answer.
     """
     if not recipe.is_file():
         raise InputError(f"{recipe}: no such recipe")
     recipe = recipe.resolve()
-    root = project_root(recipe)
-    files = {recipe.relative_to(root).as_posix(): recipe}
+    project = Project(project_root(recipe))
+    files: dict[str, Path] = {}
+    for own in _OWN:
+        files |= _own_files(own, project.left_out)
+    name = recipe.relative_to(project.root).as_posix()
+    files[name] = recipe
     unread = [recipe]
-    for name in _OWN:
-        found = _own_package(name)
-        if found is not None:
-            files |= {file.relative_to(found.parent).as_posix(): file for file in _files_below(found)}
-    if (own := _own_package("nas")) is not None:
-        files |= {name: own.parent / name for name in _BESIDE_OWN if (own.parent / name).is_file()}
     while unread:
-        for file in _local_imports(unread.pop(), [recipe.parent, root]):
-            path = file.relative_to(root).as_posix()
+        for file in _local_imports(unread.pop(), [recipe.parent, project.root], project):
+            path = file.relative_to(project.root).as_posix()
             if path not in files:
                 files[path] = file
                 if file.suffix == ".py":
                     unread.append(file)
-    package = Package(files, recipe.relative_to(root).as_posix())
+    if tree is not None:
+        files[_TREE] = tree.resolve()
+    package = Package(files, name, None if tree is None else _TREE, project.left_out, project.has_git)
     if package.num_bytes > max_bytes:
         raise InputError(_too_large(package, max_bytes))
     return package
@@ -84,12 +116,22 @@ def project_root(recipe: Path) -> Path:
     return folders[0] if folders else recipe.parent
 
 
-def _own_package(name: str) -> Path | None:
+def _own_files(name: str, left_out: dict[str, str]) -> dict[str, Path]:
+    """The files of a package of ours by their paths in a job's package; with nas, what says how to install it."""
     spec = find_spec(name)
-    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+    if spec is None or spec.origin is None:
+        return {}
+    folder = Path(spec.origin).parent
+    # Installed among other packages it is no project, and may lie in one whose git ignores all of them.
+    project = Project(folder.parent if (folder.parent / ".git").exists() else folder)
+    own = [*project.files_below(folder)]
+    left_out |= project.left_out
+    if name == "nas":
+        own += [folder.parent / path for path in _BESIDE_OWN if (folder.parent / path).is_file()]
+    return {file.relative_to(folder.parent).as_posix(): file for file in own}
 
 
-def _local_imports(file: Path, places: list[Path]) -> Iterator[Path]:
+def _local_imports(file: Path, places: list[Path], project: Project) -> Iterator[Path]:
     """The files behind a file's imports that lie at one of the places; names are looked up in each, in order."""
     for name in _imported_names(file):
         top = name.partition(".")[0]
@@ -97,10 +139,11 @@ def _local_imports(file: Path, places: list[Path]) -> Iterator[Path]:
             continue
         for place in places:
             if (place / f"{top}.py").is_file():
-                yield place / f"{top}.py"
+                if project.takes(place / f"{top}.py"):
+                    yield place / f"{top}.py"
                 break
             if (place / top).is_dir() and any((place / top).rglob("*.py")):
-                yield from _files_below(place / top)
+                yield from project.files_below(place / top)
                 break
 
 
@@ -116,17 +159,6 @@ def _imported_names(file: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
             yield node.module
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """What goes along of a package's folder."""
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith(".") or entry.name in _SKIPPED or entry.suffix == ".egg-info":
-            continue
-        if entry.is_file():
-            yield entry
-        elif not (entry / "pyvenv.cfg").exists() and not (entry / "experiment.json").exists():
-            yield from _files_below(entry)
 
 
 def _too_large(package: Package, max_bytes: int) -> str:
