@@ -15,6 +15,9 @@ from nas.tree import CostTable
 Shapes = Mapping[str, Mapping[str, str]]
 """By part ("stem", "block 0", "head depth") and name in it, the shape of each parameter and buffer: "16x3x3x3"."""
 
+_LONGEST = 60
+"""Letters of a shape; a longer text is none."""
+
 
 def part_shapes(backbone: Backbone, tasks: Sequence[Task]) -> Shapes:
     """The shapes of one stem, of each block, and of each task's head."""
@@ -62,7 +65,9 @@ def _changed_shapes(then: Mapping[str, Any], now: Shapes) -> list[str]:
 
 
 def _in_words(shape: Any) -> str:
-    return "missing" if shape is None else f"of shape {brief(shape).strip("'")}"
+    if shape is None:
+        return "missing"
+    return f"of shape {shape if isinstance(shape, str) and len(shape) < _LONGEST else brief(shape)}"
 
 
 def _shapes(part: nn.Module) -> dict[str, str]:
