@@ -40,7 +40,11 @@ def hold_lock(path: Path, busy: str, *, wait: float = 0.0) -> Iterator[None]:
     descriptor = _open(path)
     try:
         _acquire(descriptor, path, busy, time.monotonic() + wait)
-        yield
+        try:
+            yield
+        finally:
+            # Closing is not enough where a forked process, which loads samples, still has the descriptor.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
 

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -52,6 +53,19 @@ with hold_lock(Path({str(path)!r}), ""):
             hold(path, wait=0.1)
         process.kill()
     hold(path, wait=5.0)
+
+
+def test_a_forked_process_that_lives_on_does_not_keep_the_lock(tmp_path):
+    with hold_lock(tmp_path / ".lock", ""):
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+    try:
+        hold(tmp_path / ".lock")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize("dangling", [False, True])
