@@ -6,6 +6,7 @@ other recipes. Local is what is neither Python's own nor installed nor a part of
 """
 
 import ast
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -29,13 +30,12 @@ _IMPORTED: dict[str, str] = {}
 def module_hashes(recipe: Path) -> dict[str, str]:
     """SHA-256 of each local module that a recipe imports, directly or not, by the module's full name.
 
-    A module whose name is put together at run time is found if it is loaded and its package is imported by name.
+    Of a module that is imported already, it is the hash that it had when this function first met it so: `load_recipe`
+    calls it at once, so what is edited while a command begins counts as changed. A module whose name is put together
+    at run time is found if it is loaded and its package is imported by name.
     """
     hashes = {name: _hash(file) for name, file in sorted(_files(_imports(recipe)).items())}
-    for name, sha256 in hashes.items():
-        if name in sys.modules:
-            _IMPORTED.setdefault(name, sha256)
-    return hashes
+    return {name: _IMPORTED.setdefault(name, now) if name in sys.modules else now for name, now in hashes.items()}
 
 
 def changed_modules(recipe: Path, recorded: Mapping[str, str]) -> list[str]:
@@ -50,6 +50,8 @@ def forget_changed(recipe: Path) -> None:
     A module that imports such a one is imported anew, too.
     """
     importlib.invalidate_caches()
+    for name in _IMPORTED.keys() - sys.modules.keys():
+        del _IMPORTED[name]
     graph = _imports(recipe)
     stale = {name for name, file in _files(graph).items() if _is_stale(name, file)}
     for name in stale.union(*(nx.ancestors(graph, name) for name in stale)):
@@ -169,6 +171,7 @@ def _loaded(name: str) -> tuple[Path | None, list[Path]] | None:
     return Path(file), [Path(place) for place in getattr(module, "__path__", ())]
 
 
+@functools.cache
 def _is_local(file: Path) -> bool:
     whole = file.resolve()
     if _INSTALLED & {*file.parts, *whole.parts}:

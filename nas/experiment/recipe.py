@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from nas.errors import InputError
 from nas.experiment.experiment import Experiment
-from nas.experiment.modules import forget_changed
+from nas.experiment.modules import forget_changed, module_hashes
 from nas.experiment.overrides import apply_changes, explain
 
 
@@ -67,6 +67,7 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
             sys.path.append(folder)
     if not isinstance(experiment, Experiment):
         raise InputError(f"{path}: experiment() must return a nas.Experiment; found {type(experiment).__name__}")
+    module_hashes(path)  # as they are imported
     return apply_changes(experiment, changes or {})
 
 

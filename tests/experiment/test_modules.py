@@ -90,10 +90,12 @@ def test_a_recipe_gets_its_own_modules_as_they_are(project, tmp_path):
     files = {"recipe": text, "net_user": "from net_here import width", "net_here": "width = 8"}
     width = lambda recipe: load_recipe(recipe).backbone.args["width"]  # noqa: E731
     recipe = project(**files)
-    module_hashes(recipe)
     assert width(recipe) == 8
-    module_hashes(recipe)
+    imported = module_hashes(recipe)
     project(net_here="width = 16")
+    # What was imported is what a run that begins now is recorded with.
+    assert module_hashes(recipe) == imported
+    assert changed_modules(recipe, imported) == ["net_here"]
     assert width(recipe) == 16
     other = project(tmp_path / "other", **{name: text.replace("8", "32") for name, text in files.items()})
     assert width(other) == 32
