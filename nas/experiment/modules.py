@@ -53,16 +53,20 @@ def forget_changed(recipe: Path) -> None:
     for name in _IMPORTED.keys() - sys.modules.keys():
         del _IMPORTED[name]
     graph = _imports(recipe)
-    stale = {name for name, file in _files(graph).items() if _is_stale(name, file)}
+    stale = {name for name, fields in graph.nodes.items() if _is_stale(name, fields.get("file"))}
     for name in stale.union(*(nx.ancestors(graph, name) for name in stale)):
         sys.modules.pop(name, None)
         _IMPORTED.pop(name, None)
 
 
-def _is_stale(name: str, file: Path) -> bool:
-    loaded = getattr(sys.modules.get(name), "__file__", None)
-    if loaded is None:
+def _is_stale(name: str, file: Path | None) -> bool:
+    """Whether another module of this name, or an older text, is loaded than the one that is in a file or a folder."""
+    module = sys.modules.get(name)
+    if module is None:
         return False
+    loaded = getattr(module, "__file__", None)
+    if file is None or loaded is None:
+        return (file is None) != (loaded is None)
     return Path(loaded).resolve() != file.resolve() or _IMPORTED.get(name, _hash(file)) != _hash(file)
 
 

@@ -15,6 +15,9 @@ from nas.experiment.experiment import Experiment
 from nas.experiment.modules import forget_changed, module_hashes
 from nas.experiment.overrides import apply_changes, explain
 
+_LATEST: list[str] = []
+"""The folder that the import path has for the recipe that was loaded last."""
+
 
 def require_recipe(path: Path) -> None:
     """InputError unless there is a file."""
@@ -30,8 +33,8 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
     """Run a recipe's `experiment()` and apply changes.
 
     The recipe's own folder comes first on the import path while it loads, so a variant can import the recipe
-    that it varies; afterwards it is the last, for what factories import when they are called. Local modules are
-    imported anew if they have changed since this process imported them.
+    that it varies. Until another recipe is loaded it is the last, for what factories import when they are called.
+    Local modules are imported anew if they have changed since this process imported them.
 
     Raises:
         InputError: the file is missing, fails when imported or called, or does not return an Experiment; the
@@ -41,6 +44,9 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
     if path.suffix != ".py":
         raise InputError(f"{path}: a recipe is a Python file (*.py)")
     folder = str(path.resolve().parent)
+    for earlier in _LATEST:
+        if earlier in sys.path:
+            sys.path.remove(earlier)
     forget_changed(path)
     sys.path.insert(0, folder)
     try:
@@ -65,6 +71,7 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
         sys.path.remove(folder)
         if folder not in sys.path:
             sys.path.append(folder)
+            _LATEST[:] = [folder]
     if not isinstance(experiment, Experiment):
         raise InputError(f"{path}: experiment() must return a nas.Experiment; found {type(experiment).__name__}")
     module_hashes(path)  # as they are imported

@@ -10,6 +10,7 @@ import pytest
 from small_digits import refused
 
 from nas.cli.main import run
+from nas.lock import hold_lock
 
 RECIPE = """
 from net import Net
@@ -164,6 +165,14 @@ def contents(folder):
     return {
         path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in [folder, *folder.rglob("*")]
     }
+
+
+def test_every_writer_waits_its_turn(a_run, capsys):
+    with hold_lock(a_run / ".lock", ""):
+        for command in writers(a_run):
+            assert f"{a_run}: another process is writing into this run" in refused(capsys, *command)
+    assert len(list(a_run.glob("retrained/*/*"))) == 1
+    assert not (a_run / "exports").exists()
 
 
 def test_a_lock_that_is_a_link_or_a_folder_is_refused_before_the_work(a_run, tmp_path, capsys):

@@ -56,13 +56,13 @@ def test_imports_are_followed_through_functions_packages_and_other_recipes(proje
 
 def test_what_a_package_has_loaded_by_a_name_put_together_is_found(project):
     recipe = project(
-        recipe="from zoo import load\nnet = load('unet')\n" + EXPERIMENT.replace("make", "dict"),
-        zoo_in_package="import importlib\ndef load(name): return importlib.import_module('.' + name, __name__)",
-        zoo_in_unet="width = 8",
-        zoo_in_resnet="",
+        recipe="from plugs import load\nnet = load('unet')\n" + EXPERIMENT.replace("make", "dict"),
+        plugs_in_package="import importlib\ndef load(name): return importlib.import_module('.' + name, __name__)",
+        plugs_in_unet="width = 8",
+        plugs_in_resnet="",
     )
     load_recipe(recipe)
-    assert set(module_hashes(recipe)) == {"zoo", "zoo.unet"}
+    assert set(module_hashes(recipe)) == {"plugs", "plugs.unet"}
 
 
 def test_names_of_python_and_of_what_is_installed_stay_theirs(project):
@@ -100,6 +100,14 @@ def test_a_recipe_gets_its_own_modules_as_they_are(project, tmp_path):
     other = project(tmp_path / "other", **{name: text.replace("8", "32") for name, text in files.items()})
     assert width(other) == 32
     assert width(recipe) == 16
+
+
+def test_a_folder_of_another_project_does_not_stand_for_a_package(project, tmp_path):
+    text = "from plugs.net import width\n" + EXPERIMENT.replace("make", "dict, width=width")
+    as_folder = project(tmp_path / "a", recipe=text, plugs_in_net="width = 1")
+    as_package = project(tmp_path / "b", recipe=text, plugs_in_net="width = 2", plugs_in_package="")
+    for recipe, width in ((as_folder, 1), (as_package, 2), (as_folder, 1)):
+        assert load_recipe(recipe).backbone.args["width"] == width
 
 
 def test_a_factory_imports_what_lies_beside_its_recipe(project):
