@@ -23,8 +23,8 @@ _INSTALLED = {"site-packages", "dist-packages"}
 _NOT_LOCAL = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
 _NOT_LOCAL.add(Path(__file__).resolve().parents[1])
 
-_IMPORTED: dict[str, str] = {}
-"""By name, the hashes that local modules had when they were found to be imported in this process."""
+_IMPORTED: dict[tuple[str, Path], str] = {}
+"""By name and file, the hashes that local modules had when they were found to be imported in this process."""
 
 
 def module_hashes(recipe: Path) -> dict[str, str]:
@@ -34,8 +34,8 @@ def module_hashes(recipe: Path) -> dict[str, str]:
     calls it at once, so what is edited while a command begins counts as changed. A module whose name is put together
     at run time is found if it is loaded and its package is imported by name.
     """
-    hashes = {name: _hash(file) for name, file in sorted(_files(_imports(recipe)).items())}
-    return {name: _IMPORTED.setdefault(name, now) if name in sys.modules else now for name, now in hashes.items()}
+    files = sorted(_files(_imports(recipe)).items())
+    return {name: _imported(name, file) if _is_loaded(name, file) else _hash(file) for name, file in files}
 
 
 def changed_modules(recipe: Path, recorded: Mapping[str, str]) -> list[str]:
@@ -50,24 +50,33 @@ def forget_changed(recipe: Path) -> None:
     A module that imports such a one is imported anew, too.
     """
     importlib.invalidate_caches()
-    for name in _IMPORTED.keys() - sys.modules.keys():
-        del _IMPORTED[name]
+    for name, file in [key for key in _IMPORTED if key[0] not in sys.modules]:
+        del _IMPORTED[name, file]
     graph = _imports(recipe)
     stale = {name for name, fields in graph.nodes.items() if _is_stale(name, fields.get("file"))}
-    for name in stale.union(*(nx.ancestors(graph, name) for name in stale)):
+    again = stale.union(*(nx.ancestors(graph, name) for name in stale))
+    for name in again:
         sys.modules.pop(name, None)
-        _IMPORTED.pop(name, None)
+    for name, file in [key for key in _IMPORTED if key[0] in again]:
+        del _IMPORTED[name, file]
 
 
 def _is_stale(name: str, file: Path | None) -> bool:
     """Whether another module of this name, or an older text, is loaded than the one that is in a file or a folder."""
-    module = sys.modules.get(name)
-    if module is None:
+    if name not in sys.modules:
         return False
-    loaded = getattr(module, "__file__", None)
-    if file is None or loaded is None:
-        return (file is None) != (loaded is None)
-    return Path(loaded).resolve() != file.resolve() or _IMPORTED.get(name, _hash(file)) != _hash(file)
+    if file is None:
+        return getattr(sys.modules[name], "__file__", None) is not None
+    return not _is_loaded(name, file) or _imported(name, file) != _hash(file)
+
+
+def _is_loaded(name: str, file: Path) -> bool:
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    return loaded is not None and Path(loaded).resolve() == file.resolve()
+
+
+def _imported(name: str, file: Path) -> str:
+    return _IMPORTED.setdefault((name, file.resolve()), _hash(file))
 
 
 def _imports(recipe: Path) -> "nx.DiGraph[str]":

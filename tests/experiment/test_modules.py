@@ -100,6 +100,7 @@ def test_a_recipe_gets_its_own_modules_as_they_are(project, tmp_path):
     other = project(tmp_path / "other", **{name: text.replace("8", "32") for name, text in files.items()})
     assert width(other) == 32
     assert width(recipe) == 16
+    assert changed_modules(other, module_hashes(other)) == []
 
 
 def test_a_folder_of_another_project_does_not_stand_for_a_package(project, tmp_path):
