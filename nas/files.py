@@ -150,6 +150,28 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
 
 
+def require_writable(folder: str | os.PathLike[str]) -> None:
+    """Make a folder unless it is there, and try a file in it.
+
+    Raises:
+        InputError: it may not be written to.
+        OSError: the disk is full or failing.
+    """
+    make_folder(folder)
+    probe = Path(folder) / f".{secrets.token_hex(8)}.tmp"
+    try:
+        probe.touch(exist_ok=False)
+        # Whoever holds the folder's lock may have removed it as left over.
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in _WRONG_PATH:
+            raise
+        raise InputError(
+            f"{folder}: may not be written to ({error.strerror}); a read-only run can be shown and evaluated, "
+            "for anything else copy it, or ask its owner for access"
+        ) from error
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Plain data from a file of strict JSON: UTF-8, no NaN or infinity, no field twice in one object.
 

@@ -32,7 +32,9 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: search.epochs=5.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable result.")]
-RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The run's recipe, if it has moved.")]
+RecipeOption = Annotated[
+    Path | None, typer.Option("--recipe", help="The run's recipe, if it moved or you began the run elsewhere.")
+]
 AllowOption = Annotated[bool, typer.Option("--allow-changed", help="Accept a recipe that changed since.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 AddressOption = Annotated[str | None, typer.Option("--address", metavar="HOST:PORT|auto", help="A Ray cluster.")]

@@ -34,6 +34,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # A path may hold what no encoding has, and a terminal's encoding may lack what a tree is drawn with.
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()], force=True)
+    logging.getLogger("nas.commands").setLevel(logging.INFO)
     try:
         status = app(args=None if arguments is None else list(arguments), prog_name="nas", standalone_mode=False)
         sys.stdout.flush()
@@ -64,10 +65,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Warnings(logging.Handler):
-    """One line each, on whatever standard error is at the time: a live display puts itself there."""
+    """Warnings, and what a command says of its work, one line each.
+
+    They go to whatever standard error is at the time: a live display puts itself there.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(_in_one_line(f"{record.levelname.lower()}: {record.getMessage()}"), file=sys.stderr)
+        kind = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
+        print(_in_one_line(f"{kind}{record.getMessage()}"), file=sys.stderr)
 
 
 def _say(message: str, status: int) -> int:

@@ -13,7 +13,8 @@ from nas.commands.processes import train_tree
 from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed
 from nas.errors import InputError
-from nas.experiment import TrainedNetwork, TreeTraining, build_data, measure
+from nas.experiment import TrainedNetwork, TreeTraining, build_data
+from nas.files import require_writable
 from nas.training import metric_directions
 from nas.tree import BranchTree, CostTable, random_tree, read_tree
 
@@ -60,11 +61,12 @@ def compare(
     if margin is not None:
         check_margin(margin)
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
-    table = measure(opened.experiment).table
+    table = opened.measure(opened.experiment).table
     # A metric without a direction is told before hours of training, not after.
     metric_directions(opened.experiment.tasks)
     contenders = _contenders(opened, table)
     with opened.folder.locked():
+        require_writable(opened.folder.path / "compare")
         results = _train(opened, contenders, on_training, on_epoch)
         comparison = judge(opened.experiment, table, contenders, results)
         comparison.write(opened.folder.path / "compare")

@@ -14,7 +14,7 @@ from nas.commands.exported import ExportedNetwork, is_export
 from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.data import SPLITS, SplitName
 from nas.errors import InputError
-from nas.experiment import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network, measure
+from nas.experiment import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network
 from nas.files import without_nan
 from nas.network import check_fits
 from nas.training import Measured, TreeNetwork, delta_m, load_network, metric_directions
@@ -84,7 +84,7 @@ def evaluate(
         batch_size=opened.experiment.retrain.evaluation_batch(opened.experiment.processes),
         device=device,
     )
-    table = measure(opened.folder.experiment_of(network.tree, opened.experiment)).table
+    table = opened.measure(opened.folder.experiment_of(network.tree, opened.experiment)).table
     costs = {name: table.single_task_cost(name) for name in network.tree.tasks}
     relative = _relative(opened, measured, len(table.blocks)) if split == "test" else {}
     return Evaluation(network.tree, measured, relative, {**costs, "all": table.tree_cost(network.tree)})

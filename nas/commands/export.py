@@ -38,7 +38,7 @@ from nas.deploy import (
     write_graph,
 )
 from nas.errors import InputError, WorkFailed
-from nas.experiment import TrainedNetwork, build_backbone, build_network, measure
+from nas.experiment import TrainedNetwork, build_backbone, build_network
 from nas.files import make_folder, new_folder, write_json_atomically
 from nas.network import BranchedNetwork, sub_network
 from nas.tasks import Task
@@ -101,6 +101,20 @@ def export(
     if format == "bundle" and (preprocess or postprocess):
         raise InputError("a bundle holds no graph to put pre- or post-processing into; export onnx or pt2")
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
+    with opened.folder.locked():
+        return _export(opened, format, tree, tasks, out, checkpoint, preprocess, postprocess)
+
+
+def _export(
+    opened: OpenRun,
+    format: ExportFormat,
+    tree: str | Path | None,
+    tasks: Sequence[str] | None,
+    out: str | Path | None,
+    checkpoint: str | Path | None,
+    preprocess: bool,
+    postprocess: bool,
+) -> Exported:
     trained = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     network, kept = _network(opened, trained, tree if checkpoint is not None else None, tasks)
     path = _destination(opened, out, format, network.tree.id, tasks)
@@ -112,7 +126,7 @@ def export(
             f"--preprocess: data {opened.experiment.data.name} do not say how pixels become inputs; "
             "give the data source a pixel_scale (nas.data.PixelScale)"
         )
-    measured = measure(opened.experiment)
+    measured = opened.measure(opened.experiment)
     table = measured.table
     described = _describe(network, kept, samples, format, table, trained if checkpoint is None else None)
     record = _record(opened, path)

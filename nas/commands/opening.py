@@ -1,5 +1,7 @@
 """Opening what a command is given: a recipe, an experiment, or a run together with its recipe."""
 
+import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,17 +9,20 @@ from typing import Any
 
 import torch
 
+from nas.commands.unchanged import MeasuredOnce, require_unchanged
 from nas.errors import InputError
 from nas.experiment import (
     Experiment,
     RunFolder,
-    describe,
     describe_environment,
     load_recipe,
-    recipe_hash,
+    plain_changes,
+    require_begun_here,
     resolve_device,
     use_threads,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 Recipe = str | Path | Experiment
 
@@ -34,6 +39,8 @@ class OpenRun:
     """A run folder, its experiment, and the device it computes on; torch's threads are set for it.
 
     Other processes make the experiment again from the recipe, None without a file, and all that is changed in it.
+    ``measure`` gives the costs of an experiment, and remembers those that were measured when the run was opened;
+    ``resumed`` says that the run was there before.
     """
 
     folder: RunFolder
@@ -41,6 +48,8 @@ class OpenRun:
     device: torch.device
     recipe: Path | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    measure: MeasuredOnce = field(default_factory=MeasuredOnce)
+    resumed: bool = False
 
 
 def new_run(
@@ -72,6 +81,16 @@ def begin_run(
     run.folder.begin(run.experiment, source, changes or {}, environment)
 
 
+def warn_of_new_start(path: Path, changes: Mapping[str, Any]) -> None:
+    """Say that ``--resume`` begins a run, and with which changes: those of a command that was stopped are not known."""
+    kept = ", ".join(f"{name}={json.dumps(value)}" for name, value in plain_changes(changes).items())
+    _LOGGER.warning(
+        "%s: nothing to go on from; starting anew, %s; what an earlier command set with --set is lost",
+        path,
+        f"with {kept}" if kept else "with the recipe as it is",
+    )
+
+
 def open_run(
     path: str | Path,
     *,
@@ -82,56 +101,36 @@ def open_run(
 ) -> OpenRun:
     """An existing run with its experiment, from the recipe that its record names or the one given.
 
-    The recipe is imported from where the user keeps it, never from the run folder.
+    The recipe of the record is imported only if this user began the run with it, on this machine.
 
     Args:
         changes: on top of those the run was started with.
-        allow_changed: accept a recipe that is not what it was when the run began.
+        allow_changed: accept a recipe that is not what it was when the run began (`require_unchanged`).
         elsewhere: other machines do the work, so this one need not have the experiment's device.
 
     Raises:
-        InputError: not a run, its recipe is gone, or has changed.
+        InputError: not a run, its recipe is not known to be this user's, is gone, or has changed.
     """
     folder = RunFolder.open(Path(path))
     record = folder.record
     source: Recipe | None = recipe if recipe is not None else record["recipe"]
     if source is None:
         raise InputError(f"{folder.path}: was started without a recipe file; name one with --recipe")
-    if recipe is None and not _is_elsewhere(Path(str(source)), folder.path):
-        raise InputError(
-            f"{folder.path}: names {source} as its recipe, and nothing from a run is executed; use --recipe"
-        )
+    if recipe is None:
+        require_begun_here(folder.path, record.get("id"), record["recipe"])
     if not isinstance(source, Experiment) and not Path(source).is_file():
         raise InputError(f"{folder.path}: its recipe {source} is gone; name it with --recipe")
     experiment = open_experiment(source, record["overrides"])
+    measure = MeasuredOnce()
     if not allow_changed:
-        _check_unchanged(folder, source, experiment, record)
+        require_unchanged(folder, source, experiment, record, measure)
     if changes:
         experiment = experiment.with_fields(dict(changes))
     use_threads(folder.num_threads)
     device = resolve_device("auto" if elsewhere else experiment.device)
-    return OpenRun(folder, experiment, device, _file(source), {**record["overrides"], **(changes or {})})
+    overrides = {**record["overrides"], **(changes or {})}
+    return OpenRun(folder, experiment, device, _file(source), overrides, measure, resumed=True)
 
 
 def _file(recipe: Recipe) -> Path | None:
     return None if isinstance(recipe, Experiment) else Path(recipe).resolve()
-
-
-def _is_elsewhere(recipe: Path, run: Path) -> bool:
-    """Whether a recorded recipe is a full path out of the run, as all that are recorded here."""
-    return recipe.is_absolute() and not recipe.resolve().is_relative_to(run.resolve())
-
-
-def _check_unchanged(folder: RunFolder, source: Recipe, experiment: Experiment, record: Mapping[str, Any]) -> None:
-    hash_changed = not isinstance(source, Experiment) and recipe_hash(Path(source)) != record.get("recipe_sha256")
-    now, then = describe(experiment), record["experiment"]
-    # A field that was not known then is as it was, left out.
-    unknown = {name: describe(field.default) for name, field in type(experiment).model_fields.items()}
-    changed = sorted(name for name in now if now[name] != then.get(name, unknown[name]))
-    if hash_changed or changed:
-        what = f"its fields {', '.join(changed)} differ" if changed else "its text differs, though no field does"
-        name = "the experiment" if isinstance(source, Experiment) else f"recipe {source}"
-        raise InputError(
-            f"{folder.path}: {name} has changed since the run began ({what}); "
-            "restore it, or accept it with --allow-changed"
-        )

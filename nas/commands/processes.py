@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from nas.commands.opening import OpenRun
 from nas.data import DataSource
 from nas.errors import InputError
-from nas.experiment import Experiment, TrainedNetwork, TreeTraining, Trial, recipe_hash, trial_threads
+from nas.experiment import (
+    Experiment,
+    TrainedNetwork,
+    TreeTraining,
+    Trial,
+    module_hashes,
+    recipe_hash,
+    trial_threads,
+)
 
 if TYPE_CHECKING:
     from nas.distributed.rank import Job
@@ -77,6 +85,7 @@ def assign(run: OpenRun, num_threads: int, changes: dict[str, Any] | None = None
         run=str(run.folder.path.resolve()),
         num_threads=num_threads,
         storage=None if uri is None else (uri, run.folder.path.resolve().name),
+        modules=module_hashes(run.recipe),
     )
 
 

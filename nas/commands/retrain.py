@@ -1,10 +1,11 @@
 """`nas retrain`: train the discrete network of a tree."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run
+from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run, warn_of_new_start
 from nas.commands.processes import check_processes, train_tree
 from nas.errors import InputError
 from nas.experiment import (
@@ -15,7 +16,6 @@ from nas.experiment import (
     TreeTraining,
     build_data,
     default_folder,
-    measure,
     trial_threads,
 )
 from nas.network import check_fits
@@ -61,7 +61,7 @@ def retrain(
     folder = opened.folder
     found = folder.find_tree(None if tree is None else str(tree)) if folder.begun else read_tree(str(tree))
     experiment = folder.experiment_of(found, opened.experiment)
-    check_fits(found, len(measure(experiment).blocks), experiment.task_names)
+    check_fits(found, len(opened.measure(experiment).blocks), experiment.task_names)
     training = TreeTraining(folder, experiment, found, experiment.seed if seed is None else seed, start)
     if training.finished:
         on_start(training)
@@ -70,12 +70,20 @@ def retrain(
         raise InputError(f"{training.folder}: was begun and stopped; go on with --resume")
     training.check()
     check_processes(experiment, opened.recipe is None, address)
-    data = build_data(experiment) if address is None else None
-    if data is not None:
-        folder.labels.require(experiment, data)
-    if not folder.begun:
-        begin_run(opened, run, changes, num_threads=None if experiment.processes == 1 else trial_threads(experiment))
-    with folder.locked():
+    with contextlib.ExitStack() as held:
+        # A run that may not be written to is refused before the data are read; a new one is made after that.
+        begun = folder.begun
+        if begun:
+            held.enter_context(folder.locked())
+        data = build_data(experiment) if address is None else None
+        if data is not None:
+            folder.labels.require(experiment, data)
+        if not begun:
+            threads = None if experiment.processes == 1 else trial_threads(experiment)
+            begin_run(opened, run, changes, num_threads=threads)
+            held.enter_context(folder.locked())
+            if resume:
+                warn_of_new_start(folder.path, changes or {})
         for teacher in training.teachers():
             if not teacher.finished:
                 on_start(teacher)

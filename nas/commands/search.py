@@ -8,7 +8,7 @@ from typing import Any
 from nas.commands.compare import Progress
 from nas.commands.figures import draw_figures
 from nas.commands.measuring import measure_points
-from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run
+from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
 from nas.commands.show import read_costs
 from nas.commands.trials import all_done, check_trials, find_points, run_storage
 from nas.errors import InputError
@@ -76,6 +76,8 @@ def search(
         store()
         if run.folder.finished and all_done(run):
             return run.folder
+        if run.resumed:
+            _LOGGER.info("going on with %s", run.folder.path)
         on_start(run)
         points = find_points(run, parts, address, on_event)
         if run.experiment.search.measure != "none":
@@ -115,9 +117,8 @@ def _resumed(
     path = latest_unfinished(Path(str(recipe))) if out is None else Path(out)
     _fetch(recipe, path, changes)
     if not RunFolder(path).begun:
-        # Stopped before the record was written: nothing is lost, but the changes made then are not known.
         started = _started(recipe, path, changes, allow_changed, address)
-        _LOGGER.warning("%s: nothing to go on from; starting anew", path)
+        warn_of_new_start(path, changes)
         return started
     recorded = RunFolder.open(path).record["overrides"]
     new = {name: value for name, value in plain_changes(changes).items() if recorded.get(name, ...) != value}

@@ -5,7 +5,7 @@ import socket
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from nas.experiment import (
     Trial,
     TrialFailure,
     TrialResult,
+    changed_modules,
     describe_failure,
     load_recipe,
     recipe_hash,
@@ -42,6 +43,7 @@ class Assignment:
         recipe: its full path on the machine of the driver.
         relative: the same below the driver's working folder, which Ray brings to the workers of a submitted job.
         sha256: of the recipe's text, so that no machine works on another version.
+        modules: the same of the local modules that it imports, by name (`nas.experiment.module_hashes`).
         run: the run folder, as the driver sees it.
         storage: a URI, and the name of the run below it; None where all machines see the run folder.
     """
@@ -53,6 +55,7 @@ class Assignment:
     run: str
     num_threads: int
     storage: tuple[str, str] | None = None
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]) -> None:
@@ -107,7 +110,13 @@ def load_experiment(assignment: Assignment) -> Experiment:
     same = [path for path in found if recipe_hash(path) == assignment.sha256]
     if not same:
         raise InputError(f"{found[0]}: another recipe on the worker {socket.gethostname()} than on the driver")
-    return load_recipe(same[0], assignment.overrides)
+    experiment = load_recipe(same[0], assignment.overrides)
+    if changed := changed_modules(same[0], assignment.modules):
+        raise InputError(
+            f"{same[0]}: imports {', '.join(changed)}, of another text on the worker {socket.gethostname()} than when "
+            "the driver began; let all machines have the same files, and do not edit them while a run uses them"
+        )
+    return experiment
 
 
 @contextlib.contextmanager

@@ -3,14 +3,17 @@
 recipe.py -> Experiment (typed, validated, lazy) -> RunFolder (experiment.json, trials/, retrained/, front.json)
 """
 
+from nas.experiment.begun_here import require_begun_here
 from nas.experiment.default_folder import default_folder, latest_unfinished
 from nas.experiment.environment import describe_environment, resolve_device, use_threads
 from nas.experiment.experiment import CompareSettings, Experiment
 from nas.experiment.front import Front, Point, Quality, make_front
 from nas.experiment.labels import LabelRecord
 from nas.experiment.lazy import Lazy, lazy
+from nas.experiment.modules import changed_modules, module_hashes
 from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
 from nas.experiment.overrides import apply_changes, explain, parse_overrides
+from nas.experiment.part_shapes import changed_parts, part_shapes
 from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
@@ -58,6 +61,8 @@ __all__ = [
     "build_backbone",
     "build_data",
     "build_network",
+    "changed_modules",
+    "changed_parts",
     "check_budgets",
     "check_counted",
     "check_ranges",
@@ -72,11 +77,14 @@ __all__ = [
     "locked_folder",
     "make_front",
     "measure",
+    "module_hashes",
     "parse_overrides",
+    "part_shapes",
     "plain_changes",
     "plan_trials",
     "read_outcome",
     "recipe_hash",
+    "require_begun_here",
     "resolve_device",
     "trial_threads",
     "use_threads",

@@ -12,7 +12,11 @@ from pydantic import ValidationError
 
 from nas.errors import InputError
 from nas.experiment.experiment import Experiment
+from nas.experiment.modules import forget_changed, module_hashes
 from nas.experiment.overrides import apply_changes, explain
+
+_LATEST: list[str] = []
+"""The folder that the import path has for the recipe that was loaded last."""
 
 
 def require_recipe(path: Path) -> None:
@@ -29,7 +33,8 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
     """Run a recipe's `experiment()` and apply changes.
 
     The recipe's own folder comes first on the import path while it loads, so a variant can import the recipe
-    that it varies.
+    that it varies. Until another recipe is loaded it is the last, for what factories import when they are called.
+    Local modules are imported anew if they have changed since this process imported them.
 
     Raises:
         InputError: the file is missing, fails when imported or called, or does not return an Experiment; the
@@ -39,6 +44,10 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
     if path.suffix != ".py":
         raise InputError(f"{path}: a recipe is a Python file (*.py)")
     folder = str(path.resolve().parent)
+    for earlier in _LATEST:
+        if earlier in sys.path:
+            sys.path.remove(earlier)
+    forget_changed(path)
     sys.path.insert(0, folder)
     try:
         spec = importlib.util.spec_from_file_location(f"_recipe_{path.stem}", path)
@@ -60,8 +69,12 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
         raise InputError(f"{_place(error, path)}: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
+            _LATEST[:] = [folder]
     if not isinstance(experiment, Experiment):
         raise InputError(f"{path}: experiment() must return a nas.Experiment; found {type(experiment).__name__}")
+    module_hashes(path)  # as they are imported
     return apply_changes(experiment, changes or {})
 
 

@@ -1,22 +1,26 @@
 """The run folder: everything one command did, in one place that can be moved and read without running code."""
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from nas.errors import InputError
+from nas.experiment.begun_here import mark_begun
 from nas.experiment.experiment import MAX_THREADS, Experiment
 from nas.experiment.front import Front
 from nas.experiment.labels import LabelRecord
+from nas.experiment.modules import module_hashes
 from nas.experiment.recipe import recipe_hash
 from nas.experiment.record import describe
-from nas.experiment.trial_folder import TrialFolder
-from nas.files import make_folder, read_json, remove_unfinished, write_json_atomically
+from nas.experiment.trial_folder import TrialFolder, locked_folder
+from nas.files import make_folder, read_json, write_json_atomically
 from nas.tree import BranchTree, read_tree
+
+_MAX_PATH = 4096
+"""Letters of the longest path that is taken for a recipe's."""
 
 
 class RunFolder:
@@ -44,10 +48,14 @@ class RunFolder:
         environment: Mapping[str, Any],
     ) -> None:
         """Make the folder, which must be new or empty, and write the record of the experiment into it."""
+        run_id = secrets.token_hex(16)
         record = {
             "schema_version": 1,
+            "id": run_id,
+            "number": 1 + max((run.number for run in self._beside()), default=0),
             "recipe": str(recipe.resolve()) if recipe else None,
             "recipe_sha256": recipe_hash(recipe) if recipe else None,
+            "modules": module_hashes(recipe) if recipe else {},
             "overrides": plain_changes(changes),
             "experiment": describe(experiment),
         }
@@ -56,6 +64,8 @@ class RunFolder:
         with self.locked():
             self.require_new()
             write_json_atomically(self.path / "environment.json", environment)
+            if recipe is not None:
+                mark_begun(run_id, recipe)
             write_json_atomically(self.path / "experiment.json", record)
             self.labels.write()
 
@@ -84,6 +94,8 @@ class RunFolder:
             and record.get("schema_version") == 1
             and isinstance(record.get("overrides"), dict)
             and isinstance(record.get("recipe"), str | None)
+            and len(record.get("recipe") or "") <= _MAX_PATH
+            and isinstance(record.get("modules", {}), dict)
             and isinstance(record.get("experiment"), dict)
         )
         if not well_formed:
@@ -93,6 +105,18 @@ class RunFolder:
     @property
     def record(self) -> Any:
         return read_json(self.path / "experiment.json")
+
+    @property
+    def number(self) -> int:
+        """The higher, the later the run was begun, of those in one folder; 0 if that is not recorded."""
+        try:
+            number = self.record["number"]
+        except (InputError, LookupError, TypeError):
+            return 0
+        return number if isinstance(number, int) else 0
+
+    def _beside(self) -> "list[RunFolder]":
+        return [RunFolder(path.parent) for path in self.path.absolute().parent.glob("*/experiment.json")]
 
     @property
     def num_threads(self) -> int:
@@ -149,8 +173,7 @@ class RunFolder:
     def changes_of(self, tree: BranchTree) -> dict[str, Any]:
         """What distinguishes the experiment of a tree's network from the run's."""
         trial = self.trial_of(tree)
-        values = {} if trial is None else trial.setting.values
-        return {name: value for name, value in values.items() if _makes_networks(name)}
+        return {} if trial is None else trial.network_changes
 
     def find_tree(self, name: str | None) -> BranchTree:
         """A tree by file, id or the beginning of an id; the recommended one of the front if no name is given."""
@@ -171,20 +194,8 @@ class RunFolder:
 
         What a killed writer has left half-written is removed.
         """
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(f"{self.path}: another process is writing into this run") from None
-        try:
-            remove_unfinished(self.path)
+        with locked_folder(self.path, "run", wait=0.0):
             yield
-        finally:
-            lock.release()
-
-
-def _makes_networks(name: str) -> bool:
-    return name.partition(".")[0] in ("backbone", "input_shape")
 
 
 def plain_changes(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from nas.checkpoint import CheckpointFolder
 from nas.data import DataSource
 from nas.discretize import Curve
 from nas.errors import InputError, in_one_line
 from nas.experiment.outcome import Outcome, read_outcome
+from nas.experiment.part_shapes import Shapes
 from nas.experiment.trial_plan import Trial
-from nas.files import make_folder, read_json, remove_unfinished, write_json_atomically, write_text_atomically
+from nas.files import (
+    make_folder,
+    read_json,
+    remove_unfinished,
+    require_writable,
+    write_json_atomically,
+    write_text_atomically,
+)
+from nas.lock import hold_lock
 from nas.tree import BranchTree, CostTable, write_tree
 
 _WAIT_FOR_WRITER = 30.0
@@ -73,6 +80,12 @@ class TrialFolder:
             raise InputError(f"{path}: not the setting of a trial ({in_one_line(error)})") from error
         return trial
 
+    @property
+    def network_changes(self) -> dict[str, Any]:
+        """What distinguishes the experiment of the trial's networks from the run's."""
+        values = self.setting.values
+        return {name: value for name, value in values.items() if name.partition(".")[0] in ("backbone", "input_shape")}
+
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """One line of JSON per finished epoch."""
         write_text_atomically(self.metrics, "".join(json.dumps(record) + "\n" for record in history))
@@ -97,21 +110,24 @@ class TrialFolder:
         record = {"schema_version": 1, "resource": curve.resource, "exact": curve.exact, "points": points}
         write_json_atomically(self.path / "curve.json", record)
 
-    def write_costs(self, table: CostTable) -> None:
-        write_json_atomically(self.costs, table.to_dict())
+    def write_costs(self, table: CostTable, shapes: Shapes | None = None) -> None:
+        """What the parts of the trial's networks cost, and the shapes of their tensors (`part_shapes`)."""
+        write_json_atomically(self.costs, table.to_dict() | ({} if shapes is None else {"shapes": shapes}))
 
 
 @contextmanager
-def locked_folder(path: Path, what: str) -> Iterator[None]:
-    """One writer at a time, for whom a moment is waited: one whose command was killed may still be ending."""
-    make_folder(path)
-    lock = FileLock(path / ".lock")
-    try:
-        lock.acquire(timeout=_WAIT_FOR_WRITER)
-    except Timeout:
-        raise InputError(f"{path}: another process is writing into this {what}") from None
-    try:
+def locked_folder(path: Path, what: str, *, wait: float = _WAIT_FOR_WRITER) -> Iterator[None]:
+    """One writer at a time; what a killed writer has left half-written is removed.
+
+    Args:
+        path: a folder, made if it is missing.
+        what: it is, for the message.
+        wait: seconds that a writer gets to end: its command may have been killed a moment ago.
+
+    Raises:
+        InputError: another process is writing, or this one may not write.
+    """
+    require_writable(path)
+    with hold_lock(path / ".lock", f"{path}: another process is writing into this {what}", wait=wait):
         remove_unfinished(path)
         yield
-    finally:
-        lock.release()

@@ -9,7 +9,7 @@ import torch
 from nas.bilevel import BilevelSearch, SearchState
 from nas.data import derive_seed
 from nas.discretize import argmax_tree, discretize, dissimilarity_from_logits
-from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
+from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts, part_shapes
 from nas.experiment.diagnosis import Diagnosis, judge_logits, late_drift
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
@@ -46,7 +46,7 @@ class GradientStrategy:
         """
         experiment, folder = self.experiment, self.run.trial(self.number)
         folder.make()
-        folder.write_costs(parts.table)
+        folder.write_costs(parts.table, part_shapes(parts.backbone, self.experiment.tasks))
         folder.write_splits(parts.data)
         search = make_search(experiment, parts, device, self.ranks)
         state = start_search(experiment, parts, search)

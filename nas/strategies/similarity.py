@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from nas.discretize import Curve, CurvePoint
-from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts
+from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts, part_shapes
 from nas.parallel import ALONE, Ranks
 from nas.similarity import Dissimilarity
 from nas.strategies.curve import Limits, budget_limits, diagnose_curve
@@ -41,7 +41,7 @@ class SimilarityStrategy:
         """
         folder = self.run.trial(self.number)
         folder.make()
-        folder.write_costs(parts.table)
+        folder.write_costs(parts.table, part_shapes(parts.backbone, self.experiment.tasks))
         folder.write_splits(parts.data)
         warmup = make_warmup(self.experiment, parts, device, ranks=self.ranks)
         _, measured = run_warmup(warmup, parts, folder, folder.checkpoints, on_epoch)

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from small_digits import RECIPE, changes, refused
 
 from nas.cli.main import run
-from nas.experiment import RunFolder, default_folder, load_recipe
+from nas.experiment import RunFolder, default_folder, latest_unfinished, load_recipe
+from nas.lock import hold_lock
 
 
 @pytest.fixture
@@ -45,7 +45,10 @@ def test_what_stopped_before_its_record_was_written_starts_anew(pristine, tmp_pa
     for name in left:
         (folder / name).write_text("{}")
     assert search(RECIPE, "--out", folder, "--resume", *changes()) == 0
-    assert "nothing to go on from" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "nothing to go on from; starting anew, with data.num_train=64, " in message
+    assert "what an earlier command set with --set is lost" in message
+    assert "going on with" not in message
     assert (folder / "front.json").read_bytes() == (pristine / "front.json").read_bytes()
     assert not (folder / ".0123456789abcdef.tmp").exists()
 
@@ -62,7 +65,7 @@ def test_a_second_writer_is_refused_and_changes_nothing(own_run, capsys):
     unfinished(own_run)
     before = {path: path.stat().st_mtime_ns for path in own_run.rglob("*") if path.name != ".lock"}
     tree = next((own_run / "trials/0/trees").iterdir())
-    with FileLock(own_run / ".lock"):
+    with hold_lock(own_run / ".lock", ""):
         for arguments in (["search", RECIPE, "--out", own_run, "--resume"], ["retrain", own_run, "--tree", tree]):
             assert "another process" in refused(capsys, *arguments)
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -71,7 +74,7 @@ def test_a_second_writer_is_refused_and_changes_nothing(own_run, capsys):
 def test_two_that_start_in_one_new_folder_do_not_both_begin(tmp_path, capsys):
     folder = tmp_path / "run"
     folder.mkdir()
-    with FileLock(folder / ".lock"):
+    with hold_lock(folder / ".lock", ""):
         assert "another process" in refused(capsys, "search", RECIPE, "--out", folder, *changes())
     assert not (folder / "experiment.json").exists()
 
@@ -101,10 +104,38 @@ def test_without_a_folder_it_is_the_recipes_latest_unfinished_search(own_run, re
     (out / "2026-01-03_10-00-00" / "retrained").mkdir()
     capsys.readouterr()
     assert search(recipe, "--resume", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["run"].endswith("2026-01-01_10-00-01")
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["run"].endswith("2026-01-01_10-00-01")
+    assert captured.err.splitlines()[0] == f"going on with {out / '2026-01-01_10-00-01'}"
     assert search(recipe, "--resume", "--json") == 0
     assert json.loads(capsys.readouterr().out)["run"].endswith("2026-01-01_10-00-00")
     assert "no unfinished run" in refused(capsys, "search", recipe, "--resume")
+
+
+def test_the_latest_run_is_the_one_begun_last_whatever_the_clock_said(recipe):
+    """The clock goes back, a time zone changes, folders are renamed, and the record of one is damaged."""
+    experiment, out = load_recipe(recipe), recipe.parent / "out" / "mine"
+    for name in ("2026-03-01_10-00-00", "2026-01-01_10-00-00", "2026-02-01_10-00-00"):
+        RunFolder(out / name).begin(experiment, recipe, {}, {"num_threads": 1})
+        assert latest_unfinished(recipe) == out / name
+    (out / "2026-02-01_10-00-00").rename(out / "2025-01-01_10-00-00")
+    (out / "2026-03-01_10-00-00" / "experiment.json").write_text('{"number": "9"')
+    assert latest_unfinished(recipe) == out / "2025-01-01_10-00-00"
+    # Older versions did not number their runs.
+    shutil.copytree(out / "2026-01-01_10-00-00", out / "2027-01-01_10-00-00")
+    record = json.loads((out / "2027-01-01_10-00-00" / "experiment.json").read_text())
+    del record["number"]
+    (out / "2027-01-01_10-00-00" / "experiment.json").write_text(json.dumps(record))
+    assert latest_unfinished(recipe) == out / "2025-01-01_10-00-00"
+
+
+def test_a_retraining_that_begins_with_resume_says_what_is_lost(own_run, tmp_path, capsys):
+    tree = next((own_run / "trials/0/trees").iterdir())
+    command = ["retrain", RECIPE, "--tree", str(tree), "--out", str(tmp_path / "new"), "--resume", *changes()]
+    assert run(command) == 0
+    assert "nothing to go on from; starting anew, with data.num_train=64, " in capsys.readouterr().err
+    assert run(command) == 0
+    assert "nothing to go on from" not in capsys.readouterr().err
 
 
 def test_runs_of_one_second_get_folders_of_their_own(recipe):

@@ -211,17 +211,14 @@ def test_any_tree_file_is_taken_or_refused(data, tmp_path, capsys):
 
 
 def test_a_recipe_that_changed_is_refused_until_allowed(own_run, tmp_path, capsys):
-    record = json.loads((own_run / "experiment.json").read_text())
     recipe = tmp_path / "digits.py"
-    recipe.write_text(Path(RECIPE).read_text())
-    record["recipe"] = str(recipe)
-    (own_run / "experiment.json").write_text(json.dumps(record))
-    recipe.write_text(recipe.read_text() + "\n# a comment\n")
+    recipe.write_text(Path(RECIPE).read_text() + "\n# a comment\n")
     tree = next((own_run / "trials/0/trees").iterdir()).stem
-    assert "--allow-changed" in refused(capsys, "retrain", own_run, "--tree", tree)
-    assert run(["retrain", str(own_run), "--tree", tree, "--allow-changed"]) == 0
+    command = ["retrain", str(own_run), "--tree", tree, "--recipe", str(recipe)]
+    assert "--allow-changed" in refused(capsys, *command)
+    assert run([*command, "--allow-changed"]) == 0
     recipe.unlink()
-    assert "is gone" in refused(capsys, "retrain", own_run, "--tree", tree)
+    assert "is gone" in refused(capsys, *command)
 
 
 @pytest.mark.parametrize("name", ["experiment.json", "environment.json", "front.json", "trials/0/costs.json"])
@@ -259,7 +256,9 @@ def test_a_recipe_inside_the_run_is_not_executed(own_run, tmp_path, capsys, monk
     monkeypatch.chdir(own_run)
     (own_run / "recipe.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     record = json.loads((own_run / "experiment.json").read_text())
-    for recipe in (own_run / "recipe.py", own_run / "figures" / ".." / "recipe.py", "recipe.py"):
+    (tmp_path / "link.py").symlink_to(own_run / "recipe.py")
+    within = (own_run / "recipe.py", own_run / "figures" / ".." / "recipe.py", "recipe.py")
+    for recipe in (*within, tmp_path / "link.py", "/proc/self/cwd/recipe.py"):
         (own_run / "experiment.json").write_text(json.dumps(record | {"recipe": str(recipe)}))
         for command in ("retrain", "evaluate", "compare"):
             assert "--recipe" in refused(capsys, command, own_run)

@@ -11,9 +11,9 @@ pytest.importorskip("ray")
 from nas.checkpoint import load_tensors
 from nas.commands.opening import begin_run, new_run
 from nas.distributed.run_storage import RunStorage
-from nas.distributed.worker import Assignment, TrialFailed, train
-from nas.errors import StorageFailed
-from nas.experiment import Trial, TrialFailure, TrialResult, plan_trials, recipe_hash
+from nas.distributed.worker import Assignment, TrialFailed, load_experiment, train
+from nas.errors import InputError, StorageFailed
+from nas.experiment import Trial, TrialFailure, TrialResult, module_hashes, plan_trials, recipe_hash
 from nas.strategies.trial import run_trial
 
 RECIPE = Path(__file__).with_name("toy_trials.py")
@@ -81,6 +81,18 @@ def test_a_worker_leaves_what_a_search_in_this_process_leaves_and_reports_every_
     # There is nothing to compare trials by during the warm-up, which is the first epoch, nor to stop after the last.
     assert ["score" in report for report in found.results[1:-1]] == [False, True, True, False]
     assert TrialResult.model_validate(found.results[-1]["outcome"]) == result
+
+
+def test_a_module_that_was_edited_since_the_driver_began_is_refused(tmp_path):
+    recipe, module = tmp_path / "recipe.py", tmp_path / "net_of_a_worker.py"
+    module.write_text("width = 8")
+    recipe.write_text(f"import {module.stem}\n{RECIPE.read_text()}")
+    hashes = {"recipe": str(recipe), "sha256": recipe_hash(recipe), "modules": module_hashes(recipe)}
+    assignment = Assignment(**hashes, relative=None, overrides={}, run=str(tmp_path / "run"), num_threads=1)
+    assert load_experiment(assignment).task_names == ("t0", "t1", "t2")
+    module.write_text("width = 16")
+    with pytest.raises(InputError, match=f"imports {module.stem}, of another text"):
+        load_experiment(assignment)
 
 
 def test_a_finished_trial_is_not_repeated(tmp_path, reports):

@@ -1,0 +1,94 @@
+"""Whether a run would go on with what it began with: the recipe, the code behind it, and the networks it gives."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas.cost import Profile
+from nas.errors import InputError
+from nas.experiment import (
+    Experiment,
+    RunFolder,
+    build_backbone,
+    changed_modules,
+    changed_parts,
+    describe,
+    measure,
+    part_shapes,
+    recipe_hash,
+)
+from nas.files import read_json
+
+_NUM_NAMED = 3
+"""Differences that a message lists."""
+
+
+class MeasuredOnce:
+    """`nas.experiment.measure`, which takes seconds at large inputs, once for each experiment."""
+
+    def __init__(self) -> None:
+        self._measured: list[tuple[Experiment, Profile]] = []
+
+    def __call__(self, experiment: Experiment) -> Profile:
+        for known, profile in self._measured:
+            if known is experiment:
+                return profile
+        profile = measure(experiment)
+        self._measured.append((experiment, profile))
+        return profile
+
+
+def require_unchanged(
+    folder: RunFolder,
+    source: str | Path | Experiment,
+    experiment: Experiment,
+    record: Mapping[str, Any],
+    costs: MeasuredOnce,
+) -> None:
+    """InputError unless an experiment, and the networks that it gives, are those that a run began with.
+
+    Compared are the recipe's text, the experiment's fields, the modules that the recipe imports, and the shapes and
+    costs of the backbone's parts. What an older run has no record of counts as unchanged.
+
+    Args:
+        source: where the experiment comes from.
+        record: the run's ``experiment.json``.
+    """
+    changed = _changed_code(source, experiment, record) or _changed_networks(folder, experiment, costs)
+    if changed:
+        name = "the experiment" if isinstance(source, Experiment) else f"recipe {source}"
+        raise InputError(
+            f"{folder.path}: {name} has changed since the run began ({'; '.join(changed)}); "
+            "restore it, or accept it with --allow-changed"
+        )
+
+
+def _changed_code(source: str | Path | Experiment, experiment: Experiment, record: Mapping[str, Any]) -> list[str]:
+    now, then = describe(experiment), record["experiment"]
+    # A field that was not known then is as it was, left out.
+    unknown = {name: describe(field.default) for name, field in type(experiment).model_fields.items()}
+    fields = sorted(name for name in now if now[name] != then.get(name, unknown[name]))
+    changed = [f"its fields {', '.join(fields)} differ"] if fields else []
+    if isinstance(source, Experiment):
+        return changed
+    if not fields and recipe_hash(Path(source)) != record.get("recipe_sha256"):
+        changed.append("its text differs, though no field does")
+    if modules := changed_modules(Path(source), record.get("modules", {})):
+        changed.append(f"modules that it imports differ or are gone: {_first(modules)}")
+    return changed
+
+
+def _changed_networks(folder: RunFolder, experiment: Experiment, costs: MeasuredOnce) -> list[str]:
+    """What differs from the costs and shapes that the first trial which has them wrote down."""
+    trial = next((trial for trial in folder.trials if trial.costs.is_file()), None)
+    if trial is None:
+        return []
+    own = experiment.with_fields(trial.network_changes)
+    record, table = read_json(trial.costs), costs(own).table
+    changed = changed_parts(record, table, part_shapes(build_backbone(own), own.tasks))
+    return [f"it gives other networks: {_first(changed)}"] if changed else []
+
+
+def _first(names: list[str]) -> str:
+    more = len(names) - _NUM_NAMED
+    return ", ".join(names[:_NUM_NAMED]) + (f" and {more} more" if more > 0 else "")
