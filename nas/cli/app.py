@@ -273,6 +273,8 @@ def compare(
 
     if safe is not None:
         check_margin(safe)
+        # Before the trainings: a run with several retrained trees recommends none of them.
+        judged = RunFolder.open(run).find_tree(None).id
     with display() as shown:
         comparison = run_compare(
             run,
@@ -290,7 +292,7 @@ def compare(
         for verdict in comparison.verdicts:
             console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     if safe is not None:
-        require_safe(comparison, RunFolder.open(run).front.best.tree_id, safe)
+        require_safe(comparison, judged, safe)
 
 
 @app.command()

@@ -80,12 +80,12 @@ def predict(
 def _lines(exported: "Exported") -> list[str]:
     described = exported.description
     shape = " x ".join(map(str, described.input.shape))
-    free = "batch, height and width" if described.input.dynamic_size else "batch"
+    free = "batch size, height and width" if described.input.dynamic_size else "batch size"
     cost = ", ".join(format_quantity(amount, resource) for resource, amount in described.cost.items())
     lines = [
         str(exported.path),
-        f"tree {described.branch_tree.id}: {', '.join(described.names)}; {cost}",
-        f"input {shape}, free in {free}",
+        f"tree {described.branch_tree.id}: {', '.join(described.names)}; predicted cost: {cost}",
+        f"input: {shape}, of any {free}",
     ]
     if verified := described.verified:
         name, relative = verified.worst

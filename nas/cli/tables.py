@@ -50,16 +50,19 @@ def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Losses, metrics, gains over single-task networks and costs by task; the last row is all tasks together."""
-    table = _table("task", "loss", "metrics", "against alone", *evaluation.costs["all"], left=("metrics",))
+    """Losses, metrics, costs and, where there are any, gains over single-task networks; the last row is all tasks."""
+    gains = evaluation.relative
+    # An empty column would look as if something had failed: most runs have no single-task networks to compare with.
+    columns = ("loss", "metrics", *(["against alone"] if gains else []), *evaluation.costs["all"])
+    table = _table("task", *columns, left=("metrics",))
     for task, values in evaluation.measured.items():
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in values.items() if name != "loss")
-        gain = f"{evaluation.relative[task]:+.2f} %" if task in evaluation.relative else ""
-        table.add_row(task, f"{values['loss']:.4f}", metrics, gain, *_costs(evaluation.costs[task]))
+        gain = [f"{gains[task]:+.2f} %" if task in gains else ""] if gains else []
+        table.add_row(task, f"{values['loss']:.4f}", metrics, *gain, *_costs(evaluation.costs[task]))
     table.add_section()
-    gains = list(evaluation.relative.values())
-    mean = f"{sum(gains) / len(gains):+.2f} %" if gains and set(evaluation.relative) == set(evaluation.measured) else ""
-    table.add_row("all", "", "", mean, *_costs(evaluation.costs["all"]))
+    whole = set(gains) == set(evaluation.measured)
+    mean = [f"{sum(gains.values()) / len(gains):+.2f} %" if whole else ""] if gains else []
+    table.add_row("all", "", "", *mean, *_costs(evaluation.costs["all"]))
     return table
 
 

@@ -13,6 +13,7 @@ import torch
 from nas.checkpoint import load_tensors
 from nas.commands.evaluate import best_checkpoint
 from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.trees import find_tree
 from nas.deploy import (
     PICTURE,
     BackboneRecord,
@@ -78,7 +79,8 @@ def export(
     Args:
         run: the run folder.
         format: "bundle" (a folder; weights, tree, card), "onnx" or "pt2".
-        tree: id or file; the only retrained tree if left out, or else the front's best.
+        tree: id, file or name (`nas.experiment.named_tree`); the only retrained tree if left out, or else the front's
+            best.
         tasks: export only the sub-tree that these need, in this order; all of the tree's if left out.
         out: the file, or a bundle's folder, new or empty; in the run's ``exports/`` if left out.
         checkpoint: of a training; the best epoch of the tree's training if left out.
@@ -141,7 +143,7 @@ def _network(
     beside = checkpoint.parent.parent / "tree.json"
     if named is None and not beside.is_file():
         raise InputError(f"{checkpoint}: no tree.json beside its folder; name the tree with --tree")
-    tree = read_tree(beside) if named is None else opened.folder.find_tree(str(named))
+    tree = read_tree(beside) if named is None else find_tree(opened, named)
     network = build_network(opened.experiment, tree, opened.experiment.seed)
     load_network(network, load_tensors(checkpoint), str(checkpoint))
     by_name = {task.name: task for task in opened.experiment.tasks}

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,14 +55,9 @@ def _export(
         update={"input": described.input.model_copy(update={"dynamic_size": dynamic_size})}
     )
     traced = program.trace(module, inputs[[0, -1]], dynamic_size=dynamic_size)
-    macs = None
     if described.format == "onnx":
         model = onnx_file.to_model(traced, described.names, dynamic_size=dynamic_size)
         run, _ = onnx_file.load_onnx(onnx_file.to_bytes(model, described), "the exported network")
-        try:
-            macs = count_macs(model, described.input.shape)
-        except InputError as error:
-            _LOGGER.warning("MACs were not counted: %s", error)
     else:
         run, _ = program.load_program(program.to_bytes(traced, described), "the exported network")
     found = [_compare(module, described, run, batch) for batch in (inputs, inputs[:1])]
@@ -69,10 +65,20 @@ def _export(
         for batch in other_sizes(inputs):
             _compare(module, described, run, batch)
     joined = {name: reduce(Deviation.joined, (one[name] for one in found)) for name in described.names}
+    # Last, so that an attempt with free sizes that is given up says nothing of MACs, which the next one may count.
+    macs = _count(model, described) if described.format == "onnx" else None
     described = described.model_copy(update={"verified": verification(joined, len(inputs), origin, macs)})
     if described.format == "onnx":
         return onnx_file.to_bytes(model, described), described
     return program.to_bytes(traced, described), described
+
+
+def _count(model: Any, described: Description) -> int | None:
+    try:
+        return count_macs(model, described.input.shape)
+    except InputError as error:
+        _LOGGER.warning("the cost table's MACs cannot be checked on the exported graph: %s", error)
+        return None
 
 
 def verification(found: dict[str, Deviation], num_samples: int, origin: str, macs: int | None = None) -> Verification:

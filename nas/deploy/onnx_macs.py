@@ -65,7 +65,7 @@ def _shapes(model: Any, input_shape: Sequence[int]) -> Mapping[str, Shape]:
 
 def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:
     if name not in shapes:
-        raise InputError(f"the size of {name} is only known when the ONNX model runs, so its MACs cannot be counted")
+        raise InputError(f"the size of {name} is only known when the ONNX model runs")
     return shapes[name]
 
 

@@ -8,6 +8,7 @@ from nas.experiment.environment import describe_environment, resolve_device, use
 from nas.experiment.experiment import CompareSettings, Experiment
 from nas.experiment.front import Front, Point, Quality, make_front
 from nas.experiment.lazy import Lazy, lazy
+from nas.experiment.named_trees import is_tree_name, named_tree
 from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
 from nas.experiment.overrides import apply_changes, explain, parse_overrides
 from nas.experiment.recipe import load_recipe, recipe_hash
@@ -55,12 +56,14 @@ __all__ = [
     "describe_environment",
     "describe_failure",
     "explain",
+    "is_tree_name",
     "latest_unfinished",
     "lazy",
     "load_recipe",
     "locked_folder",
     "make_front",
     "measure",
+    "named_tree",
     "parse_overrides",
     "plain_changes",
     "plan_trials",
