@@ -45,8 +45,8 @@ def compare(
 
     Contenders: each task alone, the fully shared tree, every distinct tree of the front that is not dominated (in a
     run that only retrained, every tree that it retrained), and for each of these several other random trees of at most
-    its cost. A training that is done is not repeated, so
-    an interrupted comparison goes on where it stopped, and single-task references are trained once.
+    its cost. A training that is done is not repeated, so an interrupted comparison goes on where it stopped, and
+    single-task references are trained once.
 
     Writes ``compare/results.json`` and ``compare/table.csv`` into the run folder.
 

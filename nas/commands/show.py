@@ -104,7 +104,7 @@ def _resource(run: RunFolder) -> str:
 
 
 def read_costs(run: RunFolder, trial: int | None = None) -> CostTable | None:
-    """The cost table that a trial measured; if none is named, the first that there is, or that of a run without trials."""
+    """The cost table that a trial measured; if none is named, the first there is, or that of a run without trials."""
     files = [folder.costs for folder in (run.trials if trial is None else [run.trial(trial)])]
     path = next((file for file in [*files, run.costs] if file.is_file()), None)
     return None if path is None else _read_table(path)
