@@ -80,10 +80,12 @@ def choose(
         raise InputError(f"--worst is how many percent a task may be worse than alone, 0 or more; found {worst}")
     folder = RunFolder.open(Path(run))
     if not (folder.path / "compare" / "results.json").is_file():
-        raise InputError(f"{folder.path}: no tree is measured against single tasks yet; run: nas compare {folder.path}")
+        raise InputError(
+            f"{folder.path}: no tree has been compared with single-task networks yet; run: nas compare {folder.path}"
+        )
     comparison, table = Comparison.read(folder.path / "compare"), read_costs(folder)
     if table is None:
-        raise InputError(f"{folder.path}: has no costs.json of any trial")
+        raise InputError(f"{folder.path}: none of its trials has a costs.json; run the search again with --resume")
     counted = comparison.resource if resource is None else resource
     limit = math.inf if within is None else resolve_budget(within, table, counted)
     measured = _measured(folder, comparison, table, counted)
@@ -121,7 +123,7 @@ def _constraints(folder: RunFolder) -> Constraints:
     try:
         return Constraints.model_validate((search or {}).get("constraints") or {})
     except (AttributeError, ValidationError) as error:
-        raise InputError(f"{folder.path / 'experiment.json'}: its search.constraints are malformed") from error
+        raise InputError(f"{folder.path / 'experiment.json'}: the field search.constraints is malformed") from error
 
 
 def _best(measured: Sequence[Choice], limit: float, least: float, where: str) -> Choice:
@@ -132,7 +134,7 @@ def _best(measured: Sequence[Choice], limit: float, least: float, where: str) ->
     if fitting := [choice for choice in affordable if lowest(choice) >= least]:
         return max(fitting, key=lambda choice: (choice.delta_m, -choice.cost))
     if not measured:
-        raise InputError(f"{where}: its comparison has no tree to choose")
+        raise InputError(f"{where}: its comparison contains no tree that the constraints of the search allow")
     if not affordable:
         cheapest = min(measured, key=lambda choice: choice.cost)
         raise InputError(

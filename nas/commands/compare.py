@@ -82,8 +82,8 @@ def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
     for tree_id, tree in found.items():
         if changes := opened.folder.changes_of(tree):
             raise InputError(
-                f"{opened.folder.path}: tree {tree_id} is of another backbone than the recipe's ({changes}), of which "
-                "there are no single networks and random trees; compare a search without ranges of the backbone"
+                f"{opened.folder.path}: tree {tree_id} is of another backbone than the recipe's ({changes}), "
+                "with which compare trains all networks; search without ranges of the backbone to compare"
             )
     contenders = [Contender("single", name, BranchTree.shared([name], num_blocks)) for name in names]
     contenders.append(Contender("shared", "shared", BranchTree.shared(names, num_blocks)))

@@ -136,7 +136,8 @@ def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
         names = ", ".join(str(folder.relative_to(run.path)) for folder in trained[:3])
         problem = f"more than one training ({names}, ...)" if trained else "no finished training"
         which = "" if name is None else f" of tree {name}"
-        raise InputError(f"{run.path}: {problem}{which}; retrain it, or name one with --checkpoint")
+        remedy = "choose one with --checkpoint" if trained else "train one with nas retrain"
+        raise InputError(f"{run.path}: {problem}{which}; {remedy}")
     best = TrainedNetwork.read(trained[0] / "result.json").best_epoch
     return CheckpointFolder(trained[0] / "checkpoint").path(best)
 
@@ -144,5 +145,7 @@ def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
 def _tree_beside(checkpoint: Path) -> BranchTree:
     path = checkpoint.parent.parent / "tree.json"
     if not path.is_file():
-        raise InputError(f"{checkpoint}: no tree.json beside its folder; name the tree with --tree")
+        raise InputError(
+            f"{checkpoint}: no tree.json in the folder above says which tree it was trained for; name it with --tree"
+        )
     return read_tree(path)

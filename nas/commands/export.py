@@ -94,14 +94,17 @@ def export(
     if format not in get_args(ExportFormat):
         raise InputError(f"there is no format {format!r}; formats are {', '.join(get_args(ExportFormat))}")
     if format == "bundle" and (preprocess or postprocess):
-        raise InputError("a bundle holds no graph to put pre- or post-processing into; export onnx or pt2")
+        raise InputError(
+            "--preprocess and --postprocess change the graph of an onnx or pt2 export, and a bundle has none; "
+            "leave them out"
+        )
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     trained = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     network, kept = _network(opened, trained, tree if checkpoint is not None else None, tasks)
     path = _destination(opened, out, format, network.tree.id, tasks)
     samples = draw_samples(opened.experiment, NUM_SAMPLES)
     if samples.origin.startswith("random"):
-        _LOGGER.warning("compared on %s", samples.origin)
+        _LOGGER.warning("the export is compared with the network on %s", samples.origin)
     if preprocess and samples.pixels is None:
         raise InputError(
             f"--preprocess: data {opened.experiment.data.name} do not say how pixels become inputs; "
@@ -130,7 +133,9 @@ def export(
     write_json_atomically(exports / f"{path.name}.json", described.model_dump(mode="json"))
     counted = described.verified and described.verified.macs
     if counted and counted != described.cost.get("macs"):
-        _LOGGER.warning("the graph has %d MACs, the cost table says %s", counted, described.cost.get("macs"))
+        _LOGGER.warning(
+            "the exported graph has %d MACs, but the cost table predicts %s", counted, described.cost.get("macs")
+        )
     return Exported(path, described)
 
 
@@ -142,13 +147,17 @@ def _network(
         raise InputError(f"{checkpoint}: no such checkpoint")
     beside = checkpoint.parent.parent / "tree.json"
     if named is None and not beside.is_file():
-        raise InputError(f"{checkpoint}: no tree.json beside its folder; name the tree with --tree")
+        raise InputError(
+            f"{checkpoint}: no tree.json in the folder above says which tree it was trained for; name it with --tree"
+        )
     tree = read_tree(beside) if named is None else find_tree(opened, named)
     network = build_network(opened.experiment, tree, opened.experiment.seed)
     load_network(network, load_tensors(checkpoint), str(checkpoint))
     by_name = {task.name: task for task in opened.experiment.tasks}
     if unknown := [name for name in tasks or () if name not in tree.tasks]:
-        raise InputError(f"--tasks {', '.join(unknown)}: tree {tree.id} has the tasks {', '.join(tree.tasks)}")
+        raise InputError(
+            f"--tasks {', '.join(unknown)}: not a task of tree {tree.id}; its tasks are {', '.join(tree.tasks)}"
+        )
     kept = [by_name[name] for name in (tree.tasks if tasks is None else tasks)]
     return (network if tasks is None else sub_network(network, kept)).eval(), kept
 

@@ -61,7 +61,7 @@ def retrain(
     """
     opened = _open(run, tree, out, changes, resume, recipe, allow_changed, address is not None)
     if address is not None and opened.experiment.processes == 1:
-        raise InputError("--address is for several processes; set them (--set processes=2), or leave it out")
+        raise InputError("--address is for several processes; add --set processes=2, or leave --address out")
     folder = opened.folder
     named = tree is not None and is_tree_name(str(tree))
     found = find_tree(opened, tree) if folder.begun or named else read_tree(str(tree))
@@ -73,7 +73,7 @@ def retrain(
         on_start(training)
         return training.result()
     if training.begun and not resume:
-        raise InputError(f"{training.folder}: was begun and stopped; go on with --resume")
+        raise InputError(f"{training.folder}: this training was stopped before its end; go on with --resume")
     training.check()
     check_processes(experiment, opened.recipe is None, address)
     data = build_data(experiment) if address is None else None
@@ -102,12 +102,14 @@ def _open(
 ) -> OpenRun:
     if not isinstance(run, Experiment) and (Path(run).is_dir() or Path(run).suffix != ".py"):
         if out is not None:
-            raise InputError(f"--out is for retraining from a recipe; what is trained in {run} stays there")
+            raise InputError(
+                f"--out is used only with a recipe; a run folder keeps its trainings, so they stay there, in {run}"
+            )
         return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
     if tree is None:
         raise InputError(f"{run}: a recipe has no trees of its own; name one with --tree: FILE.json, {FORMS}")
     if out is None and (resume or isinstance(run, Experiment)):
-        raise InputError("name the run folder: --out DIR (out=... in Python)")
+        raise InputError("retraining from a recipe needs a run folder here: --out DIR (out=... in Python)")
     path = default_folder(Path(str(run))) if out is None else Path(out)
     if RunFolder(path).begun and (resume or (path / "experiment.json").is_file()):
         return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)

@@ -84,7 +84,7 @@ def find(path: Path, name: str | None) -> tuple[BranchTree, CostTable | None]:
             return run.find_tree(name), table
         if table is None:
             raise InputError(
-                f"{path}: has no costs.json yet, which tree {name!r} is made from; search or retrain first"
+                f"{path}: has no costs.json yet, which describes the backbone of tree {name!r}; search or retrain first"
             )
         return named_tree(name, table, _resource(run)), table
     if name is not None:

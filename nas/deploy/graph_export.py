@@ -44,7 +44,7 @@ def export_graph(
             return _export(module, inputs, origin, described, dynamic_size=True)
         except (InputError, WorkFailed) as error:
             # Of one size it may work, and says what is wrong if it does not.
-            _LOGGER.warning("height and width are fixed, because with free ones %s", error)
+            _LOGGER.warning("height and width are fixed, because an export for other sizes failed: %s", error)
     return _export(module, inputs, origin, described, dynamic_size=False)
 
 
@@ -109,7 +109,7 @@ def _compare(module: ExportableNetwork, described: Description, run: Run, batch:
     for name, deviation in found.items():
         if not deviation.acceptable:
             raise WorkFailed(
-                f"the exported network's {name} is off by {deviation.difference:.3g} on inputs of shape "
+                f"the exported network's output {name} differs by {deviation.difference:.3g} on inputs of shape "
                 f"{list(batch.shape)}, more than {TOLERANCE:g} of its largest output {deviation.scale:.3g}"
             )
     return found
