@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nas.cli.app import AllowOption, JsonOption, RecipeOption, RunArg, SetOption, _changes, _console, _print_json, app
+from nas.cli.app import _changes, _console, _print_json, app
+from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg, SetOption
 from nas.cli.progress import quiet_output
 from nas.tree import format_quantity
 
@@ -16,21 +17,44 @@ if TYPE_CHECKING:
 @app.command()
 def export(
     run: RunArg,
-    format: Annotated[Literal["bundle", "onnx", "pt2"], typer.Option("--format", help="What to write.")],
-    tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="A retrained tree.")] = None,
-    tasks: Annotated[str | None, typer.Option("--tasks", metavar="A,B", help="Only what these tasks need.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The file; a bundle's folder.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint of a training.")] = None,
-    preprocess: Annotated[bool, typer.Option("--preprocess", help="The graph takes bytes, uint8.")] = False,
-    postprocess: Annotated[bool, typer.Option("--postprocess", help="The graph gives classes, probabilities.")] = False,
+    format: Annotated[
+        Literal["bundle", "onnx", "pt2"],
+        typer.Option(
+            "--format", help="A folder with weights and a model card, an ONNX model, or a torch.export program."
+        ),
+    ],
+    tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which retrained tree: {TREES}.")] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            "--tasks", metavar="A,B", help="Export only these tasks, and the parts of the network that they need."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The file, or the folder of a bundle; by default in exports/ of the run."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="Export this checkpoint of a training; by default the best epoch."),
+    ] = None,
+    preprocess: Annotated[
+        bool, typer.Option("--preprocess", help="The exported graph takes pixels (uint8) and scales them itself.")
+    ] = False,
+    postprocess: Annotated[
+        bool,
+        typer.Option(
+            "--postprocess", help="The exported graph returns predictions (classes, probabilities) instead of outputs."
+        ),
+    ] = False,
     set_: SetOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """A retrained network as a bundle, ONNX or a torch.export program.
+    """Export a retrained network as a bundle, ONNX or .pt2.
 
-    What is written is run on samples and compared with the network.
+    The export is run on samples and compared with the network before it is kept.
     """
     from nas.commands import export as run_export
 
@@ -58,13 +82,18 @@ def export(
 
 @app.command()
 def predict(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle (folder), .pt2 or .onnx.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An exported network: a bundle (folder), .pt2 or .onnx.")
+    ],
     inputs: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER", help="Pictures, or arrays (.npy, .npz).")],
-    out: Annotated[Path, typer.Option("--out", help="The folder for pictures and arrays.")],
-    batch_size: Annotated[int, typer.Option("--batch", min=1, help="Samples that run together.")] = 8,
+    out: Annotated[Path, typer.Option("--out", help="The folder that predictions are written into.")],
+    batch_size: Annotated[int, typer.Option("--batch", min=1, help="Number of samples that are run together.")] = 8,
     as_json: JsonOption = False,
 ) -> None:
-    """Every task's output for pictures, as pictures and arrays."""
+    """Run an exported network on pictures or arrays.
+
+    The predictions of every task are written as arrays and as pictures.
+    """
     from nas.commands import predict as run_predict
 
     with quiet_output():

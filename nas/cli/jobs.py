@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from nas.cli import tables
-from nas.cli.app import JsonOption, RecipeArg, SetOption, _changes, _console, _print_json
+from nas.cli.app import _changes, _console, _print_json
+from nas.cli.options import JsonOption, RecipeArg, SetOption
 from nas.cli.progress import quiet_output
 from nas.errors import WorkFailed
 
@@ -18,31 +19,50 @@ if TYPE_CHECKING:
 
 jobs_app = typer.Typer()
 
-NameArg = Annotated[str, typer.Argument(metavar="NAME", help="A job's name.")]
+NameArg = Annotated[str, typer.Argument(metavar="NAME", help="The name of a job (nas jobs lists them).")]
 AddressOption = Annotated[
     str,
-    typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard: http://head:8265."),
+    typer.Option(
+        "--address", envvar="RAY_API_SERVER_ADDRESS", help="The dashboard of the cluster, e.g. http://head:8265."
+    ),
 ]
-FollowOption = Annotated[bool, typer.Option("--follow", help="Print what it prints until it ends; end as it ends.")]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="Print the output of the job until it ends, and end with its exit status.")
+]
 
 
 @jobs_app.command()
 def submit(
     recipe: RecipeArg,
     address: AddressOption,
-    storage: Annotated[str, typer.Option("--storage", help="Where the run is kept: file:///shared/runs, s3://...")],
+    storage: Annotated[
+        str, typer.Option("--storage", help="Where the run is kept, e.g. file:///shared/runs or s3://bucket/runs.")
+    ],
     set_: SetOption = None,
-    name: Annotated[str | None, typer.Option("--name", help="Of the job and its run.")] = None,
-    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a stored run.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="The name of the job and its run; by default from the recipe and the time."),
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run of the storage.")
+    ] = None,
     environment: Annotated[
         Literal["auto", "installed", "constraints"],
-        typer.Option("--environment", help="What the cluster has, or what pip installs for the job."),
+        typer.Option(
+            "--environment",
+            help="Use the packages installed on the cluster, or let pip install the project's for the job.",
+        ),
     ] = "auto",
-    max_size: Annotated[int, typer.Option("--max-size", min=1, help="MiB that the job may take along.")] = 32,
+    max_size: Annotated[
+        int, typer.Option("--max-size", min=1, help="Largest size of the files that are sent along, in MiB.")
+    ] = 32,
     follow: FollowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Search on a cluster; the run folder is kept in the storage."""
+    """Submit a search to a Ray cluster.
+
+    Its run folder is kept in the storage, from which nas fetch copies it.
+    """
     from nas.distributed.jobs import submit as run_submit
 
     with _plain_failures():
@@ -69,7 +89,7 @@ def submit(
 
 @jobs_app.command()
 def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
-    """The searches that were submitted to a cluster."""
+    """List the jobs that were submitted to a cluster."""
     from nas.distributed.jobs import jobs as list_jobs
 
     with _plain_failures():
@@ -84,7 +104,7 @@ def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
 
 @jobs_app.command()
 def logs(name: NameArg, address: AddressOption, follow: FollowOption = False) -> None:
-    """What a job has printed."""
+    """Print the output of a job."""
     from nas.distributed.jobs import logs as read_logs
 
     with _plain_failures():
@@ -96,7 +116,7 @@ def logs(name: NameArg, address: AddressOption, follow: FollowOption = False) ->
 
 @jobs_app.command()
 def stop(name: NameArg, address: AddressOption, as_json: JsonOption = False) -> None:
-    """End a job; what it has stored stays."""
+    """Stop a job; its run stays in the storage."""
     from nas.distributed.jobs import stop as stop_job
 
     with _plain_failures():
@@ -109,12 +129,17 @@ def stop(name: NameArg, address: AddressOption, as_json: JsonOption = False) -> 
 
 @jobs_app.command()
 def fetch(
-    run: Annotated[str, typer.Argument(metavar="NAME|URI", help="A run's name, or its full URI.")],
-    out: Annotated[Path, typer.Option("--out", help="New, empty, or fetched before from the same run.")],
+    run: Annotated[str, typer.Argument(metavar="NAME|URI", help="The name of a run, or its full URI.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="The folder to copy into: new, empty, or fetched from the same run before.")
+    ],
     storage: Annotated[str | None, typer.Option("--storage", help="Where the run is kept.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a run folder from the storage; repeat it to go on."""
+    """Copy a run folder from the storage to this machine.
+
+    Repeat the command to continue, or to bring what the search has added.
+    """
     from nas.distributed.jobs import fetch as fetch_run
 
     with _plain_failures():

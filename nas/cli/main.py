@@ -11,7 +11,11 @@ from collections.abc import Sequence
 
 import typer
 
-import nas.cli.deploy  # noqa: F401, which adds its commands
+# Each adds its commands, which --help lists in this order.
+import nas.cli.training
+
+# isort: split
+import nas.cli.deploy  # noqa: F401
 from nas.cli.app import app
 from nas.cli.jobs import jobs_app
 from nas.cli.signals import Termination, replace_closed_streams, sigterm_as_interrupt

@@ -87,6 +87,8 @@ def find(path: Path, name: str | None) -> tuple[BranchTree, CostTable | None]:
                 f"{path}: has no costs.json yet, which describes the backbone of tree {name!r}; search or retrain first"
             )
         return named_tree(name, table, _resource(run)), table
+    if not path.exists():
+        raise InputError(f"{path}: no such file or run folder")
     if name is not None:
         raise InputError(f"{path}: is not a run folder; --tree chooses one of the trees of a run")
     # A tree that lies among a run's trees has the run's costs beside it.
