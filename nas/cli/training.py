@@ -151,7 +151,8 @@ def compare(
 ) -> None:
     """Compare the trees of a run with baselines, all retrained.
 
-    The baselines are single-task networks, the shared tree, and random trees of equal cost. No training is repeated: run the command again to go on with a comparison that was stopped.
+    The baselines are single-task networks, the shared tree, and random trees of equal cost. No
+    training is repeated: run the command again to go on with a comparison that was stopped.
     """
     from nas.commands import compare as run_compare
     from nas.commands.safety import check_margin, require_safe
