@@ -82,18 +82,13 @@ def export(
 
 @app.command()
 def predict(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An exported network: a bundle (folder), .pt2 or .onnx.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle (folder), .pt2 or .onnx.")],
     inputs: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER", help="Pictures, or arrays (.npy, .npz).")],
-    out: Annotated[Path, typer.Option("--out", help="The folder that predictions are written into.")],
-    batch_size: Annotated[int, typer.Option("--batch", min=1, help="Number of samples that are run together.")] = 8,
+    out: Annotated[Path, typer.Option("--out", help="The folder for pictures and arrays.")],
+    batch_size: Annotated[int, typer.Option("--batch", min=1, help="Samples that run together.")] = 8,
     as_json: JsonOption = False,
 ) -> None:
-    """Run an exported network on pictures or arrays.
-
-    The predictions of every task are written as arrays and as pictures.
-    """
+    """Every task's output for pictures, as pictures and arrays."""
     from nas.commands import predict as run_predict
 
     with quiet_output():

@@ -19,50 +19,31 @@ if TYPE_CHECKING:
 
 jobs_app = typer.Typer()
 
-NameArg = Annotated[str, typer.Argument(metavar="NAME", help="The name of a job (nas jobs lists them).")]
+NameArg = Annotated[str, typer.Argument(metavar="NAME", help="A job's name.")]
 AddressOption = Annotated[
     str,
-    typer.Option(
-        "--address", envvar="RAY_API_SERVER_ADDRESS", help="The dashboard of the cluster, e.g. http://head:8265."
-    ),
+    typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard: http://head:8265."),
 ]
-FollowOption = Annotated[
-    bool, typer.Option("--follow", help="Print the output of the job until it ends, and end with its exit status.")
-]
+FollowOption = Annotated[bool, typer.Option("--follow", help="Print what it prints until it ends; end as it ends.")]
 
 
 @jobs_app.command()
 def submit(
     recipe: RecipeArg,
     address: AddressOption,
-    storage: Annotated[
-        str, typer.Option("--storage", help="Where the run is kept, e.g. file:///shared/runs or s3://bucket/runs.")
-    ],
+    storage: Annotated[str, typer.Option("--storage", help="Where the run is kept: file:///shared/runs, s3://...")],
     set_: SetOption = None,
-    name: Annotated[
-        str | None,
-        typer.Option("--name", help="The name of the job and its run; by default from the recipe and the time."),
-    ] = None,
-    resume: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run of the storage.")
-    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of the job and its run.")] = None,
+    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a stored run.")] = None,
     environment: Annotated[
         Literal["auto", "installed", "constraints"],
-        typer.Option(
-            "--environment",
-            help="Use the packages installed on the cluster, or let pip install the project's for the job.",
-        ),
+        typer.Option("--environment", help="What the cluster has, or what pip installs for the job."),
     ] = "auto",
-    max_size: Annotated[
-        int, typer.Option("--max-size", min=1, help="Largest size of the files that are sent along, in MiB.")
-    ] = 32,
+    max_size: Annotated[int, typer.Option("--max-size", min=1, help="MiB that the job may take along.")] = 32,
     follow: FollowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Submit a search to a Ray cluster.
-
-    Its run folder is kept in the storage, from which nas fetch copies it.
-    """
+    """Search on a cluster; the run folder is kept in the storage."""
     from nas.distributed.jobs import submit as run_submit
 
     with _plain_failures():

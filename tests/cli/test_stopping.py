@@ -84,3 +84,22 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
     )
     command = 'exec "$0" -c "$1" <&- >&- 2>&-'
     assert subprocess.run(["bash", "-c", command, sys.executable, code], check=False).returncode == 0
+
+
+def test_a_stopped_comparison_goes_on_when_it_is_run_again(own_run, monkeypatch, capsys):
+    epochs = []
+
+    def stop_in_the_third(record: dict) -> str:
+        epochs.append(record)
+        if len(epochs) == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return ""
+
+    monkeypatch.setattr("nas.cli.training.training_figures", stop_in_the_third)
+    assert run(["compare", str(own_run)]) == 143
+    assert capsys.readouterr().err.splitlines()[-1].startswith("stopped by SIGTERM; run it again")
+    done = {path: path.stat().st_mtime_ns for path in own_run.glob("retrained/*/*/result.json")}
+    assert len(done) == 2
+    assert run(["compare", str(own_run)]) == 0
+    assert (own_run / "compare" / "results.json").is_file()
+    assert {path: path.stat().st_mtime_ns for path in done} == done
