@@ -95,8 +95,7 @@ def export(
         raise InputError(f"there is no format {format!r}; formats are {', '.join(get_args(ExportFormat))}")
     if format == "bundle" and (preprocess or postprocess):
         raise InputError(
-            "--preprocess and --postprocess change the graph of an onnx or pt2 export, and a bundle has none; "
-            "leave them out"
+            "a bundle holds no graph for --preprocess or --postprocess to change; leave them out, or export onnx or pt2"
         )
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     trained = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)

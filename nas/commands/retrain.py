@@ -103,7 +103,7 @@ def _open(
     if not isinstance(run, Experiment) and (Path(run).is_dir() or Path(run).suffix != ".py"):
         if out is not None:
             raise InputError(
-                f"--out is used only with a recipe; a run folder keeps its trainings, so they stay there, in {run}"
+                f"--out is for retraining from a recipe; what is trained in the run folder {run} stays there"
             )
         return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
     if tree is None:

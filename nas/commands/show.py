@@ -37,11 +37,11 @@ def show(
     path, above = Path(path), []
     if within is not None or worst is not None:
         if tree is not None:
-            raise InputError("--tree names a tree, and --within and --worst choose one; use one or the other")
+            raise InputError("--tree names a tree, and --within and --worst choose one; leave one of them out")
         choice = choose(path, within=within, worst=worst, resource=resource)
         found, table, above = choice.tree, read_costs(RunFolder.open(path)), [choice.describe(), ""]
     elif resource is not None:
-        raise InputError("--resource says what the budget of --within counts; add --within BUDGET, or leave it out")
+        raise InputError("--resource is what --within counts; add --within BUDGET, or leave --resource out")
     elif tree is None and out is None and path.is_dir() and (run := RunFolder.open(path)).only_retrained:
         return "\n\n".join(_of_run(run, read_tree(file), read_costs(run)) for file in run.given)
     else:
