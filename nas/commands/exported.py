@@ -30,8 +30,8 @@ class ExportedNetwork(nn.Module):
         self.model: ExportedModel = open_model(path, backbone=backbone if is_own else None)
         if self.model.description.answers:
             raise InputError(
-                f"{path}: was exported with post-processing and returns predictions, from which no loss can be computed, "
-                "so it cannot be evaluated; export it without --postprocess (postprocess=False)"
+                f"{path}: was exported with post-processing and returns predictions, from which no loss can be "
+                "computed, so it cannot be evaluated; export it without --postprocess (postprocess=False)"
             )
 
     @property
