@@ -5,47 +5,43 @@ Commands are imported when they run: ``nas --help`` and what the parser refuses 
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from nas.cli import tables
+from nas.cli.options import (
+    TREES,
+    AddressOption,
+    AllowOption,
+    JsonOption,
+    RecipeArg,
+    ResumeOption,
+    SetOption,
+    SplitOption,
+)
 from nas.cli.progress import Display, display, quiet_output, training_figures
 from nas.files import without_nan
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.compare import Progress
-    from nas.experiment import TreeTraining
 
 app = typer.Typer(
-    help="Search, look at, retrain and compare branched multi-task networks.",
+    help="Find out which tasks should share which part of a network: search, retrain, compare and export branch trees.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-RecipeArg = Annotated[Path, typer.Argument(metavar="RECIPE", help="A Python file with a function experiment().")]
-RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: search.epochs=5.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable result.")]
-RecipeOption = Annotated[
-    Path | None, typer.Option("--recipe", help="The run's recipe, if it moved or you began the run elsewhere.")
-]
-AllowOption = Annotated[bool, typer.Option("--allow-changed", help="Accept a recipe that changed since.")]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
-AddressOption = Annotated[str | None, typer.Option("--address", metavar="HOST:PORT|auto", help="A Ray cluster.")]
-SplitOption = Annotated[
-    Literal["train", "architecture", "validation", "test"], typer.Option("--split", help="Which samples.")
-]
-
 
 @app.command()
 def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False) -> None:
-    """Labels, one step, predicted time and memory: before a search."""
+    """Check labels, losses, time and memory before a long search.
+
+    Takes one step of the search; writes nothing.
+    """
     from nas.commands import check as run_check
 
     with quiet_output():
@@ -70,20 +66,28 @@ def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False
 @app.command()
 def profile(
     recipe: RecipeArg,
-    tree: Annotated[Path | None, typer.Option("--tree", metavar="FILE", help="A tree file.")] = None,
-    size: Annotated[int | None, typer.Option("--size", help="Height and width of the input.")] = None,
+    tree: Annotated[
+        Path | None, typer.Option("--tree", metavar="FILE", help="Profile the network of this tree file, too.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", help="Height and width of the input; by default, those of input_shape.")
+    ] = None,
     latency: Annotated[
-        Path | None, typer.Option("--latency", metavar="FILE", help="Measure latencies; write the parts' table there.")
+        Path | None,
+        typer.Option(
+            "--latency", metavar="FILE", help="Measure latencies, and write those of the parts into this file."
+        ),
     ] = None,
     runtime: Annotated[
-        list[str] | None, typer.Option("--runtime", help="How networks are run: eager, compiled, onnxruntime.")
+        list[str] | None,
+        typer.Option("--runtime", help="How networks are timed: eager, compiled or onnxruntime; may be repeated."),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", help="Samples of a timed call.")] = 1,
-    rounds: Annotated[int, typer.Option("--rounds", help="Timed calls of each part and network.")] = 20,
+    batch: Annotated[int, typer.Option("--batch", help="Number of samples in a timed call.")] = 1,
+    rounds: Annotated[int, typer.Option("--rounds", help="Number of timed calls of each part and network.")] = 20,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """MACs, parameters and activations, and measured latencies; needs no data."""
+    """Count MACs, parameters and activations, and measure latencies. Needs no data."""
     from nas.commands import profile as run_profile
 
     with quiet_output():
@@ -108,15 +112,26 @@ def profile(
 @app.command()
 def search(
     recipe: RecipeArg,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder, new or empty.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The run folder, new or empty; by default out/NAME/TIME beside the recipe."),
+    ] = None,
     set_: SetOption = None,
     resume: ResumeOption = False,
     allow_changed: AllowOption = False,
     address: AddressOption = None,
-    storage: Annotated[str | None, typer.Option("--storage", metavar="URI", help="Where files are copied to.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage", metavar="URI", help="Copy the run to this storage as it proceeds, e.g. s3://bucket/runs."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search trees within the budgets; leaves a front, drawn."""
+    """Search branch trees within the budgets of a recipe.
+
+    The trees that were found, a table of them and their pictures are written into a run folder.
+    """
     from nas.commands import search as run_search
     from nas.commands.diagnosing import in_lines, verdicts
     from nas.experiment import plan_trials
@@ -148,22 +163,40 @@ def search(
 
 @app.command()
 def show(
-    path: Annotated[Path, typer.Argument(metavar="RUN|TREE.json", help="A run folder or a tree file.")],
-    tree: Annotated[str | None, typer.Option("--tree", metavar="ID", help="A tree of the run.")] = None,
+    path: Annotated[Path, typer.Argument(metavar="RUN|TREE.json", help="A run folder, or the file of a tree.")],
+    tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which tree of a run: {TREES}.")] = None,
     within: Annotated[
-        float | None, typer.Option("--within", metavar="BUDGET", help="The best measured tree of at most this cost.")
+        float | None,
+        typer.Option(
+            "--within",
+            metavar="BUDGET",
+            help="Of the trees that nas compare measured, show the best of at most this cost: a share, or an amount.",
+        ),
     ] = None,
     worst: Annotated[
-        float | None, typer.Option("--worst", metavar="PERCENT", help="... with no task worse than alone by more.")
+        float | None,
+        typer.Option(
+            "--worst",
+            metavar="PERCENT",
+            help="Of the trees that nas compare measured, show the best of which no task is worse than alone by more.",
+        ),
     ] = None,
-    resource: Annotated[str | None, typer.Option("--resource", help="What --within counts: macs, params, ms.")] = None,
+    resource: Annotated[
+        str | None, typer.Option("--resource", help="What --within counts: macs, params or ms.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Draw the tree into this file: png, svg, pdf, dot or graphml.")
+    ] = None,
     latency: Annotated[
-        Path | None, typer.Option("--latency", metavar="FILE", help="Milliseconds, from a table of nas profile.")
+        Path | None,
+        typer.Option("--latency", metavar="FILE", help="Add milliseconds from a table of nas profile --latency."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Draw into a png, svg, pdf, dot or graphml.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """A branch tree in the terminal, or as a picture."""
+    """Show a branch tree in the terminal, or draw it.
+
+    In a run that only retrained, the retrained trees are shown.
+    """
     from nas.commands import choose
     from nas.commands import show as run_show
     from nas.commands.show import find
@@ -178,138 +211,22 @@ def show(
 
 
 @app.command()
-def retrain(
-    run: Annotated[Path, typer.Argument(metavar="RUN|RECIPE", help="A run folder or a recipe.")],
-    tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="The front's best by default.")] = None,
-    start: Annotated[
-        Literal["fresh", "pretrained", "inherited"], typer.Option("--from", help="Where weights start.")
-    ] = "fresh",
-    log: Annotated[list[str] | None, typer.Option("--log", metavar="csv|tensorboard", help="Log epochs.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="The experiment's by default.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder, where a recipe is given.")] = None,
-    set_: SetOption = None,
-    resume: ResumeOption = False,
-    recipe: RecipeOption = None,
-    allow_changed: AllowOption = False,
-    address: AddressOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Train a tree's network and measure it on the test split."""
-    from nas.commands import retrain as run_retrain
-
-    with display() as shown:
-
-        def on_start(training: "TreeTraining") -> None:
-            done = training.checkpoints.epochs()
-            total = training.experiment.retrain.epochs
-            shown.begin(f"retrain {training.tree.id}", total, done[0] if done else 0)
-
-        result = run_retrain(
-            run,
-            tree=tree,
-            start=start,
-            seed=seed,
-            out=out,
-            changes=_changes(set_) | ({"retrain.logs": log} if log else {}),
-            resume=resume,
-            recipe=recipe,
-            allow_changed=allow_changed,
-            address=address,
-            on_start=on_start,
-            on_epoch=lambda record: shown.advance(training_figures(record)),
-        )
-    if as_json:
-        _print_json(result.to_dict())
-        return
-    console = _console()
-    console.print(tables.measured_table(result.test))
-    console.print(f"tree {result.tree_id}, best epoch {result.best_epoch} of {result.num_epochs}, test split")
-
-
-@app.command()
-def evaluate(
-    run: RunArg,
-    tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="A retrained tree.")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="A checkpoint of a training, or an export.")
-    ] = None,
-    split: SplitOption = "test",
-    set_: SetOption = None,
-    recipe: RecipeOption = None,
-    allow_changed: AllowOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Losses and metrics of a retrained network."""
-    from nas.commands import evaluate as run_evaluate
-
-    with quiet_output():
-        evaluation = run_evaluate(
-            run,
-            tree=tree,
-            checkpoint=checkpoint,
-            split=split,
-            changes=_changes(set_),
-            recipe=recipe,
-            allow_changed=allow_changed,
-        )
-    if as_json:
-        _print_json(evaluation.to_dict())
-    else:
-        _console().print(tables.evaluation_table(evaluation))
-
-
-@app.command()
-def compare(
-    run: RunArg,
-    set_: SetOption = None,
-    recipe: RecipeOption = None,
-    allow_changed: AllowOption = False,
-    safe: Annotated[
-        float | None,
-        typer.Option("--require-safe", metavar="PERCENT", help="Fail if a task is worse than alone by more than that."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Found trees against single tasks, the shared tree, random trees.
-
-    What was trained is not trained again, so a stopped comparison goes on by itself.
-    """
-    from nas.commands import compare as run_compare
-    from nas.commands.safety import check_margin, require_safe
-    from nas.experiment import RunFolder
-
-    if safe is not None:
-        check_margin(safe)
-    with display() as shown:
-        comparison = run_compare(
-            run,
-            changes=_changes(set_),
-            recipe=recipe,
-            allow_changed=allow_changed,
-            on_training=lambda progress: _begin_training(shown, progress),
-            on_epoch=lambda record: shown.advance(training_figures(record)),
-        )
-    if as_json:
-        _print_json(comparison.to_dict())
-    else:
-        console = _console()
-        console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
-        for verdict in comparison.verdicts:
-            console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-    if safe is not None:
-        require_safe(comparison, RunFolder.open(run).front.best.tree_id, safe)
-
-
-@app.command()
 def data(
-    source: Annotated[Path, typer.Argument(metavar="NAME|RECIPE", help="digits, scenes, or a recipe.")],
-    out: Annotated[Path, typer.Option("--out", help="A png, svg or pdf; or a folder, for the inputs alone.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="NAME|RECIPE", help="digits, scenes, or a recipe whose data are drawn.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", help="A png, svg or pdf; or a folder, into which the inputs alone are written as pictures."
+        ),
+    ],
     split: SplitOption = "train",
-    num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples.")] = 8,
+    num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples to draw.")] = 8,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a sheet of samples with their labels, or write pictures."""
+    """Draw samples with their labels, or write inputs as pictures."""
     from nas.commands import data_sheet
 
     with quiet_output():

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nas.cli.app import AllowOption, JsonOption, RecipeOption, RunArg, SetOption, _changes, _console, _print_json, app
+from nas.cli.app import _changes, _console, _print_json, app
+from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg, SetOption
 from nas.cli.progress import quiet_output
 from nas.errors import WorkFailed
 from nas.tree import format_quantity
@@ -28,21 +29,44 @@ _MOST_SHOWN = 3
 @app.command()
 def export(
     run: RunArg,
-    format: Annotated[Literal["bundle", "onnx", "pt2"], typer.Option("--format", help="What to write.")],
-    tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="A retrained tree.")] = None,
-    tasks: Annotated[str | None, typer.Option("--tasks", metavar="A,B", help="Only what these tasks need.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The file; a bundle's folder.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint of a training.")] = None,
-    preprocess: Annotated[bool, typer.Option("--preprocess", help="The graph takes bytes, uint8.")] = False,
-    postprocess: Annotated[bool, typer.Option("--postprocess", help="The graph gives classes, probabilities.")] = False,
+    format: Annotated[
+        Literal["bundle", "onnx", "pt2"],
+        typer.Option(
+            "--format", help="A folder with weights and a model card, an ONNX model, or a torch.export program."
+        ),
+    ],
+    tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which retrained tree: {TREES}.")] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            "--tasks", metavar="A,B", help="Export only these tasks, and the parts of the network that they need."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The file, or the folder of a bundle; by default in exports/ of the run."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="Export this checkpoint of a training; by default the best epoch."),
+    ] = None,
+    preprocess: Annotated[
+        bool, typer.Option("--preprocess", help="The exported graph takes pixels (uint8) and scales them itself.")
+    ] = False,
+    postprocess: Annotated[
+        bool,
+        typer.Option(
+            "--postprocess", help="The exported graph returns predictions (classes, probabilities) instead of outputs."
+        ),
+    ] = False,
     set_: SetOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """A retrained network as a bundle, ONNX or a torch.export program.
+    """Export a retrained network as a bundle, ONNX or .pt2.
 
-    What is written is run on samples and compared with the network.
+    The export is run on samples and compared with the network before it is kept.
     """
     from nas.commands import export as run_export
 
@@ -135,12 +159,12 @@ def _size(size: tuple[int, int]) -> str:
 def _lines(exported: "Exported") -> list[str]:
     described = exported.description
     shape = " x ".join(map(str, described.input.shape))
-    free = "batch, height and width" if described.input.dynamic_size else "batch"
+    free = "batch size, height and width" if described.input.dynamic_size else "batch size"
     cost = ", ".join(format_quantity(amount, resource) for resource, amount in described.cost.items())
     lines = [
         str(exported.path),
-        f"tree {described.branch_tree.id}: {', '.join(described.names)}; {cost}",
-        f"input {shape}, free in {free}",
+        f"tree {described.branch_tree.id}: {', '.join(described.names)}; predicted cost: {cost}",
+        f"input: {shape}, of any {free}",
     ]
     if verified := described.verified:
         name, relative = verified.worst

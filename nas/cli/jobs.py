@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, get_args
 import typer
 
 from nas.cli import tables
-from nas.cli.app import JsonOption, SetOption, _changes, _console, _print_json
+from nas.cli.app import _changes, _console, _print_json
+from nas.cli.options import JsonOption, SetOption
 from nas.cli.progress import quiet_output
 from nas.errors import InputError, WorkFailed
 
@@ -92,7 +93,7 @@ def submit(
 
 @jobs_app.command()
 def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
-    """The jobs that were submitted to a cluster."""
+    """List the jobs that were submitted to a cluster."""
     from nas.distributed.jobs import jobs as list_jobs
 
     with _plain_failures():
@@ -107,7 +108,7 @@ def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
 
 @jobs_app.command()
 def logs(name: NameArg, address: AddressOption, follow: FollowOption = False) -> None:
-    """What a job has printed."""
+    """Print the output of a job."""
     from nas.distributed.jobs import logs as read_logs
 
     with _plain_failures():
@@ -119,7 +120,7 @@ def logs(name: NameArg, address: AddressOption, follow: FollowOption = False) ->
 
 @jobs_app.command()
 def stop(name: NameArg, address: AddressOption, as_json: JsonOption = False) -> None:
-    """End a job; what it has stored stays."""
+    """Stop a job; its run stays in the storage."""
     from nas.distributed.jobs import stop as stop_job
 
     with _plain_failures():
@@ -132,12 +133,17 @@ def stop(name: NameArg, address: AddressOption, as_json: JsonOption = False) -> 
 
 @jobs_app.command()
 def fetch(
-    run: Annotated[str, typer.Argument(metavar="NAME|URI", help="A run's name, or its full URI.")],
-    out: Annotated[Path, typer.Option("--out", help="New, empty, or fetched before from the same run.")],
+    run: Annotated[str, typer.Argument(metavar="NAME|URI", help="The name of a run, or its full URI.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="The folder to copy into: new, empty, or fetched from the same run before.")
+    ],
     storage: Annotated[str | None, typer.Option("--storage", help="Where the run is kept.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a run folder from the storage; repeat it to go on."""
+    """Copy a run folder from the storage to this machine.
+
+    Repeat the command to continue, or to bring what the search has added.
+    """
     from nas.distributed.jobs import fetch as fetch_run
 
     with _plain_failures():

@@ -50,19 +50,22 @@ def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Losses, metrics, gains over single-task networks and costs by task; the last row is all tasks together."""
-    table = _table("task", "loss", "metrics", "against alone", *evaluation.costs["all"], left=("metrics",))
+    """Losses, metrics, costs and, where there are any, gains over single-task networks; the last row is all tasks."""
+    gains = evaluation.relative
+    # An empty column would look as if something had failed: most runs have no single-task networks to compare with.
+    columns = ("loss", "metrics", *(["against alone"] if gains else []), *evaluation.costs["all"])
+    table = _table("task", *columns, left=("metrics",))
     for task, values in evaluation.measured.items():
-        gain = _number(evaluation.relative[task], "+.2f", " %") if task in evaluation.relative else ""
-        table.add_row(task, _number(values["loss"]), _metrics(values), gain, *_costs(evaluation.costs[task]))
+        gain = [_number(gains[task], "+.2f", " %") if task in gains else ""] if gains else []
+        table.add_row(task, _number(values["loss"]), _metrics(values), *gain, *_costs(evaluation.costs[task]))
     table.add_section()
-    gains = {task: gain for task, gain in evaluation.relative.items() if math.isfinite(gain)}
-    mean = ""
-    if set(evaluation.relative) == set(evaluation.measured):
-        mean = _number(sum(gains.values()) / len(gains) if gains else math.nan, "+.2f", " %")
-        if gains and len(gains) < len(evaluation.relative):
-            table.caption = f"against alone, all: the mean over {', '.join(gains)}"
-    table.add_row("all", "", "", mean, *_costs(evaluation.costs["all"]))
+    known = {task: gain for task, gain in gains.items() if math.isfinite(gain)}
+    mean = [""] if gains else []
+    if gains and set(gains) == set(evaluation.measured):
+        mean = [_number(sum(known.values()) / len(known) if known else math.nan, "+.2f", " %")]
+        if known and len(known) < len(gains):
+            table.caption = f"against alone, all: the mean over {', '.join(known)}"
+    table.add_row("all", "", "", *mean, *_costs(evaluation.costs["all"]))
     return table
 
 

@@ -96,10 +96,12 @@ def choose(
         raise InputError(f"--worst is how many percent a task may be worse than alone, 0 or more; found {worst}")
     folder = RunFolder.open(Path(run))
     if not (folder.path / "compare" / "results.json").is_file():
-        raise InputError(f"{folder.path}: no tree is measured against single tasks yet; run: nas compare {folder.path}")
+        raise InputError(
+            f"{folder.path}: no tree has been compared with single-task networks yet; run: nas compare {folder.path}"
+        )
     comparison, table = Comparison.read(folder.path / "compare"), read_costs(folder, latency=latency)
     if table is None:
-        raise InputError(f"{folder.path}: has no costs.json of any trial")
+        raise InputError(f"{folder.path}: none of its trials has a costs.json; run the search again with --resume")
     counted = resource if resource is not None else comparison.resource if latency is None else "ms"
     if counted == "ms" and "ms" not in table.resources:
         raise InputError(
@@ -142,7 +144,7 @@ def _constraints(folder: RunFolder) -> Constraints:
     try:
         return Constraints.model_validate((search or {}).get("constraints") or {})
     except (AttributeError, ValidationError) as error:
-        raise InputError(f"{folder.path / 'experiment.json'}: its search.constraints are malformed") from error
+        raise InputError(f"{folder.path / 'experiment.json'}: the field search.constraints is malformed") from error
 
 
 def _best(measured: Sequence[Choice], limit: float, least: float, where: str) -> Choice:
@@ -154,7 +156,7 @@ def _best(measured: Sequence[Choice], limit: float, least: float, where: str) ->
         # Without a gain of any task, what is cheapest is best.
         return max(fitting, key=lambda choice: (choice.delta_m if choice.worst_task else 0.0, -choice.cost))
     if not measured:
-        raise InputError(f"{where}: its comparison has no tree to choose")
+        raise InputError(f"{where}: its comparison contains no tree that the constraints of the search allow")
     if not affordable:
         cheapest = min(measured, key=lambda choice: choice.cost)
         raise InputError(

@@ -1,6 +1,6 @@
 """`nas compare`: the trees found, against single-task networks, the shared network and random trees of equal cost."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from nas.commands.processes import train_tree
 from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed
 from nas.errors import InputError
-from nas.experiment import TrainedNetwork, TreeTraining, build_data
+from nas.experiment import RunFolder, TrainedNetwork, TreeTraining, build_data
 from nas.files import require_writable
 from nas.training import metric_directions
 from nas.tree import BranchTree, CostTable, random_tree, read_tree
@@ -44,14 +44,15 @@ def compare(
 ) -> Comparison:
     """Train every contender with every seed, by the same recipe, and judge them.
 
-    Contenders: each task alone, the fully shared tree, every distinct tree of the front that is not dominated,
-    and for each of these several other random trees of at most its cost. A training that is done is not repeated, so
-    an interrupted comparison goes on where it stopped, and single-task references are trained once.
+    Contenders: each task alone, the fully shared tree, every distinct tree of the front that is not dominated (in a
+    run that only retrained, every tree that it retrained), and for each of these several other random trees of at most
+    its cost. A training that is done is not repeated, so an interrupted comparison goes on where it stopped, and
+    single-task references are trained once.
 
     Writes ``compare/results.json`` and ``compare/table.csv`` into the run folder.
 
     Args:
-        run: the folder of a finished search.
+        run: the folder of a finished search, or of a recipe that was retrained with a tree.
         changes: fields to change, for instance ``{"compare.seeds": [0, 1]}``.
         margin: by how many percent a task of the recommended tree may be worse than alone (`require_safe`).
 
@@ -64,29 +65,27 @@ def compare(
     table = opened.measure(opened.experiment).table
     # A metric without a direction is told before hours of training, not after.
     metric_directions(opened.experiment.tasks)
+    # As early, a margin for several trees of which none is recommended.
+    judged = None if margin is None else opened.folder.find_tree(None)
     contenders = _contenders(opened, table)
     with opened.folder.locked():
         require_writable(opened.folder.path / "compare")
         results = _train(opened, contenders, on_training, on_epoch)
         comparison = judge(opened.experiment, table, contenders, results)
         comparison.write(opened.folder.path / "compare")
-    if margin is not None:
-        require_safe(comparison, opened.folder.front.best.tree_id, margin)
+    if margin is not None and judged is not None:
+        require_safe(comparison, judged.id, margin)
     return comparison
 
 
 def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
-    experiment, front = opened.experiment, opened.folder.front
-    names, num_blocks = experiment.task_names, len(table.blocks)
-    found: dict[str, BranchTree] = {}
-    for point in front.points:
-        if not point.dominated:
-            found.setdefault(point.tree_id, read_tree(opened.folder.path / point.tree))
+    names, num_blocks = opened.experiment.task_names, len(table.blocks)
+    found = _found(opened.folder, names)
     for tree_id, tree in found.items():
         if changes := opened.folder.changes_of(tree):
             raise InputError(
-                f"{opened.folder.path}: tree {tree_id} is of another backbone than the recipe's ({changes}), of which "
-                "there are no single networks and random trees; compare a search without ranges of the backbone"
+                f"{opened.folder.path}: tree {tree_id} is of another backbone than the recipe's ({changes}), "
+                "with which compare trains all networks; search without ranges of the backbone to compare"
             )
     contenders = [Contender("single", name, BranchTree.shared([name], num_blocks)) for name in names]
     contenders.append(Contender("shared", "shared", BranchTree.shared(names, num_blocks)))
@@ -96,9 +95,23 @@ def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
     return contenders
 
 
+def _found(run: RunFolder, names: Sequence[str]) -> dict[str, BranchTree]:
+    """By id, the front's trees that no other beats; in a run without a search, the retrained trees of all tasks."""
+    if run.only_retrained:
+        given = {tree.id: tree for tree in map(read_tree, run.given) if set(tree.tasks) == set(names)}
+        if not given:
+            raise InputError(f"{run.path}: none of its retrained trees has all tasks ({', '.join(names)}) to compare")
+        return given
+    found: dict[str, BranchTree] = {}
+    for point in run.front.points:
+        if not point.dominated:
+            found.setdefault(point.tree_id, read_tree(run.path / point.tree))
+    return found
+
+
 def _random_trees(opened: OpenRun, table: CostTable, tree: BranchTree, tree_id: str) -> list[BranchTree]:
     """Distinct trees of at most a tree's cost, none of them that tree; fewer than asked for where there are no more."""
-    experiment, resource = opened.experiment, opened.folder.front.resource
+    experiment, resource = opened.experiment, opened.experiment.search.resource
     found: list[BranchTree] = []
     for i in range(_DRAWS * experiment.compare.random_trees):
         if len(found) == experiment.compare.random_trees:

@@ -58,9 +58,9 @@ def _open(source: Recipe, changes: Mapping[str, Any]) -> tuple[DataSource, Seque
         experiment = open_experiment(source, changes)
         return build_data(experiment), experiment.tasks
     if str(source) not in SOURCES:
-        raise InputError(f"{source}: neither a recipe (*.py) nor one of {', '.join(SOURCES)}")
+        raise InputError(f"{source}: expected a recipe (*.py) or a built-in data set: {', '.join(SOURCES)}")
     if changes:
-        raise InputError(f"--set changes a recipe's fields, and {source} is none")
+        raise InputError(f"--set changes the fields of a recipe; {source} is a built-in data set and has none")
     make_data, make_tasks = SOURCES[str(source)]
     return make_data(), make_tasks()
 
@@ -71,7 +71,7 @@ def _write_inputs(data: DataSource, split: SplitName, num_samples: int, folder: 
     if pixels is None or len(pixels.mean) not in (1, 3):
         raise InputError(
             f"--out {folder}: the data do not say how pixels become inputs; give the data source a pixel_scale "
-            "(nas.data.PixelScale), or name a sheet (*.png)"
+            "(nas.data.PixelScale), or draw a sheet (--out FILE.png)"
         )
     dataset = data.split(split)
     num_samples = min(num_samples, len(dataset))

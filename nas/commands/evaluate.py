@@ -12,6 +12,7 @@ import torch
 from nas.checkpoint import CheckpointFolder, load_tensors
 from nas.commands.exported import ExportedNetwork, is_export
 from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.trees import find_tree
 from nas.data import SPLITS, SplitName
 from nas.errors import InputError
 from nas.experiment import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network
@@ -62,7 +63,8 @@ def evaluate(
 
     Args:
         run: the run folder.
-        tree: id or file; the only retrained tree if left out, or else the front's best.
+        tree: id, file or name (`nas.experiment.named_tree`); the only retrained tree if left out, or else the front's
+            best.
         checkpoint: a checkpoint of a training, or an exported network (a bundle, .onnx or .pt2); the best epoch of the
             tree's training if left out (`best_checkpoint`).
         split: what to measure on.
@@ -101,7 +103,7 @@ def _open_network(
         return exported, torch.device("cpu")
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint or exported network")
-    found = opened.folder.find_tree(str(tree)) if named and tree is not None else _tree_beside(path)
+    found = find_tree(opened, tree) if named and tree is not None else _tree_beside(path)
     experiment = opened.folder.experiment_of(found, opened.experiment)
     network = build_network(experiment, found, experiment.seed)
     load_network(network, load_tensors(path), str(path))
@@ -130,8 +132,8 @@ def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
     """
     run, experiment = opened.folder, opened.experiment
     trained = sorted(path.parent for path in run.path.glob("retrained/*/*/result.json"))
-    if name is not None or (len(trained) > 1 and run.finished):
-        tree = run.find_tree(None if name is None else str(name))
+    if name is not None or (len(trained) > 1 and (run.finished or run.only_retrained)):
+        tree = find_tree(opened, name)
         trained = [folder for folder in trained if folder.parent.name == tree.id]
         usual = TreeTraining(run, experiment, tree, experiment.seed, "fresh").folder
         trained = [usual] if usual in trained else trained
@@ -139,7 +141,8 @@ def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
         names = ", ".join(str(folder.relative_to(run.path)) for folder in trained[:3])
         problem = f"more than one training ({names}, ...)" if trained else "no finished training"
         which = "" if name is None else f" of tree {name}"
-        raise InputError(f"{run.path}: {problem}{which}; retrain it, or name one with --checkpoint")
+        remedy = "choose one with --checkpoint" if trained else "train one with nas retrain"
+        raise InputError(f"{run.path}: {problem}{which}; {remedy}")
     best = TrainedNetwork.read(trained[0] / "result.json").best_epoch
     return CheckpointFolder(trained[0] / "checkpoint").path(best)
 
@@ -147,5 +150,7 @@ def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
 def _tree_beside(checkpoint: Path) -> BranchTree:
     path = checkpoint.parent.parent / "tree.json"
     if not path.is_file():
-        raise InputError(f"{checkpoint}: no tree.json beside its folder; name the tree with --tree")
+        raise InputError(
+            f"{checkpoint}: no tree.json in the folder above says which tree it was trained for; name it with --tree"
+        )
     return read_tree(path)

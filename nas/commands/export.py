@@ -14,6 +14,7 @@ from nas.checkpoint import load_tensors
 from nas.commands.evaluate import best_checkpoint
 from nas.commands.export_macs import warn_of_macs
 from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.trees import find_tree
 from nas.deploy import (
     PICTURE,
     BackboneRecord,
@@ -85,7 +86,8 @@ def export(
     Args:
         run: the run folder.
         format: "bundle" (a folder; weights, tree, card), "onnx" or "pt2".
-        tree: id or file; the only retrained tree if left out, or else the front's best.
+        tree: id, file or name (`nas.experiment.named_tree`); the only retrained tree if left out, or else the front's
+            best.
         tasks: export only the sub-tree that these need, in this order; all of the tree's if left out.
         out: the file, or a bundle's folder, new or empty; in the run's ``exports/`` if left out.
         checkpoint: of a training; the best epoch of the tree's training if left out.
@@ -99,7 +101,9 @@ def export(
     if format not in get_args(ExportFormat):
         raise InputError(f"there is no format {format!r}; formats are {', '.join(get_args(ExportFormat))}")
     if format == "bundle" and (preprocess or postprocess):
-        raise InputError("a bundle holds no graph to put pre- or post-processing into; export onnx or pt2")
+        raise InputError(
+            "a bundle holds no graph for --preprocess or --postprocess to change; leave them out, or export onnx or pt2"
+        )
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     with opened.folder.locked():
         return _export(opened, format, tree, tasks, out, checkpoint, preprocess, postprocess)
@@ -120,7 +124,7 @@ def _export(
     path = _destination(opened, out, format, network.tree.id, tasks)
     samples = draw_samples(opened.experiment, NUM_SAMPLES)
     if samples.origin.startswith("random"):
-        _LOGGER.warning("compared on %s", samples.origin)
+        _LOGGER.warning("the export is compared with the network on %s", samples.origin)
     if preprocess and samples.pixels is None:
         raise InputError(
             f"--preprocess: data {opened.experiment.data.name} do not say how pixels become inputs; "
@@ -161,13 +165,17 @@ def _network(
         raise InputError(f"{checkpoint}: no such checkpoint")
     beside = checkpoint.parent.parent / "tree.json"
     if named is None and not beside.is_file():
-        raise InputError(f"{checkpoint}: no tree.json beside its folder; name the tree with --tree")
-    tree = read_tree(beside) if named is None else opened.folder.find_tree(str(named))
+        raise InputError(
+            f"{checkpoint}: no tree.json in the folder above says which tree it was trained for; name it with --tree"
+        )
+    tree = read_tree(beside) if named is None else find_tree(opened, named)
     network = build_network(opened.experiment, tree, opened.experiment.seed)
     load_network(network, load_tensors(checkpoint), str(checkpoint))
     by_name = {task.name: task for task in opened.experiment.tasks}
     if unknown := [name for name in tasks or () if name not in tree.tasks]:
-        raise InputError(f"--tasks {', '.join(unknown)}: tree {tree.id} has the tasks {', '.join(tree.tasks)}")
+        raise InputError(
+            f"--tasks {', '.join(unknown)}: not a task of tree {tree.id}; its tasks are {', '.join(tree.tasks)}"
+        )
     kept = [by_name[name] for name in (tree.tasks if tasks is None else tasks)]
     return (network if tasks is None else sub_network(network, kept)).eval(), kept
 

@@ -21,7 +21,7 @@ class ExportedNetwork(nn.Module):
         backbone: the recipe's, for a bundle whose backbone is not one of `search_spaces`.
 
     Raises:
-        InputError: the file is refused, or gives answers, which losses cannot take.
+        InputError: the file is refused, or returns predictions, from which losses cannot be computed.
     """
 
     def __init__(self, path: Path, backbone: Backbone) -> None:
@@ -30,7 +30,8 @@ class ExportedNetwork(nn.Module):
         self.model: ExportedModel = open_model(path, backbone=backbone if is_own else None)
         if self.model.description.answers:
             raise InputError(
-                f"{path}: gives answers, no outputs, so it cannot be evaluated; export it without --postprocess"
+                f"{path}: was exported with post-processing and returns predictions, from which no loss can be "
+                "computed, so it cannot be evaluated; export it without --postprocess (postprocess=False)"
             )
 
     @property

@@ -33,9 +33,11 @@ def profile_latency(
         "high" in ms, "throughput" in samples per second and "share" of separate networks' measured latency.
     """
     if unknown := [name for name in runtimes if name not in RUNTIMES]:
-        raise InputError(f"there are no runtimes {unknown}; runtimes are {', '.join(RUNTIMES)}")
+        raise InputError(f"no runtimes {unknown}; choose among {', '.join(RUNTIMES)}")
     if batch_size < 1 or rounds < 2:
-        raise InputError(f"a latency needs a batch of at least 1 and 2 rounds; found {batch_size} and {rounds}")
+        raise InputError(
+            f"measuring latency needs --batch of at least 1 and --rounds of at least 2; found {batch_size} and {rounds}"
+        )
     parts = measure_latency(
         build_backbone(experiment),
         experiment.tasks,

@@ -30,7 +30,7 @@ def check_processes(experiment: Experiment, without_recipe: bool, address: str |
         return
     if without_recipe:
         raise InputError(
-            f"processes={experiment.processes} import a recipe each: put the Experiment into a recipe file"
+            f"processes={experiment.processes}: each imports the recipe, so put the Experiment into a recipe file"
         )
     from nas.distributed.processes import check_processes_can_run
 

@@ -76,7 +76,7 @@ def profile(
     experiment = open_experiment(recipe, changes)
     if size is not None:
         if size < 1 or len(experiment.input_shape) != 3:
-            raise InputError(f"--size {size}: needs a positive size and images of shape (channels, height, width)")
+            raise InputError(f"--size {size}: must be positive, and needs an input_shape of (channels, height, width)")
         experiment = experiment.with_fields({"input_shape": (experiment.input_shape[0], size, size)})
     measured = measure(experiment)
     names = experiment.task_names

@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run, warn_of_new_start
 from nas.commands.processes import check_processes, train_tree
+from nas.commands.trees import find_tree
 from nas.errors import InputError
 from nas.experiment import (
     Experiment,
@@ -16,8 +17,10 @@ from nas.experiment import (
     TreeTraining,
     build_data,
     default_folder,
+    is_tree_name,
     trial_threads,
 )
+from nas.experiment.named_trees import FORMS
 from nas.network import check_fits
 from nas.tree import read_tree
 
@@ -41,7 +44,8 @@ def retrain(
 
     Args:
         run: a run folder; or a recipe or Experiment, for which a new run folder is made.
-        tree: id (or its beginning) or file; the best tree of the run's front if left out.
+        tree: id (or its beginning), file, or a name: "shared", "separate", "random:SEED", "random:SEED:BUDGET"
+            (`nas.experiment.named_tree`). If left out, the best tree of the run's front; a recipe needs one.
         start: "fresh" weights as the backbone makes them, which may be pretrained ones; "pretrained" weights, the same
             but refused if the backbone has none; or those "inherited" from the search's supernet.
         seed: the experiment's own if left out.
@@ -57,17 +61,19 @@ def retrain(
     """
     opened = _open(run, tree, out, changes, resume, recipe, allow_changed, address is not None)
     if address is not None and opened.experiment.processes == 1:
-        raise InputError("--address is for several processes; set them (--set processes=2), or leave it out")
+        raise InputError("--address is for several processes; add --set processes=2, or leave --address out")
     folder = opened.folder
-    found = folder.find_tree(None if tree is None else str(tree)) if folder.begun else read_tree(str(tree))
+    named = tree is not None and is_tree_name(str(tree))
+    found = find_tree(opened, tree) if folder.begun or named else read_tree(str(tree))
     experiment = folder.experiment_of(found, opened.experiment)
-    check_fits(found, len(opened.measure(experiment).blocks), experiment.task_names)
+    table = opened.measure(experiment).table
+    check_fits(found, len(table.blocks), experiment.task_names)
     training = TreeTraining(folder, experiment, found, experiment.seed if seed is None else seed, start)
     if training.finished:
         on_start(training)
         return training.result()
     if training.begun and not resume:
-        raise InputError(f"{training.folder}: was begun and stopped; go on with --resume")
+        raise InputError(f"{training.folder}: this training was stopped before its end; go on with --resume")
     training.check()
     check_processes(experiment, opened.recipe is None, address)
     with contextlib.ExitStack() as held:
@@ -84,6 +90,8 @@ def retrain(
             held.enter_context(folder.locked())
             if resume:
                 warn_of_new_start(folder.path, changes or {})
+        if folder.trial_of(found) is None:
+            folder.keep_tree(found, table)
         for teacher in training.teachers():
             if not teacher.finished:
                 on_start(teacher)
@@ -104,12 +112,14 @@ def _open(
 ) -> OpenRun:
     if not isinstance(run, Experiment) and (Path(run).is_dir() or Path(run).suffix != ".py"):
         if out is not None:
-            raise InputError(f"--out is for retraining from a recipe; what is trained in {run} stays there")
+            raise InputError(
+                f"--out is for retraining from a recipe; what is trained in the run folder {run} stays there"
+            )
         return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
     if tree is None:
-        raise InputError("retraining from a recipe needs a tree file: --tree TREE.json")
+        raise InputError(f"{run}: a recipe has no trees of its own; name one with --tree: FILE.json, {FORMS}")
     if out is None and (resume or isinstance(run, Experiment)):
-        raise InputError("name the run folder: --out DIR (out=... in Python)")
+        raise InputError("retraining from a recipe needs a run folder here: --out DIR (out=... in Python)")
     path = default_folder(Path(str(run))) if out is None else Path(out)
     if RunFolder(path).begun and (resume or (path / "experiment.json").is_file()):
         return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)

@@ -27,14 +27,16 @@ def require_safe(comparison: Comparison, tree_id: str, margin: float) -> None:
     check_margin(margin)
     found = {row.name: row for row in comparison.rows if row.kind == "found"}
     if tree_id not in found:
-        raise InputError(f"tree {tree_id} is not among those compared: {', '.join(found)}")
+        raise InputError(f"tree {tree_id} was not compared; the compared trees are {', '.join(found)}")
     if unknown := [task for task, gains in found[tree_id].relative.items() if not all(map(math.isfinite, gains))]:
         _LOGGER.warning("%s cannot be judged: no gain over single-task networks is known", ", ".join(unknown))
     if worse := _worse(found[tree_id], margin):
         named = ", ".join(f"{task} {gain:+.2f} %" for task, gain in worse.items())
         others = [row.name for row in comparison.rows if row.kind in ("found", "shared") and not _worse(row, margin)]
-        also = f"safe are {', '.join(others)}" if others else "no compared tree is safe"
-        raise WorkFailed(f"tree {tree_id} is not safe: {named}, with a margin of {margin:g} %; {also}")
+        also = f"these trees are safe: {', '.join(others)}" if others else "no compared tree is safe"
+        raise WorkFailed(
+            f"tree {tree_id} is not safe: worse than single-task networks by more than {margin:g} %: {named}; {also}"
+        )
 
 
 def check_margin(margin: float) -> None:

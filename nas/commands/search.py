@@ -104,7 +104,7 @@ def _started(
     # First, so that a recipe that does not work, or a budget below the smallest tree, leaves no folder behind.
     parts = check_trials(run.experiment, recipe, address, run.folder.labels)
     if (stored := run_storage(run.experiment, run.folder.path)) is not None and stored.begun:
-        raise InputError(f"{stored.place}: has a run already; name a new --out, or go on with --resume")
+        raise InputError(f"{stored.place}: has a run already; choose another --out, or go on with --resume")
     begin_run(run, recipe, changes, num_threads=None if parts else trial_threads(run.experiment))
     return run, parts
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from nas.commands.diagnosing import in_lines, verdicts
 from nas.cost import LatencyTable
 from nas.errors import InputError
-from nas.experiment import RunFolder
+from nas.experiment import RunFolder, TrainedNetwork, is_tree_name, named_tree
 from nas.files import read_json
 from nas.tree import BranchTree, CostTable, read_tree, render_text
 
@@ -22,11 +22,12 @@ def show(
 ) -> str:
     """A tree as plain text, with what its search says of itself; with ``out`` it is drawn into that file, too.
 
-    Runs no code of the run.
+    A run that only retrained shows the trees that it retrained, each with its trainings. Runs no code of the run.
 
     Args:
         path: a run folder or a tree file.
-        tree: id (or its beginning) of a run's tree; the front's recommended one if left out.
+        tree: id (or its beginning), file or name (`nas.experiment.named_tree`); if left out, the front's recommended
+            tree, or what was retrained.
         within, worst, resource: show the tree that `nas.choose` gives for these instead.
         latency: of a run, a latency table, from which costs in milliseconds are added.
         out: file to draw into, of a suffix among png, svg, pdf, dot, graphml.
@@ -39,38 +40,79 @@ def show(
     path, above = Path(path), []
     if within is not None or worst is not None:
         if tree is not None:
-            raise InputError("--tree names a tree, --within and --worst ask for one; leave one of them out")
+            raise InputError("--tree names a tree, and --within and --worst choose one; leave one of them out")
         choice = choose(path, within=within, worst=worst, resource=resource, latency=latency)
         found, table, above = choice.tree, read_costs(RunFolder.open(path), latency=latency), [choice.describe(), ""]
     elif resource is not None:
-        raise InputError("--resource is what --within counts; name a budget with it")
+        raise InputError("--resource is what --within counts; add --within BUDGET, or leave --resource out")
+    elif tree is None and out is None and path.is_dir() and (run := RunFolder.open(path)).only_retrained:
+        return "\n\n".join(_of_run(run, read_tree(file), read_costs(run)) for file in run.given)
     else:
         found, table = find(path, tree, latency)
     if out is not None:
         from nas.report import save_tree
 
         save_tree(found, Path(out), table)
-    below = in_lines(verdicts(RunFolder.open(path), found)) if path.is_dir() else []
-    return "\n".join([*above, render_text(found, table), *([""] if below else []), *below])
+    text = _of_run(RunFolder.open(path), found, table) if path.is_dir() else render_text(found, table)
+    return "\n".join([*above, text])
+
+
+def _of_run(run: RunFolder, tree: BranchTree, table: CostTable | None) -> str:
+    """A tree, what the run's search says of it, and in a run without a search the trainings of it."""
+    below = in_lines(verdicts(run, tree)) or (_trainings(run, tree) if run.only_retrained else [])
+    return "\n".join([render_text(tree, table), *([""] if below else []), *below])
+
+
+def _trainings(run: RunFolder, tree: BranchTree) -> list[str]:
+    """One line for each training of a tree: its name, which says start and seed, and how far it is."""
+    lines = []
+    for folder in sorted((run.path / "retrained" / tree.id).glob("*")):
+        if (folder / "result.json").is_file():
+            result = TrainedNetwork.read(folder / "result.json")
+            lines.append(
+                f"retrained/{tree.id}/{folder.name}: {result.start} weights, seed {result.seed}, "
+                f"best epoch {result.best_epoch} of {result.num_epochs}"
+            )
+        else:
+            lines.append(f"retrained/{tree.id}/{folder.name}: not finished, go on with nas retrain --resume")
+    return lines
 
 
 def find(path: Path, name: str | None, latency: str | Path | None = None) -> tuple[BranchTree, CostTable | None]:
     """A tree of a run or of a file, with the run's costs where there are any."""
     if path.is_dir():
         run = RunFolder.open(path)
-        tree, table = run.find_tree(name), read_costs(run, latency=latency)
-        return (tree if latency is None or table is None else tree.with_cost(table)), table
+        table = read_costs(run, latency=latency)
+        if name is None or not is_tree_name(name):
+            tree = run.find_tree(name)
+            return (tree if latency is None or table is None else tree.with_cost(table)), table
+        if table is None:
+            raise InputError(
+                f"{path}: has no costs.json yet, which describes the backbone of tree {name!r}; search or retrain first"
+            )
+        return named_tree(name, table, _resource(run)), table
     if latency is not None:
         raise InputError(f"{path}: --latency adds milliseconds to the costs of a run, and this is no run folder")
+    if not path.exists():
+        raise InputError(f"{path}: no such file or run folder")
     if name is not None:
-        raise InputError(f"{path}: --tree chooses among a run's trees, and this is no run folder")
+        raise InputError(f"{path}: is not a run folder; --tree chooses one of the trees of a run")
     # A tree that lies among a run's trees has the run's costs beside it.
     costs = path.resolve().parent.parent / "costs.json"
     return read_tree(path), _read_table(costs) if path.resolve().parent.name == "trees" and costs.is_file() else None
 
 
+def _resource(run: RunFolder) -> str:
+    """What a run's budgets count."""
+    search = run.record["experiment"].get("search")
+    resource = search.get("resource", "macs") if isinstance(search, dict) else None
+    if not isinstance(resource, str):
+        raise InputError(f"{run.path / 'experiment.json'}: its search.resource is not the name of a resource")
+    return resource
+
+
 def read_costs(run: RunFolder, trial: int | None = None, *, latency: str | Path | None = None) -> CostTable | None:
-    """The cost table that a trial measured; that of the first that got so far, if none is named.
+    """The cost table that a trial measured; if none is named, the first there is, or that of a run without trials.
 
     Args:
         latency: a file of ``nas profile RECIPE --latency FILE``: the table then has milliseconds ("ms"), too.
@@ -78,8 +120,8 @@ def read_costs(run: RunFolder, trial: int | None = None, *, latency: str | Path 
     Raises:
         InputError: a file is malformed, or the latencies are of other blocks, tasks or inputs than the run's.
     """
-    trials = run.trials if trial is None else [run.trial(trial)]
-    path = next((folder.costs for folder in trials if folder.costs.is_file()), None)
+    files = [folder.costs for folder in (run.trials if trial is None else [run.trial(trial)])]
+    path = next((file for file in [*files, run.costs] if file.is_file()), None)
     if path is None:
         return None
     table = _read_table(path)

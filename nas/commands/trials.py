@@ -68,9 +68,13 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
         (only,) = plan_trials(experiment)
         return _build(only.experiment(experiment), labels)
     if isinstance(recipe, Experiment):
-        raise InputError("several trials run in processes that import a recipe: put the Experiment into a recipe file")
+        raise InputError(
+            "several trials run in processes that import the recipe, so put the Experiment into a recipe file"
+        )
     if ":" in experiment.device:
-        raise InputError(f"device {experiment.device!r} is one GPU, and Ray gives trials theirs; set device to 'cuda'")
+        raise InputError(
+            f"device {experiment.device!r} is one GPU, but Ray assigns a GPU to each trial; set device to 'cuda'"
+        )
     from nas.distributed.tuning import check_trials_can_run
 
     check_trials_can_run(experiment, address)
@@ -101,13 +105,14 @@ def _build(experiment: Experiment, labels: LabelRecord) -> TrialParts:
 def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None, labels: LabelRecord) -> None:
     if not _is_single(experiment):
         raise InputError(
-            f"processes={experiment.processes} share the batches of one trial, and there are several; "
-            "run them one by one, or set processes to 1 and let Ray run them side by side"
+            f"processes={experiment.processes} share the batches of one trial, but this recipe has "
+            "several trials; search each in a run of its own, or set processes to 1 and let Ray run them side by side"
         )
     if address is not None and experiment.trials.storage_uri is not None and experiment.search.measure != "none":
         raise InputError(
-            "search.measure: several processes on a cluster retrain in the run folder, on a disk that all its machines "
-            "share; leave trials.storage_uri out, or measure after the search (nas retrain, nas compare)"
+            "search.measure: several processes on a cluster retrain in the run folder, which must then be on a "
+            "disk that all machines share; leave trials.storage_uri out, or measure after the search (nas retrain, "
+            "nas compare)"
         )
     check_processes(experiment, isinstance(recipe, Experiment), address)
     (only,) = plan_trials(experiment)
@@ -232,7 +237,7 @@ def _tell_what_is_missing(run: OpenRun, outcomes: Mapping[int, Outcome | None], 
     """Warn of trials without a result; raise if there is no tree at all."""
     failures = {number: outcome for number, outcome in outcomes.items() if isinstance(outcome, TrialFailure)}
     unfinished = [number for number, outcome in outcomes.items() if outcome is None]
-    left_by = "Tune" if run.experiment.trials.time_limit is None else "the time limit"
+    left_by = "Ray Tune" if run.experiment.trials.time_limit is None else "the time limit"
     if points:
         for number, failure in failures.items():
             _LOGGER.warning("trial %d failed: %s", number, failure.reason)

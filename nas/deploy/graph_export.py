@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ def export_graph(
             return _export(module, inputs, origin, described, dynamic_size=True)
         except (InputError, WorkFailed) as error:
             # Of one size it may work, and says what is wrong if it does not.
-            _LOGGER.warning("height and width are fixed, because with free ones %s", error)
+            _LOGGER.warning("height and width are fixed, because an export for other sizes failed: %s", error)
     return _export(module, inputs, origin, described, dynamic_size=False)
 
 
@@ -54,15 +55,9 @@ def _export(
         update={"input": described.input.model_copy(update={"dynamic_size": dynamic_size})}
     )
     traced = program.trace(module, inputs[[0, -1]], dynamic_size=dynamic_size)
-    macs: dict[str, int] | None = None
-    apart: list[str] = []
     if described.format == "onnx":
         model = onnx_file.to_model(traced, described.names, dynamic_size=dynamic_size)
         run, _ = onnx_file.load_onnx(onnx_file.to_bytes(model, described), "the exported network")
-        try:
-            macs, apart = count_macs(model, described.input.shape), uncounted(model)
-        except InputError as error:
-            _LOGGER.warning("MACs were not counted: %s", error)
     else:
         run, _ = program.load_program(program.to_bytes(traced, described), "the exported network")
     found = [_compare(module, described, run, batch) for batch in (inputs, inputs[:1])]
@@ -70,10 +65,21 @@ def _export(
         for batch in other_sizes(inputs):
             _compare(module, described, run, batch)
     joined = {name: reduce(Deviation.joined, (one[name] for one in found)) for name in described.names}
+    # Last, so that an attempt with free sizes that is given up says nothing of MACs, which the next one may count.
+    macs, apart = _count(model, described) if described.format == "onnx" else (None, [])
     described = described.model_copy(update={"verified": verification(joined, len(inputs), origin, macs, apart)})
     if described.format == "onnx":
         return onnx_file.to_bytes(model, described), described
     return program.to_bytes(traced, described), described
+
+
+def _count(model: Any, described: Description) -> tuple[dict[str, int] | None, list[str]]:
+    """MACs by operator, and the operators that are not counted."""
+    try:
+        return count_macs(model, described.input.shape), uncounted(model)
+    except InputError as error:
+        _LOGGER.warning("the cost table's MACs cannot be checked on the exported graph: %s", error)
+        return None, []
 
 
 def verification(
@@ -112,7 +118,7 @@ def _compare(module: ExportableNetwork, described: Description, run: Run, batch:
     for name, deviation in found.items():
         if not deviation.acceptable:
             raise WorkFailed(
-                f"the exported network's {name} is off by {deviation.difference:.3g} on inputs of shape "
+                f"the exported network's output {name} differs by {deviation.difference:.3g} on inputs of shape "
                 f"{list(batch.shape)}, more than {TOLERANCE:g} of its largest output {deviation.scale:.3g}"
             )
     return found

@@ -145,7 +145,7 @@ def _fix_sizes(model: Any, shapes: Mapping[str, Shape]) -> bool:
 
 def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:
     if name not in shapes:
-        raise InputError(f"the size of {name} is only known when the ONNX model runs, so its MACs cannot be counted")
+        raise InputError(f"the size of {name} is only known when the ONNX model runs")
     return shapes[name]
 
 

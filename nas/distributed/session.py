@@ -7,8 +7,10 @@ Tune have to say goes into files of the run folder.
 import contextlib
 import logging
 import os
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +84,7 @@ def ray_session(address: str | None, log_folder: Path) -> Iterator[None]:
                 yield
                 return
             try:
-                with _loopback_nodes(address is None):
+                with _loopback_nodes(address is None), _own_sigterm():
                     _start() if address is None else _connect(address)
                 yield
             finally:
@@ -184,6 +186,24 @@ def _loopback_nodes(wanted: bool) -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep the process' own answer to SIGTERM, which Ray replaces by an exit when it connects."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as stop:
+        signal.signal(signal.SIGTERM, handler)
+        if stop.code == signal.SIGTERM:
+            signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from nas.experiment.front import Front, Point, Quality, make_front
 from nas.experiment.labels import LabelRecord
 from nas.experiment.lazy import Lazy, lazy
 from nas.experiment.modules import changed_modules, module_hashes
+from nas.experiment.named_trees import is_tree_name, named_tree
 from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
 from nas.experiment.overrides import apply_changes, explain, parse_overrides
 from nas.experiment.part_shapes import changed_parts, part_shapes
@@ -71,6 +72,7 @@ __all__ = [
     "describe_environment",
     "describe_failure",
     "explain",
+    "is_tree_name",
     "latest_unfinished",
     "lazy",
     "load_recipe",
@@ -78,6 +80,7 @@ __all__ = [
     "make_front",
     "measure",
     "module_hashes",
+    "named_tree",
     "parse_overrides",
     "part_shapes",
     "plain_changes",

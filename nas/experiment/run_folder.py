@@ -17,14 +17,14 @@ from nas.experiment.recipe import recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.trial_folder import TrialFolder, locked_folder
 from nas.files import make_folder, read_json, write_json_atomically
-from nas.tree import BranchTree, read_tree
+from nas.tree import BranchTree, CostTable, read_tree, write_tree
 
 _MAX_PATH = 4096
 """Letters of the longest path that is taken for a recipe's."""
 
 
 class RunFolder:
-    """A run's experiment.json, environment.json, front.json, figures/, trials/<n>/ and retrained/<id>/."""
+    """A run's experiment.json, environment.json, front.json, figures/, trials/<n>/, trees/ and retrained/<id>/."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -136,6 +136,23 @@ class RunFolder:
         return Front.read(self.path / "front.json")
 
     @property
+    def given(self) -> list[Path]:
+        """The files of trees that `retrain` was given and no trial found, by their ids."""
+        return sorted((self.path / "trees").glob("*.json"))
+
+    def keep_tree(self, tree: BranchTree, table: CostTable) -> None:
+        """Write down a tree that `retrain` was given, and in a run without trials what the backbone's parts cost."""
+        make_folder(self.path / "trees")
+        write_tree(tree.with_cost(table), self.path / "trees" / f"{tree.id}.json")
+        if not self.trials:
+            write_json_atomically(self.costs, table.to_dict())
+
+    @property
+    def costs(self) -> Path:
+        """The cost table of a run without trials; each trial has its own."""
+        return self.path / "costs.json"
+
+    @property
     def finished(self) -> bool:
         """Whether the search is done: its last act is to write the front."""
         return (self.path / "front.json").is_file()
@@ -176,17 +193,31 @@ class RunFolder:
         return {} if trial is None else trial.network_changes
 
     def find_tree(self, name: str | None) -> BranchTree:
-        """A tree by file, id or the beginning of an id; the recommended one of the front if no name is given."""
+        """A tree by file, id or the beginning of an id.
+
+        Without a name: the recommended tree of the front; in a run that only retrained, the one that it retrained.
+        """
         if name is not None and (name.endswith(".json") or "/" in name):
             return read_tree(Path(name))
-        files = {path.stem: path for path in sorted(self.path.glob("trials/*/trees/*.json"))}
+        files = {path.stem: path for path in [*sorted(self.path.glob("trials/*/trees/*.json")), *self.given]}
         if name is None:
-            return read_tree(self.path / self.front.best.tree)
+            return read_tree(self._only_given() if self.only_retrained else self.path / self.front.best.tree)
         found = [path for stem, path in files.items() if stem.startswith(name)] if name else []
         if len(found) != 1:
             problem = "no tree" if not found else "more than one tree"
             raise InputError(f"{self.path}: {problem} {name!r}; its trees are {', '.join(files) or 'none yet'}")
         return read_tree(found[0])
+
+    @property
+    def only_retrained(self) -> bool:
+        """Whether the run has trees that `retrain` was given, and no search."""
+        return not self.finished and not self.trials and bool(self.given)
+
+    def _only_given(self) -> Path:
+        if len(self.given) > 1:
+            names = ", ".join(path.stem for path in self.given)
+            raise InputError(f"{self.path}: has several retrained trees ({names}); name one with --tree")
+        return self.given[0]
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""`kill -9` at random moments, or Ctrl-C, then `--resume`: the same logits, trees and metrics, bit for bit."""
+"""`kill -9` at random moments, Ctrl-C or SIGTERM, then `--resume`: the same logits, trees and metrics, bit for bit."""
 
 import random
 import signal
@@ -66,16 +66,17 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
-def test_a_search_that_is_killed_and_then_interrupted_ends_the_same(undisturbed, tmp_path):
+def test_a_search_that_is_killed_interrupted_and_stopped_ends_the_same(undisturbed, tmp_path):
     rng = random.Random(0)
     folder = tmp_path / "run"
     stop_after(1, folder, rng.uniform(0, 0.2), "search", RECIPE, "--out", str(folder), *CHANGES)
     again = ("search", RECIPE, "--out", str(folder), "--resume")
-    # One more than there are, so that it is well past its imports.
-    status, errors = stop_after(last_epoch(folder) + 1, folder, rng.uniform(0, 0.1), *again, by=signal.SIGINT)
-    assert status == 130
-    assert errors.splitlines()[-1].startswith("interrupted")
-    assert "Traceback" not in errors
+    for by, expected, words in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "stopped by SIGTERM")):
+        # One more than there are, so that it is well past its imports.
+        status, errors = stop_after(last_epoch(folder) + 1, folder, rng.uniform(0, 0.1), *again, by=by)
+        assert status == expected
+        assert errors.splitlines()[-1].startswith(words)
+        assert "Traceback" not in errors
     finish("search", RECIPE, "--out", str(folder), "--resume")
     for name in FILES:
         assert (folder / name).read_bytes() == (undisturbed / name).read_bytes(), name

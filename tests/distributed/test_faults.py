@@ -123,16 +123,23 @@ def test_a_driver_that_is_killed_three_times_ends_with_the_front_of_one_that_was
     assert files(folder) == files(tmp_path / "undisturbed")
 
 
-def test_an_interrupted_driver_says_how_to_go_on_and_leaves_no_process(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status", "words"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        pytest.param(signal.SIGTERM, 143, "stopped by SIGTERM", marks=pytest.mark.slow),
+    ],
+)
+def test_an_interrupted_driver_says_how_to_go_on_and_leaves_no_process(number, status, words, tmp_path):
     folder = tmp_path / "run"
     process = start("--out", folder, *GRID)
     wait_for(lambda: process.poll() is not None or num_checkpoints(folder) >= 2)
     everybody = children_of(process.pid)
     found = listeners(everybody)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 130, errors
-    assert errors.splitlines()[-1].startswith("interrupted")
+    assert process.returncode == status, errors
+    assert errors.splitlines()[-1].startswith(words)
     assert "Traceback" not in errors
     # Ray's own helpers take a moment.
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in everybody))

@@ -138,6 +138,20 @@ def test_a_search_on_two_processes_finds_what_one_does_though_it_is_killed(tmp_p
     assert found, "Ray listens on something"
     assert set(found) <= LOOPBACK
 
+    # A cluster stops the command: it ends in order, with all its processes.
+    stopped = tmp_path / "stopped"
+    process = start("--out", stopped, *changes, *TWO)
+    wait_for(lambda: process.poll() is not None or num_checkpoints(stopped) >= 2)
+    everybody = children_of(process.pid)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 143, errors
+    assert errors.splitlines()[-1] == "stopped by SIGTERM; go on with --resume"
+    assert "Traceback" not in errors
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in everybody))
+    finish("--out", stopped, "--resume")
+    assert files(stopped) == files(tmp_path / "two")
+
     # The command is killed: nobody writes on, and the next one goes on.
     killed = tmp_path / "killed"
     process = start("--out", killed, *changes, *TWO)

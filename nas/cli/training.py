@@ -1,0 +1,182 @@
+"""The commands that train networks and measure them: retrain, evaluate and compare."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nas.cli import tables
+from nas.cli.app import _begin_training, _changes, _console, _print_json, app
+from nas.cli.options import (
+    TREES,
+    AddressOption,
+    AllowOption,
+    JsonOption,
+    RecipeOption,
+    ResumeOption,
+    RunArg,
+    SetOption,
+    SplitOption,
+)
+from nas.cli.progress import display, quiet_output, training_figures
+
+if TYPE_CHECKING:
+    from nas.experiment import TreeTraining
+
+
+@app.command()
+def retrain(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN|RECIPE", help="A run folder; or a recipe, for which a run folder is made.")
+    ],
+    tree: Annotated[
+        str | None,
+        typer.Option(
+            "--tree", metavar="TREE", help=f"Which tree: {TREES}. By default the tree that the run recommends."
+        ),
+    ] = None,
+    start: Annotated[
+        Literal["fresh", "pretrained", "inherited"],
+        typer.Option(
+            "--from",
+            help="Start from new weights, the pretrained ones of the backbone, or those of the search's supernet.",
+        ),
+    ] = "fresh",
+    log: Annotated[
+        list[str] | None,
+        typer.Option("--log", metavar="csv|tensorboard", help="Log every epoch in this form; may be repeated."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed of weights and batches; by default, that of the recipe.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The run folder that is made for a recipe.")] = None,
+    set_: SetOption = None,
+    resume: ResumeOption = False,
+    recipe: RecipeOption = None,
+    allow_changed: AllowOption = False,
+    address: AddressOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the network of a tree and measure it on the test split.
+
+    random:SEED is a random tree of any cost; random:SEED:BUDGET costs at most BUDGET (a share of separate networks in
+    (0, 1], or an absolute amount of search.resource) and nearly as much. The same name gives the same tree in every
+    command that has --tree.
+    """
+    from nas.commands import retrain as run_retrain
+
+    with display() as shown:
+
+        def on_start(training: "TreeTraining") -> None:
+            done = training.checkpoints.epochs()
+            total = training.experiment.retrain.epochs
+            shown.begin(f"retrain {training.tree.id}", total, done[0] if done else 0)
+
+        result = run_retrain(
+            run,
+            tree=tree,
+            start=start,
+            seed=seed,
+            out=out,
+            changes=_changes(set_) | ({"retrain.logs": log} if log else {}),
+            resume=resume,
+            recipe=recipe,
+            allow_changed=allow_changed,
+            address=address,
+            on_start=on_start,
+            on_epoch=lambda record: shown.advance(training_figures(record)),
+        )
+    if as_json:
+        _print_json(result.to_dict())
+        return
+    console = _console()
+    console.print(tables.measured_table(result.test))
+    console.print(f"tree {result.tree_id}, best epoch {result.best_epoch} of {result.num_epochs}, test split")
+
+
+@app.command()
+def evaluate(
+    run: RunArg,
+    tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which retrained tree: {TREES}.")] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            help="Measure this checkpoint of a training, or this exported network; by default the best epoch.",
+        ),
+    ] = None,
+    split: SplitOption = "test",
+    set_: SetOption = None,
+    recipe: RecipeOption = None,
+    allow_changed: AllowOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a retrained or exported network on samples.
+
+    Prints losses, metrics and costs, and gains over single-task networks where nas compare has trained these.
+    """
+    from nas.commands import evaluate as run_evaluate
+
+    with quiet_output():
+        evaluation = run_evaluate(
+            run,
+            tree=tree,
+            checkpoint=checkpoint,
+            split=split,
+            changes=_changes(set_),
+            recipe=recipe,
+            allow_changed=allow_changed,
+        )
+    if as_json:
+        _print_json(evaluation.to_dict())
+    else:
+        _console().print(tables.evaluation_table(evaluation))
+
+
+@app.command()
+def compare(
+    run: RunArg,
+    set_: SetOption = None,
+    recipe: RecipeOption = None,
+    allow_changed: AllowOption = False,
+    safe: Annotated[
+        float | None,
+        typer.Option(
+            "--require-safe",
+            metavar="PERCENT",
+            help="Fail (exit status 1) if a task of the recommended tree is worse than alone by more.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the trees of a run with baselines, all retrained.
+
+    The baselines are single-task networks, the shared tree, and random trees of equal cost. No
+    training is repeated: run the command again to go on with a comparison that was stopped.
+    """
+    from nas.commands import compare as run_compare
+    from nas.commands.safety import check_margin, require_safe
+    from nas.experiment import RunFolder
+
+    if safe is not None:
+        check_margin(safe)
+        # Before the trainings: a run with several retrained trees recommends none of them.
+        judged = RunFolder.open(run).find_tree(None).id
+    with display() as shown:
+        comparison = run_compare(
+            run,
+            changes=_changes(set_),
+            recipe=recipe,
+            allow_changed=allow_changed,
+            on_training=lambda progress: _begin_training(shown, progress),
+            on_epoch=lambda record: shown.advance(training_figures(record)),
+        )
+    if as_json:
+        _print_json(comparison.to_dict())
+    else:
+        console = _console()
+        console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
+        for verdict in comparison.verdicts:
+            console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    if safe is not None:
+        require_safe(comparison, judged, safe)
