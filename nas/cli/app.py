@@ -29,7 +29,7 @@ app = typer.Typer(
 RecipeArg = Annotated[Path, typer.Argument(metavar="RECIPE", help="A Python file with a function experiment().")]
 RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: search.epochs=5.")
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: strategy.epochs=5.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable result.")]
 RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The run's recipe, if it has moved.")]
@@ -126,7 +126,7 @@ def search(
             allow_changed=allow_changed,
             address=address,
             storage=storage,
-            on_start=lambda run: shown.begin_trials(plan_trials(run.experiment), run.experiment.search.resource),
+            on_start=lambda run: shown.begin_trials(plan_trials(run.experiment), run.experiment.goal.resource),
             on_event=shown.report,
             on_training=lambda progress: _begin_training(shown, progress),
             on_training_epoch=lambda record: shown.advance(training_figures(record)),

@@ -2,6 +2,8 @@
 
 import resource
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -11,7 +13,8 @@ from nas.cost import resolve_budget
 from nas.data import SPLITS, Batch, DataSource, batches
 from nas.errors import InputError
 from nas.experiment import Experiment, TrialParts, resolve_device, use_threads
-from nas.strategies import STRATEGIES
+from nas.strategies import Store
+from nas.strategies.protocol import first_steps
 from nas.tasks import Task
 from nas.tasks.ignore import known_values
 
@@ -41,17 +44,18 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     labels = {split: _labels(experiment, parts.data, split) for split in SPLITS}
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    step = STRATEGIES[experiment.strategy].try_steps(experiment, parts, device)
-    resource_name = experiment.search.resource
+    with TemporaryDirectory() as folder:
+        step = first_steps(experiment.strategy, parts.problem(experiment, device, Store(Path(folder))))
+    resource_name = experiment.goal.resource
     return {
         "labels": labels,
-        "losses": step.losses,
-        "seconds": step.seconds,
+        "losses": {} if step is None else step.losses,
+        "seconds": None if step is None else step.seconds,
         "memory_bytes": _peak_memory(device),
-        "disk_bytes": _CHECKPOINTS_KEPT * step.state_bytes,
+        "disk_bytes": None if step is None else _CHECKPOINTS_KEPT * step.state_bytes,
         "budgets": [
             {"budget": budget, resource_name: resolve_budget(budget, parts.table, resource_name)}
-            for budget in experiment.search.budgets
+            for budget in experiment.goal.budgets
         ],
     }
 
@@ -60,7 +64,7 @@ def _labels(experiment: Experiment, data: DataSource, split: Any) -> dict[str, A
     found: dict[str, list[Any]] = {task.name: [0, None, None] for task in experiment.tasks}
     seen = 0
     loader = batches(
-        data.split(split), experiment.search.batch_size, seed=experiment.seed, epoch=0, shuffle=True, drop_last=False
+        data.split(split), experiment.retrain.batch_size, seed=experiment.seed, epoch=0, shuffle=True, drop_last=False
     )
     for i, batch in enumerate(loader):
         if i == _LABEL_BATCHES:

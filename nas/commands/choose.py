@@ -117,11 +117,11 @@ def _measured(folder: RunFolder, comparison: Comparison, table: CostTable, resou
 
 
 def _constraints(folder: RunFolder) -> Constraints:
-    search = folder.record["experiment"].get("search")
+    goal = folder.record["experiment"].get("goal")
     try:
-        return Constraints.model_validate((search or {}).get("constraints") or {})
+        return Constraints.model_validate((goal or {}).get("constraints") or {})
     except (AttributeError, ValidationError) as error:
-        raise InputError(f"{folder.path / 'experiment.json'}: its search.constraints are malformed") from error
+        raise InputError(f"{folder.path / 'experiment.json'}: its goal.constraints are malformed") from error
 
 
 def _best(measured: Sequence[Choice], limit: float, least: float, where: str) -> Choice:

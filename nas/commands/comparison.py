@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from nas.errors import InputError
-from nas.experiment import Experiment, TrainedNetwork, explain
+from nas.errors import InputError, explain
+from nas.experiment import Experiment, TrainedNetwork
 from nas.files import make_folder, read_json, write_json_atomically, write_text_atomically
 from nas.training import delta_m, metric_directions
 from nas.tree import BranchTree, CostTable
@@ -112,7 +112,7 @@ def judge(
     results: Mapping[tuple[str, int], TrainedNetwork],
 ) -> Comparison:
     """Turn trained networks into rows; each seed is judged against the single-task networks of the same seed."""
-    seeds, resource = experiment.compare.seeds, experiment.search.resource
+    seeds, resource = experiment.compare.seeds, experiment.goal.resource
     singles = {contender.name: contender.tree for contender in contenders if contender.kind == "single"}
     reference = {seed: {task: results[tree.id, seed].test[task] for task, tree in singles.items()} for seed in seeds}
     separate = table.separate_cost()

@@ -25,8 +25,8 @@ from nas.experiment import (
     plan_trials,
     write_outcome,
 )
+from nas.experiment.search_trial import OnEpoch, run_trial
 from nas.experiment.trials import BUDGETS
-from nas.strategies.trial import OnEpoch, run_trial
 
 if TYPE_CHECKING:
     from nas.distributed.run_storage import RunStorage
@@ -74,10 +74,10 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None) ->
     proposed = [
         budget
         for value in (experiment.trials.ranges[BUDGETS].extremes if BUDGETS in experiment.trials.ranges else ())
-        for budget in Trial(0, None, experiment.seed, {BUDGETS: value}).experiment(experiment).search.budgets
+        for budget in Trial(0, None, experiment.seed, {BUDGETS: value}).experiment(experiment).goal.budgets
     ]
     check_budgets(first, measure(first).table, (*experiment.trials.budgets, *proposed))
-    if address is None or experiment.search.measure != "none":
+    if address is None or experiment.goal.measure != "none":
         # The machine that runs the trials, or measures their trees, must have the data, and whatever is made of it once
         # need not be made by each of them.
         TrialParts.build(first)
@@ -90,9 +90,9 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None) -
             f"processes={experiment.processes} share the batches of one trial, and there are several; "
             "run them one by one, or set processes to 1 and let Ray run them side by side"
         )
-    if address is not None and experiment.trials.storage_uri is not None and experiment.search.measure != "none":
+    if address is not None and experiment.trials.storage_uri is not None and experiment.goal.measure != "none":
         raise InputError(
-            "search.measure: several processes on a cluster retrain in the run folder, on a disk that all its machines "
+            "goal.measure: several processes on a cluster retrain in the run folder, on a disk that all its machines "
             "share; leave trials.storage_uri out, or measure after the search (nas retrain, nas compare)"
         )
     check_processes(experiment, isinstance(recipe, Experiment), address)
@@ -101,7 +101,7 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None) -
     if address is None:
         TrialParts.build(own)
     else:
-        check_budgets(own, measure(own).table, own.search.budgets)
+        check_budgets(own, measure(own).table, own.goal.budgets)
 
 
 def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_event: OnEvent) -> list[Point]:

@@ -9,7 +9,7 @@ from nas.experiment.experiment import CompareSettings, Experiment
 from nas.experiment.front import Front, Point, Quality, make_front
 from nas.experiment.lazy import Lazy, lazy
 from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
-from nas.experiment.overrides import apply_changes, explain, parse_overrides
+from nas.experiment.overrides import apply_changes, parse_overrides
 from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
 from nas.experiment.retraining import Start, TrainedNetwork, TreeTraining
@@ -54,7 +54,6 @@ __all__ = [
     "describe",
     "describe_environment",
     "describe_failure",
-    "explain",
     "latest_unfinished",
     "lazy",
     "load_recipe",

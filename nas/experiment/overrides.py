@@ -8,16 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from nas.errors import InputError
+from nas.errors import InputError, explain
 from nas.experiment.experiment import Experiment
 from nas.experiment.lazy import Lazy
 from nas.tasks import Task
 
 
 def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
-    """``["search.epochs=5", "search.budgets=[0.4,0.6]"]`` as names and values.
+    """``["strategy.epochs=5", "goal.budgets=[0.4,0.6]"]`` as names and values.
 
-    A value is JSON if it reads as JSON and a plain string otherwise (``search=bmtas``).
+    A value is JSON if it reads as JSON and a plain string otherwise (``strategy=bmtas``).
 
     Raises:
         InputError: no name or no ``=``; a number that is not finite, or too long for a machine's integer.
@@ -26,7 +26,7 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise InputError(f"--set {reprlib.repr(text)}: expected FIELD=VALUE, for instance search.epochs=5")
+            raise InputError(f"--set {reprlib.repr(text)}: expected FIELD=VALUE, for instance strategy.epochs=5")
         try:
             changes[name.strip()] = json.loads(value, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
         except _NumberError as error:
@@ -57,23 +57,12 @@ def apply_changes(experiment: Experiment, changes: Mapping[str, Any]) -> Experim
     """The experiment with all changes applied at once; see `Experiment.with_fields`.
 
     Fields are validated when all are in place, so two that only fit together can be changed in any order, and a
-    section that is replaced (``search=bmtas``) is replaced before its fields are changed.
+    section that is replaced (``strategy=bmtas``) is replaced before its fields are changed.
     """
     if not changes:
         return experiment
     changed: Experiment = _changed(experiment, [(name.split("."), value) for name, value in changes.items()], "")
     return changed
-
-
-def explain(error: ValidationError, place: str = "") -> str:
-    """A validation error of what lies at a dotted name, in one line: each field, what is wrong, and the value found."""
-    parts = []
-    for item in error.errors():
-        field = ".".join(str(part) for part in (place, *item["loc"]) if part != "")
-        message = item["msg"].removeprefix("Value error, ")
-        found = "" if item["type"] in ("value_error", "missing") else f" (found {reprlib.repr(item['input'])})"
-        parts.append(f"{field}: {message}{found}" if field else message)
-    return " ".join("; ".join(parts).split())
 
 
 _Change = tuple[list[str], Any]

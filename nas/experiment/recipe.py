@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nas.errors import InputError
+from nas.errors import InputError, explain
 from nas.experiment.experiment import Experiment
-from nas.experiment.overrides import apply_changes, explain
+from nas.experiment.overrides import apply_changes
 
 
 def require_recipe(path: Path) -> None:

@@ -59,7 +59,8 @@ def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
         backbone=nas.lazy(MobileNetV2, width=0.25, image_tasks=("kind", "weight")),
         data=nas.lazy(_photos(), folder=str(folder)),
         input_shape=(3, 32, 32),
-        similarity=nas.SimilaritySettings(batch_size=4),
+        strategy=nas.Similarity(batch_size=4),
+        retrain=nas.TrainingSettings(batch_size=4),
         num_threads=1,
     )
     report = nas.check(experiment)
