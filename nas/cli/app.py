@@ -31,6 +31,9 @@ RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: strategy.epochs=5.")
 ]
+StrategyOption = Annotated[
+    str | None, typer.Option("--strategy", metavar="NAME", help="How trees are found: similarity, gradient, bmtas.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable result.")]
 RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The run's recipe, if it has moved.")]
 AllowOption = Annotated[bool, typer.Option("--allow-changed", help="Accept a recipe that changed since.")]
@@ -42,24 +45,29 @@ SplitOption = Annotated[
 
 
 @app.command()
-def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False) -> None:
+def check(
+    recipe: RecipeArg, strategy: StrategyOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
     """Labels, one step, predicted time and memory: before a search."""
     from nas.commands import check as run_check
 
     with quiet_output():
-        report = run_check(recipe, changes=_changes(set_))
+        report = run_check(recipe, changes=_changes(set_, strategy))
     if as_json:
         _print_json(report)
         return
     console = _console()
     console.print(tables.check_table(report))
-    console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
+    if report["losses"]:
+        console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
     for budget in report["budgets"]:
         (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
         console.print(f"budget {budget['budget']:g}: {format_quantity(amount, resource)}")
     console.print(
         f"search: about {report['seconds']:.0f} s, memory {tables.bytes_in_words(report['memory_bytes'])}, "
         f"checkpoints {tables.bytes_in_words(report['disk_bytes'])}"
+        if report["seconds"] is not None
+        else "search: this strategy predicts neither time nor memory"
     )
 
 
@@ -105,6 +113,7 @@ def profile(
 def search(
     recipe: RecipeArg,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder, new or empty.")] = None,
+    strategy: StrategyOption = None,
     set_: SetOption = None,
     resume: ResumeOption = False,
     allow_changed: AllowOption = False,
@@ -121,7 +130,7 @@ def search(
         run = run_search(
             recipe,
             out=out,
-            changes=_changes(set_),
+            changes=_changes(set_, strategy),
             resume=resume,
             allow_changed=allow_changed,
             address=address,
@@ -320,10 +329,10 @@ def _begin_training(shown: Display, progress: "Progress") -> None:
     shown.begin(label, training.experiment.retrain.epochs, done[0] if done else 0)
 
 
-def _changes(texts: list[str] | None) -> dict[str, Any]:
+def _changes(texts: list[str] | None, strategy: str | None = None) -> dict[str, Any]:
     from nas.experiment import parse_overrides
 
-    return parse_overrides(texts or ())
+    return {**({} if strategy is None else {"strategy": strategy}), **parse_overrides(texts or ())}
 
 
 def _console() -> Console:

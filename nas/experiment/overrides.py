@@ -4,11 +4,12 @@ import json
 import math
 import reprlib
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from nas.errors import InputError, explain
+from nas.errors import InputError, blaming, explain
 from nas.experiment.experiment import Experiment
 from nas.experiment.lazy import Lazy
 from nas.tasks import Task
@@ -74,8 +75,8 @@ def _changed(owner: Any, changes: list[_Change], place: str) -> Any:
     by_field: dict[str, list[_Change]] = {}
     for (head, *rest), value in changes:
         by_field.setdefault(head, []).append((rest, value))
-    fields = {head: _new_value(owner, head, below, place) for head, below in by_field.items()}
-    return _with(owner, fields, place)
+    values = {head: _new_value(owner, head, below, place) for head, below in by_field.items()}
+    return _with(owner, values, place)
 
 
 def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any:
@@ -102,6 +103,8 @@ def _fields(owner: Any) -> dict[str, Any] | None:
     """What can be set below an owner, by name; None if it has no fields."""
     if isinstance(owner, Lazy):
         return dict(owner.args)
+    if is_dataclass(owner) and not isinstance(owner, type):
+        return {field.name: getattr(owner, field.name) for field in fields(owner) if field.init}
     if isinstance(owner, BaseModel):
         return {name: getattr(owner, name) for name in type(owner).model_fields}
     if isinstance(owner, tuple) and owner and isinstance(owner[0], Task):
@@ -109,14 +112,18 @@ def _fields(owner: Any) -> dict[str, Any] | None:
     return None
 
 
-def _with(owner: Any, fields: Mapping[str, Any], place: str) -> Any:
+def _with(owner: Any, values: Mapping[str, Any], place: str) -> Any:
     if isinstance(owner, Lazy):
-        for name, value in fields.items():
+        for name, value in values.items():
             owner = owner.with_argument(name, value)
         return owner
     if isinstance(owner, tuple):
-        return tuple(fields.get(task.name, task) for task in owner)
+        return tuple(values.get(task.name, task) for task in owner)
+    if not isinstance(owner, BaseModel):
+        # A user's own object checks its fields itself.
+        with blaming(place):
+            return replace(owner, **values)
     try:
-        return type(owner).model_validate({**(_fields(owner) or {}), **fields})
+        return type(owner).model_validate({**(_fields(owner) or {}), **values})
     except ValidationError as error:
         raise InputError(explain(error, place)) from error

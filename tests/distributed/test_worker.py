@@ -8,14 +8,13 @@ from toys import assert_same
 
 pytest.importorskip("ray")
 
-from nas.strategies.trial import run_trial
-
 from nas.checkpoint import load_tensors
 from nas.commands.opening import begin_run, new_run
 from nas.distributed.run_storage import RunStorage
 from nas.distributed.worker import Assignment, TrialFailed, train
 from nas.errors import StorageFailed
 from nas.experiment import Trial, TrialFailure, TrialResult, plan_trials, recipe_hash
+from nas.experiment.search_trial import run_trial
 
 RECIPE = Path(__file__).with_name("toy_trials.py")
 
