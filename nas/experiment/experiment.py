@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from nas.experiment.lazy import Lazy
+from nas.experiment.overrides import apply_changes
 from nas.experiment.trials import TrialsSettings
 from nas.strategies import STRATEGIES, Goal, Similarity, Strategy
 from nas.strategies.protocol import check_goal, num_compared_epochs, num_epochs, trainings
@@ -200,6 +201,4 @@ class Experiment(BaseModel):
         Raises:
             InputError: no such field, or a value that it cannot have.
         """
-        from nas.experiment.overrides import apply_changes
-
         return apply_changes(self, changes)

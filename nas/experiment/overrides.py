@@ -5,14 +5,15 @@ import math
 import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from nas.errors import InputError, blaming, explain
-from nas.experiment.experiment import Experiment
 from nas.experiment.lazy import Lazy
 from nas.tasks import Task
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def apply_changes(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+def apply_changes(experiment: Model, changes: Mapping[str, Any]) -> Model:
     """The experiment with all changes applied at once; see `Experiment.with_fields`.
 
     Fields are validated when all are in place, so two that only fit together can be changed in any order, and a
@@ -62,7 +63,7 @@ def apply_changes(experiment: Experiment, changes: Mapping[str, Any]) -> Experim
     """
     if not changes:
         return experiment
-    changed: Experiment = _changed(experiment, [(name.split("."), value) for name, value in changes.items()], "")
+    changed: Model = _changed(experiment, [(name.split("."), value) for name, value in changes.items()], "")
     return changed
 
 
