@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from nas.training import TrainingSettings as TrainingSettings
     from nas.tree import BranchTree as BranchTree
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "nas.commands": (
         "check",
@@ -85,4 +87,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]

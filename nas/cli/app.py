@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+import nas
 from nas.cli import tables
 from nas.cli.progress import Display, display, quiet_output, training_figures
 from nas.tree import format_quantity
@@ -25,6 +26,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"branched-nas {nas.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
 
 RecipeArg = Annotated[Path, typer.Argument(metavar="RECIPE", help="A Python file with a function experiment().")]
 RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
