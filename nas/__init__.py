@@ -8,8 +8,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.bilevel import SearchSettings as SearchSettings
-    from nas.bilevel import bmtas as bmtas
     from nas.commands.check import check as check
     from nas.commands.choose import choose as choose
     from nas.commands.compare import compare as compare
@@ -35,13 +33,17 @@ if TYPE_CHECKING:
     from nas.experiment import RunFolder as RunFolder
     from nas.experiment.lazy import lazy as lazy
     from nas.network import BranchedNetwork as BranchedNetwork
-    from nas.similarity import SimilaritySettings as SimilaritySettings
+    from nas.strategies import Goal as Goal
+    from nas.strategies import Gradient as Gradient
+    from nas.strategies import Similarity as Similarity
+    from nas.strategies import bmtas as bmtas
     from nas.tasks import Task as Task
     from nas.training import TrainingSettings as TrainingSettings
     from nas.tree import BranchTree as BranchTree
 
+__version__ = "0.1.0"
+
 _HOMES = {
-    "nas.bilevel": ("SearchSettings", "bmtas"),
     "nas.commands": (
         "check",
         "choose",
@@ -60,7 +62,7 @@ _HOMES = {
     "nas.errors": ("InputError", "WorkFailed"),
     "nas.experiment": ("CompareSettings", "Experiment", "RunFolder", "lazy"),
     "nas.network": ("BranchedNetwork",),
-    "nas.similarity": ("SimilaritySettings",),
+    "nas.strategies": ("Goal", "Gradient", "Similarity", "bmtas"),
     "nas.tasks": ("Task",),
     "nas.training": ("TrainingSettings",),
     "nas.tree": ("BranchTree",),
@@ -69,7 +71,15 @@ _HOMES = {
 __all__ = sorted(name for names in _HOMES.values() for name in names)
 
 
+_MOVED = {"SearchSettings", "SimilaritySettings"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MOVED:
+        raise ImportError(
+            f"nas.{name}: write goal=nas.Goal(budgets=...) for the trees that are wanted, and "
+            "strategy=nas.Similarity(...) or nas.Gradient(...) for how they are found"
+        )
     for home, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(home), name)
@@ -77,4 +87,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]

@@ -6,6 +6,10 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class InputError(ValueError):
@@ -53,7 +57,7 @@ def machine_failure(error: BaseException) -> str | None:
             "(0 needs none of it) or the batch_size, or make it larger (docker run --shm-size=8g)"
         )
     if isinstance(error, MemoryError) or any(words in text for words in ("out of memory", "allocate memory")):
-        settings = "search.batch_size, retrain.batch_size, predict's --batch"
+        settings = "strategy.batch_size, retrain.batch_size, predict's --batch"
         return f"out of memory; lower the batch_size ({settings}), or use a larger machine"
     if isinstance(error, RuntimeError) and text.startswith("DataLoader worker (pid"):
         return "a process that loads samples was killed, perhaps for memory, or as /dev/shm was full; lower num_workers"
@@ -92,6 +96,17 @@ def in_one_line(error: BaseException) -> str:
     """``KeyError: 'depth'``: the class of an error and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def explain(error: "ValidationError", place: str = "") -> str:
+    """A validation error of what lies at a dotted name, in one line: each field, what is wrong, and the value found."""
+    parts = []
+    for item in error.errors():
+        field = ".".join(str(part) for part in (place, *item["loc"]) if part != "")
+        message = item["msg"].removeprefix("Value error, ")
+        found = "" if item["type"] in ("value_error", "missing") else f" (found {reprlib.repr(item['input'])})"
+        parts.append(f"{field}: {message}{found}" if field else message)
+    return " ".join("; ".join(parts).split())
 
 
 def _place(error: BaseException) -> str:

@@ -20,9 +20,14 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from nas.errors import InputError
+from nas.errors import InputError, explain
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Record = TypeVar("Record", bound="BaseModel")
 
 MAX_BYTES = 64 * 2**20
 """What `read_json` reads at most; the records of this project are thousands of times smaller."""
@@ -170,6 +175,24 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
             f"{folder}: may not be written to ({error.strerror}); a read-only run can be shown and evaluated, "
             "for anything else copy it, or ask its owner for access"
         ) from error
+
+
+def read_record(path: str | os.PathLike[str], kind: type[Record], what: str = "") -> Record:
+    """A file of strict JSON as a pydantic model.
+
+    Args:
+        what: what the file holds, for the message: "the result of a training".
+
+    Raises:
+        InputError: as `read_json`, or the data do not fit the model.
+    """
+    from pydantic import ValidationError
+
+    record = read_json(path)
+    try:
+        return kind.model_validate(record)
+    except ValidationError as error:
+        raise InputError(f"{path}: not {what} ({explain(error)})" if what else f"{path}: {explain(error)}") from error
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

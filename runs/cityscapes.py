@@ -44,6 +44,6 @@ def experiment() -> Experiment:
             "tasks": cityscapes_tasks(),
             "data": lazy(augmented_cityscapes, root=os.environ.get("CITYSCAPES", "data/cityscapes")),
             "input_shape": (3, *SIZE),
-            "search.budgets": (0.65, 0.75, 0.85, 0.95),
+            "goal.budgets": (0.65, 0.75, 0.85, 0.95),
         }
     )

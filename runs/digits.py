@@ -1,6 +1,6 @@
 """Six tasks on pairs of handwritten digits: the example that runs anywhere in minutes, without a download."""
 
-from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
+from nas import CompareSettings, Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.cost import DualPenalty
 from nas.data import DigitPairs
 from nas.optimizer import OptimizerSettings, ScheduleSettings
@@ -15,19 +15,21 @@ def experiment() -> Experiment:
         backbone=lazy(DigitsBackbone),
         data=lazy(DigitPairs, num_train=2048, num_architecture=1024),
         input_shape=(1, 12, 20),
-        search=SearchSettings(
-            budgets=(0.3, 0.35, 0.4, 0.5, 0.6),
-            epochs=9,
-            warmup=0.2,
-            batch_size=64,
-            weights=OptimizerSettings(kind="adam", lr=3e-3, weight_decay=1e-4),
-            logits=OptimizerSettings(kind="adam", lr=5e-2),
-            # With a hundred steps for the logits, a dual variable that grows faster overshoots to the shared tree.
-            penalty=DualPenalty(rate=30.0, damping=1.0),
-        ),
-        similarity=SimilaritySettings(
+        goal=Goal(budgets=(0.3, 0.35, 0.4, 0.5, 0.6)),
+        strategy=Similarity(
             epochs=6, batch_size=64, weights=OptimizerSettings(kind="adam", lr=3e-3, weight_decay=1e-4)
         ),
+        strategies={
+            "gradient": Gradient(
+                epochs=9,
+                warmup=0.2,
+                batch_size=64,
+                weights=OptimizerSettings(kind="adam", lr=3e-3, weight_decay=1e-4),
+                logits=OptimizerSettings(kind="adam", lr=5e-2),
+                # With a hundred steps for the logits, a dual variable that grows faster overshoots to the shared tree.
+                penalty=DualPenalty(rate=30.0, damping=1.0),
+            )
+        },
         retrain=TrainingSettings(
             epochs=20,
             batch_size=64,

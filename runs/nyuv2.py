@@ -12,7 +12,7 @@ The fully shared network costs 0.48 of three separate ones. The lengths and rate
 import os
 from pathlib import Path
 
-from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
+from nas import CompareSettings, Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.data import DataSource
 from nas.data.augmentation import (
     Augmentation,
@@ -60,16 +60,18 @@ def experiment() -> Experiment:
         backbone=lazy(MobileNetV2, weights=os.environ.get("MOBILENET_V2")),
         data=lazy(augmented_nyuv2, root=os.environ.get("NYUV2", "data/nyuv2")),
         input_shape=(3, *SIZE),
-        search=SearchSettings(
-            budgets=(0.5, 0.6, 0.75, 0.9),
-            epochs=100,
-            warmup=0.1,
-            batch_size=8,
-            weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4),
-        ),
-        similarity=SimilaritySettings(
+        goal=Goal(budgets=(0.5, 0.6, 0.75, 0.9)),
+        strategy=Similarity(
             epochs=50, batch_size=8, weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4)
         ),
+        strategies={
+            "gradient": Gradient(
+                epochs=100,
+                warmup=0.1,
+                batch_size=8,
+                weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4),
+            )
+        },
         retrain=TrainingSettings(
             epochs=200,
             batch_size=8,

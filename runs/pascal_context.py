@@ -16,7 +16,7 @@ resolution, cut to 512 x 512, and has dropout in R-ASPP:
 
 and so do `evaluate` and `compare`, with the same changes. Differs from what was published: 5 % of the training pictures
 are held out, on which the best epoch is chosen; what `PascalMT` says of its labels; no synchronised BatchNorm, as
-there is one GPU. For a tree within a budget: ``--set search.discretize=exact --set search.budgets=[0.5,0.6,0.7]``.
+there is one GPU. For a tree within a budget: ``--set strategy.discretize=exact --set goal.budgets=[0.5,0.6,0.7]``.
 """
 
 import os
@@ -68,8 +68,7 @@ def experiment() -> Experiment:
         backbone=lazy(MobileNetV2, dropout=0.0, weights=os.environ.get("MOBILENET_V2")),
         data=lazy(augmented_pascal, root=os.environ.get("PASCAL_MT", "data/PASCAL_MT")),
         input_shape=(3, 512, 512),
-        strategy="gradient",
-        search=bmtas(),
+        strategy=bmtas(),
         retrain=TrainingSettings(
             epochs=130,
             batch_size=16,

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from nas import Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
+from nas import Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.cost import measure_costs
 from nas.data.planted import PlantedProblem, planted_data, tree_a
 from nas.optimizer import OptimizerSettings, ScheduleSettings
@@ -46,23 +46,25 @@ def planted_experiment(
         "backbone": lazy(PlantedBackbone, **student),
         "data": lazy(planted_data, seed=seed, **asdict(problem)),
         "input_shape": problem.input_shape,
-        "search": SearchSettings(
-            budgets=(planted_share(problem, PlantedBackbone(**student)),),
-            epochs=84,
-            warmup=0.5,
-            batch_size=64,
-            weights=OptimizerSettings(kind="adam", lr=1e-2),
-            logits=OptimizerSettings(kind="adam", lr=3e-2),
-            # The states of optimisers that are forgotten every twelve steps never settle.
-            reset_optimizers=False,
-        ),
+        "goal": Goal(budgets=(planted_share(problem, PlantedBackbone(**student)),)),
         # A quarter of the steps of a training, on two copies of every task: for tree A 1.3 trainings of its network.
-        "similarity": SimilaritySettings(
+        "strategy": Similarity(
             epochs=max(1, round(num_steps / 4 / steps_per_epoch)),
             batch_size=64,
             weights=OptimizerSettings(kind="adam", lr=2e-2),
             schedule=ScheduleSettings(kind="constant"),
         ),
+        "strategies": {
+            "gradient": Gradient(
+                epochs=84,
+                warmup=0.5,
+                batch_size=64,
+                weights=OptimizerSettings(kind="adam", lr=1e-2),
+                logits=OptimizerSettings(kind="adam", lr=3e-2),
+                # The states of optimisers that are forgotten every twelve steps never settle.
+                reset_optimizers=False,
+            )
+        },
         "retrain": TrainingSettings(
             epochs=max(1, round(num_steps / steps_per_epoch)),
             batch_size=64,

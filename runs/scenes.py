@@ -5,7 +5,7 @@ The scenes are rendered once and kept in a cache outside the repository.
 
 from pathlib import Path
 
-from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
+from nas import CompareSettings, Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.cost import DualPenalty
 from nas.data.scenes import Scenes
 from nas.optimizer import OptimizerSettings, ScheduleSettings
@@ -35,18 +35,20 @@ def experiment() -> Experiment:
             cache=CACHE,
         ),
         input_shape=(3, 64, 64),
-        search=SearchSettings(
-            budgets=(0.45, 0.5, 0.6, 0.75),
-            epochs=6,
-            warmup=0.2,
-            batch_size=16,
-            weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4),
-            logits=OptimizerSettings(kind="adam", lr=0.1),
-            penalty=DualPenalty(rate=30.0, damping=1.0),
-        ),
-        similarity=SimilaritySettings(
+        goal=Goal(budgets=(0.45, 0.5, 0.6, 0.75)),
+        strategy=Similarity(
             epochs=8, batch_size=16, weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4)
         ),
+        strategies={
+            "gradient": Gradient(
+                epochs=6,
+                warmup=0.2,
+                batch_size=16,
+                weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4),
+                logits=OptimizerSettings(kind="adam", lr=0.1),
+                penalty=DualPenalty(rate=30.0, damping=1.0),
+            )
+        },
         retrain=TrainingSettings(
             epochs=30,
             batch_size=16,

@@ -3,8 +3,9 @@
 from scenes import CACHE
 from scenes import experiment as small
 
-from nas import Experiment, lazy
+from nas import Experiment, Gradient, lazy
 from nas.data.scenes import Scenes
+from nas.optimizer import OptimizerSettings
 from search_spaces import MobileNetV2
 
 
@@ -21,12 +22,17 @@ def experiment() -> Experiment:
                 cache=CACHE,
             ),
             "input_shape": (3, 192, 192),
-            "search.budgets": (0.55, 0.65, 0.75, 0.85),
-            "search.epochs": 40,
-            "search.warmup": 0.1,
-            "search.logits.lr": 0.02,
-            "search.penalty": {"kind": "dual"},
-            "similarity.epochs": 16,
+            "goal.budgets": (0.55, 0.65, 0.75, 0.85),
+            "strategy.epochs": 16,
+            "strategies": {
+                "gradient": Gradient(
+                    epochs=40,
+                    warmup=0.1,
+                    batch_size=16,
+                    weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4),
+                    logits=OptimizerSettings(kind="adam", lr=0.02),
+                )
+            },
             "retrain.epochs": 60,
             "num_threads": None,
             "num_workers": 4,

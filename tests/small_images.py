@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, Task, TrainingSettings
+from nas import CompareSettings, Experiment, Goal, Gradient, Similarity, Task, TrainingSettings
 from nas.data import SPLITS, MaskedTensors, derive_seed
 
 TASKS = (
@@ -66,8 +66,9 @@ def image_experiment(backbone, **fields):
         input_shape=(3, 8, 8),
         num_threads=1,
         device="cpu",
-        search=SearchSettings(epochs=1, batch_size=8, budgets=(0.9,)),
-        similarity=SimilaritySettings(epochs=1, batch_size=8, num_rows=256),
+        goal=Goal(budgets=(0.9,)),
+        strategy=Similarity(epochs=1, batch_size=8, num_rows=256),
+        strategies={"gradient": Gradient(epochs=1, batch_size=8)},
         retrain=TrainingSettings(epochs=1, batch_size=8),
         compare=CompareSettings(seeds=(0,), random_trees=1),
     ).with_fields(fields)

@@ -14,8 +14,8 @@ from nas.tree import read_tree
 RUNS = Path(__file__).parents[1] / "runs"
 SMALL: dict[str, Any] = {
     "backbone.width": 0.25,
-    "search.epochs": 2,
-    "search.batch_size": 4,
+    "strategy.epochs": 2,
+    "strategy.batch_size": 4,
     "retrain.epochs": 1,
     "retrain.batch_size": 2,
     "num_workers": 0,
@@ -59,10 +59,10 @@ def test_pascal_context_is_searched_as_bmtas_did(tmp_path: Path) -> None:
 def test_arrays_are_searched_within_budgets(tmp_path: Path, recipe: str, write: Any, tasks: set[str]) -> None:
     write(tmp_path / "data", num_train=12, num_val=2, size=(24, 32))
     changes = {"data.root": str(tmp_path / "data"), "data.size": [32, 32], "input_shape": [3, 32, 32]}
-    report = nas.profile(RUNS / f"{recipe}.py", changes={**SMALL, **changes, "search.budgets": []})
+    report = nas.profile(RUNS / f"{recipe}.py", changes={**SMALL, **changes, "goal.budgets": []})
     separate = report["separate"]["macs"]
     budgets = [(report["shared"]["macs"] / separate + 1) / 2, 1.0]
-    folder = _searched(recipe, tmp_path / "run", {**changes, "search.budgets": budgets})
+    folder = _searched(recipe, tmp_path / "run", {**changes, "goal.budgets": budgets})
     found = {point.budget: point for point in folder.front.points}
     # None is the search's own choice.
     assert set(found) == {*budgets, None}

@@ -73,8 +73,8 @@ def test_it_is_a_backbone_and_lets_other_members_through():
 @pytest.mark.parametrize("routing", ["soft", "hard"])
 def test_a_search_leaves_the_prefix_as_it_is(routing, tmp_path):
     table = CostTable({"macs": 1}, ({"macs": 2},) * 3, {name: {"macs": 1} for name in names(TASKS)}, ("a", "b", "c"))
-    fields = {"epochs": 2, "batch_size": 16, "budgets": (0.9,), "routing": routing}
-    search = BilevelSearch(TASKS, ToyData(TASKS), table, nas.SearchSettings(**fields), seed=0, device=DEVICE)
+    fields = {"epochs": 2, "batch_size": 16, "routing": routing}
+    search = BilevelSearch(TASKS, ToyData(TASKS), table, nas.Gradient(**fields), budgets=(0.9,), seed=0, device=DEVICE)
     supernet = seeded(lambda: Supernet(FrozenPrefix(Pretrained(), 1), TASKS))
     before, all_before = prefix(supernet), copied_state(supernet)
     search.run(search.start(supernet), CheckpointFolder(tmp_path), lambda _: None)
@@ -101,7 +101,7 @@ def test_a_training_leaves_the_prefix_as_it_is(tmp_path):
 
 def test_an_experiment_freezes_what_its_constraints_share_and_its_costs_stay():
     experiment = load_recipe(Path(RECIPE))
-    frozen = experiment.with_fields({"search.constraints.shared_prefix": 2, "search.constraints.frozen_prefix": True})
+    frozen = experiment.with_fields({"goal.constraints.shared_prefix": 2, "goal.constraints.frozen_prefix": True})
     assert measure(frozen).table == measure(experiment).table
     tree = BranchTree.shared(experiment.task_names, len(measure(frozen).table.blocks))
     network = build_network(frozen, tree, seed=0)
@@ -109,4 +109,4 @@ def test_an_experiment_freezes_what_its_constraints_share_and_its_costs_stay():
     assert trained == {str(l) for l in range(2, len(tree.blocks))}
     assert not list(network.stem.parameters())
     with pytest.raises(nas.InputError, match="frozen_prefix freezes the shared prefix"):
-        experiment.with_fields({"search.constraints.frozen_prefix": True})
+        experiment.with_fields({"goal.constraints.frozen_prefix": True})

@@ -24,7 +24,7 @@ def planted_experiment():
 def test_the_budget_is_what_the_planted_tree_costs(planted_experiment, problem):
     experiment = planted_experiment(problem)
     table = measure(experiment).table
-    (budget,) = experiment.search.budgets
+    (budget,) = experiment.goal.budgets
     limit, cost = resolve_budget(budget, table, "macs"), table.tree_cost(problem.tree)["macs"]
     assert cost <= limit
     # One group more at the cheapest block would not fit.
@@ -58,7 +58,7 @@ def test_trainings_have_as_many_steps_however_little_data_there_is(planted_exper
 
 def test_a_planted_problem_is_searched_and_retrained(planted_experiment, tmp_path):
     problem = conv_problem(num_train=64, num_architecture=64)
-    changes = {"search.epochs": 2, "retrain.epochs": 1}
+    changes = {"strategy.epochs": 2, "retrain.epochs": 1}
     experiment = planted_experiment(problem, seed=3, norm=True, width=4).with_fields(changes)
     assert experiment.seed == experiment.data.args["seed"] == 3
     run = nas.search(experiment, out=tmp_path / "run")

@@ -117,7 +117,7 @@ def _front(recipe: str, end: float) -> dict[str, float] | None:
             start = time.monotonic()
             try:
                 subprocess.run(
-                    [*command, "--set", f"search.budgets=[{budget}]"],
+                    [*command, "--set", f"goal.budgets=[{budget}]"],
                     stdout=subprocess.DEVNULL,
                     timeout=max(1.0, end - start),
                     check=True,

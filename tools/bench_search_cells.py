@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.bilevel import SearchSettings, SearchState, bmtas, logits_step, weight_step
+from nas.bilevel import GradientSettings, SearchState, logits_step, weight_step
 from nas.compute import ComputeSettings
 from nas.cost import expected_cost, measure_costs
 from nas.data import Batch, MaskedTensors
 from nas.discretize import discretize, dissimilarity_from_logits
+from nas.strategies import bmtas
 from nas.supernet import Supernet, one_hot_routing, own_copy_routing, sample_routing
 from nas.tasks import Task
 from nas.tree import BranchTree, CostTable, random_tree
@@ -95,7 +96,7 @@ class Way:
     def __init__(self, problem: Problem, name: str, device: torch.device) -> None:
         way, _, compute = name.partition("+")
         self.problem, self.device = problem, device
-        self.settings: SearchSettings = bmtas(**{**WAYS[way][1], **COMPUTE[compute]}, discretize="exact")
+        self.settings: GradientSettings = bmtas(**{**WAYS[way][1], **COMPUTE[compute]}, discretize="exact")
         torch.manual_seed(0)
         supernet = Supernet(problem.backbone, problem.tasks, affine_last_norm=False)
         self.state = SearchState.start(supernet, self.settings, device)

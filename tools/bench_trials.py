@@ -138,7 +138,7 @@ def ours(num_trials: int, num_epochs: int, seconds: float, folder: Path, *, of: 
     from nas.distributed.worker import Assignment
     from nas.experiment import TrialResult, plan_trials, recipe_hash
 
-    ranges = {"search.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
+    ranges = {"strategy.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
     changes = {"trials.ranges": ranges, "trials.num_samples": of} if study else {"trials.seeds": of}
     path = folder / "run"
     if path.exists():

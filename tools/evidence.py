@@ -31,9 +31,9 @@ from nas.data import DataSource, derive_seed
 from nas.discretize import Curve, discretize, dissimilarity_from_logits
 from nas.errors import in_one_line
 from nas.experiment import Experiment, RunFolder, TreeTraining, TrialParts, build_network
+from nas.experiment.search_trial import search_in
 from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically
 from nas.network import BranchedNetwork
-from nas.strategies import make_strategy
 from nas.training import Measured, Retraining, TrainingState
 from nas.training.validity import contenders, judge_validity, mean_test_loss
 from nas.tree import BranchTree, CostTable, random_tree
@@ -112,33 +112,31 @@ class Unit:
         self, run: RunFolder, number: int, name: str, experiment: Experiment, parts: TrialParts, label: str | None
     ) -> list[Tree]:
         """Search, or discretise anew what has been searched; a tree is labelled with its budget if it has one."""
-        points = make_strategy(experiment, run, number).search(parts, CPU, lambda _: None)
-        trees = [run.find_tree(str(run.path / point.tree)) for point in points]
-        labels = [point.budget or label for point in points]
-        return [tree_record(name, label, tree, parts.table) for label, tree in zip(labels, trees, strict=True)]
+        found = search_in(run.trial(number), experiment, parts, CPU)
+        return [tree_record(name, each.budget or label, each.tree, parts.table) for each in found.trees]
 
     def exact_trees(self, run: RunFolder, number: int, method: Method, table: CostTable) -> list[Tree]:
         """Of a search that takes the arg-max: the exact trees of the same logits within the budgets."""
         experiment = self.experiment()
-        saved = run.trial(number).checkpoints.latest()
+        saved = run.trial(number).store.checkpoints.latest()
         assert saved is not None
-        resource = experiment.search.resource
+        resource = experiment.goal.resource
         curve = discretize(experiment.task_names, dissimilarity_from_logits(saved["logits_LTC"]), table, resource)
         name = f"{method.name} + exact"
-        return [tree_record(name, budget, within(curve, budget, table), table) for budget in experiment.search.budgets]
+        return [tree_record(name, budget, within(curve, budget, table), table) for budget in experiment.goal.budgets]
 
     def controls(self, experiment: Experiment, table: CostTable) -> list[Tree]:
         """Shared, separate, planted, and for each budget random trees that cost (nearly) as much."""
-        names, num_blocks, resource = experiment.task_names, len(table.blocks), experiment.search.resource
+        names, num_blocks, resource = experiment.task_names, len(table.blocks), experiment.goal.resource
         if self.problem.planted is not None:
             others = contenders(self.problem.planted(self.seed), table, self.problem.num_random, seed=self.seed)
             return [
-                tree_record(name.rstrip("0123456789"), experiment.search.budgets[0], tree, table)
+                tree_record(name.rstrip("0123456789"), experiment.goal.budgets[0], tree, table)
                 for name, tree in others.items()
             ]
         trees = [tree_record("shared", "none", BranchTree.shared(names, num_blocks), table)]
         trees += [tree_record("single", name, BranchTree.shared([name], num_blocks), table) for name in names]
-        for budget in experiment.search.budgets:
+        for budget in experiment.goal.budgets:
             limit = resolve_budget(budget, table, resource)
             for i in range(self.problem.num_random):
                 rng = np.random.default_rng(derive_seed(self.seed, "evidence", str(budget), i))

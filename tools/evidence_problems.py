@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nas.bilevel import bmtas
 from nas.cost import FixedPenalty
 from nas.data.planted import PlantedProblem, conv_problem, random_problem, tree_a, tree_c
 from nas.experiment import Experiment, TrialParts, measure
 from nas.optimizer import OptimizerSettings
+from nas.strategies import Gradient, Similarity, bmtas
 from nas.tree import BranchTree
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
@@ -72,17 +72,18 @@ def search_cost(experiment: Experiment, parts: TrialParts) -> float:
 
     A soft step runs every candidate for every task; a step on own copies runs each copy once.
     """
-    search, similarity, table = experiment.search, experiment.similarity, parts.table
+    strategy, table = experiment.strategy, parts.table
     samples = {name: len(parts.data.split(name)) for name in ("train", "architecture")}
     separate, num_tasks = table.separate_cost()["macs"], len(experiment.tasks)
-    num_candidates = search.num_candidates or num_tasks
-    mixed = separate + num_tasks * (num_candidates - 1) * sum(block["macs"] for block in table.blocks)
-    own_copies, total = similarity.copies * separate, 0.0
-    if experiment.strategy == "similarity" or search.init == "similarity":
-        total += own_copies * similarity.epochs * sum(samples[name] for name in similarity.splits)
-    if experiment.strategy == "gradient":
-        warm = search.warmup_epochs if search.init == "uniform" else 0
-        total += warm * samples["train"] * separate + (search.epochs - warm) * sum(samples.values()) * mixed
+    copies = strategy if isinstance(strategy, Similarity) else strategy.init
+    total = 0.0
+    if copies is not None:
+        total += copies.copies * separate * copies.epochs * sum(samples[name] for name in copies.splits)
+    if isinstance(strategy, Gradient):
+        num_candidates = strategy.num_candidates or num_tasks
+        mixed = separate + num_tasks * (num_candidates - 1) * sum(block["macs"] for block in table.blocks)
+        warm = strategy.warmup_epochs
+        total += warm * samples["train"] * separate + (strategy.epochs - warm) * sum(samples.values()) * mixed
     return total
 
 
@@ -94,8 +95,8 @@ def training_cost(experiment: Experiment, parts: TrialParts, tree: BranchTree) -
 
 def similarity(**variants: dict[str, Any]) -> Method:
     """Within the budgets, what it would spend itself if they allow, and if there were none; and variants."""
-    variants = {"no budget": {"search.budgets": ()}} | variants
-    return Method("similarity", {"strategy": "similarity"}, label=OWN_CHOICE, variants=variants)
+    variants = {"no budget": {"goal.budgets": ()}} | variants
+    return Method("similarity", {}, label=OWN_CHOICE, variants=variants)
 
 
 def gradient() -> Method:
@@ -112,14 +113,15 @@ def published(per: float, **changes: Any) -> Method:
     Args:
         per: the cost of separate networks times T.
     """
-    search = bmtas(penalty=FixedPenalty(weight=1.0, per=per), **changes)
-    return Method("published", {"strategy": "gradient", "search": search}, label="argmax", also_exact=True)
+    strategy = bmtas(penalty=FixedPenalty(weight=1.0, per=per), **changes)
+    return Method("published", {"goal.budgets": (), "strategy": strategy}, label="argmax", also_exact=True)
 
 
-def hybrid(**changes: Any) -> Method:
+def hybrid(first: Experiment, **changes: Any) -> Method:
     """Logits that start from the similarity, then a soft search without a penalty, discretised exactly."""
-    fields = {"init": "similarity", "penalty": FixedPenalty(weight=0.0), **changes}
-    return Method("hybrid", {"strategy": "gradient"} | {f"search.{name}": value for name, value in fields.items()})
+    fields = {**dict(first.strategies["gradient"]), "warmup": None, "init": first.strategy}
+    strategy = Gradient(**{**fields, "penalty": FixedPenalty(weight=0.0), **changes})
+    return Method("hybrid", {"strategy": strategy})
 
 
 def planted_problem(
@@ -138,11 +140,11 @@ def planted_problem(
         "weights": OptimizerSettings(kind="adam", lr=1e-2),
         "logits": OptimizerSettings(kind="adam", lr=1e-2),
     }
-    variants: dict[str, dict[str, Any]] = {"changes": {"similarity.of": "changes"}} if pretrained else {}
+    variants: dict[str, dict[str, Any]] = {"changes": {"strategy.of": "changes"}} if pretrained else {}
     return Problem(
         make=lambda seed: planted.planted_experiment(make(seed), seed, **fields),
         seeds=tuple(range(num_seeds)),
-        methods=(similarity(**variants), published(penalty_unit(first), **rates), hybrid(warmup=0.0, **rates)),
+        methods=(similarity(**variants), published(penalty_unit(first), **rates), hybrid(first, **rates)),
         planted=lambda seed: make(seed).tree,
         only_valid=only_valid,
         pretrained=pretrained,
@@ -152,17 +154,12 @@ def planted_problem(
 def real_problem(recipe: Callable[[], Experiment], num_seeds: int, **changes: Any) -> Problem:
     """A recipe, with changes by dotted name whose dots are double underscores."""
     first = recipe().with_fields({name.replace("__", "."): value for name, value in changes.items()})
-    search = first.search
-    rates = {
-        "epochs": search.epochs,
-        "batch_size": search.batch_size,
-        "weights": search.weights,
-        "logits": search.logits,
-    }
+    own = first.strategies["gradient"]
+    rates = {"epochs": own.epochs, "batch_size": own.batch_size, "weights": own.weights, "logits": own.logits}
     return Problem(
         make=lambda seed: first.with_fields({"seed": seed}),
         seeds=tuple(range(num_seeds)),
-        methods=(similarity(), published(penalty_unit(first), **rates), gradient(), hybrid(warmup=0.0, **rates)),
+        methods=(similarity(), published(penalty_unit(first), **rates), gradient(), hybrid(first, **rates)),
     )
 
 
@@ -179,7 +176,7 @@ PROBLEMS = {
     "planted-a-pretrained": planted_problem(lambda seed: tree_a(), 20, pretrained=True),
     "planted-c-pretrained": planted_problem(lambda seed: tree_c(), 20, pretrained=True),
     "planted-conv": planted_problem(lambda seed: conv_problem(), 5),
-    "digits": real_problem(digits.experiment, 5, search__budgets=(0.3, 0.4, 0.6)),
-    "scenes": real_problem(scenes.experiment, 5, search__budgets=(0.5, 0.7), retrain__epochs=10),
+    "digits": real_problem(digits.experiment, 5, goal__budgets=(0.3, 0.4, 0.6)),
+    "scenes": real_problem(scenes.experiment, 5, goal__budgets=(0.5, 0.7), retrain__epochs=10),
 }
 """By name. Of the random ones, only those that are valid are searched."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nas.bilevel.diagnostics import describe_logits
-from nas.bilevel.settings import SearchSettings
+from nas.bilevel.settings import GradientSettings
 from nas.bilevel.state import SearchState
 from nas.bilevel.steps import logits_step, weight_step, weighted_sum
 from nas.checkpoint import CheckpointFolder
@@ -41,8 +41,10 @@ class BilevelSearch:
         tasks: Sequence[Task],
         data: DataSource,
         table: CostTable,
-        settings: SearchSettings,
+        settings: GradientSettings,
         *,
+        budgets: Sequence[float] = (),
+        resource: str = "macs",
         seed: int,
         device: torch.device,
         num_workers: int = 0,
@@ -56,7 +58,8 @@ class BilevelSearch:
         self.seed = seed
         self.device = device
         self.num_workers = num_workers
-        self.budgets = tuple(resolve_budget(budget, table, settings.resource) for budget in settings.budgets)
+        self.resource = resource
+        self.budgets = tuple(resolve_budget(budget, table, resource) for budget in budgets)
         # The exact discretisation cuts a tree down to a smaller budget, but cannot split what never parted.
         self.target = max(self.budgets, default=None)
 
@@ -107,10 +110,10 @@ class BilevelSearch:
         }
 
     def expected_cost(self, state: SearchState) -> float:
-        """Of softmax(logits), in the settings' resource."""
+        """Of softmax(logits), in the resource."""
         with torch.no_grad():
             probs_LTC = torch.softmax(state.logits_LTC, dim=-1)
-            return expected_cost(probs_LTC, self.table, self.settings.resource).item()
+            return expected_cost(probs_LTC, self.table, self.resource).item()
 
     def try_steps(self, state: SearchState) -> tuple[dict[str, float], float]:
         """One step of each kind on a first batch of each split, as in the first epoch after the warm-up.
@@ -125,7 +128,9 @@ class BilevelSearch:
         start = time.perf_counter()
         batch = next(iter(self._batches("architecture", epoch)))
         routing_LTC = self._sample(state, epoch, generator)
-        logits_step(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, 0.0)
+        logits_step(
+            *(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, 0.0), resource=self.resource
+        )
         middle = time.perf_counter()
         batch = next(iter(self._batches("train", epoch)))
         losses = {
@@ -150,6 +155,7 @@ class BilevelSearch:
             losses.add(
                 logits_step(
                     *(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)),
+                    resource=self.resource,
                     generator=generator,
                     ranks=self.ranks,
                 )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.bilevel.settings import SearchSettings
+from nas.bilevel.settings import GradientSettings
 from nas.cost.penalty import PenaltyState
 from nas.errors import InputError, in_one_line
 from nas.parallel import ALONE, Ranks, synchronise_batch_norm
@@ -34,7 +34,7 @@ class SearchState:
 
     @classmethod
     def start(
-        cls, supernet: Supernet, settings: SearchSettings, device: torch.device, ranks: Ranks = ALONE
+        cls, supernet: Supernet, settings: GradientSettings, device: torch.device, ranks: Ranks = ALONE
     ) -> "SearchState":
         """Uniform logits and fresh optimisers; the supernet is computed as the settings say, the same on all ranks."""
         supernet.to(device)
@@ -53,7 +53,7 @@ class SearchState:
             PenaltyState(initial_cost=0.0),
         )
 
-    def reset_optimizers(self, settings: SearchSettings) -> None:
+    def reset_optimizers(self, settings: GradientSettings) -> None:
         """Forget moments and step counts of both optimisers."""
         self.weight_optimizer = settings.weights.make(self.supernet.parameters())
         self.logits_optimizer = settings.logits.make([self.logits_LTC])

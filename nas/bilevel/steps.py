@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nas.backbone import naming_in_place_changes
-from nas.bilevel.settings import SearchSettings
+from nas.bilevel.settings import GradientSettings
 from nas.bilevel.state import SearchState
 from nas.cost import expected_cost
 from nas.data import Batch
@@ -29,7 +29,7 @@ def weight_step(
     batch: Batch,
     routing_LTC: Tensor,
     tasks: Sequence[Task],
-    settings: SearchSettings,
+    settings: GradientSettings,
     ranks: Ranks = ALONE,
 ) -> Losses:
     """Update the weights on one batch, or this rank's part of it, under a fixed routing that all ranks have.
@@ -55,10 +55,12 @@ def logits_step(
     batch: Batch,
     routing_LTC: Tensor,
     tasks: Sequence[Task],
-    settings: SearchSettings,
+    settings: GradientSettings,
     table: CostTable,
     budget: float | None,
     progress: float,
+    *,
+    resource: str = "macs",
     generator: torch.Generator | None = None,
     ranks: Ranks = ALONE,
 ) -> Losses:
@@ -87,8 +89,9 @@ def logits_step(
     Args:
         batch: or this rank's part of it.
         routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
-        budget: absolute, in the settings' resource; None if the search has no target.
+        budget: absolute, in the resource; None if the search has no target.
         progress: share of the search after its warm-up, in [0, 1].
+        resource: the cost that the penalty is on.
         generator: of the paths that a sampled expected cost draws, where there are too many tasks for the exact one.
         ranks: those that share the batch; all have the same routing.
     """
@@ -102,17 +105,14 @@ def logits_step(
         else:
             losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
             total = weighted_sum(labelled, losses)
-        cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, settings.resource, generator=generator)
-        penalty = settings.penalty.loss(state.penalty, cost, progress, budget, table_scale(table, settings))
+        cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, resource, generator=generator)
+        # The penalty measures in units of what separate networks cost.
+        scale = table.separate_cost()[resource]
+        penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
         total = total + ranks.once(len(losses) * penalty.to(state.logits_LTC))
         seen = _descend(state, state.logits_optimizer, total, losses, ranks)
-    state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, table_scale(table, settings))
+    state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, scale)
     return seen
-
-
-def table_scale(table: CostTable, settings: SearchSettings) -> float:
-    """The cost of separate networks: the unit in which the penalty measures."""
-    return table.separate_cost()[settings.resource]
 
 
 def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
@@ -121,7 +121,7 @@ def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
 
 
 def _losses(
-    state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: SearchSettings
+    state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: GradientSettings
 ) -> tuple[Losses, dict[str, Tensor]]:
     """The tasks' losses, and the outputs that they are of."""
     with _running(batch, settings):
@@ -135,7 +135,7 @@ def _one_path_losses(
     batch: Batch,
     routing_LTC: Tensor,
     tasks: Sequence[Task],
-    settings: SearchSettings,
+    settings: GradientSettings,
     ranks: Ranks,
     shares: Shares,
 ) -> tuple[Losses, Tensor]:
@@ -165,7 +165,7 @@ def _one_path_losses(
 
 
 @contextmanager
-def _running(batch: Batch, settings: SearchSettings) -> Iterator[None]:
+def _running(batch: Batch, settings: GradientSettings) -> Iterator[None]:
     """The context of a forward pass."""
     with (
         blaming(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),

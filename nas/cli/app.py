@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+import nas
 from nas.cli import tables
 from nas.cli.options import (
     TREES,
@@ -20,6 +21,7 @@ from nas.cli.options import (
     ResumeOption,
     SetOption,
     SplitOption,
+    StrategyOption,
 )
 from nas.cli.progress import Display, display, quiet_output, training_figures
 from nas.files import without_nan
@@ -36,8 +38,25 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"branched-nas {nas.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
 @app.command()
-def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False) -> None:
+def check(
+    recipe: RecipeArg, strategy: StrategyOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
     """Check labels, losses, time and memory before a long search.
 
     Takes one step of the search; writes nothing.
@@ -45,13 +64,14 @@ def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False
     from nas.commands import check as run_check
 
     with quiet_output():
-        report = run_check(recipe, changes=_changes(set_))
+        report = run_check(recipe, changes=_changes(set_, strategy))
     if as_json:
         _print_json(report)
         return
     console = _console()
     console.print(tables.check_table(report))
-    console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
+    if report["losses"]:
+        console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
     for warning in report["warnings"]:
         console.print(f"! {warning}", highlight=False, markup=False, soft_wrap=not console.is_terminal)
     for budget in report["budgets"]:
@@ -60,6 +80,8 @@ def check(recipe: RecipeArg, set_: SetOption = None, as_json: JsonOption = False
     console.print(
         f"search: about {report['seconds']:.0f} s, memory {tables.bytes_in_words(report['memory_bytes'])}, "
         f"checkpoints {tables.bytes_in_words(report['disk_bytes'])}"
+        if report["seconds"] is not None
+        else "search: this strategy predicts neither time nor memory"
     )
 
 
@@ -116,6 +138,7 @@ def search(
         Path | None,
         typer.Option("--out", help="The run folder, new or empty; by default out/NAME/TIME beside the recipe."),
     ] = None,
+    strategy: StrategyOption = None,
     set_: SetOption = None,
     resume: ResumeOption = False,
     allow_changed: AllowOption = False,
@@ -140,12 +163,12 @@ def search(
         run = run_search(
             recipe,
             out=out,
-            changes=_changes(set_),
+            changes=_changes(set_, strategy),
             resume=resume,
             allow_changed=allow_changed,
             address=address,
             storage=storage,
-            on_start=lambda run: shown.begin_trials(plan_trials(run.experiment), run.experiment.search.resource),
+            on_start=lambda run: shown.begin_trials(plan_trials(run.experiment), run.experiment.goal.resource),
             on_event=shown.report,
             on_training=lambda progress: _begin_training(shown, progress),
             on_training_epoch=lambda record: shown.advance(training_figures(record)),
@@ -244,10 +267,10 @@ def _begin_training(shown: Display, progress: "Progress") -> None:
     shown.begin(label, training.experiment.retrain.epochs, done[0] if done else 0)
 
 
-def _changes(texts: list[str] | None) -> dict[str, Any]:
+def _changes(texts: list[str] | None, strategy: str | None = None) -> dict[str, Any]:
     from nas.experiment import parse_overrides
 
-    return parse_overrides(texts or ())
+    return {**({} if strategy is None else {"strategy": strategy}), **parse_overrides(texts or ())}
 
 
 def _console() -> Console:

@@ -18,7 +18,13 @@ RunArg = Annotated[
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="FIELD=VALUE", help="Change a field of the recipe, e.g. search.epochs=5; may be repeated."
+        "--set", metavar="FIELD=VALUE", help="Change a field of the recipe, e.g. strategy.epochs=5; may be repeated."
+    ),
+]
+StrategyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--strategy", metavar="NAME", help="How trees are found: similarity, gradient, bmtas, or a name of the recipe."
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -124,15 +124,18 @@ def quiet_output() -> Iterator[None]:
 
 
 def search_figures(record: Mapping[str, Any], resource: str) -> str:
-    """An epoch of a search in a few words."""
-    parts = [f"loss {record['weights']['total']:.3f}"]
-    if record["phase"] == "own copies":
-        return ", ".join([*parts, "own copies"])
-    parts.append("warm-up" if record["phase"] == "warm-up" else f"entropy {_mean(record['entropy']):.2f}")
-    cost = f"cost {format_quantity(record['expected_cost'], resource)}"
-    if record["budget"] is not None:
-        cost += f" (of {format_quantity(record['budget'], resource)})"
-    return ", ".join([*parts, cost, f"{record['changed_choices']} choices changed"])
+    """An epoch of a search in a few words; a strategy's record has some of these fields, or none."""
+    parts = [f"loss {record['weights']['total']:.3f}"] if "weights" in record else []
+    if "phase" in record and record["phase"] != "search":
+        parts.append(str(record["phase"]))
+    elif "entropy" in record:
+        parts.append(f"entropy {_mean(record['entropy']):.2f}")
+    if "expected_cost" in record:
+        target = "" if record["budget"] is None else f" (of {format_quantity(record['budget'], resource)})"
+        parts.append(f"cost {format_quantity(record['expected_cost'], resource)}{target}")
+    if "changed_choices" in record:
+        parts.append(f"{record['changed_choices']} choices changed")
+    return ", ".join(parts)
 
 
 def training_figures(record: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ def retrain(
     """Train the network of a tree and measure it on the test split.
 
     random:SEED is a random tree of any cost; random:SEED:BUDGET costs at most BUDGET (a share of separate networks in
-    (0, 1], or an absolute amount of search.resource) and nearly as much. The same name gives the same tree in every
+    (0, 1], or an absolute amount of goal.resource) and nearly as much. The same name gives the same tree in every
     command that has --tree.
     """
     from nas.commands import retrain as run_retrain

@@ -116,7 +116,7 @@ def trial_name(trial: Trial) -> str:
     """``trial 3 (budget 0.7, seed 1)``."""
     parts = [f"budget {_budget(trial)}"] if _budget(trial) else []
     parts += [f"seed {trial.seed}"]
-    parts += [f"{name} {_short(value)}" for name, value in trial.values.items() if name != "search.budgets"]
+    parts += [f"{name} {_short(value)}" for name, value in trial.values.items() if name != "goal.budgets"]
     return f"trial {trial.number} ({', '.join(parts)})"
 
 
@@ -149,7 +149,7 @@ def _losses(record: Mapping[str, Any]) -> str:
 
 
 def _budget(trial: Trial) -> str:
-    proposed = trial.values.get("search.budgets")
+    proposed = trial.values.get("goal.budgets")
     value = proposed if trial.budget is None else trial.budget
     return "" if value is None else _short(value)
 

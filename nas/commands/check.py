@@ -2,6 +2,8 @@
 
 import resource
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -12,7 +14,8 @@ from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
 from nas.experiment import LabelRecord, TrialParts, resolve_device, use_threads
 from nas.experiment.labels import concerns
-from nas.strategies import STRATEGIES
+from nas.strategies import Store
+from nas.strategies.protocol import first_steps
 
 _CHECKPOINTS_KEPT = 3
 
@@ -41,24 +44,26 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     try_retraining(experiment, parts, device)
-    step = STRATEGIES[experiment.strategy].try_steps(experiment, parts, device)
-    resource_name = experiment.search.resource
+    with TemporaryDirectory() as folder:
+        step = first_steps(experiment.strategy, parts.problem(experiment, device, Store(Path(folder))))
+    losses = {} if step is None else dict(step.losses)
+    resource_name = experiment.goal.resource
     return {
         "samples": {split: labels.num_samples for split, labels in splits.items()},
         "labels": {split: describe_split(experiment.tasks, labels) for split, labels in splits.items()},
         "uncounted": list(parts.uncounted),
-        "losses": step.losses,
+        "losses": losses,
         "warnings": [
             *inputs_elsewhere(experiment, splits),
             *concerns(experiment, splits),
-            *losses_apart(experiment.tasks, step.losses),
+            *losses_apart(experiment.tasks, losses),
         ],
-        "seconds": step.seconds,
+        "seconds": None if step is None else step.seconds,
         "memory_bytes": _peak_memory(device),
-        "disk_bytes": _CHECKPOINTS_KEPT * step.state_bytes,
+        "disk_bytes": None if step is None else _CHECKPOINTS_KEPT * step.state_bytes,
         "budgets": [
             {"budget": budget, resource_name: resolve_budget(budget, parts.table, resource_name)}
-            for budget in experiment.search.budgets
+            for budget in experiment.goal.budgets
         ],
     }
 

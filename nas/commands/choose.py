@@ -140,11 +140,11 @@ def _measured(folder: RunFolder, comparison: Comparison, table: CostTable, resou
 
 
 def _constraints(folder: RunFolder) -> Constraints:
-    search = folder.record["experiment"].get("search")
+    goal = folder.record["experiment"].get("goal")
     try:
-        return Constraints.model_validate((search or {}).get("constraints") or {})
+        return Constraints.model_validate((goal or {}).get("constraints") or {})
     except (AttributeError, ValidationError) as error:
-        raise InputError(f"{folder.path / 'experiment.json'}: the field search.constraints is malformed") from error
+        raise InputError(f"{folder.path / 'experiment.json'}: the field goal.constraints is malformed") from error
 
 
 def _best(measured: Sequence[Choice], limit: float, least: float, where: str) -> Choice:

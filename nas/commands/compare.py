@@ -111,7 +111,7 @@ def _found(run: RunFolder, names: Sequence[str]) -> dict[str, BranchTree]:
 
 def _random_trees(opened: OpenRun, table: CostTable, tree: BranchTree, tree_id: str) -> list[BranchTree]:
     """Distinct trees of at most a tree's cost, none of them that tree; fewer than asked for where there are no more."""
-    experiment, resource = opened.experiment, opened.experiment.search.resource
+    experiment, resource = opened.experiment, opened.experiment.goal.resource
     found: list[BranchTree] = []
     for i in range(_DRAWS * experiment.compare.random_trees):
         if len(found) == experiment.compare.random_trees:

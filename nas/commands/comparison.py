@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from nas.errors import InputError
-from nas.experiment import Experiment, TrainedNetwork, explain
+from nas.errors import InputError, explain
+from nas.experiment import Experiment, TrainedNetwork
 from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
 from nas.training import Directions, Value, comparable, delta_m, metric_directions
 from nas.tree import BranchTree, CostTable
@@ -121,7 +121,7 @@ def judge(
     A task of which some network has no gain, because it has no metric with a value on the test split or a single-task
     network has 0, has no value in ``relative``, and no part in any delta_m.
     """
-    seeds, resource = experiment.compare.seeds, experiment.search.resource
+    seeds, resource = experiment.compare.seeds, experiment.goal.resource
     singles = {contender.name: contender.tree for contender in contenders if contender.kind == "single"}
     reference = {seed: {task: results[tree.id, seed].test[task] for task, tree in singles.items()} for seed in seeds}
     separate = table.separate_cost()

@@ -1,7 +1,7 @@
 """What a run says of its own result."""
 
 from nas.experiment import RunFolder
-from nas.experiment.diagnosis import Diagnosis, Verdict, judge_seeds
+from nas.strategies.diagnosis import Diagnosis, Verdict, judge_seeds
 from nas.tree import BranchTree, read_tree
 
 

@@ -21,7 +21,7 @@ def measure_points(
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
     address: str | None = None,
 ) -> list[Point]:
-    """Retrain the trees that `search.measure` asks for; their points then have measured qualities, and keep estimates.
+    """Retrain the trees that `goal.measure` asks for; their points then have measured qualities, and keep estimates.
 
     All start fresh from the experiment's seed and follow its settings of retraining, so they can be compared. The
     trainings are those of `nas retrain`: one that is done is only read, one that was stopped goes on. What is
@@ -55,7 +55,7 @@ def _trainings(run: OpenRun, points: Sequence[Point]) -> dict[str, TreeTraining]
     """By id, the trees to measure: what a search chose without a budget first, then by descending quality."""
     best_first = sorted(points, key=lambda point: (point.budget is not None, -point.quality.value))
     files = {point.tree_id: run.folder.path / point.tree for point in best_first}
-    measure = run.experiment.search.measure
+    measure = run.experiment.goal.measure
     number = {"none": 0, "all": len(files)}[measure] if isinstance(measure, str) else measure
     return {
         name: TreeTraining(run.folder, run.experiment, read_tree(path), run.experiment.seed, "fresh")

@@ -54,7 +54,7 @@ def profile(
     """Costs per part and in total of single tasks, the shared and the separate network, and a tree.
 
     With ``latency`` it also measures, on the experiment's device and with its number of threads: every part alone, for
-    a table that a search can take its budgets from (``search.resource="ms"``, ``latency=FILE``), and whole networks.
+    a table that a search can take its budgets from (``goal.resource="ms"``, ``latency=FILE``), and whole networks.
 
     Args:
         recipe: a recipe file or an Experiment; its data is not touched.

@@ -80,7 +80,7 @@ def search(
             _LOGGER.info("going on with %s", run.folder.path)
         on_start(run)
         points = find_points(run, parts, address, on_event)
-        if run.experiment.search.measure != "none":
+        if run.experiment.goal.measure != "none":
 
             def begin_training(progress: Progress) -> None:
                 # What has been trained before.
@@ -141,7 +141,7 @@ def _fetch(recipe: Recipe, path: Path, changes: Mapping[str, Any]) -> None:
 
 
 def _finish(run: OpenRun, points: Sequence[Point]) -> None:
-    front = make_front(points, run.experiment.search.resource)
+    front = make_front(points, run.experiment.goal.resource)
     table = read_costs(run.folder)
     assert table is not None
     draw_figures(run.folder, front, table)

@@ -104,10 +104,10 @@ def find(path: Path, name: str | None, latency: str | Path | None = None) -> tup
 
 def _resource(run: RunFolder) -> str:
     """What a run's budgets count."""
-    search = run.record["experiment"].get("search")
-    resource = search.get("resource", "macs") if isinstance(search, dict) else None
+    goal = run.record["experiment"].get("goal")
+    resource = goal.get("resource", "macs") if isinstance(goal, dict) else None
     if not isinstance(resource, str):
-        raise InputError(f"{run.path / 'experiment.json'}: its search.resource is not the name of a resource")
+        raise InputError(f"{run.path / 'experiment.json'}: its goal.resource is not the name of a resource")
     return resource
 
 

@@ -27,8 +27,8 @@ from nas.experiment import (
     plan_trials,
     write_outcome,
 )
+from nas.experiment.search_trial import OnEpoch, run_trial
 from nas.experiment.trials import BUDGETS
-from nas.strategies.trial import OnEpoch, run_trial
 
 if TYPE_CHECKING:
     from nas.distributed.run_storage import RunStorage
@@ -83,12 +83,12 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
     proposed = [
         budget
         for value in (experiment.trials.ranges[BUDGETS].extremes if BUDGETS in experiment.trials.ranges else ())
-        for budget in Trial(0, None, experiment.seed, {BUDGETS: value}).experiment(experiment).search.budgets
+        for budget in Trial(0, None, experiment.seed, {BUDGETS: value}).experiment(experiment).goal.budgets
     ]
     measured, budgets = measure(first), (*experiment.trials.budgets, *proposed)
     check_counted(first, measured.uncounted, budgets)
     check_budgets(first, measured.table, budgets)
-    if address is None or experiment.search.measure != "none":
+    if address is None or experiment.goal.measure != "none":
         # The machine that runs the trials, or measures their trees, must have the data, and whatever is made of it once
         # need not be made by each of them.
         _build(first, labels)
@@ -108,9 +108,9 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None, l
             f"processes={experiment.processes} share the batches of one trial, but this recipe has "
             "several trials; search each in a run of its own, or set processes to 1 and let Ray run them side by side"
         )
-    if address is not None and experiment.trials.storage_uri is not None and experiment.search.measure != "none":
+    if address is not None and experiment.trials.storage_uri is not None and experiment.goal.measure != "none":
         raise InputError(
-            "search.measure: several processes on a cluster retrain in the run folder, which must then be on a "
+            "goal.measure: several processes on a cluster retrain in the run folder, which must then be on a "
             "disk that all machines share; leave trials.storage_uri out, or measure after the search (nas retrain, "
             "nas compare)"
         )
@@ -121,8 +121,8 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None, l
         _build(own, labels)
     else:
         measured = measure(own)
-        check_counted(own, measured.uncounted, own.search.budgets)
-        check_budgets(own, measured.table, own.search.budgets)
+        check_counted(own, measured.uncounted, own.goal.budgets)
+        check_budgets(own, measured.table, own.goal.budgets)
 
 
 def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_event: OnEvent) -> list[Point]:

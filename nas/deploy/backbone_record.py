@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from nas.backbone import Backbone
-from nas.errors import InputError
-from nas.experiment import describe, explain
+from nas.errors import InputError, explain
+from nas.experiment import describe
 from nas.experiment.lazy import qualified_name
 
 PACKAGE = "search_spaces"

@@ -27,8 +27,7 @@ from nas.backbone import Backbone
 from nas.deploy.backbone_record import BackboneRecord
 from nas.deploy.description import Description
 from nas.deploy.graph_export import other_sizes
-from nas.errors import InputError, blaming
-from nas.experiment import explain
+from nas.errors import InputError, blaming, explain
 from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically, write_text_atomically
 from nas.network import BranchedNetwork
 from nas.tasks import Task

@@ -17,8 +17,7 @@ from pydantic import (
 
 from nas.data import PixelScale
 from nas.deploy.output_kind import OutputKind, output_kind
-from nas.errors import InputError
-from nas.experiment import explain
+from nas.errors import InputError, explain
 from nas.limits import MOST_OUTPUTS, MOST_TASKS, MOST_VALUES
 from nas.tasks import LOSSES, METRICS, Task
 from nas.training import Measured

@@ -24,8 +24,8 @@ from nas.experiment import (
     use_threads,
 )
 from nas.experiment.outcome import Cause
+from nas.experiment.search_trial import OnEpoch, run_trial
 from nas.parallel import Ranks
-from nas.strategies.trial import OnEpoch, run_trial
 from nas.tree import BranchTree
 
 

@@ -39,11 +39,11 @@ class RunStorage:
     def download_trial(self, number: int, folder: Path, *, checkpoints: bool = True) -> bool:
         """Bring a trial's files to a folder, with or without its checkpoints; whether there were any."""
         # Here, because it needs torch, and fetching a run does not.
-        from nas.experiment import TrialFolder
+        from nas.strategies.store import Store
 
         if not self.storage.holds(self._trial(number)):
             return False
-        self.storage.download(self._trial(number), folder, skip=() if checkpoints else TrialFolder.CHECKPOINTS)
+        self.storage.download(self._trial(number), folder, skip=() if checkpoints else Store.CHECKPOINTS)
         return True
 
     def download(self, folder: Path, *, checkpoints: bool = True) -> None:

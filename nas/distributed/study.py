@@ -58,7 +58,7 @@ class Proposals:
     def __init__(self, experiment: Experiment, folder: Path, planned: Sequence[Trial]) -> None:
         self.experiment = experiment
         self.planned = list(planned)
-        self._resource = experiment.search.resource
+        self._resource = experiment.goal.resource
         self._settings = experiment.trials
         self._distributions = _distributions(experiment)
         self._study = self._open(folder)

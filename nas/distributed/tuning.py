@@ -25,7 +25,8 @@ from nas.distributed.study import Proposals
 from nas.distributed.worker import Assignment, SearchTrial, train
 from nas.errors import InputError
 from nas.experiment import Experiment, Outcome, RunFolder, Trial, TrialEvent, TrialResult, TrialsSettings
-from nas.strategies.trial import run_trial
+from nas.experiment.search_trial import run_trial
+from nas.strategies.protocol import num_compared_epochs
 
 _Source = tuple[dict[str, Any], dict[str, Any]]
 """Tune's search space, and what else it is told of where its trials come from."""
@@ -151,7 +152,7 @@ def _scheduler(experiment: Experiment) -> Any:
     if experiment.trials.scheduler is None:
         return None
     # Nothing can be compared before the warm-up is over.
-    left = experiment.search.epochs - experiment.search.warmup_epochs
+    left = num_compared_epochs(experiment.strategy)
     return ASHAScheduler(
         time_attr="epoch",
         metric="score",

@@ -84,7 +84,7 @@ def _describe(error: BaseException | None) -> tuple[Cause, str]:
     if isinstance(cause, TrialFailed):
         return cause.cause, cause.reason
     if isinstance(cause, OutOfMemoryError):
-        return "machine", "out of memory: Ray ended its worker; lower search.batch_size or trials.concurrency"
+        return "machine", "out of memory: Ray ended its worker; lower strategy.batch_size or trials.concurrency"
     if isinstance(cause, RayActorError):
         return "machine", "its worker was lost, perhaps with its machine or for want of memory"
     return "error", "Tune gave it up without a reason" if cause is None else in_one_line(cause)

@@ -29,10 +29,10 @@ from nas.experiment import (
     write_outcome,
 )
 from nas.experiment.outcome import Cause
-from nas.strategies.trial import OnEpoch
+from nas.experiment.search_trial import OnEpoch
 
 SearchTrial = Callable[[Experiment, Trial, RunFolder, torch.device, OnEpoch], TrialResult]
-"""`nas.strategies.trial.run_trial`, or a stand-in for it."""
+"""`nas.experiment.search_trial.run_trial`, or a stand-in for it."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from nas.experiment.lazy import Lazy, lazy
 from nas.experiment.modules import changed_modules, module_hashes
 from nas.experiment.named_trees import is_tree_name, named_tree
 from nas.experiment.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
-from nas.experiment.overrides import apply_changes, explain, parse_overrides
+from nas.experiment.overrides import apply_changes, parse_overrides
 from nas.experiment.part_shapes import changed_parts, part_shapes
 from nas.experiment.recipe import load_recipe, recipe_hash
 from nas.experiment.record import describe
@@ -71,7 +71,6 @@ __all__ = [
     "describe",
     "describe_environment",
     "describe_failure",
-    "explain",
     "is_tree_name",
     "latest_unfinished",
     "lazy",

@@ -1,15 +1,26 @@
 """The experiment: what a recipe returns, typed and validated."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    model_validator,
+)
 
-from nas.bilevel import SETTINGS, SearchSettings
 from nas.experiment.lazy import Lazy
+from nas.experiment.overrides import apply_changes
 from nas.experiment.trials import TrialsSettings
 from nas.limits import MOST_TASKS
-from nas.similarity import SimilaritySettings
+from nas.strategies import STRATEGIES, Goal, Similarity, Strategy
+from nas.strategies.protocol import check_goal, num_compared_epochs, num_epochs, trainings
 from nas.tasks import Task
 from nas.training import TrainingSettings
 
@@ -37,12 +48,19 @@ def _as_lazy(value: Any) -> Any:
     return Lazy(value) if callable(value) and not isinstance(value, Lazy) else value
 
 
-def _named_search(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value not in SETTINGS:
-        raise ValueError(f"there is no search setting {value!r}; known are {', '.join(SETTINGS)}")
-    return SETTINGS[value]()
+def _as_strategy(value: Any, info: ValidationInfo) -> Any:
+    """A strategy by its name, the recipe's own ones first, or an object that is one."""
+    own = info.data.get("strategies", {})
+    if isinstance(value, str):
+        if value not in {**own, **STRATEGIES}:
+            raise ValueError(f"there is no strategy {value!r}; known are {', '.join({**own, **STRATEGIES})}")
+        return own[value] if value in own else STRATEGIES[value]()
+    if not isinstance(value, Strategy) or isinstance(value, type):
+        raise ValueError(
+            f"a strategy is a name ({', '.join({**own, **STRATEGIES})}) or an object with a method search(problem); "
+            f"found {type(value).__name__}"
+        )
+    return value
 
 
 LazyObject = Annotated[Lazy, BeforeValidator(_as_lazy)]
@@ -56,11 +74,13 @@ class Experiment(BaseModel):
         backbone: lazy, gives an object with the members of `nas.backbone.Backbone`.
         data: lazy, gives a `nas.data.DataSource`.
         input_shape: of one sample, without the batch; costs are measured at it.
-        strategy: how trees are found: "similarity" compares own copies of every task, "gradient" is the bilevel search
-            of logits, as published. What found better trees for less is the default (tools/evidence.py, runs/LOG.md).
-        search: settings of the search, or the name of a setting (``"bmtas"``). Of a search by similarity only what
-            concerns the trees: budgets, resource and constraints.
-        similarity: settings of the own-copy warm-up, with ``strategy="similarity"`` or ``search.init="similarity"``.
+        goal: which trees are wanted.
+        strategy: how they are found: ``Similarity(...)`` compares own copies of every task, ``Gradient(...)`` searches
+            a supernet's logits, ``bmtas()`` does so as published; or any object of the protocol
+            `nas.strategies.protocol`, or a name of `nas.strategies.STRATEGIES`. The default is what found better trees
+            for less (tools/evidence.py, runs/LOG.md).
+        strategies: strategies with the recipe's settings that ``strategy`` and ``--strategy`` choose by their names
+            here; a name of `nas.strategies.STRATEGIES` that is not here has its default settings.
         retrain: settings of training discrete networks.
         compare: what found trees are compared with.
         trials: the separate searches of the experiment; one, if left out.
@@ -74,7 +94,7 @@ class Experiment(BaseModel):
             gradients, batch statistics of all (`nas.parallel.Ranks`). Rounding alone tells the result from that of one,
             and dropout, whose masks are each process' own. Each reserves `trials.cpus` and `trials.gpus`, and has
             `num_threads`; they are started by Ray Train.
-        latency: a latency table (``nas profile RECIPE --latency FILE``), for ``search.resource="ms"``.
+        latency: a latency table (``nas profile RECIPE --latency FILE``), for ``goal.resource="ms"``.
         allow_uncounted_macs: accept budgets in MACs although some of the backbone's arithmetic cannot be counted
             (`nas.cost.operators`); the budgets then hold for what is counted. Otherwise such budgets are refused.
     """
@@ -85,9 +105,9 @@ class Experiment(BaseModel):
     backbone: LazyObject
     data: LazyObject
     input_shape: tuple[PositiveInt, ...] = Field(min_length=1)
-    strategy: Literal["gradient", "similarity"] = "similarity"
-    search: Annotated[SearchSettings, BeforeValidator(_named_search)] = SearchSettings()
-    similarity: SimilaritySettings = SimilaritySettings()
+    goal: Goal = Goal()
+    strategies: Mapping[str, Annotated[Any, BeforeValidator(_as_strategy)]] = {}
+    strategy: Annotated[Any, BeforeValidator(_as_strategy)] = Similarity()
     retrain: TrainingSettings = TrainingSettings()
     compare: CompareSettings = CompareSettings()
     trials: TrialsSettings = TrialsSettings()
@@ -99,6 +119,16 @@ class Experiment(BaseModel):
     latency: Path | None = None
     allow_uncounted_macs: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_old_fields(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and (old := sorted({"search", "similarity"} & fields.keys())):
+            raise ValueError(
+                f"{' and '.join(old)}: write goal=Goal(budgets=..., resource=..., constraints=..., measure=...), "
+                "which trees are wanted, and strategy=Similarity(...), Gradient(...) or bmtas(), how they are found"
+            )
+        return fields
+
     @model_validator(mode="after")
     def _distinct_names(self) -> "Experiment":
         names = [task.name for task in self.tasks]
@@ -107,21 +137,20 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _strategy_discretizes(self) -> "Experiment":
-        if self.strategy == "similarity" and self.search.discretize == "argmax":
+    def _strategy_serves(self) -> "Experiment":
+        check_goal(self.strategy, self.goal)
+        if self.trials.scheduler is not None and not num_compared_epochs(self.strategy):
             raise ValueError(
-                "strategy 'similarity' has no logits to take the arg-max of; set strategy to 'gradient', "
-                "or search.discretize to 'exact'"
+                f"trials.scheduler {self.trials.scheduler!r}: strategy {type(self.strategy).__name__} has no losses to "
+                "stop trials by; leave trials.scheduler out"
             )
-        if self.strategy == "similarity" and self.trials.scheduler is not None:
-            raise ValueError("strategy 'similarity' has no losses to stop trials by; leave trials.scheduler out")
         return self
 
     @model_validator(mode="after")
     def _latency_is_measured(self) -> "Experiment":
-        if self.search.resource == "ms" and self.latency is None:
+        if self.goal.resource == "ms" and self.latency is None:
             raise ValueError(
-                "search.resource 'ms' needs a latency table: measure one with nas profile RECIPE --latency FILE, "
+                "goal.resource 'ms' needs a latency table: measure one with nas profile RECIPE --latency FILE, "
                 "then set latency to FILE"
             )
         return self
@@ -138,7 +167,13 @@ class Experiment(BaseModel):
     def _can_be_shared(self) -> "Experiment":
         if self.processes == 1:
             return self
-        for name, settings in self._trainings.items():
+        shared = trainings(self.strategy)
+        if shared is None:
+            raise ValueError(
+                f"processes {self.processes}: strategy {type(self.strategy).__name__} does not share batches; "
+                "set processes to 1"
+            )
+        for name, settings in {"retrain": self.retrain, **shared}.items():
             if settings.batch_size % self.processes:
                 raise ValueError(
                     f"{self.processes} processes cannot share batches of {name}.batch_size {settings.batch_size} "
@@ -156,32 +191,18 @@ class Experiment(BaseModel):
         return self
 
     @property
-    def _trainings(self) -> dict[str, SearchSettings | SimilaritySettings | TrainingSettings]:
-        """The settings of what is trained, by the field's name."""
-        trainings: dict[str, SearchSettings | SimilaritySettings | TrainingSettings] = {"retrain": self.retrain}
-        if self.strategy == "gradient":
-            trainings["search"] = self.search
-        if self.strategy == "similarity" or self.search.init == "similarity":
-            trainings["similarity"] = self.similarity
-        return trainings
-
-    @property
     def task_names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
 
     @property
     def num_epochs(self) -> int:
-        """Epochs of one search, those of a warm-up on own copies included."""
-        if self.strategy == "similarity":
-            return self.similarity.epochs
-        return self.search.epochs + (self.similarity.epochs if self.search.init == "similarity" else 0)
+        """Epochs of one search."""
+        return num_epochs(self.strategy)
 
     def with_fields(self, changes: dict[str, Any]) -> "Experiment":
-        """A variant with fields changed by dotted names, validated again: ``{"search.epochs": 5}``.
+        """A variant with fields changed by dotted names, validated again: ``{"strategy.epochs": 5}``.
 
         Raises:
             InputError: no such field, or a value that it cannot have.
         """
-        from nas.experiment.overrides import apply_changes
-
         return apply_changes(self, changes)

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nas.errors import InputError
-from nas.experiment.overrides import explain
-from nas.files import read_json, write_json_atomically
+from nas.files import read_record, write_json_atomically
 
 
 class Quality(BaseModel):
@@ -80,11 +78,7 @@ class Front(BaseModel):
     @classmethod
     def read(cls, path: Path) -> "Front":
         """Raises InputError if the file is missing or malformed."""
-        record: Any = read_json(path)
-        try:
-            return cls.model_validate(record)
-        except ValidationError as error:
-            raise InputError(f"{path}: {explain(error)}") from error
+        return read_record(path, cls)
 
 
 def make_front(points: Sequence[Point], resource: str) -> Front:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from nas.errors import InputError, StorageFailed, WorkFailed, in_one_line, machine_failure
 from nas.experiment.front import Point
-from nas.experiment.overrides import explain
-from nas.files import read_json, write_json_atomically
+from nas.files import read_record, write_json_atomically
 
 Cause = Literal["input", "work", "machine", "error"]
 """Whose fault a failure is: the recipe's or its data's, the training's (a loss that is NaN), the machine's, a bug's."""
@@ -56,10 +55,7 @@ def read_outcome(folder: Path) -> Outcome | None:
     for name, kind in kinds:
         path = folder / name
         if path.is_file():
-            try:
-                return kind.model_validate(read_json(path))
-            except ValidationError as error:
-                raise InputError(f"{path}: {explain(error)}") from error
+            return read_record(path, kind)
     return None
 
 

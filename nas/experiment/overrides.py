@@ -4,20 +4,22 @@ import json
 import math
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from nas.errors import InputError
-from nas.experiment.experiment import Experiment
+from nas.errors import InputError, blaming, explain
 from nas.experiment.lazy import Lazy
 from nas.tasks import Task
 
+Model = TypeVar("Model", bound=BaseModel)
+
 
 def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
-    """``["search.epochs=5", "search.budgets=[0.4,0.6]"]`` as names and values.
+    """``["strategy.epochs=5", "goal.budgets=[0.4,0.6]"]`` as names and values.
 
-    A value is JSON if it reads as JSON and a plain string otherwise (``search=bmtas``).
+    A value is JSON if it reads as JSON and a plain string otherwise (``strategy=bmtas``).
 
     Raises:
         InputError: no name or no ``=``; a number that is not finite, or too long for a machine's integer.
@@ -26,7 +28,7 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise InputError(f"--set {reprlib.repr(text)}: expected FIELD=VALUE, for instance search.epochs=5")
+            raise InputError(f"--set {reprlib.repr(text)}: expected FIELD=VALUE, for instance strategy.epochs=5")
         try:
             changes[name.strip()] = json.loads(value, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
         except _NumberError as error:
@@ -53,27 +55,16 @@ def _finite(text: str) -> float:
     return number
 
 
-def apply_changes(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+def apply_changes(experiment: Model, changes: Mapping[str, Any]) -> Model:
     """The experiment with all changes applied at once; see `Experiment.with_fields`.
 
     Fields are validated when all are in place, so two that only fit together can be changed in any order, and a
-    section that is replaced (``search=bmtas``) is replaced before its fields are changed.
+    section that is replaced (``strategy=bmtas``) is replaced before its fields are changed.
     """
     if not changes:
         return experiment
-    changed: Experiment = _changed(experiment, [(name.split("."), value) for name, value in changes.items()], "")
+    changed: Model = _changed(experiment, [(name.split("."), value) for name, value in changes.items()], "")
     return changed
-
-
-def explain(error: ValidationError, place: str = "") -> str:
-    """A validation error of what lies at a dotted name, in one line: each field, what is wrong, and the value found."""
-    parts = []
-    for item in error.errors():
-        field = ".".join(str(part) for part in (place, *item["loc"]) if part != "")
-        message = item["msg"].removeprefix("Value error, ")
-        found = "" if item["type"] in ("value_error", "missing") else f" (found {reprlib.repr(item['input'])})"
-        parts.append(f"{field}: {message}{found}" if field else message)
-    return " ".join("; ".join(parts).split())
 
 
 _Change = tuple[list[str], Any]
@@ -85,8 +76,8 @@ def _changed(owner: Any, changes: list[_Change], place: str) -> Any:
     by_field: dict[str, list[_Change]] = {}
     for (head, *rest), value in changes:
         by_field.setdefault(head, []).append((rest, value))
-    fields = {head: _new_value(owner, head, below, place) for head, below in by_field.items()}
-    return _with(owner, fields, place)
+    values = {head: _new_value(owner, head, below, place) for head, below in by_field.items()}
+    return _with(owner, values, place)
 
 
 def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any:
@@ -113,6 +104,8 @@ def _fields(owner: Any) -> dict[str, Any] | None:
     """What can be set below an owner, by name; None if it has no fields."""
     if isinstance(owner, Lazy):
         return dict(owner.args)
+    if is_dataclass(owner) and not isinstance(owner, type):
+        return {field.name: getattr(owner, field.name) for field in fields(owner) if field.init}
     if isinstance(owner, BaseModel):
         return {name: getattr(owner, name) for name in type(owner).model_fields}
     if isinstance(owner, tuple) and owner and isinstance(owner[0], Task):
@@ -120,14 +113,18 @@ def _fields(owner: Any) -> dict[str, Any] | None:
     return None
 
 
-def _with(owner: Any, fields: Mapping[str, Any], place: str) -> Any:
+def _with(owner: Any, values: Mapping[str, Any], place: str) -> Any:
     if isinstance(owner, Lazy):
-        for name, value in fields.items():
+        for name, value in values.items():
             owner = owner.with_argument(name, value)
         return owner
     if isinstance(owner, tuple):
-        return tuple(fields.get(task.name, task) for task in owner)
+        return tuple(values.get(task.name, task) for task in owner)
+    if not isinstance(owner, BaseModel):
+        # A user's own object checks its fields itself.
+        with blaming(place):
+            return replace(owner, **values)
     try:
-        return type(owner).model_validate({**(_fields(owner) or {}), **fields})
+        return type(owner).model_validate({**(_fields(owner) or {}), **values})
     except ValidationError as error:
         raise InputError(explain(error, place)) from error

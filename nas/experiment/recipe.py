@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nas.errors import InputError
+from nas.errors import InputError, explain
 from nas.experiment.experiment import Experiment
 from nas.experiment.modules import forget_changed, module_hashes
-from nas.experiment.overrides import apply_changes, explain
+from nas.experiment.overrides import apply_changes
 
 _LATEST: list[str] = []
 """The folder that the import path has for the recipe that was loaded last."""

@@ -3,12 +3,14 @@
 import functools
 import math
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from nas.experiment.lazy import Lazy, qualified_name
+from nas.strategies import Strategy
 
 
 def describe(value: Any) -> Any:
@@ -19,8 +21,10 @@ def describe(value: Any) -> Any:
         return value
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Strategy):
+        return {"type": qualified_name(value), "args": _args(value)}
     if isinstance(value, BaseModel):
-        return {name: describe(getattr(value, name)) for name in type(value).model_fields}
+        return _args(value)
     if isinstance(value, Lazy):
         return {"type": value.name, "args": describe(value.args)}
     if isinstance(value, functools.partial):
@@ -33,3 +37,12 @@ def describe(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(describe(item) for item in value)
     return {"type": qualified_name(value), "args": {}}
+
+
+def _args(value: Any) -> dict[str, Any]:
+    """The fields of a pydantic model or a dataclass; an object of another kind tells none."""
+    if isinstance(value, BaseModel):
+        names = list(type(value).model_fields)
+    else:
+        names = [field.name for field in fields(value)] if is_dataclass(value) else []
+    return {name: describe(getattr(value, name)) for name in names}

@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from nas.checkpoint import CheckpointFolder, load_tensors
 from nas.data import DataSource
-from nas.errors import InputError, in_one_line
+from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
-from nas.experiment.inheriting import inherit
-from nas.experiment.overrides import explain
 from nas.experiment.record import describe
 from nas.experiment.run_folder import RunFolder
 from nas.experiment.trial import build_backbone, build_network
 from nas.experiment.trial_folder import TrialFolder
-from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
+from nas.files import make_folder, read_record, without_nan, write_json_atomically, write_text_atomically
 from nas.network import BranchedNetwork
 from nas.parallel import ALONE, Ranks
+from nas.strategies.protocol import inherit_from
 from nas.training import (
     EpochLogs,
     Measured,
@@ -57,10 +56,7 @@ class TrainedNetwork(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> "TrainedNetwork":
-        try:
-            return cls.model_validate(read_json(path))
-        except ValidationError as error:
-            raise InputError(f"{path}: not the result of a training ({explain(error)})") from error
+        return read_record(path, cls, "the result of a training")
 
 
 class TreeTraining:
@@ -123,11 +119,16 @@ class TreeTraining:
         from."""
         # The recipe's, not this tree's: a comparison begins with single tasks, and needs for others what they do not.
         require_methods(self.experiment.retrain.balance, self.experiment.retrain.aggregate)
-        if self.start == "inherited" and not self._trial().checkpoints.epochs():
-            raise InputError(
-                f"{self.run.path}: has no supernet to inherit from; search first (nas fetch brings one that is in a "
-                "storage), or start fresh"
-            )
+        if self.start == "inherited":
+            if inherit_from(self.experiment.strategy) is None:
+                raise InputError(
+                    f"strategy {type(self.experiment.strategy).__name__} keeps no weights to inherit; start fresh"
+                )
+            if not self._trial().store.checkpoints.epochs():
+                raise InputError(
+                    f"{self.run.path}: has no supernet to inherit from; search first (nas fetch brings one that is in "
+                    "a storage), or start fresh"
+                )
         if self.start == "pretrained" and not _has_pretrained_weights(self.experiment):
             raise InputError(
                 f"backbone {self.experiment.backbone.name} names no pretrained weights; "
@@ -218,7 +219,12 @@ class TreeTraining:
     def _starting_network(self) -> BranchedNetwork:
         network = build_network(self.experiment, self.tree, self.seed)
         if self.start == "inherited":
-            inherit(network, self._trial(), self.experiment)
+            trial = self._trial()
+            searched = trial.setting.experiment(self.experiment)
+            inherit, store = inherit_from(searched.strategy), trial.store
+            assert inherit is not None
+            with blaming(f"{store.checkpoints.folder}: not checkpoints of this experiment's search"):
+                inherit(network, searched.tasks, build_backbone(searched), store)
         return network
 
 
@@ -229,8 +235,8 @@ def _has_pretrained_weights(experiment: Experiment) -> bool:
 
 def _digest(experiment: Experiment, settings: TrainingSettings) -> str:
     fields = {name: getattr(experiment, name) for name in ("tasks", "backbone", "data", "input_shape")}
-    if experiment.search.constraints.frozen_prefix:
-        fields["frozen_prefix"] = experiment.search.constraints.shared_prefix
+    if experiment.goal.constraints.frozen_prefix:
+        fields["frozen_prefix"] = experiment.goal.constraints.shared_prefix
     # How it is logged is nothing to a result.
     fields["retrain"] = settings.model_copy(update={"logs": ()})
     record = json.dumps({name: describe(value) for name, value in fields.items()}, sort_keys=True)

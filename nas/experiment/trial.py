@@ -1,7 +1,7 @@
 """What every search of an experiment needs: its parts, built and measured."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from nas.discretize import cheapest_tree
 from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
 from nas.network import BranchedNetwork
+from nas.parallel import ALONE, Ranks
+from nas.strategies import History, Problem, Store
 from nas.training import metric_directions, require_methods
 from nas.tree import BranchTree, CostTable
 
@@ -23,12 +25,12 @@ _MEMBERS = ("num_blocks", "taps", "make_stem", "make_block", "make_head")
 
 
 def build_backbone(experiment: Experiment) -> Backbone:
-    """The experiment's backbone, with its prefix frozen if `search.constraints` say so.
+    """The experiment's backbone, with its prefix frozen if `goal.constraints` say so.
 
     Raises:
         InputError: it cannot be built, or lacks a member of the protocol.
     """
-    backbone, constraints = _make_backbone(experiment), experiment.search.constraints
+    backbone, constraints = _make_backbone(experiment), experiment.goal.constraints
     return FrozenPrefix(backbone, constraints.shared_prefix) if constraints.frozen_prefix else backbone
 
 
@@ -132,19 +134,42 @@ class TrialParts:
         measured = measure(experiment)
         table = measured.table
         metric_directions(experiment.tasks)
-        check_counted(experiment, measured.uncounted, experiment.search.budgets)
-        check_budgets(experiment, table, experiment.search.budgets)
-        if experiment.search.measure != "none":
+        check_counted(experiment, measured.uncounted, experiment.goal.budgets)
+        check_budgets(experiment, table, experiment.goal.budgets)
+        if experiment.goal.measure != "none":
             require_methods(experiment.retrain.balance, experiment.retrain.aggregate)
         return cls(build_backbone(experiment), build_data(experiment), table, tuple(measured.uncounted))
+
+    def problem(
+        self,
+        experiment: Experiment,
+        device: torch.device,
+        store: Store,
+        on_epoch: Callable[[History], None] = lambda _: None,
+        ranks: Ranks = ALONE,
+    ) -> Problem:
+        """What the experiment's strategy searches a tree for."""
+        return Problem(
+            tasks=experiment.tasks,
+            backbone=self.backbone,
+            data=self.data,
+            table=self.table,
+            goal=experiment.goal,
+            seed=experiment.seed,
+            device=device,
+            store=store,
+            num_workers=experiment.num_workers,
+            on_epoch=on_epoch,
+            ranks=ranks,
+        )
 
 
 def check_budgets(experiment: Experiment, table: CostTable, budgets: Sequence[float]) -> None:
     """InputError unless every budget allows a tree that keeps the constraints, and without budgets there is one."""
-    search = experiment.search
-    cheapest = cheapest_tree(experiment.task_names, table, search.resource, search.constraints)
+    goal = experiment.goal
+    cheapest = cheapest_tree(experiment.task_names, table, goal.resource, goal.constraints)
     for budget in budgets:
-        resolve_budget(budget, table, search.resource, cheapest=cheapest)
+        resolve_budget(budget, table, goal.resource, cheapest=cheapest)
 
 
 def check_counted(experiment: Experiment, uncounted: Sequence[str], budgets: Sequence[float]) -> None:
@@ -160,9 +185,9 @@ def check_counted(experiment: Experiment, uncounted: Sequence[str], budgets: Seq
     if not uncounted:
         return
     lacking = f"MACs are incomplete, because these operators cannot be counted: {', '.join(uncounted)}"
-    if budgets and experiment.search.resource == "macs" and not experiment.allow_uncounted_macs:
+    if budgets and experiment.goal.resource == "macs" and not experiment.allow_uncounted_macs:
         raise InputError(
-            f"{lacking}; state the budgets in another resource (search.resource params or ms), or accept budgets for "
+            f"{lacking}; state the budgets in another resource (goal.resource params or ms), or accept budgets for "
             "what is counted with allow_uncounted_macs=true"
         )
     _LOGGER.warning(lacking)

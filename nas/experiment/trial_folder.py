@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nas.checkpoint import CheckpointFolder
 from nas.data import DataSource
 from nas.discretize import Curve
 from nas.errors import InputError, in_one_line
@@ -22,6 +21,7 @@ from nas.files import (
     write_text_atomically,
 )
 from nas.lock import hold_lock
+from nas.strategies import Store
 from nas.tree import BranchTree, CostTable, write_tree
 
 _WAIT_FOR_WRITER = 30.0
@@ -31,12 +31,9 @@ _WAIT_FOR_WRITER = 30.0
 class TrialFolder:
     """``trials/<n>/``: the metrics, checkpoints and trees of one search."""
 
-    CHECKPOINTS = ("checkpoint", "warm-up")
-    """The folders that hold nearly all of its bytes: of the search, and of an own-copy warm-up that comes before it."""
-
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.checkpoints, self.warmup = (CheckpointFolder(path / name) for name in self.CHECKPOINTS)
+        self.store = Store(path)
         self.metrics = path / "metrics.jsonl"
         self.costs = path / "costs.json"
 
@@ -51,7 +48,8 @@ class TrialFolder:
     @property
     def epochs_done(self) -> int:
         """Epochs that there is a checkpoint of, those of a warm-up included."""
-        return sum(max(checkpoints.epochs(), default=0) for checkpoints in (self.warmup, self.checkpoints))
+        folders = (self.store.warmup, self.store.checkpoints)
+        return sum(max(checkpoints.epochs(), default=0) for checkpoints in folders)
 
     @property
     def outcome(self) -> Outcome | None:

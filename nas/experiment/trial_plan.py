@@ -10,7 +10,7 @@ from nas.experiment.trials import BUDGETS
 
 @dataclass(frozen=True)
 class Trial:
-    """One search of a run: its number, its budget (None: all of `search.budgets`), its seed, and proposed values."""
+    """One search of a run: its number, its budget (None: all of `goal.budgets`), its seed, and proposed values."""
 
     number: int
     budget: float | None

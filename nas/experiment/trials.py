@@ -114,7 +114,7 @@ def _require_kind(value: Any) -> Any:
 
 Range = Annotated[Uniform | LogUniform | Int | Choice, Field(discriminator="kind"), BeforeValidator(_require_kind)]
 
-BUDGETS = "search.budgets"
+BUDGETS = "goal.budgets"
 """The field that a trial's budget is put into; a range of this name proposes one budget."""
 
 
@@ -122,8 +122,8 @@ class TrialsSettings(BaseModel):
     """The trials of an experiment: budgets x seeds, or as often as `num_samples` with values that Optuna proposes.
 
     Args:
-        budgets: a separate search for each, as `search.budgets` of one value; one training for all of
-            `search.budgets` if left out.
+        budgets: a separate search for each, as `goal.budgets` of one value; one training for all of
+            `goal.budgets` if left out.
         seeds: that many seeds, counted from the experiment's; or the seeds.
         ranges: what Optuna proposes, by the dotted name of a field of the experiment.
         num_samples: proposals for each pair of budget and seed.
@@ -202,9 +202,7 @@ class TrialsSettings(BaseModel):
 
 _NOT_PROPOSED = frozenset(("seed", "trials", "processes", "compare"))
 
-_LENGTHS = frozenset(
-    ("strategy", "search", "search.epochs", "search.warmup", "search.init", "similarity", "similarity.epochs")
-)
+_LENGTHS = frozenset(("strategy", "strategy.epochs", "strategy.warmup", "strategy.init", "strategy.init.epochs"))
 """Fields that say how many epochs a trial has, or which of them have a loss to compare."""
 
 EXTENDABLE = frozenset(

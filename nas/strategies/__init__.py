@@ -1,20 +1,36 @@
-"""Strategies: how an experiment's trees are found.
+"""Strategies: how trees are found.
 
-Each is made of an experiment and a trial's folder in a run. ``search(parts, device, on_epoch)`` gives the points of the
-front, and ``try_steps(experiment, parts, device)`` takes the first steps without a run.
+A `Problem` (tasks, backbone, data, costs, goal, seed, device) goes in, and what was `Found` comes out: trees with
+estimates, a curve, a diagnosis. `Goal` says which trees are wanted, whatever finds them. A strategy's settings are its
+own fields:
+
+    >>> Similarity(epochs=6).num_epochs
+    6
+    >>> sorted(STRATEGIES)
+    ['bmtas', 'gradient', 'similarity']
+
+`protocol` documents what a strategy is, with an example of 30 lines; `similarity` and `gradient` are the two that are
+here, and `bmtas` is the published setting of the second. To add one, write its file and its line in `names`.
 """
 
-from nas.strategies.gradient import GradientStrategy, start_search
-from nas.strategies.similarity import SimilarityStrategy
-from nas.strategies.strategy import STRATEGIES, Strategy, make_strategy
-from nas.strategies.tried import TriedSteps
+from nas.strategies.goal import Goal
+from nas.strategies.gradient import Gradient, bmtas
+from nas.strategies.names import STRATEGIES
+from nas.strategies.protocol import FirstSteps, Found, FoundTree, History, Problem, Strategy
+from nas.strategies.similarity import Similarity
+from nas.strategies.store import Store
 
 __all__ = [
     "STRATEGIES",
-    "GradientStrategy",
-    "SimilarityStrategy",
+    "FirstSteps",
+    "Found",
+    "FoundTree",
+    "Goal",
+    "Gradient",
+    "History",
+    "Problem",
+    "Similarity",
+    "Store",
     "Strategy",
-    "TriedSteps",
-    "make_strategy",
-    "start_search",
+    "bmtas",
 ]

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from nas.cost import resolve_budget
 from nas.discretize import Curve, margin
-from nas.experiment.diagnosis import Diagnosis, judge_margins, judge_sharing, record_margin
+from nas.strategies.diagnosis import Diagnosis, judge_margins, judge_sharing, record_margin
 
 Limits = Sequence[tuple[float | None, float]]
 """Each budget as it is stated, and as an absolute amount; without budgets None, and the cost of the curve's elbow."""

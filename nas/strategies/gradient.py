@@ -1,24 +1,32 @@
 """The gradient strategy: one bilevel search, and a tree for each budget from its logits."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from nas.bilevel import BilevelSearch, SearchState
+from nas.backbone import Backbone
+from nas.bilevel import BilevelSearch, GradientSettings, SearchState, published
 from nas.data import derive_seed
-from nas.discretize import argmax_tree, discretize, dissimilarity_from_logits
-from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts, part_shapes
-from nas.experiment.diagnosis import Diagnosis, judge_logits, late_drift
+from nas.discretize import Curve, argmax_tree, discretize, dissimilarity_from_logits
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
-from nas.parallel import ALONE, Ranks
 from nas.similarity import candidate_sources, start_candidates, starting_logits
 from nas.strategies.curve import budget_limits, diagnose_curve
-from nas.strategies.tried import TriedSteps, state_bytes
-from nas.strategies.warmup import curve_of, make_warmup, run_warmup, sufficient_cost, try_warmup
+from nas.strategies.diagnosis import Diagnosis, judge_logits, late_drift
+from nas.strategies.goal import Goal
+from nas.strategies.own_copies import (
+    check_tasks,
+    curve_of,
+    first_warmup_steps,
+    make_warmup,
+    run_warmup,
+    sufficient_cost,
+)
+from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training, state_bytes
+from nas.strategies.store import Store
 from nas.supernet import Supernet
+from nas.tasks import Task
 from nas.training import estimate_batch_statistics, evaluate
 from nas.tree import BranchTree
 
@@ -28,154 +36,152 @@ _STATISTICS_BATCHES = 20
 """Batches that a network's BatchNorm statistics are averaged over before its quality is estimated."""
 
 
-@dataclass(frozen=True)
-class GradientStrategy:
-    """Searches one trial of an experiment in its folder of a run; goes on from the last checkpoint there."""
+class Gradient(GradientSettings):
+    """Searches logits and weights of a supernet in turn, and discretises the logits."""
 
-    experiment: Experiment
-    run: RunFolder
-    number: int = 0
-    ranks: Ranks = ALONE
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of the search, and of the own copies that it starts from."""
+        return self.epochs + (0 if self.init is None else self.init.epochs)
 
-    def search(
-        self, parts: TrialParts, device: torch.device, on_epoch: Callable[[dict[str, Any]], None]
-    ) -> list[Point]:
-        """Train, discretise, estimate each tree's quality, and write everything into the trial's folder.
+    @property
+    def num_compared_epochs(self) -> int:
+        return self.epochs - self.warmup_epochs
 
-        On other ranks than the first there are no points.
-        """
-        experiment, folder = self.experiment, self.run.trial(self.number)
-        folder.make()
-        folder.write_costs(parts.table, part_shapes(parts.backbone, self.experiment.tasks))
-        folder.write_splits(parts.data)
-        search = make_search(experiment, parts, device, self.ranks)
-        state = start_search(experiment, parts, search)
-        if (saved := self.ranks.from_first(folder.checkpoints.latest)) is not None:
-            state.load(saved, str(folder.checkpoints.folder))
-        elif experiment.search.init == "similarity":
-            state = self._start_from_copies(search, state.supernet, parts, on_epoch)
-        before = folder.warmup.latest()
+    @property
+    def trainings(self) -> Mapping[str, Training]:
+        return {"strategy": self} if self.init is None else {"strategy": self, "strategy.init": self.init}
+
+    def check_goal(self, goal: Goal) -> None:
+        """ValueError if the arg-max would have to keep a budget or a constraint."""
+        if self.discretize == "argmax" and goal.budgets:
+            raise ValueError(
+                f"strategy.discretize 'argmax' cannot keep a budget; leave goal.budgets {list(goal.budgets)} out, or "
+                "set strategy.discretize to 'exact'"
+            )
+        if self.discretize == "argmax" and not goal.constraints.empty:
+            raise ValueError(
+                "strategy.discretize 'argmax' cannot keep constraints; leave goal.constraints out, or set "
+                "strategy.discretize to 'exact'"
+            )
+
+    def search(self, problem: Problem) -> Found:
+        """Train, discretise, and estimate each tree's quality with inherited weights."""
+        search, state = self.start(problem)
+        if (saved := problem.ranks.from_first(problem.store.checkpoints.latest)) is not None:
+            state.load(saved, str(problem.store.checkpoints.folder))
+        elif self.init is not None:
+            state = self._start_from_copies(search, state.supernet, problem)
+        before = problem.store.warmup.latest()
         earlier = [] if before is None else before["history"]
 
-        def record(epoch: dict[str, Any]) -> None:
-            folder.write_metrics([*earlier, *state.history])
-            on_epoch(epoch)
+        def on_epoch(_: Mapping[str, Any]) -> None:
+            problem.on_epoch([*earlier, *state.history])
 
-        folder.write_metrics([*earlier, *state.history])
-        search.run(state, folder.checkpoints, record)
-        if not self.ranks.first:
-            return []
-        return [
-            Point(
-                tree=str(folder.write_tree(tree).relative_to(self.run.path)),
-                trial=self.number,
-                seed=experiment.seed,
-                budget=budget,
-                cost=dict(tree.cost or {}),
-                quality=Quality(value=self._estimate(tree, state, parts, device), measure=MEASURE, kind="estimated"),
+        search.run(state, problem.store.checkpoints, on_epoch)
+        if not problem.ranks.first:
+            return Found(())
+        trees, diagnosis, curve = self._trees(state, problem)
+        return Found(
+            tuple(FoundTree(tree, budget, self._estimate(tree, state, problem), MEASURE) for budget, tree in trees),
+            [*earlier, *state.history],
+            diagnosis,
+            curve,
+        )
+
+    def start(self, problem: Problem) -> tuple[BilevelSearch, SearchState]:
+        """The search, and its state before the first epoch: a fresh supernet by the problem's seed, uniform logits."""
+        search = BilevelSearch(
+            problem.tasks,
+            problem.data,
+            problem.table,
+            self,
+            budgets=problem.goal.budgets,
+            resource=problem.goal.resource,
+            seed=problem.seed,
+            device=problem.device,
+            num_workers=problem.num_workers,
+            ranks=problem.ranks,
+        )
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(derive_seed(problem.seed, "supernet"))
+            supernet = Supernet(
+                problem.backbone,
+                problem.tasks,
+                self.num_candidates,
+                equal_start=self.equal_start,
+                affine_last_norm=self.affine_last_norm,
             )
-            for budget, tree in self._trees(state, parts)
-        ]
+        return search, search.start(supernet)
 
-    def _start_from_copies(
-        self,
-        search: BilevelSearch,
-        supernet: Supernet,
-        parts: TrialParts,
-        on_epoch: Callable[[dict[str, Any]], None],
-    ) -> SearchState:
+    def _start_from_copies(self, search: BilevelSearch, supernet: Supernet, problem: Problem) -> SearchState:
         """Weights of own copies, and logits that know which trees their similarity gives at which budget."""
-        experiment, folder = self.experiment, self.run.trial(self.number)
-        affine = experiment.search.affine_last_norm
-        warmup = make_warmup(experiment, parts, search.device, affine_last_norm=affine, ranks=self.ranks)
-        trained, measured = run_warmup(warmup, parts, folder, folder.warmup, on_epoch)
+        assert self.init is not None
+        warmup = make_warmup(problem, self.init, affine_last_norm=self.affine_last_norm)
+        trained, measured = run_warmup(warmup, problem, first=True)
         sources = candidate_sources(measured, supernet.num_candidates)
         start_candidates(supernet, trained.copies, sources)
-        curve = curve_of(experiment, parts, measured)
-        limits = search.budgets or (sufficient_cost(experiment, parts, measured),)
-        return search.start(supernet, starting_logits(measured, curve, sources, limits))
+        limits = search.budgets or (sufficient_cost(problem, self.init, measured),)
+        return search.start(supernet, starting_logits(measured, curve_of(problem, measured), sources, limits))
 
-    def _trees(self, state: SearchState, parts: TrialParts) -> list[tuple[float | None, BranchTree]]:
-        settings, names, folder = self.experiment.search, self.experiment.task_names, self.run.trial(self.number)
+    def _trees(
+        self, state: SearchState, problem: Problem
+    ) -> tuple[list[tuple[float | None, BranchTree]], Diagnosis, Curve | None]:
+        names, table, goal = problem.task_names, problem.table, problem.goal
         logits_LTC = state.logits_LTC.detach().cpu()
         num_choices = logits_LTC.shape[0] * logits_LTC.shape[1]
-        verdicts = judge_logits(state.history, num_choices, parts.table.block_names, settings.resource)
-        if settings.discretize == "argmax":
-            Diagnosis(verdicts=tuple(verdicts)).write(folder.path)
-            return [(None, argmax_tree(names, logits_LTC).with_cost(parts.table))]
-        curve = discretize(
-            names,
-            dissimilarity_from_logits(logits_LTC),
-            parts.table,
-            settings.resource,
-            constraints=settings.constraints,
-        )
-        folder.write_curve(curve)
-        limits = budget_limits(curve, settings.budgets)
+        verdicts = judge_logits(state.history, num_choices, table.block_names, goal.resource)
+        if self.discretize == "argmax":
+            return [(None, argmax_tree(names, logits_LTC).with_cost(table))], Diagnosis(verdicts=tuple(verdicts)), None
+        unlike_LTT = dissimilarity_from_logits(logits_LTC)
+        curve = discretize(names, unlike_LTT, table, goal.resource, constraints=goal.constraints)
+        limits = budget_limits(curve, goal.budgets)
         diagnosis = diagnose_curve(curve, limits, late_drift(state.history))
-        diagnosis.model_copy(update={"verdicts": (*verdicts, *diagnosis.verdicts)}).write(folder.path)
-        return [(budget, curve.within(limit).tree) for budget, limit in limits]
+        diagnosis = diagnosis.model_copy(update={"verdicts": (*verdicts, *diagnosis.verdicts)})
+        return [(budget, curve.within(limit).tree) for budget, limit in limits], diagnosis, curve
 
-    def _estimate(self, tree: BranchTree, state: SearchState, parts: TrialParts, device: torch.device) -> float:
-        experiment = self.experiment
-        network = BranchedNetwork(parts.backbone, experiment.tasks, tree)
+    def _estimate(self, tree: BranchTree, state: SearchState, problem: Problem) -> float:
+        network = BranchedNetwork(problem.backbone, problem.tasks, tree)
         inherit_weights(network, state.supernet, state.logits_LTC)
-        network.to(device)
-        batch_size = experiment.search.batch_size
+        network.to(problem.device)
         estimate_batch_statistics(
             network,
-            parts.data.split("train"),
-            batch_size=batch_size,
+            problem.data.split("train"),
+            batch_size=self.batch_size,
             num_batches=_STATISTICS_BATCHES,
-            device=device,
-            seed=experiment.seed,
+            device=problem.device,
+            seed=problem.seed,
         )
         measured = evaluate(
             network,
-            experiment.tasks,
-            parts.data.split("validation"),
-            batch_size=max(1, batch_size // experiment.processes),
-            device=device,
+            problem.tasks,
+            problem.data.split("validation"),
+            batch_size=max(1, self.batch_size // problem.ranks.size),
+            device=problem.device,
         )
-        return -sum(task.weight * measured[task.name]["loss"] for task in experiment.tasks)
+        return -sum(task.weight * measured[task.name]["loss"] for task in problem.tasks)
 
-    @staticmethod
-    def try_steps(experiment: Experiment, parts: TrialParts, device: torch.device) -> TriedSteps:
-        """One step of each kind, and how long all would take; nothing is written."""
-        search = make_search(experiment, parts, device)
-        state = start_search(experiment, parts, search)
+    def first_steps(self, problem: Problem) -> FirstSteps:
+        """One step of each kind, and how long all would take."""
+        search, state = self.start(problem)
         # The first steps pay for allocations and algorithm choices.
         search.try_steps(state)
         losses, seconds = search.try_steps(state)
-        if experiment.search.init == "similarity":
-            seconds += try_warmup(experiment, parts, device).seconds
-        return TriedSteps(losses, seconds, state_bytes(state.supernet))
+        if self.init is not None:
+            seconds += first_warmup_steps(problem, self.init).seconds
+        return FirstSteps(losses, seconds, state_bytes(state.supernet))
+
+    def inherit(self, network: BranchedNetwork, tasks: Sequence[Task], backbone: Backbone, store: Store) -> None:
+        """Give a network the weights of the candidates that its groups prefer (`nas.inherit.inherit_weights`)."""
+        saved = store.checkpoints.latest()
+        assert saved is not None
+        supernet = Supernet(backbone, tasks, self.num_candidates, affine_last_norm=self.affine_last_norm)
+        # The rows of the logits are in this order.
+        check_tasks(saved["tasks"], [task.name for task in tasks], store)
+        supernet.load_state_dict(saved["supernet"])
+        inherit_weights(network, supernet, saved["logits_LTC"])
 
 
-def make_search(experiment: Experiment, parts: TrialParts, device: torch.device, ranks: Ranks = ALONE) -> BilevelSearch:
-    """The bilevel search of an experiment."""
-    return BilevelSearch(
-        experiment.tasks,
-        parts.data,
-        parts.table,
-        experiment.search,
-        seed=experiment.seed,
-        device=device,
-        num_workers=experiment.num_workers,
-        ranks=ranks,
-    )
-
-
-def start_search(experiment: Experiment, parts: TrialParts, search: BilevelSearch) -> SearchState:
-    """A fresh supernet, by the experiment's seed, with uniform logits."""
-    settings = experiment.search
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(derive_seed(experiment.seed, "supernet"))
-        supernet = Supernet(
-            parts.backbone,
-            experiment.tasks,
-            settings.num_candidates,
-            equal_start=settings.equal_start,
-            affine_last_norm=settings.affine_last_norm,
-        )
-    return search.start(supernet)
+def bmtas(**changes: Any) -> Gradient:
+    """The published setting of BMTAS (`nas.bilevel.published`), with named changes."""
+    return Gradient(**{**published(), **changes})

@@ -1,84 +1,84 @@
 """The similarity strategy: own copies of every task, and the trees of least dissimilarity within each budget."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import torch
-
-from nas.discretize import Curve, CurvePoint
-from nas.experiment import Experiment, Point, Quality, RunFolder, TrialParts, part_shapes
-from nas.parallel import ALONE, Ranks
-from nas.similarity import Dissimilarity
+from nas.backbone import Backbone
+from nas.discretize import Curve
+from nas.inherit import inherit_copies
+from nas.network import BranchedNetwork
+from nas.similarity import SimilaritySettings
+from nas.similarity.copies import make_copies
 from nas.strategies.curve import Limits, budget_limits, diagnose_curve
-from nas.strategies.tried import TriedSteps
-from nas.strategies.warmup import curve_of, make_warmup, run_warmup, sufficient_cost, try_warmup
+from nas.strategies.own_copies import (
+    check_tasks,
+    curve_of,
+    first_warmup_steps,
+    make_warmup,
+    read_dissimilarity,
+    run_warmup,
+    sufficient_cost,
+)
+from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training
+from nas.strategies.store import Store
+from nas.tasks import Task
 
 
-@dataclass(frozen=True)
-class SimilarityStrategy:
-    """Searches one trial of an experiment in its folder of a run; goes on from the last checkpoint there.
+class Similarity(SimilaritySettings):
+    """Compares own copies of every task, and takes the best trees within each budget by the exact programme.
 
     There is one curve, of the dissimilarities above the noise floor, and each budget's tree is the best one within it.
     Such a tree spends its budget, for hardly any two tasks are quite alike. So the search also says what it would take
     itself, a point without a budget: the best tree for `sufficient_cost`, or for the largest budget if that is less.
-    Tasks that differ by less than `SimilaritySettings.tolerance` times the floor are better together at any cost,
-    and no more is spent than keeping the others apart takes. With one copy a task there is no floor, and without
-    budgets the tree is the curve's elbow.
+    Tasks that differ by less than `tolerance` times the floor are better together at any cost, and no more is spent
+    than keeping the others apart takes. With one copy a task there is no floor, and without budgets the tree is the
+    curve's elbow.
     """
 
-    experiment: Experiment
-    run: RunFolder
-    number: int = 0
-    ranks: Ranks = ALONE
+    @property
+    def num_epochs(self) -> int:
+        return self.epochs
 
-    def search(
-        self, parts: TrialParts, device: torch.device, on_epoch: Callable[[dict[str, Any]], None]
-    ) -> list[Point]:
-        """Train the copies, compare them, discretise, and write everything into the trial's folder.
+    @property
+    def trainings(self) -> Mapping[str, Training]:
+        return {"strategy": self}
 
-        On other ranks than the first there are no points.
-        """
-        folder = self.run.trial(self.number)
-        folder.make()
-        folder.write_costs(parts.table, part_shapes(parts.backbone, self.experiment.tasks))
-        folder.write_splits(parts.data)
-        warmup = make_warmup(self.experiment, parts, device, ranks=self.ranks)
-        _, measured = run_warmup(warmup, parts, folder, folder.checkpoints, on_epoch)
-        if not self.ranks.first:
-            return []
+    def search(self, problem: Problem) -> Found:
+        """Train the copies, compare them, and discretise."""
+        state, measured = run_warmup(make_warmup(problem, self), problem)
+        if not problem.ranks.first:
+            return Found(())
+        curve = curve_of(problem, measured)
+        # Without a floor nothing tells which gains are chance.
+        enough = sufficient_cost(problem, self, measured) if self.copies > 1 else None
+        limits = _limits(curve, problem.goal.budgets, enough)
         # The name says that the value is no loss: it compares trees of this search alone.
         measure = f"minus dissimilarity ({measured.measure})"
-        return [
-            Point(
-                tree=str(folder.write_tree(found.tree).relative_to(self.run.path)),
-                trial=self.number,
-                seed=self.experiment.seed,
-                budget=budget,
-                cost=dict(found.tree.cost or {}),
-                quality=Quality(value=-found.value, measure=measure, kind="estimated"),
-            )
-            for budget, found in self._trees(measured, parts)
-        ]
+        found = [(budget, curve.within(limit)) for budget, limit in limits]
+        return Found(
+            tuple(FoundTree(point.tree, budget, -point.value, measure) for budget, point in found),
+            state.history,
+            diagnose_curve(curve, limits, measured.error_LTT, enough),
+            curve,
+        )
 
-    def _trees(self, measured: Dissimilarity, parts: TrialParts) -> Sequence[tuple[float | None, CurvePoint]]:
-        experiment, folder = self.experiment, self.run.trial(self.number)
-        curve = curve_of(experiment, parts, measured)
-        folder.write_curve(curve)
-        # Without a floor nothing tells which gains are chance.
-        enough = sufficient_cost(experiment, parts, measured) if experiment.similarity.copies > 1 else None
-        limits = self._limits(curve, enough)
-        diagnose_curve(curve, limits, measured.error_LTT, enough).write(folder.path)
-        return [(budget, curve.within(limit)) for budget, limit in limits]
+    def first_steps(self, problem: Problem) -> FirstSteps:
+        """One step of the warm-up, and how long all would take."""
+        return first_warmup_steps(problem, self)
 
-    def _limits(self, curve: Curve, enough: float | None) -> Limits:
-        limits = budget_limits(curve, self.experiment.search.budgets)
-        if enough is None:
-            return limits
-        named = [(budget, limit) for budget, limit in limits if budget is not None]
-        return [*named, (None, min(enough, max((limit for _, limit in named), default=enough)))]
+    def inherit(self, network: BranchedNetwork, tasks: Sequence[Task], backbone: Backbone, store: Store) -> None:
+        """Give a network the first copies' weights (`nas.inherit.inherit_copies`)."""
+        saved, copies = store.checkpoints.latest(), make_copies(backbone, tasks, self.copies)
+        assert saved is not None
+        check_tasks(saved["tasks"], copies.task_names, store)
+        copies.load_state_dict(saved["supernet"])
+        measured = read_dissimilarity(store)
+        check_tasks(measured.tasks, [task.name for task in tasks], store)
+        inherit_copies(network, copies, measured)
 
-    @staticmethod
-    def try_steps(experiment: Experiment, parts: TrialParts, device: torch.device) -> TriedSteps:
-        """One step, and how long all would take; nothing is written."""
-        return try_warmup(experiment, parts, device)
+
+def _limits(curve: Curve, budgets: Sequence[float], enough: float | None) -> Limits:
+    limits = budget_limits(curve, budgets)
+    if enough is None:
+        return limits
+    named = [(budget, limit) for budget, limit in limits if budget is not None]
+    return [*named, (None, min(enough, max((limit for _, limit in named), default=enough)))]

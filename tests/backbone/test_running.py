@@ -271,7 +271,7 @@ def test_a_whole_way_through_in_place_has_the_results_of_one_that_is_not(tmp_pat
     """Search by gradient, retraining, and the exported network."""
     found = []
     for name, backbone in (("in_place", BeginsInPlace), ("apart", BeginsApart)):
-        experiment = image_experiment(backbone, **{"strategy": "gradient", "search.routing": routing})
+        experiment = image_experiment(backbone, **{"strategy": "gradient", "strategy.routing": routing})
         run = nas.search(experiment, out=tmp_path / name)
         trained = nas.retrain(tmp_path / name, recipe=experiment)
         exported = nas.export(tmp_path / name, recipe=experiment, format="bundle")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from toys import DEVICE, IN_FEATURES, VectorBackbone, copied_state, names, seeded, toy_batch, toy_tasks
 
-from nas.bilevel import SearchSettings, SearchState, logits_step, weight_step
+from nas.bilevel import GradientSettings, SearchState, logits_step, weight_step
 from nas.cost import FixedPenalty, measure_costs
 from nas.data import Batch
 from nas.inherit import inherit_weights
@@ -61,7 +61,7 @@ def new_state(backbone, tasks, step_settings, seed=0, num_candidates=None):
 
 def check_step_trains_the_tree(backbone, tasks, batch, tree, seed=0, **options):
     """A weight step under the tree's routing is a step of the branched network, weights and statistics."""
-    step_settings = SearchSettings(routing="one_path", weights=SGD, **options)
+    step_settings = GradientSettings(routing="one_path", weights=SGD, **options)
     state = new_state(backbone, tasks, step_settings, seed)
     routing_LTC = one_hot_routing(tree.choices_LT, len(tasks))
     network = BranchedNetwork(backbone, tasks, tree).double()
@@ -141,7 +141,7 @@ def naive_logits_gradient(state, batch, tasks, temperature, seed):
 def test_the_logits_gradient_is_that_of_the_formula(space, without, candidates):
     backbone, tasks, shape, label_shape = SPACES[space]
     tasks = tuple(task.model_copy(update={"weight": 100.0 * (1 + t)}) for t, task in enumerate(tasks))
-    step_settings = SearchSettings(
+    step_settings = GradientSettings(
         routing="one_path",
         logits=OptimizerSettings(kind="sgd", lr=1.0),
         penalty=FixedPenalty(weight=0.0),
@@ -175,7 +175,7 @@ def count_runs(state):
 
 def test_both_steps_run_the_sampled_tree_and_no_other_candidate():
     backbone, tasks, shape, _ = SPACES["planted"]
-    step_settings = SearchSettings(routing="one_path")
+    step_settings = GradientSettings(routing="one_path")
     state, batch = new_state(backbone, tasks, step_settings), random_batch(tasks, shape, None, 0)
     table = measure_costs(backbone, tasks, shape).table
     routing_LTC = sample_routing(state.logits_LTC, 1.0, hard=True, generator=torch.Generator().manual_seed(0))

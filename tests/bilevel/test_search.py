@@ -4,7 +4,7 @@ import pytest
 import torch
 from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, assert_same, copied_state, names, seeded, toy_tasks
 
-from nas.bilevel import BilevelSearch, SearchSettings, bmtas, search
+from nas.bilevel import BilevelSearch, GradientSettings, published, search
 from nas.checkpoint import CheckpointFolder
 from nas.compute import ComputeSettings
 from nas.cost import DualPenalty, FixedPenalty, measure_costs
@@ -24,8 +24,9 @@ class Interrupted(Exception):
     pass
 
 
-def new_search(settings, tasks=TASKS, data=None, seed=0):
-    return BilevelSearch(tasks, data or ToyData(tasks, missing=0.2), TABLE, settings, seed=seed, device=DEVICE)
+def new_search(settings, tasks=TASKS, data=None, seed=0, budgets=()):
+    data = data or ToyData(tasks, missing=0.2)
+    return BilevelSearch(tasks, data, TABLE, settings, budgets=budgets, seed=seed, device=DEVICE)
 
 
 def new_state(searching, seed=0, backbone=BACKBONE):
@@ -61,9 +62,7 @@ def stop_after(epoch):
 @pytest.mark.parametrize("routing", ["soft", "hard", "one_path"])
 @pytest.mark.parametrize("reset_optimizers", [True, False])
 def test_a_resumed_search_is_bitwise_an_undisturbed_one(tmp_path, reset_optimizers, routing, weight_step):
-    settings = SearchSettings(
-        **QUICK, reset_optimizers=reset_optimizers, routing=routing, weight_step=weight_step, budgets=(0.55, 0.6)
-    )
+    settings = GradientSettings(**QUICK, reset_optimizers=reset_optimizers, routing=routing, weight_step=weight_step)
     check_resumed_searches(tmp_path, settings, BACKBONE)
 
 
@@ -77,18 +76,18 @@ def test_a_resumed_search_is_bitwise_an_undisturbed_one(tmp_path, reset_optimize
 )
 def test_a_resumed_search_is_bitwise_an_undisturbed_one_however_it_is_computed(tmp_path, execution):
     # Without dropout, blocks are batched.
-    check_resumed_searches(tmp_path, SearchSettings(**QUICK, **execution, budgets=(0.55, 0.6)), VectorBackbone(2))
+    check_resumed_searches(tmp_path, GradientSettings(**QUICK, **execution), VectorBackbone(2))
 
 
 def check_resumed_searches(tmp_path, settings, backbone):
-    whole = run(new_search(settings), tmp_path / "whole", backbone=backbone)
+    whole = run(new_search(settings, budgets=(0.55, 0.6)), tmp_path / "whole", backbone=backbone)
     # After the warm-up, in the middle of the search, and at its end.
     for stopped_after in (0, 2, 3):
         folder = tmp_path / str(stopped_after)
         with pytest.raises(Interrupted):
-            run(new_search(settings), folder, stop_after(stopped_after), backbone=backbone)
+            run(new_search(settings, budgets=(0.55, 0.6)), folder, stop_after(stopped_after), backbone=backbone)
         torch.manual_seed(12345)  # whatever the new process did before
-        searching = new_search(settings)
+        searching = new_search(settings, budgets=(0.55, 0.6))
         resumed = new_state(searching, seed=9, backbone=backbone)
         resumed.load(CheckpointFolder(folder).latest(), "here")
         assert resumed.num_epochs == stopped_after + 1
@@ -110,7 +109,7 @@ def test_a_search_interrupted_within_an_epoch_starts_that_epoch_again(tmp_path):
                 raise Interrupted
             return super().split(name)
 
-    settings, data = SearchSettings(**QUICK, reset_optimizers=False), Failing(TASKS)
+    settings, data = GradientSettings(**QUICK, reset_optimizers=False), Failing(TASKS)
     whole = run(new_search(settings, data=ToyData(TASKS)), tmp_path / "whole")
 
     def break_data(record):
@@ -126,7 +125,7 @@ def test_a_search_interrupted_within_an_epoch_starts_that_epoch_again(tmp_path):
 
 
 def test_a_search_depends_on_the_seed_and_on_nothing_around_it(tmp_path):
-    settings = SearchSettings(**QUICK)
+    settings = GradientSettings(**QUICK)
     records = []
     for i, seed in enumerate((0, 0, 1)):
         torch.manual_seed(i)
@@ -138,10 +137,10 @@ def test_a_search_depends_on_the_seed_and_on_nothing_around_it(tmp_path):
 
 
 def test_the_warm_up_leaves_the_logits_alone(tmp_path):
-    state = run(new_search(SearchSettings(epochs=4, batch_size=16, warmup=0.5)), tmp_path)
+    state = run(new_search(GradientSettings(epochs=4, batch_size=16, warmup=0.5)), tmp_path)
     phases = [(record["phase"], record["architecture"] is None, record["temperature"]) for record in state.history]
     assert phases == [("warm-up", True, None)] * 2 + [("search", False, 5.0), ("search", False, pytest.approx(0.1))]
-    searching = new_search(SearchSettings(epochs=4, batch_size=16, warmup=0.5))
+    searching = new_search(GradientSettings(epochs=4, batch_size=16, warmup=0.5))
     state = new_state(searching)
     searching.train_epoch(state, 0)
     assert not state.logits_LTC.any()
@@ -157,7 +156,7 @@ def test_in_the_warm_up_tasks_train_their_own_copies(num_candidates, unlabelled,
     data = ToyData(TASKS)
     for name in unlabelled:
         data.split("train").present[name][:] = False
-    searching = new_search(SearchSettings(**QUICK, num_candidates=num_candidates), data=data)
+    searching = new_search(GradientSettings(**QUICK, num_candidates=num_candidates), data=data)
     state = new_state(searching)
     before = {name: parameter.detach().clone() for name, parameter in state.supernet.named_parameters()}
     searching.train_epoch(state, 0)
@@ -168,7 +167,7 @@ def test_in_the_warm_up_tasks_train_their_own_copies(num_candidates, unlabelled,
 
 
 def test_every_copy_of_the_warm_up_is_trained_as_if_alone():
-    settings = SearchSettings(**QUICK, weight_step="joint", weights=OptimizerSettings(kind="sgd", lr=0.1))
+    settings = GradientSettings(**QUICK, weight_step="joint", weights=OptimizerSettings(kind="sgd", lr=0.1))
     results = []
     for labelled in (names(TASKS), ("t1",)):
         data = ToyData(TASKS)
@@ -186,7 +185,7 @@ def test_every_copy_of_the_warm_up_is_trained_as_if_alone():
 
 @pytest.mark.parametrize("reset", [True, False])
 def test_statistics_are_reset_after_the_pass_over_the_logits(reset):
-    searching = new_search(SearchSettings(**QUICK, reset_statistics=reset, weight_step="joint"))
+    searching = new_search(GradientSettings(**QUICK, reset_statistics=reset, weight_step="joint"))
     state = new_state(searching)
     num_batches = 48 // 16
     searching.train_epoch(state, 0)
@@ -197,7 +196,7 @@ def test_statistics_are_reset_after_the_pass_over_the_logits(reset):
 
 @pytest.mark.parametrize("reset", [True, False])
 def test_optimizers_are_reset_at_every_epoch(reset):
-    searching = new_search(SearchSettings(**QUICK, reset_optimizers=reset, weight_step="joint"))
+    searching = new_search(GradientSettings(**QUICK, reset_optimizers=reset, weight_step="joint"))
     state = new_state(searching)
     for epoch in (0, 1, 2):
         searching.train_epoch(state, epoch)
@@ -219,7 +218,7 @@ def test_samples_are_drawn_at_the_epochs_temperature(monkeypatch, tmp_path, rout
         return routing_LTC
 
     monkeypatch.setattr(search, "sample_routing", remember)
-    run(new_search(SearchSettings(**QUICK, routing=routing, temperature=(4.0, 2.0))), tmp_path)
+    run(new_search(GradientSettings(**QUICK, routing=routing, temperature=(4.0, 2.0))), tmp_path)
     # Three batches in each of two passes, in each of the three epochs after the warm-up.
     assert [temperature for temperature, *_ in drawn] == [4.0] * 6 + [3.0] * 6 + [2.0] * 6
     assert {hard for _, hard, *_ in drawn} == {routing == "hard"}
@@ -229,7 +228,7 @@ def test_samples_are_drawn_at_the_epochs_temperature(monkeypatch, tmp_path, rout
 
 
 def test_samples_and_dropout_are_drawn_anew_in_every_epoch():
-    searching = new_search(SearchSettings(**QUICK))
+    searching = new_search(GradientSettings(**QUICK))
     state = new_state(searching)
     seeds, inputs, firsts = [], [], []
     state.supernet.stem.register_forward_hook(lambda module, arguments, _: inputs.append(arguments[0]))
@@ -249,7 +248,7 @@ def test_weights_and_logits_are_trained_on_their_own_splits(tmp_path):
             used.append(name)
             return super().split(name)
 
-    searching = new_search(SearchSettings(**QUICK), data=Recorded(TASKS))
+    searching = new_search(GradientSettings(**QUICK), data=Recorded(TASKS))
     state = new_state(searching)
     searching.train_epoch(state, 0)
     assert set(used) == {"train"}
@@ -260,13 +259,13 @@ def test_weights_and_logits_are_trained_on_their_own_splits(tmp_path):
 
 
 def test_a_split_smaller_than_a_batch_is_one_batch(tmp_path):
-    state = run(new_search(SearchSettings(epochs=2, batch_size=64), data=ToyData(TASKS, size=20)), tmp_path)
+    state = run(new_search(GradientSettings(epochs=2, batch_size=64), data=ToyData(TASKS, size=20)), tmp_path)
     assert state.supernet.stem[1].num_batches_tracked == 1
 
 
 def test_the_history_is_plain_and_says_what_happened(tmp_path):
     seen = []
-    state = run(new_search(SearchSettings(**QUICK, budgets=(0.6,))), tmp_path, seen.append)
+    state = run(new_search(GradientSettings(**QUICK), budgets=(0.6,)), tmp_path, seen.append)
     assert seen == state.history == json.loads(json.dumps(state.history))
     assert [record["epoch"] for record in seen] == [0, 1, 2, 3]
     for record in seen:
@@ -281,7 +280,7 @@ def test_the_history_is_plain_and_says_what_happened(tmp_path):
 
 
 def test_the_best_epoch_has_the_lowest_loss_on_the_logits_split(tmp_path):
-    state = run(new_search(SearchSettings(epochs=8, batch_size=16)), tmp_path)
+    state = run(new_search(GradientSettings(epochs=8, batch_size=16)), tmp_path)
     losses = [record["architecture"]["total"] if record["architecture"] else float("inf") for record in state.history]
     assert state.best_loss == min(losses)
     assert state.best_epoch == 1 + losses.index(min(losses))
@@ -307,7 +306,7 @@ def failing_after(num_calls, value):
     [(0, 1, []), (2, 1, []), (3, 2, [1]), (5, 2, [1]), (6, 2, [1]), (8, 2, [1]), (9, 3, [2, 1])],
 )
 def test_a_loss_that_is_not_finite_fails_with_task_and_epoch(tmp_path, weight_step, value, num_calls, epoch, saved):
-    searching = new_search(SearchSettings(**QUICK, weight_step=weight_step), failing_after(num_calls, value))
+    searching = new_search(GradientSettings(**QUICK, weight_step=weight_step), failing_after(num_calls, value))
     with pytest.raises(WorkFailed, match=rf"^epoch {epoch}: the loss of t1 is -?(nan|inf); lower the learning rate"):
         run(searching, tmp_path)
     assert CheckpointFolder(tmp_path).epochs() == saved
@@ -318,7 +317,7 @@ def test_a_split_without_labels_fails(tmp_path):
     for rows in data.split("architecture").present.values():
         rows[:] = False
     with pytest.raises(WorkFailed, match="epoch 2: no batch had a label of any task"):
-        run(new_search(SearchSettings(**QUICK), data=data), tmp_path)
+        run(new_search(GradientSettings(**QUICK), data=data), tmp_path)
 
 
 def test_batches_without_labels_are_skipped(tmp_path):
@@ -326,21 +325,20 @@ def test_batches_without_labels_are_skipped(tmp_path):
     for split in ("train", "architecture"):
         for rows in data.split(split).present.values():
             rows[2:] = False  # two labelled samples, so at least one of three batches has none
-    state = run(new_search(SearchSettings(**QUICK), data=data), tmp_path)
+    state = run(new_search(GradientSettings(**QUICK), data=data), tmp_path)
     assert state.num_epochs == 4
 
 
 def searched(tmp_path, penalty, seed):
-    settings = SearchSettings(
+    settings = GradientSettings(
         epochs=20,
         batch_size=16,
-        budgets=(0.55,),
         penalty=penalty,
         weights=OptimizerSettings(lr=1e-2),
         logits=OptimizerSettings(lr=0.1),
         reset_optimizers=False,
     )
-    searching = new_search(settings, data=ToyData(TASKS), seed=seed)
+    searching = new_search(settings, data=ToyData(TASKS), seed=seed, budgets=(0.55,))
     return run(searching, tmp_path / f"{penalty.kind}-{seed}", seed=seed, backbone=VectorBackbone(2))
 
 
@@ -362,25 +360,25 @@ def test_a_strong_fixed_penalty_shares_everything(tmp_path):
 
 
 def test_the_penalty_aims_at_the_largest_budget():
-    searching = new_search(SearchSettings(budgets=(0.5, 0.9, 0.6)))
+    searching = new_search(GradientSettings(), budgets=(0.5, 0.9, 0.6))
     assert searching.budgets == pytest.approx((0.5 * SEPARATE, 0.9 * SEPARATE, 0.6 * SEPARATE))
     assert searching.target == pytest.approx(0.9 * SEPARATE)
-    assert new_search(SearchSettings()).target is None
+    assert new_search(GradientSettings()).target is None
 
 
 def test_a_budget_below_the_shared_network_is_refused():
     with pytest.raises(InputError, match=r"budget 0\.3 .* smallest feasible budget"):
-        new_search(SearchSettings(budgets=(0.3,)))
+        new_search(GradientSettings(), budgets=(0.3,))
 
 
 def test_the_published_setting_runs(tmp_path):
-    state = run(new_search(bmtas(epochs=3)), tmp_path)
+    state = run(new_search(GradientSettings(**{**published(), "epochs": 3})), tmp_path)
     assert [record["phase"] for record in state.history] == ["warm-up", "search", "search"]
     assert not [name for name, _ in state.supernet.named_parameters() if name.startswith("blocks.0.0.1.")]
 
 
 def test_steps_can_be_tried():
-    searching = new_search(SearchSettings(**QUICK))
+    searching = new_search(GradientSettings(**QUICK))
     losses, seconds = searching.try_steps(new_state(searching))
     assert set(losses) == set(names(TASKS))
     assert all(isinstance(loss, float) for loss in losses.values())

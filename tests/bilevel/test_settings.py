@@ -3,9 +3,11 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
-from nas.bilevel import SETTINGS, SearchSettings, bmtas
+from nas.bilevel import GradientSettings
 from nas.cost import DualPenalty, FixedPenalty
 from nas.optimizer import OptimizerSettings
+from nas.similarity import SimilaritySettings
+from nas.strategies import Goal, Gradient, bmtas
 
 MACS_PER_GFLOP = 0.5e9  # a multiply and an add are two operations
 
@@ -26,33 +28,29 @@ def test_bmtas_is_the_published_table():
     assert settings.reset_optimizers is True
     assert settings.reset_statistics is True
     assert settings.penalty == FixedPenalty(weight=0.05, per=MACS_PER_GFLOP)
-    assert settings.resource == "macs"
     assert settings.discretize == "argmax"
-    assert settings.budgets == ()
 
 
 def test_bmtas_with_changes():
-    settings = bmtas(epochs=4, batch_size=2, discretize="exact", budgets=(0.5,))
-    assert (settings.epochs, settings.batch_size, settings.budgets) == (4, 2, (0.5,))
+    settings = bmtas(epochs=4, batch_size=2, discretize="exact")
+    assert (settings.epochs, settings.batch_size, settings.discretize) == (4, 2, "exact")
     assert settings.penalty == bmtas().penalty
     with pytest.raises(ValidationError, match="epoch_count"):
         bmtas(epoch_count=4)
 
 
-def test_settings_by_name():
-    assert SETTINGS["bmtas"]() == bmtas()
-    assert SETTINGS["default"]() == SearchSettings()
-    assert isinstance(SearchSettings().penalty, DualPenalty)
+def test_the_default_penalty_follows_a_budget():
+    assert isinstance(GradientSettings().penalty, DualPenalty)
 
 
 def test_penalties_are_told_apart_by_kind():
-    assert SearchSettings(penalty={"kind": "fixed", "weight": 0.1}).penalty == FixedPenalty(weight=0.1)
-    assert SearchSettings(penalty={"kind": "dual", "ramp": 0.5}).penalty == DualPenalty(ramp=0.5)
+    assert GradientSettings(penalty={"kind": "fixed", "weight": 0.1}).penalty == FixedPenalty(weight=0.1)
+    assert GradientSettings(penalty={"kind": "dual", "ramp": 0.5}).penalty == DualPenalty(ramp=0.5)
 
 
 def test_settings_survive_json():
     settings = bmtas(epochs=7)
-    assert SearchSettings.model_validate_json(settings.model_dump_json()) == settings
+    assert Gradient.model_validate_json(settings.model_dump_json()) == settings
 
 
 @pytest.mark.parametrize(
@@ -71,12 +69,12 @@ def test_settings_survive_json():
     ],
 )
 def test_warmup_epochs(epochs, warmup, expected):
-    assert SearchSettings(epochs=epochs, warmup=warmup).warmup_epochs == expected
+    assert GradientSettings(epochs=epochs, warmup=warmup).warmup_epochs == expected
 
 
 @pytest.mark.parametrize(("epochs", "warmup"), [(160, 1 / 20), (20, 0.0), (3, 0.3), (2, 0.0)])
 def test_the_temperature_falls_linearly_from_the_first_to_the_second_value(epochs, warmup):
-    settings = SearchSettings(epochs=epochs, warmup=warmup, temperature=(5.0, 0.1))
+    settings = GradientSettings(epochs=epochs, warmup=warmup, temperature=(5.0, 0.1))
     first, last = settings.warmup_epochs, epochs - 1
     temperatures = [settings.temperature_at(epoch) for epoch in range(first, epochs)]
     assert (temperatures[0], temperatures[-1]) == pytest.approx((5.0, 0.1))
@@ -85,14 +83,13 @@ def test_the_temperature_falls_linearly_from_the_first_to_the_second_value(epoch
 
 
 def test_a_single_epoch_of_search_is_at_the_last_temperature():
-    assert SearchSettings(epochs=2, warmup=0.5).temperature_at(1) == pytest.approx(0.1)
-    assert SearchSettings(epochs=1).temperature_at(0) == pytest.approx(0.1)
+    assert GradientSettings(epochs=2, warmup=0.5).temperature_at(1) == pytest.approx(0.1)
+    assert GradientSettings(epochs=1).temperature_at(0) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"budgets": (0.0,)}, "budgets"),
         ({"epochs": 0}, "epochs"),
         ({"warmup": 1.0}, "warmup"),
         ({"batch_size": 0}, "batch_size"),
@@ -100,19 +97,39 @@ def test_a_single_epoch_of_search_is_at_the_last_temperature():
         ({"routing": "one-path"}, "routing"),
         ({"temperature": (5.0, 0.0)}, "temperature"),
         ({"weight_step": "each"}, "weight_step"),
-        ({"resource": "joules"}, "resource"),
         ({"unrolled": True}, "unrolled"),
-        (
-            {"discretize": "argmax", "budgets": (0.5,)},
-            r"the arg-max tree cannot keep a budget; leave budgets \[0.5\] out",
-        ),
-        (
-            {"discretize": "argmax", "constraints": {"shared_prefix": 1}},
-            "the arg-max tree cannot keep constraints; leave them out",
-        ),
-        ({"constraints": {"apart": [["a"]]}}, "constraints.apart"),
+        ({"init": "similarity", "warmup": 0.1}, "the own copies of init take the place of a warm-up"),
+        ({"init": "copies"}, "init"),
     ],
 )
 def test_bad_settings_name_the_field(fields, message):
     with pytest.raises(ValidationError, match=message):
-        SearchSettings(**fields)
+        GradientSettings(**fields)
+
+
+def test_own_copies_take_the_place_of_the_warmup():
+    settings = GradientSettings(init="similarity")
+    assert settings.init == SimilaritySettings()
+    assert settings.warmup_epochs == 0
+    assert GradientSettings().warmup_epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"budgets": (0.0,)}, "budgets"),
+        ({"resource": "joules"}, "resource"),
+        ({"constraints": {"apart": [["a"]]}}, "constraints.apart"),
+        ({"epochs": 3}, "epochs"),
+    ],
+)
+def test_bad_goals_name_the_field(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        Goal(**fields)
+
+
+@pytest.mark.parametrize("goal", [Goal(budgets=(0.5,)), Goal(constraints={"shared_prefix": 1})])
+def test_the_arg_max_serves_no_budget_and_no_constraint(goal):
+    bmtas(discretize="exact").check_goal(goal)
+    with pytest.raises(ValueError, match=r"'argmax' cannot keep .*; leave goal\.\w+ .*out"):
+        bmtas().check_goal(goal)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from toys import DEVICE, VectorBackbone, assert_same, toy_batch, toy_tasks
 
-from nas.bilevel import SearchSettings, SearchState, weight_step
+from nas.bilevel import GradientSettings, SearchState, weight_step
 from nas.bilevel.diagnostics import describe_logits, entropy_L
 from nas.cost import PenaltyState
 from nas.errors import InputError
@@ -12,7 +12,7 @@ from nas.supernet import Supernet, own_copy_routing
 
 TASKS = toy_tasks(3)
 BACKBONE = VectorBackbone(2)
-SETTINGS = SearchSettings()
+SETTINGS = GradientSettings()
 
 
 def new_state(tasks=TASKS, backbone=BACKBONE, settings=SETTINGS, **options):

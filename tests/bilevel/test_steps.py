@@ -2,7 +2,7 @@ import pytest
 import torch
 from toys import DEVICE, IN_FEATURES, VectorBackbone, copied_state, names, seeded, toy_batch, toy_tasks
 
-from nas.bilevel import SearchSettings, SearchState, logits_step, weight_step
+from nas.bilevel import GradientSettings, SearchState, logits_step, weight_step
 from nas.cost import FixedPenalty, expected_cost, measure_costs
 from nas.errors import InputError
 from nas.optimizer import OptimizerSettings
@@ -45,7 +45,7 @@ def is_statistic(name):
 
 @pytest.mark.parametrize("kind", ["per_task", "joint"])
 def test_the_weight_step_leaves_the_logits_bitwise_alone(kind):
-    settings = SearchSettings(weight_step=kind)
+    settings = GradientSettings(weight_step=kind)
     state = new_state(settings)
     before_LTC, weights = state.logits_LTC.detach().clone(), parameters(state)
     weight_step(state, toy_batch(TASKS), soft_routing(state), TASKS, settings)
@@ -60,7 +60,7 @@ def test_the_weight_step_leaves_the_logits_bitwise_alone(kind):
 
 
 def test_the_logits_step_leaves_the_weights_bitwise_alone_and_moves_the_statistics():
-    settings = SearchSettings()
+    settings = GradientSettings()
     state = new_state(settings)
     before, before_LTC = copied_state(state.supernet), state.logits_LTC.detach().clone()
     take_logits_step(state, toy_batch(TASKS), settings)
@@ -79,7 +79,7 @@ def test_frozen_weights_stay_frozen_and_others_trainable(raises):
             raise ArithmeticError("no loss")
         return (outputs - labels).square().mean()
 
-    settings = SearchSettings()
+    settings = GradientSettings()
     tasks = (TASKS[0], Task(name="t1", num_outputs=2, loss=loss, metrics=("rmse",)), TASKS[2])
     state = new_state(settings, tasks)
     state.supernet.stem.requires_grad_(False)
@@ -101,7 +101,7 @@ def test_frozen_weights_stay_frozen_and_others_trainable(raises):
 
 @pytest.mark.parametrize("kind", ["per_task", "joint"])
 def test_a_task_without_labels_moves_no_weight_of_its_own(kind):
-    settings = SearchSettings(weight_step=kind, weights=OptimizerSettings(weight_decay=0.1))
+    settings = GradientSettings(weight_step=kind, weights=OptimizerSettings(weight_decay=0.1))
     state = new_state(settings)
     own = own_copy_routing(2, 3, 3)
     # Adam has moments for t1's copies from a step with its labels, and would move them even on a gradient of zero.
@@ -114,7 +114,7 @@ def test_a_task_without_labels_moves_no_weight_of_its_own(kind):
 
 
 def test_a_task_without_labels_gives_its_logits_no_gradient():
-    settings = SearchSettings(logits=SGD, penalty=FixedPenalty(weight=0.0))
+    settings = GradientSettings(logits=SGD, penalty=FixedPenalty(weight=0.0))
     state = new_state(settings)
     before_LTC = state.logits_LTC.detach().clone()
     losses = take_logits_step(state, toy_batch(TASKS, without=["t1"]), settings)
@@ -126,7 +126,7 @@ def test_a_task_without_labels_gives_its_logits_no_gradient():
 
 @pytest.mark.parametrize("kind", ["per_task", "joint"])
 def test_a_batch_without_labels_changes_nothing(kind):
-    settings = SearchSettings(weight_step=kind)
+    settings = GradientSettings(weight_step=kind)
     state, batch = new_state(settings), toy_batch(TASKS, without=names(TASKS))
     before, before_LTC, penalty = copied_state(state.supernet), state.logits_LTC.detach().clone(), state.penalty
     assert weight_step(state, batch, soft_routing(state), TASKS, settings) == {}
@@ -140,7 +140,7 @@ def test_a_batch_without_labels_changes_nothing(kind):
     ("kind", "without", "num_steps"), [("per_task", ["t1"], 2), ("per_task", [], 3), ("joint", [], 1)]
 )
 def test_optimizer_steps_are_one_per_labelled_task_or_one_for_all(kind, without, num_steps):
-    settings = SearchSettings(weight_step=kind)
+    settings = GradientSettings(weight_step=kind)
     state, steps = new_state(settings), []
     state.weight_optimizer.register_step_post_hook(lambda *_: steps.append(1))
     weight_step(state, toy_batch(TASKS, without=without), soft_routing(state), TASKS, settings)
@@ -148,7 +148,7 @@ def test_optimizer_steps_are_one_per_labelled_task_or_one_for_all(kind, without,
 
 
 def test_a_joint_step_follows_the_weighted_sum():
-    settings = SearchSettings(weight_step="joint", weights=SGD)
+    settings = GradientSettings(weight_step="joint", weights=SGD)
     tasks = tuple(task.model_copy(update={"weight": 1.0 + t}) for t, task in enumerate(TASKS))
     state, batch = new_state(settings), toy_batch(TASKS, missing=0.3)
     routing_LTC, before = soft_routing(state).detach(), parameters(state)
@@ -164,7 +164,7 @@ def test_a_joint_step_follows_the_weighted_sum():
 
 
 def test_steps_per_task_see_the_weights_after_the_task_before():
-    settings = SearchSettings(weight_step="per_task", weights=SGD)
+    settings = GradientSettings(weight_step="per_task", weights=SGD)
     tasks = tuple(task.model_copy(update={"weight": 1.0 + t}) for t, task in enumerate(TASKS))
     state, reference, batch = new_state(settings), new_state(settings), toy_batch(TASKS)
     routing_LTC = soft_routing(state).detach()
@@ -184,7 +184,7 @@ def test_steps_per_task_see_the_weights_after_the_task_before():
 
 @pytest.mark.parametrize("without", [[], ["t1"]])
 def test_the_logits_step_follows_losses_and_one_penalty_per_labelled_task(without):
-    settings = SearchSettings(logits=SGD, penalty=FixedPenalty(weight=0.7, per=100.0))
+    settings = GradientSettings(logits=SGD, penalty=FixedPenalty(weight=0.7, per=100.0))
     tasks = tuple(task.model_copy(update={"weight": 1.0 + t}) for t, task in enumerate(TASKS))
     state, batch = new_state(settings), toy_batch(TASKS, without=without)
     before_LTC = state.logits_LTC.detach().clone()
@@ -202,7 +202,7 @@ def test_the_logits_step_follows_losses_and_one_penalty_per_labelled_task(withou
 
 
 def test_one_hot_routing_trains_what_it_runs():
-    settings = SearchSettings()
+    settings = GradientSettings()
     state = new_state(settings)
     before = parameters(state)
     weight_step(state, toy_batch(TASKS), one_hot_routing([[0, 0, 1], [2, 0, 1]], 3), TASKS, settings)
@@ -211,7 +211,7 @@ def test_one_hot_routing_trains_what_it_runs():
 
 
 def test_gradients_do_not_pile_up_over_steps():
-    settings = SearchSettings(weights=SGD, logits=SGD, weight_step="joint")
+    settings = GradientSettings(weights=SGD, logits=SGD, weight_step="joint")
     batch = toy_batch(TASKS)
     state, fresh = new_state(settings), new_state(settings)
     take_logits_step(state, batch, settings)

@@ -11,7 +11,7 @@ GOOD = """
 import torch
 import torchmetrics
 from torch import nn
-from nas import CompareSettings, Experiment, SearchSettings, Task, TrainingSettings, lazy
+from nas import CompareSettings, Experiment, Goal, Gradient, Task, TrainingSettings, lazy
 
 class Head(nn.Module):
     def __init__(self, num_outputs):
@@ -51,7 +51,7 @@ size = Task(name="size", num_outputs=1, loss="mse", metrics=("rmse",))
 def make(backbone=Backbone, data=Source, tasks=(kind, size), **fields):
     return Experiment(
         tasks=tasks, backbone=lazy(backbone), data=lazy(data), input_shape=(4,), num_threads=1,
-        strategy="gradient", search=SearchSettings(epochs=2, batch_size=8, budgets=(0.9,)),
+        goal=Goal(budgets=(0.9,)), strategy=Gradient(epochs=2, batch_size=8),
         retrain=TrainingSettings(epochs=1, batch_size=8), compare=CompareSettings(seeds=(0,), random_trees=0),
         **fields,
     )

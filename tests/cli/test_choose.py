@@ -14,7 +14,7 @@ from nas.commands.comparison import Comparison, Row
 from nas.cost import LatencyTable, PartLatency
 from nas.errors import InputError
 from nas.experiment import Point, Quality, RunFolder, make_front
-from nas.experiment.diagnosis import Diagnosis, Verdict
+from nas.strategies.diagnosis import Diagnosis, Verdict
 from nas.tree import BranchTree, CostTable
 
 TASKS = ("depth", "edge", "parts")

@@ -15,7 +15,7 @@ from nas.checkpoint import load_tensors
 
 LAST = 40
 """Epochs of a search: enough that it still runs when the signal arrives."""
-CHANGES = changes(search__epochs=LAST, search__budgets=[0.4, 0.9], retrain__epochs=5)
+CHANGES = changes(strategy__epochs=LAST, goal__budgets=[0.4, 0.9], retrain__epochs=5)
 FILES = ("front.json", "trials/0/metrics.jsonl", "trials/0/curve.json", "trials/0/costs.json")
 
 

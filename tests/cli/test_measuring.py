@@ -22,9 +22,9 @@ def settings(**fields):
         "data.num_architecture": 32,
         "data.num_validation": 32,
         "data.num_test": 32,
-        "search.epochs": 2,
-        "search.batch_size": 16,
-        "search.budgets": BUDGETS,
+        "strategy.epochs": 2,
+        "strategy.batch_size": 16,
+        "goal.budgets": BUDGETS,
         "retrain.epochs": 2,
         "num_threads": 1,
     }
@@ -33,7 +33,7 @@ def settings(**fields):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    return nas.search(RECIPE, out=tmp_path_factory.mktemp("all") / "run", changes=settings(search__measure="all"))
+    return nas.search(RECIPE, out=tmp_path_factory.mktemp("all") / "run", changes=settings(goal__measure="all"))
 
 
 def test_all_trees_have_measured_qualities_and_keep_their_estimates(measured):
@@ -68,7 +68,7 @@ def test_a_stopped_measurement_goes_on_to_the_same_front(measured, tmp_path):
 
     out = tmp_path / "run"
     with pytest.raises(Stopped):
-        nas.search(RECIPE, out=out, changes=settings(search__measure="all"), on_training_epoch=stop_at_the_second)
+        nas.search(RECIPE, out=out, changes=settings(goal__measure="all"), on_training_epoch=stop_at_the_second)
     assert not (out / "front.json").exists()
     names = []
     resumed = nas.search(RECIPE, out=out, resume=True, on_training=lambda progress: names.append(progress.name))
@@ -78,7 +78,7 @@ def test_a_stopped_measurement_goes_on_to_the_same_front(measured, tmp_path):
 
 def test_the_best_by_estimate_are_measured_and_the_others_are_not(measured, tmp_path, capsys):
     out = tmp_path / "run"
-    assert run(["search", RECIPE, "--out", str(out), *changes(search__budgets=BUDGETS, search__measure=1)]) == 0
+    assert run(["search", RECIPE, "--out", str(out), *changes(goal__budgets=BUDGETS, goal__measure=1)]) == 0
     front = Front.read(out / "front.json")
     trained = {path.name for path in (out / "retrained").iterdir()}
     assert len(trained) == 1
@@ -94,13 +94,13 @@ def test_the_best_by_estimate_are_measured_and_the_others_are_not(measured, tmp_
 
 @pytest.mark.parametrize("value", ["0", "-1", "best", "1.5", "true"])
 def test_measure_is_none_all_or_a_number(value, tmp_path, capsys):
-    assert run(["search", RECIPE, "--out", str(tmp_path / "run"), *changes(search__measure=value)]) == 2
-    assert "search.measure" in capsys.readouterr().err
+    assert run(["search", RECIPE, "--out", str(tmp_path / "run"), *changes(goal__measure=value)]) == 2
+    assert "goal.measure" in capsys.readouterr().err
 
 
 def test_teachers_are_trained_first_and_once(tmp_path):
     names = []
-    distilled = settings(search__budgets=[0.9], search__measure=1, retrain__distill={"weight": 1.0}, retrain__epochs=1)
+    distilled = settings(goal__budgets=[0.9], goal__measure=1, retrain__distill={"weight": 1.0}, retrain__epochs=1)
     nas.search(
         RECIPE, out=tmp_path / "run", changes=distilled, on_training=lambda progress: names.append(progress.name)
     )

@@ -11,7 +11,7 @@ from nas.cli.main import run
 @pytest.fixture(scope="module")
 def a_run(tmp_path_factory):
     path = tmp_path_factory.mktemp("measured") / "run"
-    assert run(["search", RECIPE, "--out", str(path), *changes(search__budgets=[0.4])]) == 0
+    assert run(["search", RECIPE, "--out", str(path), *changes(goal__budgets=[0.4])]) == 0
     return path
 
 
@@ -45,7 +45,7 @@ def test_latencies_are_measured_and_a_search_keeps_a_budget_in_them(tmp_path, ca
     assert networks["shared"]["parts_ms"] == pytest.approx(total)
 
     budget = 0.8 * networks["separate"]["parts_ms"]
-    ms = changes(search__resource="ms", latency=table, search__budgets=[0.8])
+    ms = changes(goal__resource="ms", latency=table, goal__budgets=[0.8])
     found = json_of(capsys, "search", RECIPE, "--out", tmp_path / "run", *ms)
     assert found["resource"] == "ms"
     assert all(point["cost"]["ms"] <= budget for point in found["points"])
@@ -63,18 +63,18 @@ def test_latencies_are_printed_with_throughput(capsys, tmp_path):
 
 def test_a_latency_table_that_is_missing_broken_or_of_other_inputs_is_refused(tmp_path, capsys):
     assert "nas profile RECIPE --latency" in refused(
-        capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(search__resource="ms")
+        capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(goal__resource="ms")
     )
     broken = tmp_path / "broken.json"
     broken.write_text('{"schema_version": 1}')
-    said = refused(capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(search__resource="ms", latency=broken))
+    said = refused(capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(goal__resource="ms", latency=broken))
     assert "broken.json: not a latency table" in said
     table = tmp_path / "latency.json"
     assert run(["profile", RECIPE, "--latency", str(table), "--rounds", "2", *changes()]) == 0
     record = json.loads(table.read_text())
     record["input_shape"] = [1, 24, 40]
     table.write_text(json.dumps(record))
-    said = refused(capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(search__resource="ms", latency=table))
+    said = refused(capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(goal__resource="ms", latency=table))
     assert "[1, 24, 40]" in said
     assert not (tmp_path / "a").exists()
     assert "no runtimes ['tensorrt']" in refused(

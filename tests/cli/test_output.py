@@ -106,7 +106,7 @@ def test_json_alone_is_on_standard_output(own_run, tmp_path, capsys):
         ["check", RECIPE, *changes()],
         ["profile", RECIPE, "--tree", tree],
         ["search", RECIPE, "--out", own_run, "--resume"],
-        ["search", RECIPE, "--out", tmp_path / "new", *changes(search__epochs=1)],
+        ["search", RECIPE, "--out", tmp_path / "new", *changes(strategy__epochs=1)],
         ["show", own_run],
         ["retrain", own_run],
         ["evaluate", own_run],

@@ -84,9 +84,9 @@ def test_another_recipe_and_other_changes_are_refused(own_run, recipe, capsys):
     recipe.write_text(recipe.read_text().replace("seeds=(0, 1, 2)", "seeds=(0, 1)") + "# another\n")
     assert "--allow-changed" in refused(capsys, "search", recipe, "--out", own_run, "--resume")
     again = ["search", RECIPE, "--out", own_run, "--resume", "--set"]
-    assert "search.epochs" in refused(capsys, *again, "search.epochs=9")
+    assert "strategy.epochs" in refused(capsys, *again, "strategy.epochs=9")
     assert "seed" in refused(capsys, *again, "seed=0")
-    assert search(RECIPE, "--out", own_run, "--resume", "--set", "search.epochs=2") == 0
+    assert search(RECIPE, "--out", own_run, "--resume", "--set", "strategy.epochs=2") == 0
 
 
 def test_without_a_folder_it_is_the_recipes_latest_unfinished_search(own_run, recipe, capsys):
@@ -147,8 +147,8 @@ def test_runs_of_one_second_get_folders_of_their_own(recipe):
 def test_changes_in_python_are_recorded_as_json_has_them(tmp_path):
     experiment = load_recipe(Path(RECIPE))
     folder = RunFolder(tmp_path / "run")
-    folder.begin(experiment, Path(RECIPE), {"search.budgets": (0.4, 0.5)}, {"num_threads": 1})
-    assert RunFolder.open(folder.path).record["overrides"] == {"search.budgets": [0.4, 0.5]}
+    folder.begin(experiment, Path(RECIPE), {"goal.budgets": (0.4, 0.5)}, {"num_threads": 1})
+    assert RunFolder.open(folder.path).record["overrides"] == {"goal.budgets": [0.4, 0.5]}
     for value in (float("nan"), experiment.data, os):
         with pytest.raises(ValueError, match="plain data"):
             RunFolder(tmp_path / "other").begin(experiment, None, {"data": value}, {})

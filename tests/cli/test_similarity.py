@@ -15,9 +15,14 @@ from nas.checkpoint import load_tensors
 from nas.cli.main import run
 from nas.experiment import RunFolder
 
-QUICK = {"similarity__epochs": 3, "similarity__batch_size": 32, "similarity__candidates": "plain"}
+QUICK = {"strategy__epochs": 3, "strategy__batch_size": 32, "strategy__candidates": "plain"}
 SIMILARITY = changes(strategy="similarity", **QUICK)
-HYBRID = changes(strategy="gradient", search__init="similarity", search__candidates="plain", **QUICK)
+HYBRID = changes(
+    strategy="gradient",
+    strategy__warmup="null",
+    strategy__init='{"epochs": 3, "batch_size": 32, "candidates": "plain"}',
+    strategy__candidates="plain",
+)
 FILES = ("front.json", "trials/0/metrics.jsonl", "trials/0/curve.json", "trials/0/similarity.json")
 
 
@@ -118,7 +123,7 @@ def test_found_networks_inherit_what_was_trained(finished, capsys):
 
 def test_without_budgets_there_is_one_tree(tmp_path, capsys):
     folder = tmp_path / "run"
-    arguments = changes(strategy="similarity", search__budgets="[]", **{**QUICK, "similarity__epochs": 1})
+    arguments = changes(strategy="similarity", goal__budgets="[]", **{**QUICK, "strategy__epochs": 1})
     assert run(["search", RECIPE, "--out", str(folder), *arguments]) == 0
     (point,) = RunFolder(folder).front.points
     assert point.budget is None
@@ -126,6 +131,6 @@ def test_without_budgets_there_is_one_tree(tmp_path, capsys):
 
 def test_what_a_similarity_search_cannot_have_is_refused(capsys):
     asha = {"trials__scheduler": "asha", "trials__objectives": '["quality"]'}
-    for fields in ({"search__discretize": "argmax", "search__budgets": "[]"}, asha):
-        assert "similarity" in refused(capsys, "check", RECIPE, *changes(strategy="similarity", **fields))
-    assert "similarity.copies" in refused(capsys, "check", RECIPE, *changes(similarity__copies=0))
+    for fields, word in (({"strategy__discretize": "argmax"}, "discretize"), (asha, "Similarity has no losses")):
+        assert word in refused(capsys, "check", RECIPE, *changes(strategy="similarity", **fields))
+    assert "strategy.copies" in refused(capsys, "check", RECIPE, *changes(strategy="similarity", strategy__copies=0))

@@ -108,8 +108,8 @@ def test_one_trial_has_a_bar_and_no_table():
 
 
 def test_proposed_values_are_part_of_a_trials_name():
-    trial = Trial(3, None, 2, {"search.budgets": 0.45678, "search.logits.lr": 0.0123456, "search.routing": "soft"})
-    assert trial_name(trial) == "trial 3 (budget 0.4568, seed 2, search.logits.lr 0.01235, search.routing soft)"
+    trial = Trial(3, None, 2, {"goal.budgets": 0.45678, "strategy.logits.lr": 0.0123456, "strategy.routing": "soft"})
+    assert trial_name(trial) == "trial 3 (budget 0.4568, seed 2, strategy.logits.lr 0.01235, strategy.routing soft)"
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (89, "89 s"), (150, "2 min"), (9000, "2 h 30 min")])

@@ -14,8 +14,8 @@ TINY = changes(
     data__num_train=128,
     data__num_validation=64,
     data__num_test=64,
-    search__epochs=3,
-    search__budgets=[0.3, 0.5, 0.9],
+    strategy__epochs=3,
+    goal__budgets=[0.3, 0.5, 0.9],
     retrain__epochs=2,
     compare__seeds=[0, 1],
 )

@@ -50,13 +50,13 @@ def refusal(capsys, *arguments: object) -> str | None:
         (["search", ""], "no such recipe"),
         (["search", "-"], "no such recipe"),
         (["search", "nowhere.py", "--resume"], "nowhere.py: no such recipe"),
-        (["search", RECIPE, "--set", "search.epochs"], "expected FIELD=VALUE"),
-        (["search", RECIPE, "--set", "search.epochs=-1"], "search.epochs"),
-        (["search", RECIPE, "--set", "search.budgets=[0.1]", "--out", "OUT"], "smallest feasible budget"),
-        (["search", RECIPE, "--set", "search.budgets=[1e-9]", "--out", "OUT"], "smallest feasible budget"),
-        (["search", RECIPE, "--set", "search.budgets=[-1]", "--out", "OUT"], "search.budgets.0"),
-        (["search", RECIPE, "--set", "search.budgets=[Infinity]", "--out", "OUT"], "must be finite"),
-        (["search", RECIPE, "--set", 'search.budgets=["x"]', "--out", "OUT"], "search.budgets.0"),
+        (["search", RECIPE, "--set", "strategy.epochs"], "expected FIELD=VALUE"),
+        (["search", RECIPE, "--set", "strategy.epochs=-1"], "strategy.epochs"),
+        (["search", RECIPE, "--set", "goal.budgets=[0.1]", "--out", "OUT"], "smallest feasible budget"),
+        (["search", RECIPE, "--set", "goal.budgets=[1e-9]", "--out", "OUT"], "smallest feasible budget"),
+        (["search", RECIPE, "--set", "goal.budgets=[-1]", "--out", "OUT"], "goal.budgets.0"),
+        (["search", RECIPE, "--set", "goal.budgets=[Infinity]", "--out", "OUT"], "must be finite"),
+        (["search", RECIPE, "--set", 'goal.budgets=["x"]', "--out", "OUT"], "goal.budgets.0"),
         (["search", RECIPE, "--set", "device=cuda:99", "--out", "OUT"], "GPUs"),
         (["search", RECIPE, "--set", "num_threads=99999", "--out", "OUT"], "num_threads"),
         (["search", RECIPE, "--set", "data.num_train=0", "--out", "OUT"], "num_train"),
@@ -67,7 +67,7 @@ def refusal(capsys, *arguments: object) -> str | None:
         (["search", RECIPE, "--out", ""], "not empty"),
         (["search", RECIPE, "--out", "/dev/null/x"], "Not a directory"),
         (["search", RECIPE, "--out", "x" * 5000], "File name too long"),
-        (["search", RECIPE, "--out", "OUT", "--resume", "--set", "search.epochs=0"], "search.epochs"),
+        (["search", RECIPE, "--out", "OUT", "--resume", "--set", "strategy.epochs=0"], "strategy.epochs"),
         (["show", "nowhere"], "no such file"),
         (["show", "a\nb\x1b[31m"], r"a b\x1b[31m: no such file"),
         (["show", b"\xff".decode(errors="surrogateescape")], r"\udcff: no such file"),
@@ -101,19 +101,19 @@ def test_wrong_arguments(arguments, words, tmp_path, capsys):
         "=5",
         ".=3",
         "search..epochs=5",
-        "search.epochs=",
-        "search.epochs=NaN",
-        "search.epochs=1e400",
-        "search.epochs=" + "9" * 5000,
-        "search.epochs=" + "[" * 10_000,
-        "search.epochs=\ud800",
-        'search.epochs="\\ud800"',
+        "strategy.epochs=",
+        "strategy.epochs=NaN",
+        "strategy.epochs=1e400",
+        "strategy.epochs=" + "9" * 5000,
+        "strategy.epochs=" + "[" * 10_000,
+        "strategy.epochs=\ud800",
+        'strategy.epochs="\\ud800"',
         "\ud800=3",
         "a\nb=3",
-        "search.penalty={",
-        'search.penalty={"kind": "none"}',
-        'search.penalty={"kind": "fixed", "weight": Infinity}',
-        "search.penalty.kind=fixed",
+        "strategy.penalty={",
+        'strategy.penalty={"kind": "none"}',
+        'strategy.penalty={"kind": "fixed", "weight": Infinity}',
+        "strategy.penalty.kind=fixed",
         "tasks.left.loss=none",
         "tasks.left.name=right",
         "tasks=[1]",
@@ -139,7 +139,7 @@ def test_changes_that_cannot_be(text, capsys):
 @given(
     name=st.text(max_size=10)
     | st.sampled_from(
-        ["search", "search.epochs", "search.budgets", "search.penalty", "backbone.widths", "input_shape"]
+        ["search", "strategy.epochs", "goal.budgets", "strategy.penalty", "backbone.widths", "input_shape"]
     ),
     value=plain | st.text(max_size=10),
 )
@@ -154,7 +154,7 @@ def test_budgets_that_no_tree_keeps_leave_no_folder(budget, tmp_path, capsys):
     text = json.dumps([budget])
     if isinstance(budget, bool | int | float) and 0.226 < budget < float("inf"):
         return  # one that a tree keeps
-    refused(capsys, "search", RECIPE, "--out", tmp_path / "run", *changes(search__budgets=text))
+    refused(capsys, "search", RECIPE, "--out", tmp_path / "run", *changes(goal__budgets=text))
     assert not (tmp_path / "run").exists()
 
 
@@ -177,7 +177,7 @@ def test_what_a_run_cannot_give(a_run, tmp_path, capsys):
     assert "no such file" in refused(capsys, "retrain", a_run, "--tree", "../../x.json")
     assert "no finished training" in refused(capsys, "evaluate", a_run)
     assert "cannot change a run" in refused(
-        capsys, "search", RECIPE, "--out", a_run, "--resume", "--set", "search.epochs=9"
+        capsys, "search", RECIPE, "--out", a_run, "--resume", "--set", "strategy.epochs=9"
     )
     assert "stays there" in refused(capsys, "retrain", a_run, "--out", tmp_path / "elsewhere")
     assert "suffix" in refused(capsys, "show", a_run, "--out", tmp_path / "tree.doc").lower()

@@ -62,7 +62,8 @@ def _experiment(data: Any) -> nas.Experiment:
         backbone=nas.lazy(MobileNetV2, width=0.25, image_tasks=("kind", "weight")),
         data=data,
         input_shape=(3, 32, 32),
-        similarity=nas.SimilaritySettings(batch_size=4),
+        strategy=nas.Similarity(batch_size=4),
+        retrain=nas.TrainingSettings(batch_size=4),
         num_threads=1,
     )
 

@@ -66,7 +66,7 @@ def test_how_an_earlier_attempt_ended_says_nothing_of_this_one(tmp_path, monkeyp
 
 def test_trees_that_processes_of_a_cluster_cannot_reach_are_not_promised_to_be_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "check_processes", lambda *arguments: None)
-    changes = {"processes": 2, "search.measure": 1, "trials.storage_uri": str(tmp_path / "storage")}
+    changes = {"processes": 2, "goal.measure": 1, "trials.storage_uri": str(tmp_path / "storage")}
     with pytest.raises(InputError, match="measure after the search"):
         search(RECIPE, out=tmp_path / "run", changes=changes, address="127.0.0.1:1")
     assert not (tmp_path / "run").exists()

@@ -206,7 +206,7 @@ def test_a_failing_installation_says_what_pip_said(cluster):
 
 
 def test_a_job_that_is_stopped_goes_on_from_the_storage(cluster, tmp_path):
-    small = changes(search__epochs=200)
+    small = changes(strategy__epochs=200)
     assert cluster.submit("runs/digits.py", "--name", "long", "--environment", "installed", *small).returncode == 0
     wait_until(cluster, "long", lambda: num_epochs(cluster.store / "long" / "trials" / "0") >= 2)
     stopped = cluster.nas("stop", "long", "--address", cluster.address)
@@ -226,7 +226,7 @@ def test_a_job_that_is_stopped_goes_on_from_the_storage(cluster, tmp_path):
 def test_a_lost_node_costs_nothing_but_time(cluster, tmp_path):
     """Two trials, one on each node; when half is done a node is lost, and its trial ends as if nothing had happened."""
     num = 80
-    small = changes(search__epochs=num, trials__seeds=2, trials__max_failures=3)
+    small = changes(strategy__epochs=num, trials__seeds=2, trials__max_failures=3)
     submitted = cluster.submit("runs/digits.py", "--name", "moved", "--environment", "installed", *small)
     assert submitted.returncode == 0, submitted.stderr
     trials = cluster.store / "moved" / "trials"

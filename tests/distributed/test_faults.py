@@ -198,7 +198,7 @@ def test_a_time_limit_leaves_trials_that_a_later_command_goes_on_with(tmp_path):
 
 
 def test_asha_stops_the_worse_trials_and_they_stay_stopped(tmp_path):
-    ranges = {"search.weights.lr": {"kind": "choice", "values": [1e-6, 1e-2]}}
+    ranges = {"strategy.weights.lr": {"kind": "choice", "values": [1e-6, 1e-2]}}
     folder = tmp_path / "run"
     changes = settings(
         trials__ranges=json.dumps(ranges),
@@ -206,14 +206,14 @@ def test_asha_stops_the_worse_trials_and_they_stay_stopped(tmp_path):
         trials__sampler="random",
         trials__objectives='["quality"]',
         trials__scheduler="asha",
-        search__epochs=20,
+        strategy__epochs=20,
         trials__concurrency=1,
     )
     finish("--out", folder, *changes)
     results = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("trials/*/result.json")}
     assert len(results) == 10
     rates = {
-        number: json.loads((folder / "trials" / number / "trial.json").read_text())["values"]["search.weights.lr"]
+        number: json.loads((folder / "trials" / number / "trial.json").read_text())["values"]["strategy.weights.lr"]
         for number in results
     }
     stopped = {number for number, result in results.items() if result["status"] == "stopped"}

@@ -135,14 +135,14 @@ def test_a_job_searches_on_the_cluster_what_the_command_says(cluster):
         RECIPE,
         address="head:8265",
         storage="s3://bucket/runs/",
-        changes={"search.epochs": 5, "search.budgets": [0.4, 0.7]},
+        changes={"strategy.epochs": 5, "goal.budgets": [0.4, 0.7]},
         name="mine",
         environment="installed",
     )
     (sent,) = cluster.jobs.values()
     assert sent.entrypoint == (
         "python -m nas.cli search runs/digits.py --address auto --out jobs/mine/mine --storage s3://bucket/runs/ "
-        "--set search.epochs=5 --set 'search.budgets=[0.4, 0.7]'"
+        "--set strategy.epochs=5 --set 'goal.budgets=[0.4, 0.7]'"
     )
     assert {"runs/digits.py", "nas/cli/__main__.py", "search_spaces/digits.py"} <= sent.files
     assert "pip" not in sent.runtime_env
@@ -280,7 +280,7 @@ def test_a_cluster_of_another_python_is_refused(cluster, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "search.epochs=-1"], "search.epochs"),
+        (["--set", "strategy.epochs=-1"], "strategy.epochs"),
         (["--storage", "runs/out"], "is no storage: name a URI"),
         (["--name", "../evil"], "is no name of a job"),
         (["--name", "a b"], "is no name of a job"),

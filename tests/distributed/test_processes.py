@@ -35,7 +35,7 @@ from test_faults import (
 
 TWO = settings(processes=2)
 
-SMOOTH = settings(search__logits='{"kind": "sgd", "lr": 5.0}')
+SMOOTH = settings(strategy__logits='{"kind": "sgd", "lr": 5.0}')
 """At the last temperatures some logits have gradients that are nothing but rounding. Adam, which divides by their size,
 would take a whole step there, in a direction of chance."""
 
@@ -50,7 +50,7 @@ def test_what_cannot_be_shared_is_refused_at_once_and_leaves_nothing(capsys, tmp
         "make it a multiple of 3": changes(processes=3),
         "this machine has room for 0": changes(processes=2, trials__cpus=1000),
         "share the batches of one trial": changes(processes=2, trials__seeds=2),
-        "compiled parts cannot": changes(processes=2, search__compute__compile=True),
+        "compiled parts cannot": changes(processes=2, strategy__compute__compile=True),
         "is one GPU": changes(processes=2, device="cuda:0"),
     }
     for words, wrong in cases.items():
@@ -210,8 +210,8 @@ def test_a_retraining_on_two_processes_finds_what_one_does_though_it_is_interrup
 @pytest.mark.slow
 def test_what_a_search_measures_and_a_comparison_are_those_of_one_process(tmp_path):
     small = settings(
-        search__epochs=2,
-        search__measure=1,
+        strategy__epochs=2,
+        goal__measure=1,
         retrain__epochs=2,
         retrain__batch_size=16,
         compare__seeds=[0],

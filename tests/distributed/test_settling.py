@@ -32,7 +32,7 @@ def test_files_come_from_the_storage_and_what_the_driver_writes_goes_there(run, 
     for number in (0, 1):
         elsewhere.trial(number).make()
         (elsewhere.trial(number).path / "metrics.jsonl").write_text(f"{number}")
-        elsewhere.trial(number).checkpoints.save(1, {}, None)
+        elsewhere.trial(number).store.checkpoints.save(1, {}, None)
     write_outcome(elsewhere.trial(0).path, TrialResult())
     for number in (0, 1):
         storage.upload_trial(number, elsewhere.trial(number).path)

@@ -13,9 +13,9 @@ optuna = pytest.importorskip("optuna")
 from nas.distributed.study import NAME, Proposals  # noqa: E402
 
 RANGES = {
-    "search.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1},
-    "search.epochs": {"kind": "int", "low": 1, "high": 9},
-    "search.temperature": {"kind": "choice", "values": [[5.0, 0.1], [1.0, 0.5]]},
+    "strategy.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1},
+    "strategy.epochs": {"kind": "int", "low": 1, "high": 9},
+    "strategy.temperature": {"kind": "choice", "values": [[5.0, 0.1], [1.0, 0.5]]},
 }
 
 
@@ -30,7 +30,7 @@ def proposals(whole, folder):
 
 def result(trial):
     """A quality that the proposed values decide, and the budget as the cost."""
-    quality = Quality(value=-trial.values["search.logits.lr"], measure="toy", kind="estimated")
+    quality = Quality(value=-trial.values["strategy.logits.lr"], measure="toy", kind="estimated")
     tree = f"trials/{trial.number}/trees/ab.json"
     cost = {"macs": 100 * (trial.budget or 1), "params": 1.0}
     return TrialResult(points=(Point(tree=tree, trial=trial.number, seed=0, budget=None, cost=cost, quality=quality),))
@@ -65,12 +65,12 @@ def test_values_are_in_their_ranges_and_budgets_are_the_plans(tmp_path):
     whole = experiment(sampler="random")
     found = run(whole, tmp_path, range(12))
     assert [trial.budget for trial in found] == [0.5, 0.7] * 6
-    assert all(1e-3 <= trial.values["search.logits.lr"] <= 1e-1 for trial in found)
-    assert {type(trial.values["search.epochs"]) for trial in found} == {int}
-    assert {str(trial.values["search.temperature"]) for trial in found} == {"[5.0, 0.1]", "[1.0, 0.5]"}
+    assert all(1e-3 <= trial.values["strategy.logits.lr"] <= 1e-1 for trial in found)
+    assert {type(trial.values["strategy.epochs"]) for trial in found} == {int}
+    assert {str(trial.values["strategy.temperature"]) for trial in found} == {"[5.0, 0.1]", "[1.0, 0.5]"}
     # Half of a log-uniform range over two decades lies below its middle, 1e-2: of twelve draws all on one side would
     # have a probability of 2 in 4096.
-    assert 0 < sum(trial.values["search.logits.lr"] < 1e-2 for trial in found) < 12
+    assert 0 < sum(trial.values["strategy.logits.lr"] < 1e-2 for trial in found) < 12
 
 
 def test_optuna_learns_from_what_it_is_told(tmp_path):
@@ -79,7 +79,7 @@ def test_optuna_learns_from_what_it_is_told(tmp_path):
 
     whole = experiment(num_samples=30, budgets=[0.5], objectives=["quality"])
     found = run(whole, tmp_path, range(30))
-    late = [math.log10(trial.values["search.logits.lr"]) for trial in found[15:]]
+    late = [math.log10(trial.values["strategy.logits.lr"]) for trial in found[15:]]
     # Chance: mean -2, standard error 2 / sqrt(12) / sqrt(15) = 0.15; three of these below.
     assert sum(late) / len(late) < -2.45
 
@@ -153,6 +153,6 @@ def test_a_driver_killed_while_it_asked_leaves_no_half_proposals(tmp_path, kind)
 
     study = proposals(whole, tmp_path / "killed")._study
     study.enqueue_trial({}, user_attrs={"trial": 1, "seed": 0})
-    study.ask().suggest_int("search.epochs", 1, 9)
+    study.ask().suggest_int("strategy.epochs", 1, 9)
     study.enqueue_trial({}, user_attrs={"trial": 2, "seed": 0})
     assert run(whole, tmp_path / "killed", (2, 1)) == [expected[2], expected[1]]

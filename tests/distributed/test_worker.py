@@ -14,7 +14,7 @@ from nas.distributed.run_storage import RunStorage
 from nas.distributed.worker import Assignment, TrialFailed, load_experiment, train
 from nas.errors import InputError, StorageFailed
 from nas.experiment import Trial, TrialFailure, TrialResult, module_hashes, plan_trials, recipe_hash
-from nas.strategies.trial import run_trial
+from nas.experiment.search_trial import run_trial
 
 RECIPE = Path(__file__).with_name("toy_trials.py")
 
@@ -122,7 +122,7 @@ def test_a_trial_that_moves_goes_on_from_the_storage_to_the_same_result(tmp_path
     assert found.results[0]["epochs_done"] == 2
     RunStorage(*storage).download_trial(0, moved.folder.trial(0).path)
     assert files(moved.folder.trial(0).path) == files(run.folder.trial(0).path)
-    last = [load_tensors(each.folder.trial(0).checkpoints.path(4)) for each in (run, moved)]
+    last = [load_tensors(each.folder.trial(0).store.checkpoints.path(4)) for each in (run, moved)]
     assert_same(last[0], last[1])
 
 

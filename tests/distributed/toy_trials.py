@@ -9,7 +9,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from toys import IN_FEATURES, ToyData, VectorBackbone, toy_tasks
 
-from nas import Experiment, SearchSettings, lazy
+from nas import Experiment, Goal, Gradient, lazy
 from nas.optimizer import OptimizerSettings
 
 
@@ -50,10 +50,8 @@ def experiment():
         backbone=lazy(VectorBackbone),
         data=lazy(Data),
         input_shape=(IN_FEATURES,),
-        strategy="gradient",
-        search=SearchSettings(
-            budgets=(0.6, 0.9), epochs=4, batch_size=16, logits=OptimizerSettings(kind="adam", lr=5e-2)
-        ),
+        goal=Goal(budgets=(0.6, 0.9)),
+        strategy=Gradient(epochs=4, batch_size=16, logits=OptimizerSettings(kind="adam", lr=5e-2)),
         device="cpu",
         num_threads=1,
     )

@@ -14,7 +14,7 @@ APART = {"tasks": ["left", "restore"], "from_block": 1}
 
 
 def experiment_with(**constraints):
-    return load_recipe(Path(RECIPE)).with_fields({"search.constraints": constraints})
+    return load_recipe(Path(RECIPE)).with_fields({"goal.constraints": constraints})
 
 
 def test_a_budget_between_the_shared_and_the_cheapest_allowed_tree_is_refused_without_data():
@@ -32,7 +32,7 @@ def test_a_budget_between_the_shared_and_the_cheapest_allowed_tree_is_refused_wi
 
 def test_a_search_keeps_its_constraints(tmp_path):
     constraints = '{"apart": [{"tasks": ["left", "restore"], "from_block": 1}], "together": [["left", "right"]]}'
-    arguments = changes(search__constraints=constraints, search__budgets=[0.5, 0.9])
+    arguments = changes(goal__constraints=constraints, goal__budgets=[0.5, 0.9])
     assert run(["search", RECIPE, "--out", str(tmp_path / "run"), *arguments]) == 0
     for path in (tmp_path / "run").glob("trials/0/trees/*.json"):
         for l, partition in enumerate(read_tree(path).partitions):

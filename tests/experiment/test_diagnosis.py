@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from nas.bilevel.diagnostics import drift
 from nas.discretize import discretize, dissimilarity_from_logits
 from nas.errors import InputError
-from nas.experiment.diagnosis import (
+from nas.strategies.curve import budget_limits, diagnose_curve
+from nas.strategies.diagnosis import (
     DISAGREEMENT,
     UNDECIDED,
     Diagnosis,
@@ -28,7 +29,6 @@ from nas.experiment.diagnosis import (
     judge_stability,
     late_drift,
 )
-from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.tree import BranchTree, CostTable, distance
 
 TASKS = ("a", "b", "c", "d")
@@ -61,7 +61,7 @@ def test_blocks_of_almost_full_entropy_are_undecided_and_named(entropy_L):
         assert "every block" in verdict.text
     elif len(undecided) <= 4:
         assert all(f"{name} (" in verdict.text for name in undecided)
-    assert "search.epochs" in verdict.text or not verdict.concern
+    assert "strategy.epochs" in verdict.text or not verdict.concern
 
 
 def test_undecided_means_that_agreement_is_near_chance():

@@ -36,14 +36,18 @@ class Data(ToyData):
         change(self)
 
 
-def new_experiment(change=lambda data: None, tasks=TASKS, **fields):
+def new_experiment(change=lambda data: None, tasks=TASKS, strategy="similarity", **fields):
     return Experiment(
         tasks=tasks,
         backbone=lazy(VectorBackbone, num_blocks=2),
         data=lazy(Data, change=change),
         input_shape=(IN_FEATURES,),
-        similarity=nas.SimilaritySettings(epochs=1, batch_size=12),
-        search=nas.SearchSettings(epochs=1, batch_size=12, budgets=(0.9,)),
+        goal=nas.Goal(budgets=(0.9,)),
+        strategies={
+            "similarity": nas.Similarity(epochs=1, batch_size=12),
+            "gradient": nas.Gradient(epochs=1, batch_size=12),
+        },
+        strategy=strategy,
         retrain=TrainingSettings(epochs=1, batch_size=12),
         compare=nas.CompareSettings(seeds=(0,), random_trees=0),
         device="cpu",
@@ -262,7 +266,7 @@ def test_what_is_not_finite_later_is_named_and_not_the_learning_rate(tmp_path, s
         data.splits["train"] = Late(data.splits["train"], spoil)
 
     tasks = toy_tasks(2)
-    epochs = {"similarity.epochs": 2, "search.epochs": 2, "retrain.epochs": 2}
+    epochs = {"strategy.epochs": 2, "retrain.epochs": 2}
     experiment = new_experiment(change, tasks=tasks, strategy="gradient" if work == "gradient" else "similarity")
     experiment = experiment.with_fields(epochs)
 

@@ -17,24 +17,23 @@ def an_experiment() -> Experiment:
         backbone=lazy(dict, a=1),
         data=lazy(divmod),
         input_shape=(1, 12, 20),
-        strategy="gradient",
-        search="bmtas",
+        strategy="bmtas",
     )
 
 
 def test_values_are_json_or_plain_text():
-    parsed = parse_overrides(["search.epochs=5", "search.budgets=[0.4, 0.6]", "search=bmtas", "x=a=b", "y="])
-    assert parsed == {"search.epochs": 5, "search.budgets": [0.4, 0.6], "search": "bmtas", "x": "a=b", "y": ""}
+    parsed = parse_overrides(["strategy.epochs=5", "goal.budgets=[0.4, 0.6]", "strategy=bmtas", "x=a=b", "y="])
+    assert parsed == {"strategy.epochs": 5, "goal.budgets": [0.4, 0.6], "strategy": "bmtas", "x": "a=b", "y": ""}
 
 
 def test_a_change_leaves_everything_else_alone():
     before = an_experiment()
-    after = apply_changes(before, {"search.weights.lr": 0.5, "retrain.epochs": 3})
-    assert after.search.weights.lr == 0.5
+    after = apply_changes(before, {"strategy.weights.lr": 0.5, "retrain.epochs": 3})
+    assert after.strategy.weights.lr == 0.5
     assert after.retrain.epochs == 3
-    assert after.search.model_copy(update={"weights": before.search.weights}) == before.search
+    assert after.strategy.model_copy(update={"weights": before.strategy.weights}) == before.strategy
     assert after.tasks == before.tasks
-    assert before.search.weights.lr == 1e-3
+    assert before.strategy.weights.lr == 1e-3
 
 
 def test_tasks_are_named_and_arguments_of_lazy_objects_are_fields():
@@ -44,36 +43,36 @@ def test_tasks_are_named_and_arguments_of_lazy_objects_are_fields():
 
 
 def test_a_named_setting_is_put_in_place_before_its_fields_are_changed():
-    start = apply_changes(an_experiment(), {"search.epochs": 9, "search.batch_size": 9})
-    for names in (("search.epochs", "search"), ("search", "search.epochs")):
-        changed = apply_changes(start, {name: {"search.epochs": 3, "search": "bmtas"}[name] for name in names})
-        assert (changed.search.epochs, changed.search.batch_size) == (3, 16)
+    start = apply_changes(an_experiment(), {"strategy.epochs": 9, "strategy.batch_size": 9})
+    for names in (("strategy.epochs", "strategy"), ("strategy", "strategy.epochs")):
+        changed = apply_changes(start, {name: {"strategy.epochs": 3, "strategy": "bmtas"}[name] for name in names})
+        assert (changed.strategy.epochs, changed.strategy.batch_size) == (3, 16)
 
 
 def test_fields_that_only_fit_together_can_be_changed_in_any_order():
     start = an_experiment()
-    both = {"search.discretize": "exact", "search.budgets": [0.5]}
+    both = {"strategy.discretize": "exact", "goal.budgets": [0.5]}
     there = apply_changes(start, both)
-    assert there.search.budgets == (0.5,)
-    back = {"search.discretize": "argmax", "search.budgets": []}
-    assert apply_changes(there, back).search == start.search
-    assert apply_changes(there, dict(reversed(back.items()))).search == start.search
+    assert there.goal.budgets == (0.5,)
+    back = {"strategy.discretize": "argmax", "goal.budgets": []}
+    assert apply_changes(there, back).strategy == start.strategy
+    assert apply_changes(there, dict(reversed(back.items()))).strategy == start.strategy
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("search.epochs", 0, "search.epochs"),
-        ("search.epochs", "many", "many"),
-        ("search.epoch", 3, "known are"),
-        ("search", "nothing", "known are bmtas"),
-        ("search.epochs.more", 3, "nothing below"),
+        ("strategy.epochs", 0, "strategy.epochs"),
+        ("strategy.epochs", "many", "many"),
+        ("strategy.epoch", 3, "known are"),
+        ("strategy", "nothing", "known are similarity, gradient, bmtas"),
+        ("strategy.epochs.more", 3, "nothing below"),
         ("tasks.up.weight", 3, "known are left"),
         ("tasks.left.weight", -1, "weight"),
         ("data.nothing", 3, "no argument"),
         ("device", "tpu", "device"),
-        ("search.budgets", [0.5], "arg-max"),
-        ("search.temperature", [1.0, float("nan")], "search.temperature.1"),
+        ("goal.budgets", [0.5], "argmax"),
+        ("strategy.temperature", [1.0, float("nan")], "strategy.temperature.1"),
         ("tasks.left.loss", "none", "tasks.left.loss"),
         ("num_threads", 10**6, "num_threads"),
         ("", 3, "no field"),
@@ -88,7 +87,7 @@ def test_what_cannot_be_is_refused_by_name(name, value, words):
 
 @given(st.text(), st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 def test_any_text_is_taken_or_refused(name, value):
-    texts = [f"{name}={json.dumps(value)}", name, f"search.{name}={json.dumps(value)}", f"search.epochs={value}"]
+    texts = [f"{name}={json.dumps(value)}", name, f"strategy.{name}={json.dumps(value)}", f"strategy.epochs={value}"]
     for text in texts:
         try:
             changed = apply_changes(an_experiment(), parse_overrides([text]))

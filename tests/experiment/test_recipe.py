@@ -19,8 +19,8 @@ def experiment():
 
 
 def test_the_digits_recipe_does_no_work():
-    experiment = load_recipe(ROOT / "runs" / "digits.py", {"search.epochs": 2})
-    assert experiment.search.epochs == 2
+    experiment = load_recipe(ROOT / "runs" / "digits.py", {"strategy.epochs": 2})
+    assert experiment.strategy.epochs == 2
     assert experiment.task_names == ("left", "right", "sum", "larger", "ink", "restore")
 
 
@@ -29,9 +29,9 @@ def test_a_variant_imports_the_recipe_beside_it(tmp_path):
     variant = tmp_path / "variant.py"
     variant.write_text(
         "from base_recipe import experiment as base\n"
-        "def experiment():\n    return base().with_fields({'search.epochs': 7})\n"
+        "def experiment():\n    return base().with_fields({'strategy.epochs': 7})\n"
     )
-    assert load_recipe(variant).search.epochs == 7
+    assert load_recipe(variant).strategy.epochs == 7
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def experiment(**changes):
 def test_without_a_word_of_trials_there_is_one_with_all_budgets():
     (only,) = plan_trials(experiment(seed=3))
     assert only == Trial(0, None, 3)
-    assert only.experiment(experiment(seed=3)).search.budgets == experiment().search.budgets
+    assert only.experiment(experiment(seed=3)).goal.budgets == experiment().goal.budgets
 
 
 def test_the_first_seeds_give_a_whole_front_and_trials_keep_their_numbers_when_there_are_more():
@@ -48,16 +48,16 @@ def test_the_first_seeds_give_a_whole_front_and_trials_keep_their_numbers_when_t
 
 
 def test_a_trials_experiment_has_its_budget_its_seed_and_its_values():
-    trial = Trial(4, 0.7, 9, {"search.epochs": 2})
+    trial = Trial(4, 0.7, 9, {"strategy.epochs": 2})
     own = trial.experiment(experiment())
-    assert (own.search.budgets, own.seed, own.search.epochs) == ((0.7,), 9, 2)
+    assert (own.goal.budgets, own.seed, own.strategy.epochs) == ((0.7,), 9, 2)
     # A number that is proposed for the list of budgets is a list of one.
-    assert Trial(0, None, 0, {"search.budgets": 0.4}).experiment(experiment()).search.budgets == (0.4,)
+    assert Trial(0, None, 0, {"goal.budgets": 0.4}).experiment(experiment()).goal.budgets == (0.4,)
     assert Trial(**trial.to_dict()) == trial
 
 
 def test_proposals_take_turns_over_all_pairs():
-    ranges = {"search.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
+    ranges = {"strategy.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
     planned = plan_trials(experiment(trials__budgets=[0.5, 0.7], trials__ranges=ranges, trials__num_samples=2))
     assert [trial.budget for trial in planned] == [0.5, 0.7, 0.5, 0.7]
 
@@ -76,9 +76,9 @@ def test_proposals_take_turns_over_all_pairs():
         ({"scheduler": "asha", "objectives": ("quality",), "budgets": (0.5, 0.7)}, "small budgets"),
         *(
             ({"scheduler": "asha", "objectives": ("quality",), "ranges": {name: Int(low=1, high=4)}}, "one length")
-            for name in ("search.epochs", "search.warmup", "search.init", "similarity.epochs")
+            for name in ("strategy.epochs", "strategy.warmup", "strategy.init", "strategy.init.epochs")
         ),
-        ({"budgets": (0.5,), "ranges": {"search.budgets": Uniform(low=0.3, high=0.9)}}, "leave one of them out"),
+        ({"budgets": (0.5,), "ranges": {"goal.budgets": Uniform(low=0.3, high=0.9)}}, "leave one of them out"),
         ({"ranges": {"seed": Int(low=0, high=9)}}, "nothing can be proposed for it"),
         ({"ranges": {"trials.cpus": Uniform(low=1, high=2)}}, "nothing can be proposed for it"),
         *(
@@ -124,13 +124,13 @@ def test_reserved_gpus_that_the_device_does_not_use_are_refused():
 @pytest.mark.parametrize(
     ("name", "interval", "words"),
     [
-        ("search.logit.lr", Uniform(low=0.1, high=1.0), "no field"),
-        ("search.epochs", Int(low=0, high=3), "greater than 0"),
-        ("search.routing", Choice(values=("soft", "medium")), "medium"),
+        ("strategy.logit.lr", Uniform(low=0.1, high=1.0), "no field"),
+        ("strategy.epochs", Int(low=0, high=3), "greater than 0"),
+        ("strategy.routing", Choice(values=("soft", "medium")), "medium"),
     ],
 )
 def test_a_range_that_its_field_cannot_take_is_refused_before_anything_runs(name, interval, words):
-    whole = experiment().model_copy(update={"trials": TrialsSettings(ranges={name: interval})})
+    whole = experiment(strategy="gradient").model_copy(update={"trials": TrialsSettings(ranges={name: interval})})
     with pytest.raises(InputError, match=words):
         check_ranges(whole)
 

@@ -9,7 +9,7 @@ from torch import nn
 from toys import IN_FEATURES, ToyData, VectorBackbone, toy_tasks
 
 import nas
-from nas import Experiment, SearchSettings, SimilaritySettings, TrainingSettings, lazy
+from nas import Experiment, Goal, Similarity, TrainingSettings, lazy
 from nas.commands.export_macs import warn_of_macs
 from nas.deploy import Description
 from nas.experiment import measure
@@ -29,7 +29,7 @@ class FourierBackbone(VectorBackbone):
         return nn.Sequential(super().make_block(l), *([Mixer()] if l == 1 else []))
 
 
-def experiment(backbone=FourierBackbone, **search):
+def experiment(backbone=FourierBackbone, **goal):
     return Experiment(
         tasks=TASKS,
         backbone=lazy(backbone),
@@ -37,8 +37,8 @@ def experiment(backbone=FourierBackbone, **search):
         input_shape=(IN_FEATURES,),
         device="cpu",
         num_threads=1,
-        search=SearchSettings(batch_size=8, **search),
-        similarity=SimilaritySettings(epochs=1, batch_size=8),
+        goal=Goal(**goal),
+        strategy=Similarity(epochs=1, batch_size=8),
         retrain=TrainingSettings(epochs=1, batch_size=8),
     )
 
@@ -57,16 +57,16 @@ def test_a_budget_in_macs_is_refused_by_every_command_that_takes_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("search", "changes"),
+    ("goal", "changes"),
     [
         ({"budgets": (0.9,)}, {"allow_uncounted_macs": True}),
         ({"budgets": (0.9,), "resource": "params"}, {}),
         ({}, {}),
     ],
 )
-def test_without_such_a_budget_it_is_told_and_the_work_goes_on(search, changes, caplog):
+def test_without_such_a_budget_it_is_told_and_the_work_goes_on(goal, changes, caplog):
     with caplog.at_level(logging.WARNING):
-        report = nas.check(experiment(**search), changes=changes)
+        report = nas.check(experiment(**goal), changes=changes)
     assert [record.getMessage()[: len(NAMED)] for record in caplog.records] == [NAMED]
     assert report["uncounted"] == [f"{name} in Sequential.1 (block 1)" for name in ("fft_irfft", "fft_rfft")]
 

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import nn
 from toys import IN_FEATURES, ToyData, VectorBackbone, names, seeded, toy_tasks
 
-from nas.bilevel import BilevelSearch, SearchSettings
+from nas.bilevel import BilevelSearch, GradientSettings
 from nas.checkpoint import CheckpointFolder
 from nas.compute import ComputeSettings
 from nas.cost import measure_costs
@@ -97,7 +97,7 @@ def search(ranks, settings):
 
 def searches(ranks):
     # Three steps of each kind in each of two epochs, the first of them on own copies.
-    common = SearchSettings(
+    common = GradientSettings(
         budgets=(0.7,), epochs=2, warmup=0.5, batch_size=8, weights=SGD, logits=OptimizerSettings(kind="sgd", lr=5.0)
     )
     variants = {
@@ -160,7 +160,7 @@ def drawn(ranks):
         settings = TrainingSettings(epochs=1, batch_size=8, splits=("train",), aggregate="graddrop", balance="random")
         return {
             "retraining": retraining(ranks, settings),
-            "search": search(ranks, SearchSettings(epochs=1, batch_size=8)),
+            "search": search(ranks, GradientSettings(epochs=1, batch_size=8)),
         }
     finally:
         BACKBONE = before

@@ -5,7 +5,7 @@ from torch import nn
 from zoo.label_sets import LABEL_SETS, SIDE
 from zoo.models import MODELS, UNCOUNTED_MODELS, WIDTH, Head, Parts, Pixels
 
-from nas import CompareSettings, Experiment, SearchSettings, SimilaritySettings, Task, TrainingSettings, lazy
+from nas import CompareSettings, Experiment, Goal, Gradient, Similarity, Task, TrainingSettings, lazy
 from nas.data import PixelScale
 
 SIZES = {"train": 32, "architecture": 16, "validation": 16, "test": 16}
@@ -44,8 +44,9 @@ def _experiment(tasks, backbone, data, shape):
         input_shape=shape,
         num_threads=1,
         device="cpu",
-        search=SearchSettings(epochs=2, batch_size=8, budgets=(0.6, 0.9)),
-        similarity=SimilaritySettings(epochs=2, batch_size=8),
+        goal=Goal(budgets=(0.6, 0.9)),
+        strategy=Similarity(epochs=2, batch_size=8),
+        strategies={"gradient": Gradient(epochs=2, batch_size=8)},
         retrain=TrainingSettings(epochs=1, batch_size=8),
         compare=CompareSettings(seeds=(0,), random_trees=1),
     )

@@ -9,13 +9,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from nas.data.planted import recovery
 from nas.discretize import Curve, Margin
-from nas.errors import InputError
-from nas.experiment.overrides import explain
-from nas.files import read_json, write_json_atomically
+from nas.files import read_record, write_json_atomically
 from nas.tree import BranchTree, format_quantity
 
 UNDECIDED = 0.9
@@ -81,12 +79,7 @@ class Diagnosis(BaseModel):
     def read(cls, folder: Path) -> "Diagnosis | None":
         """Of a trial's folder, if it has one; InputError if that is malformed."""
         path = folder / "diagnosis.json"
-        if not path.is_file():
-            return None
-        try:
-            return cls.model_validate(read_json(path))
-        except ValidationError as error:
-            raise InputError(f"{path}: {explain(error)}") from error
+        return read_record(path, cls) if path.is_file() else None
 
 
 def judge_logits(
@@ -115,7 +108,7 @@ def judge_entropy(entropy_L: Sequence[float], blocks: Sequence[str]) -> Verdict:
     where = "every block" if len(undecided) == len(blocks) else _some(undecided)
     text = (
         f"undecided: the choices of {where} have nearly the entropy of chance, 1 (mean over the blocks {mean:.2f}); "
-        "search longer (search.epochs), or with a higher rate of the logits (search.logits.lr)"
+        "search longer (strategy.epochs), or with a higher rate of the logits (strategy.logits.lr)"
     )
     return Verdict(about="entropy", concern=True, text=text)
 
@@ -124,7 +117,7 @@ def judge_stability(history: Sequence[Mapping[str, Any]], num_choices: int) -> V
     """Whether the arg-max choices stay what they are at the end of a search."""
     searched = _searched(history)
     if not searched:
-        text = "not searched: all epochs were warm-up; search longer (search.epochs)"
+        text = "not searched: all epochs were warm-up; search longer (strategy.epochs)"
         return Verdict(about="stability", concern=True, text=text)
     late = _late(searched)
     changed = sum(record["changed_choices"] for record in late) / len(late)
@@ -133,7 +126,7 @@ def judge_stability(history: Sequence[Mapping[str, Any]], num_choices: int) -> V
         text = f"{changed:.0f} of {num_choices} choices changed in the last epoch"
     if changed <= UNSETTLED * num_choices:
         return Verdict(about="stability", concern=False, text=f"settled: {text}")
-    return Verdict(about="stability", concern=True, text=f"not settled: {text}; search longer (search.epochs)")
+    return Verdict(about="stability", concern=True, text=f"not settled: {text}; search longer (strategy.epochs)")
 
 
 def late_drift(history: Sequence[Mapping[str, Any]]) -> float | None:
@@ -156,7 +149,7 @@ def judge_cost(expected: float, target: float, resource: str) -> Verdict:
         return Verdict(about="cost", concern=False, text=f"within the target: {text}")
     text = (
         f"above the target: {text}, {excess:.0%} too much, so trees were cut to their budgets and not learned; "
-        "search longer (search.epochs), or with a stronger penalty"
+        "search longer (strategy.epochs), or with a stronger penalty"
     )
     return Verdict(about="cost", concern=True, text=text)
 

@@ -1,0 +1,27 @@
+"""The goal: which trees are wanted, whatever strategy finds them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+
+from nas.discretize import Constraints
+
+
+class Goal(BaseModel):
+    """Which trees are wanted.
+
+    Args:
+        budgets: upper limits of the cost, each a share in (0, 1] of the cost of T single-task networks or an absolute
+            amount of the resource. One search gives a tree for each. Without budgets a strategy chooses the cost.
+        resource: the cost that counts: "macs", "params" or "ms".
+        constraints: which tasks must share or part, and what a task may add; every tree keeps them.
+        measure: which of the found trees are retrained after the search, so that their quality is measured: "none",
+            "all", or a number of the best.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budgets: tuple[PositiveFloat, ...] = ()
+    resource: Literal["macs", "params", "ms"] = "macs"
+    constraints: Constraints = Constraints()
+    measure: Literal["none", "all"] | Annotated[int, Field(strict=True, ge=1)] = "none"

@@ -1,0 +1,14 @@
+"""The strategies that have a name."""
+
+from collections.abc import Callable
+
+from nas.strategies.gradient import Gradient, bmtas
+from nas.strategies.protocol import Strategy
+from nas.strategies.similarity import Similarity
+
+STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    "similarity": Similarity,
+    "gradient": Gradient,
+    "bmtas": bmtas,
+}
+"""By the name that a recipe, ``--strategy`` and ``--set strategy=NAME`` use, a function that makes the strategy."""

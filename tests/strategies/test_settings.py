@@ -1,0 +1,131 @@
+"""The contract of settings: each field of a strategy changes what runs. A field that nobody reads fails here."""
+
+import pytest
+from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, names, toy_tasks
+
+from nas.cost import FixedPenalty, measure_costs
+from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.similarity import SimilaritySettings
+from nas.strategies import Goal, Gradient, Problem, Similarity, Store
+from nas.supernet import Supernet
+from nas.tree import BranchTree
+
+TASKS = toy_tasks(3)
+BACKBONE = VectorBackbone(2)
+TABLE = measure_costs(BACKBONE, TASKS, (IN_FEATURES,)).table
+SGD = OptimizerSettings(kind="sgd", lr=0.3)
+
+SIMILARITY = Similarity(epochs=2, batch_size=16, num_rows=64)
+GRADIENT = Gradient(epochs=3, batch_size=16, routing="soft")
+
+NUMBERS = {
+    ("similarity", "copies"): 3,
+    ("similarity", "epochs"): 3,
+    ("similarity", "batch_size"): 8,
+    ("similarity", "splits"): ("train",),
+    ("similarity", "weights"): SGD,
+    ("similarity", "schedule"): ScheduleSettings(kind="constant"),
+    ("similarity", "measure"): "cka",
+    ("similarity", "of"): "changes",
+    ("similarity", "num_rows"): 16,
+    ("similarity", "tolerance"): 0.0,
+    ("gradient", "discretize"): "argmax",
+    ("gradient", "epochs"): 4,
+    ("gradient", "init"): SimilaritySettings(epochs=1, batch_size=16, num_rows=64),
+    ("gradient", "warmup"): 0.6,
+    ("gradient", "batch_size"): 8,
+    ("gradient", "num_candidates"): 2,
+    ("gradient", "routing"): "hard",
+    ("gradient", "temperature"): (2.0, 1.0),
+    ("gradient", "weight_step"): "per_task",
+    ("gradient", "weights"): SGD,
+    ("gradient", "logits"): SGD,
+    ("gradient", "reset_optimizers"): False,
+    ("gradient", "reset_statistics"): False,
+    ("gradient", "affine_last_norm"): True,
+    ("gradient", "equal_start"): False,
+    ("gradient", "penalty"): FixedPenalty(weight=1.0, per=100.0),
+}
+"""By strategy and field, a value that gives other numbers than the default."""
+
+EXECUTION = {"candidates": "batched", "checkpoint_activations": True, "compute": {"channels_last": True}}
+"""Fields that change how the same numbers are computed, of both strategies."""
+
+NO_BUDGET = Goal()
+
+STRATEGIES = {"similarity": SIMILARITY, "gradient": GRADIENT}
+
+
+def ran(strategy, folder, goal=NO_BUDGET):
+    """All numbers of a search: what it found, its history, and the weights that it ended with."""
+    store = Store(folder)
+    problem = Problem(TASKS, BACKBONE, ToyData(TASKS), TABLE, goal, seed=0, device=DEVICE, store=store)
+    found = strategy.search(problem)
+    trees = [(tree.tree.partitions, tree.budget, tree.value, tree.measure) for tree in found.trees]
+    weights = {name: tensor.tolist() for name, tensor in store.checkpoints.latest()["supernet"].items()}
+    return trees, list(found.history), weights
+
+
+@pytest.fixture(scope="module")
+def defaults(tmp_path_factory):
+    return {name: ran(strategy, tmp_path_factory.mktemp(name)) for name, strategy in STRATEGIES.items()}
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_field_is_listed_here(name):
+    listed = {field for strategy, field in NUMBERS if strategy == name} | EXECUTION.keys()
+    assert listed == type(STRATEGIES[name]).model_fields.keys()
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_search_repeats_itself(name, defaults, tmp_path):
+    assert ran(STRATEGIES[name], tmp_path) == defaults[name]
+
+
+@pytest.mark.parametrize(("name", "field"), NUMBERS)
+def test_a_field_changes_what_is_found(name, field, defaults, tmp_path):
+    strategy = STRATEGIES[name]
+    fields = {**dict(strategy), field: NUMBERS[name, field]}
+    assert ran(type(strategy)(**fields), tmp_path) != defaults[name]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("field", EXECUTION)
+def test_a_field_changes_how_it_is_computed(name, field, monkeypatch, tmp_path):
+    seen = []
+    execute = Supernet.execute
+
+    def spy(self, **how):
+        seen.append(how)
+        execute(self, **how)
+
+    monkeypatch.setattr(Supernet, "execute", spy)
+    prepared = []
+    strategy = type(STRATEGIES[name])(**{**dict(STRATEGIES[name]), field: EXECUTION[field]})
+    monkeypatch.setattr(type(strategy.compute), "prepare", lambda self, network: prepared.append(self))
+    ran(strategy, tmp_path)
+    if field == "compute":
+        assert [each.channels_last for each in prepared] == [True]
+    else:
+        assert EXECUTION[field] in [how.get(field) for how in seen]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize(
+    "goal",
+    [
+        Goal(budgets=(0.55,)),
+        Goal(budgets=(0.8,), resource="params"),
+        Goal(constraints={"apart": [["t0", "t1"]]}),
+    ],
+    ids=["budgets", "resource", "constraints"],
+)
+def test_every_part_of_a_goal_is_served(name, goal, tmp_path):
+    trees, _, _ = ran(STRATEGIES[name], tmp_path, goal)
+    for partitions, budget, _, _ in trees:
+        if goal.constraints.apart:
+            assert not any({"t0", "t1"} <= set(group) for group in partitions[0])
+        if budget is not None:
+            cost = TABLE.tree_cost(BranchTree(names(TASKS), partitions))[goal.resource]
+            assert cost <= budget * TABLE.separate_cost()[goal.resource]
+    assert goal.budgets == tuple(budget for _, budget, _, _ in trees if budget is not None)
