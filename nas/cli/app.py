@@ -153,9 +153,7 @@ def show(
         float | None, typer.Option("--worst", metavar="PERCENT", help="... with no task worse than alone by more.")
     ] = None,
     resource: Annotated[str | None, typer.Option("--resource", help="What --within counts: macs, params, ms.")] = None,
-    latency: Annotated[
-        Path | None, typer.Option("--latency", metavar="FILE", help="Milliseconds, from a table of nas profile.")
-    ] = None,
+    latency: Annotated[Path | None, typer.Option("--latency", metavar="FILE", help="A latency table, for ms.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Draw into a png, svg, pdf, dot or graphml.")] = None,
     as_json: JsonOption = False,
 ) -> None:
