@@ -80,7 +80,7 @@ def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], s
     for name in {*apart, *seen.operators}:
         # fvcore's names are those of the call in the module's code; torch's counter sees what these come down to.
         called = {operator for operator in unsupported.get(name, ()) if has_arithmetic(operator)}
-        names = {short_name(operator) for operator in called or seen.operators.get(name, ())}
+        names = {short_name(operator) for operator in called or seen.operators.get(name, set())}
         if not names:
             others = sorted(map(short_name, unsupported.get(name, ())))
             names = {f"one of {', '.join(others)}" if others else "an operator"}
