@@ -80,9 +80,12 @@ def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], s
     for name in {*apart, *seen.operators}:
         # fvcore's names are those of the call in the module's code; torch's counter sees what these come down to.
         called = {operator for operator in unsupported.get(name, ()) if has_arithmetic(operator)}
-        names = called or seen.operators.get(name) or unsupported.get(name) or {"an operator"}
+        names = {short_name(operator) for operator in called or seen.operators.get(name, set())}
+        if not names:
+            others = sorted(map(short_name, unsupported.get(name, ())))
+            names = {f"one of {', '.join(others)}" if others else "an operator"}
         where = ".".join([root, *([name] if name else [])])
-        found |= {Uncounted(short_name(operator), where) for operator in names}
+        found |= {Uncounted(operator, where) for operator in names}
     return found
 
 
@@ -95,7 +98,7 @@ def has_arithmetic(operator: str) -> bool:
     """
     library, _, name = operator.rpartition("::")
     packet = getattr(getattr(torch.ops, library), name, None)
-    if packet is not None and any(set(getattr(packet, name).tags) & _ELEMENTWISE for name in packet.overloads()):
+    if packet is not None and any(set(getattr(packet, form).tags) & _ELEMENTWISE for form in packet.overloads()):
         return False
     return library not in ("aten", "prims") or (bool(_ARITHMETIC.search(name)) and not _NO_ARITHMETIC.search(name))
 

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from nas.cost import count_module
 from nas.cost.operators import HANDLES
-from nas.cost.witness import has_arithmetic
+from nas.cost.witness import Witness, has_arithmetic, uncounted
 
 
 class Call(nn.Module):
@@ -150,6 +150,15 @@ def scripted(x):
     return x @ x
 
 
+class ComplexLinear(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, 3, dtype=torch.cfloat))
+
+    def forward(self, x):
+        return (x + 0j) @ self.weight
+
+
 class Mixer(nn.Module):
     def __init__(self):
         super().__init__()
@@ -169,6 +178,8 @@ class Mixer(nn.Module):
         (Call(lambda x: (x + 0j) @ (x + 0j)), {"mm of complex numbers in Call"}),
         (Call(Squared.apply), {"Squared in Call"}),
         (Call(lambda x: scripted(x)), {"CallFunction in Call"}),
+        (Call(torch.cov), {"cov in Call"}),
+        (nn.Sequential(nn.Linear(3, 3), ComplexLinear()), {"mm of complex numbers in Sequential.1"}),
         (Call(Swish.apply), set()),
     ],
 )
@@ -203,3 +214,19 @@ def test_an_operator_of_another_library_is_named():
 )
 def test_arithmetic_is_told_by_the_name(operator, expected):
     assert has_arithmetic(operator) is expected
+
+
+@pytest.mark.parametrize(
+    ("counted", "macs", "found"),
+    [
+        ({"": 5, "a": 2, "a.b": 2}, {"": 5, "a": 2, "a.b": 2}, set()),
+        # The difference is told where it arises.
+        ({"": 5, "a": 2, "a.b": 2}, {"": 6, "a": 3, "a.b": 3}, {"one of add, mystery in Root.a.b"}),
+        ({"": 5, "a": 2}, {"": 6, "a": 2}, {"an operator in Root"}),
+        # A module that both see under different names is counted once all the same.
+        ({"": 5, "a": 5, "b": 0}, {"": 5, "a": 0, "b": 5}, set()),
+    ],
+)
+def test_two_counts_that_differ_are_told(counted, macs, found):
+    unsupported = {"a.b": {"aten::add", "aten::mystery"}}
+    assert {str(one) for one in uncounted("Root", counted, unsupported, Witness(macs, {}, None))} == found
