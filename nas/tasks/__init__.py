@@ -11,8 +11,8 @@ Labels may be missing twice over. A sample without a label for a task takes no p
 (`task_losses`); an entry of a label that nobody annotated (a pixel, an attribute) takes no part in the mean
 (`nas.tasks.ignore`).
 
-What labels a loss or metric takes is stated beside it (`nas.tasks.labels`), and `nas.tasks.survey` holds the labels of a
-whole split against it.
+What labels a loss or metric takes is stated beside it (`nas.tasks.labels`), and `nas.tasks.survey` holds the labels of
+a whole split against it.
 
 The tasks of the usual data sets are in `nas.tasks.dense`, `nas.tasks.digits` and `nas.tasks.planted`.
 """
