@@ -73,7 +73,7 @@ def collate(samples: Sequence[Sample] | Batch, name: Callable[[int], str] | None
         InputError: a sample is no pair of a tensor and labels, or inputs or labels differ in shape.
     """
     if isinstance(samples, Batch):
-        return samples._replace(labels={task: _signed(label) for task, label in samples.labels.items()})
+        return samples._replace(labels={task: signed(label) for task, label in samples.labels.items()})
     try:
         return _stacked(samples)
     except (TypeError, ValueError, RuntimeError, AttributeError):
@@ -86,12 +86,13 @@ def _stacked(samples: Sequence[Sample]) -> Batch:
     tasks = sorted({task for _, labels in samples for task in labels})
     return Batch(
         torch.stack([image for image, _ in samples]),
-        {task: _signed(torch.stack([labels[task] for _, labels in samples if task in labels])) for task in tasks},
+        {task: signed(torch.stack([labels[task] for _, labels in samples if task in labels])) for task in tasks},
         {task: torch.tensor([task in labels for _, labels in samples]) for task in tasks},
     )
 
 
-def _signed(labels: Tensor) -> Tensor:
+def signed(labels: Tensor) -> Tensor:
+    """Labels of an unsigned type beyond uint8 in a signed one; others as they are."""
     return labels.to(_SIGNED[labels.dtype]) if labels.dtype in _SIGNED else labels
 
 

@@ -15,6 +15,7 @@ from nas.experiment.experiment import Experiment
 from nas.experiment.record import describe
 from nas.experiment.trial import build_backbone, build_network
 from nas.files import make_folder, read_json, write_json_atomically
+from nas.strategies.protocol import labelled_splits
 from nas.tasks import Task
 from nas.tasks.checks import accepted_labels
 from nas.tasks.survey import SplitLabels, TaskLabels, survey
@@ -118,7 +119,7 @@ def concerns(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> list[
     Raises:
         InputError: what makes it meaningless.
     """
-    needed = {"train", "validation"} | ({"architecture"} if experiment.strategy == "gradient" else set())
+    needed = {"train", "validation", *labelled_splits(experiment.strategy)}
     stop_on = experiment.retrain.stop_on or {}
     found = []
     for split, labels in splits.items():

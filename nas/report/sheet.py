@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nas.data import Dataset, Sample
+from nas.data.batch import signed
 from nas.errors import InputError
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width
 from nas.report.label_view import (
@@ -173,7 +174,10 @@ def _choose(dataset: Dataset, num_samples: int) -> list[Sample]:
     if num_samples < 1 or len(dataset) == 0:
         raise InputError(f"a sheet needs a sample; found num_samples {num_samples} of a data set of {len(dataset)}")
     num_samples = min(num_samples, len(dataset))
-    samples = [dataset[i * len(dataset) // num_samples] for i in range(num_samples)]
+    drawn = [dataset[i * len(dataset) // num_samples] for i in range(num_samples)]
+    samples: list[Sample] = [
+        (image, {task: signed(label) for task, label in labels.items()}) for image, labels in drawn
+    ]
     shape = list(samples[0][0].shape)
     if len(shape) != 3:
         raise InputError(f"a sheet draws inputs that are images, [channels, H, W]; found an input of shape {shape}")

@@ -7,7 +7,7 @@ import torch
 
 from nas.backbone import Backbone
 from nas.bilevel import BilevelSearch, GradientSettings, SearchState, published
-from nas.data import derive_seed
+from nas.data import SplitName, derive_seed
 from nas.discretize import Curve, argmax_tree, discretize, dissimilarity_from_logits
 from nas.inherit import inherit_weights
 from nas.network import BranchedNetwork
@@ -51,6 +51,11 @@ class Gradient(GradientSettings):
     @property
     def trainings(self) -> Mapping[str, Training]:
         return {"strategy": self} if self.init is None else {"strategy": self, "strategy.init": self.init}
+
+    @property
+    def labelled_splits(self) -> tuple[SplitName, ...]:
+        """The logits are trained on a split of their own."""
+        return ("architecture",)
 
     def check_goal(self, goal: Goal) -> None:
         """ValueError if the arg-max would have to keep a budget or a constraint."""

@@ -31,6 +31,8 @@ Whatever else a strategy has is optional, and is what makes more commands work o
   (``trials.scheduler``, which is refused without it).
 - ``trainings: Mapping[str, Training]``: settings of what it trains on `Problem.ranks`, by the name of the field
   (``processes`` above 1 are refused without it).
+- ``labelled_splits: Sequence[SplitName]``: the splits in each of which it needs a label of every task, beside "train"
+  and "validation".
 - ``check_goal(goal)``: raises ValueError if the strategy cannot serve a goal.
 - ``first_steps(problem) -> FirstSteps``: what `nas check` shows and predicts from.
 - ``inherit(network, tasks, backbone, store)``: gives a network the weights that the search trained
@@ -46,7 +48,7 @@ from torch import nn
 
 from nas.backbone import Backbone
 from nas.compute import ComputeSettings
-from nas.data import DataSource
+from nas.data import DataSource, SplitName
 from nas.discretize import Curve
 from nas.network import BranchedNetwork
 from nas.parallel import ALONE, Ranks
@@ -175,6 +177,12 @@ def num_compared_epochs(strategy: Strategy) -> int:
 def trainings(strategy: Strategy) -> Mapping[str, Training] | None:
     """Settings of what a strategy trains on several processes; None if it cannot."""
     found: Mapping[str, Training] | None = getattr(strategy, "trainings", None)
+    return found
+
+
+def labelled_splits(strategy: Strategy) -> Sequence[SplitName]:
+    """Splits in each of which a strategy needs labels of every task, beside "train" and "validation"."""
+    found: Sequence[SplitName] = getattr(strategy, "labelled_splits", ())
     return found
 
 

@@ -12,6 +12,8 @@ Labels may be missing twice over. A sample without a label for a task takes no p
 (`nas.tasks.ignore`).
 
 A loss over a split does not depend on the batch size (`SplitLoss`).
+What labels a loss or metric takes is stated beside it (`nas.tasks.labels`), and `nas.tasks.survey` holds the labels of
+a whole split against it.
 
 The tasks of the usual data sets are in `nas.tasks.dense`, `nas.tasks.digits` and `nas.tasks.planted`.
 """

@@ -1,6 +1,5 @@
 """Whether a task's losses, and the batches they come from, can be what they are."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -64,12 +63,11 @@ def check_finite(task: Task, loss: float, what: str, batches: Iterable[Batch]) -
         a sentence that blames the training.
 
     Raises:
-        InputError: an input or a label of the task is not finite; the message says which.
+        InputError: a label of the task is not finite, or not one that its loss takes; the message says which. (The
+            loader refuses inputs that are not finite.)
     """
     for i, batch in enumerate(batches):
         where = f"{what} of {task.name} is {loss}: batch {i + 1} of the epoch has"
-        if (found := _not_finite(batch.inputs)) is not None:
-            raise InputError(f"{where} {found} in its inputs; mend the samples or what changes them (nas check)")
         labels = batch.labels.get(task.name)
         if labels is None:
             continue
@@ -87,11 +85,3 @@ def _not_finite(values: torch.Tensor) -> str | None:
     if values.isfinite().all():
         return None
     return "NaN" if values.isnan().any() else "infinity"
-
-
-def first_not_finite(inputs: torch.Tensor) -> tuple[int, str] | None:
-    """The first row of some inputs that holds NaN or infinity, and which; None if all are finite."""
-    if math.isfinite(inputs.sum().item()) or inputs.isfinite().all():
-        return None
-    row = int((~inputs.isfinite()).flatten(1).any(1).int().argmax())
-    return row, _not_finite(inputs[row]) or ""

@@ -15,7 +15,7 @@ from torch import Tensor
 from nas.data.batch import Batch, Dataset, Sample
 from nas.data.loader import batches
 from nas.errors import InputError
-from nas.tasks.checks import accepted_labels, first_not_finite
+from nas.tasks.checks import accepted_labels
 from nas.tasks.labels import Accepts, as_floats
 from nas.tasks.task import Task
 
@@ -82,8 +82,8 @@ def survey(
         where: what the data set is, for messages.
 
     Raises:
-        InputError: a label that a task's loss or metrics do not take, or an input that is not finite; the message names
-            the sample.
+        InputError: a label that a task's loss or metrics do not take; the message names the sample. The loader refuses
+            inputs that are not finite.
     """
     found = {task.name: _Tally(task) for task in tasks}
     shapes: dict[tuple[int, ...], None] = {}
@@ -94,10 +94,6 @@ def survey(
         loader = batches(dataset, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers)
         for batch in loader:
             shapes[tuple(batch.inputs.shape[1:])] = None
-            if (fault := first_not_finite(batch.inputs)) is not None:
-                raise InputError(
-                    f"{where}, sample {start + fault[0]}: its input holds {fault[1]}; mend it, or leave the sample out"
-                )
             for task in tasks:
                 if task.name in batch.labels:
                     found[task.name].add(batch, start, where)

@@ -276,7 +276,7 @@ def test_a_whole_way_through_in_place_has_the_results_of_one_that_is_not(tmp_pat
         trained = nas.retrain(tmp_path / name, recipe=experiment)
         exported = nas.export(tmp_path / name, recipe=experiment, format="bundle")
         assert exported.description.verified.num_samples > 0
-        found.append((run.trial(0).checkpoints.latest()["logits_LTC"], trained.test, exported.description.tasks))
+        found.append((run.trial(0).store.checkpoints.latest()["logits_LTC"], trained.test, exported.description.tasks))
     torch.testing.assert_close(found[0][0], found[1][0], rtol=0, atol=0)
     assert found[0][1:] == found[1][1:]
 

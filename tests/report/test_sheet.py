@@ -186,3 +186,15 @@ def test_the_background_is_grey_and_the_other_classes_keep_their_colours() -> No
     grey, *others = class_pixels(task, label)[0]
     assert grey[0] == grey[1] == grey[2]
     np.testing.assert_array_equal(others, class_pixels(PARTS, label)[0, 1:])
+
+
+def test_labels_of_any_unsigned_type_are_drawn_as_others() -> None:
+    task = Task(name="semseg", num_outputs=3, loss="cross_entropy", metrics=("mean_iou",))
+    maps = torch.arange(16).view(1, 4, 4).repeat(2, 1, 1) % 3
+    sheets = []
+    for dtype in (torch.int64, torch.uint16, torch.uint32):
+        data = MaskedTensors(torch.zeros(2, 3, 4, 4), {"semseg": maps.to(dtype)})
+        figure = sample_sheet(data, [task], 2)
+        sheets.append([picture.get_array() for axes in figure.axes for picture in axes.get_images()])
+    for other in sheets[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(sheets[0], other, strict=True))
