@@ -96,7 +96,9 @@ def measure_dissimilarity(warmup: WarmUp, copies: Supernet, backbone: Backbone) 
     with torch.random.fork_rng(devices=[warmup.device] if warmup.device.type == "cuda" else []):
         features = _features(warmup, copies)
         if settings.of == "changes":
-            start = _features(warmup, warmup.make_copies(backbone))
+            untrained = warmup.make_copies(backbone)
+            untrained.channel_dims = copies.channel_dims
+            start = _features(warmup, untrained)
             features = (after - before for after, before in zip(features, start, strict=True))
         copies_LCC = np.stack([dissimilarity(features_CNW, settings.measure) for features_CNW in features])
     names = [task.name for task in warmup.tasks]

@@ -110,8 +110,8 @@ class WarmUp:
             InputError: the backbone states a dimension of the channels that its features do not have.
         """
         settings, copies = self.settings, self.make_copies(backbone)
-        # Which dimension is compared has to be known in the end; what is wrong with it is said before the training.
-        channel_dims(copies, self.training_set[0][0][None].to(self.device))
+        # Needed after the training; what is wrong with it is said before.
+        copies.channel_dims = channel_dims(copies, self.training_set[0][0][None].to(self.device))
         self.ranks.same_as_first(copies.state_dict().values())
         synchronise_batch_norm(copies, self.ranks)
         copies.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)

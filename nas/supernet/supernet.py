@@ -38,7 +38,7 @@ class Supernet(nn.Module):
             during the search, since the routing's weights scale the candidates already.
 
     Attributes:
-        channel_dims: the dimension of each block's features that holds the channels, if the backbone says so.
+        channel_dims: the dimension of each block's features that holds the channels; None where it is not known.
 
     Raises:
         InputError: there is no candidate, or a part is refused (`nas.backbone.PartMaker`).
