@@ -62,11 +62,11 @@ def test_a_label_that_is_not_taken_is_named_with_its_sample(batch_size: int) -> 
         _look((metric,), {"kind": kinds}, batch_size)
 
 
-@pytest.mark.parametrize(("value", "name"), [(NAN, "NaN"), (math.inf, "infinity"), (-math.inf, "infinity")])
+@pytest.mark.parametrize(("value", "name"), [(NAN, "NaN"), (math.inf, "inf"), (-math.inf, "inf")])
 def test_an_input_that_is_not_finite_is_named_with_its_sample(value: float, name: str) -> None:
     inputs = torch.zeros(N, 2)
     inputs[5, 1] = value
-    with pytest.raises(InputError, match=f"^split 'train', sample 5: its input holds {name}"):
+    with pytest.raises(InputError, match=f"^data: {name} in the input of sample 5"):
         survey((), MaskedTensors(inputs, {}), "split 'train'", batch_size=4)
 
 
