@@ -69,7 +69,7 @@ def test_an_own_backbone_is_passed_and_never_imported(tmp_path):
     write_bundle(
         tmp_path / "own", network, backbone, described, model_card(described, "own", picture=None, loads=False)
     )
-    with pytest.raises(InputError, match=r"ModuleBackbone is none of search_spaces's .* pass it: load_bundle\(path"):
+    with pytest.raises(InputError, match=r"ModuleBackbone is none of search_spaces's .* in Python load_bundle\(path"):
         load_bundle(tmp_path / "own")
     loaded = load_bundle(tmp_path / "own", backbone=backbone)
     with torch.no_grad():
