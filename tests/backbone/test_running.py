@@ -248,7 +248,7 @@ class BreaksItsGradient(ImageBackbone):
 @pytest.mark.parametrize("strategy", ["similarity", "gradient"])
 def test_a_gradient_that_is_overwritten_is_one_sentence_of_check(strategy):
     # Recomputed activations hide it from the search, but not from the retraining.
-    changes = {"strategy": strategy, "search.checkpoint_activations": True, "similarity.checkpoint_activations": True}
+    changes = {"strategy": strategy, "strategy.checkpoint_activations": True}
     with pytest.raises(InputError, match="changes in place what an earlier one has kept"):
         nas.check(image_experiment(BreaksItsGradient, **changes))
 
