@@ -15,10 +15,10 @@ class PartRunner:
 
     A tensor between two parts has several readers: other branches or candidates, heads, and the backward pass. A part
     that writes to its input, as one that begins with an in-place activation or dropout does, would change it for all of
-    them. Which parts write is found when each first runs in a mode (training or evaluation): that time on a copy. From
-    then on only the parts that write are given copies, so the others cost no memory.
+    them. Which parts write is tried on copies before each first runs in a mode (training or evaluation). Only those are
+    given copies, so the others cost no memory.
 
-    The first run also checks what a part gives. All instances of a block count as one part.
+    The trial also checks what a part gives. All instances of a block count as one part.
     """
 
     def __init__(self) -> None:
@@ -45,25 +45,42 @@ class PartRunner:
             InputError: a part gives no tensor of floating point [B, ...], or writes to its input at some calls only.
         """
         key = (name, part.training)
-        writes = self._writes.get(key)
-        # Without knowing, a copy is right; it is also what a graph gets that is traced before the part has run.
-        given = tuple(tensors) if writes is False else tuple(map(_copy, tensors))
-        if writes is True or _is_traced():
-            return part(given, size) if size is not None else part(*given)
-        before = _versions(given)
-        outputs = part(given, size) if size is not None else part(*given)
-        written = _versions(given) != before
-        if writes is None:
-            check_outputs(name, outputs, len(tensors[0]))
-            if size is not None:
-                _check_depends(name, part, given, outputs)
-            self._writes[key] = written
-        elif written:
+        if key not in self._writes and not _is_traced():
+            self._writes[key] = _try(name, part, tensors, size)
+        # A graph that is traced before the part has run gets a copy, which is right in any case.
+        if self._writes.get(key, True):
+            return _call(part, tuple(map(_copy, tensors)), size)
+        before = _versions(tensors)
+        outputs = _call(part, tensors, size)
+        if not _is_traced() and _versions(tensors) != before:
             raise InputError(
                 f"{name} writes to its input at some calls and not at others, so other readers of it see either; "
                 "let it begin with features = features.clone()"
             )
+        if size is not None:
+            _check_depends(name, part, tensors, outputs)
         return outputs
+
+
+def _call(part: nn.Module, tensors: Sequence[Tensor], size: Sequence[int] | None) -> Any:
+    return part(*tensors) if size is None else part(tuple(tensors), size)
+
+
+def _try(name: str, part: nn.Module, tensors: Sequence[Tensor], size: Sequence[int] | None) -> bool:
+    """Whether a part writes to its inputs, found on copies; its buffers and the random numbers stay as they were.
+
+    It is apart from the training step, whose rounding would depend on where the copies are in its graph: a resumed run
+    tries a part at another step than an undisturbed one.
+    """
+    given = tuple(map(_copy, tensors))
+    before, device = _versions(given), tensors[0].device
+    buffers = [(buffer, buffer.clone()) for buffer in part.buffers()]
+    with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        outputs = _call(part, given, size)
+        for buffer, value in buffers:
+            buffer.copy_(value)
+    check_outputs(name, outputs, len(tensors[0]))
+    return _versions(given) != before
 
 
 @contextmanager

@@ -100,11 +100,10 @@ def measure(experiment: Experiment) -> Profile:
     """
     # A frozen prefix costs what it costs: its parameters count, though none of them is trained.
     backbone = _make_backbone(experiment)
-    with blaming(f"backbone {experiment.backbone.name}"):
-        check_backbone(backbone, experiment.tasks)
     part = f"backbone {experiment.backbone.name} does not run on an input of shape {list(experiment.input_shape)}"
     try:
         with blaming(part):
+            check_backbone(backbone, experiment.tasks)
             measured = measure_costs(backbone, experiment.tasks, experiment.input_shape)
     except (MemoryError, RuntimeError) as error:
         # A single sample that does not fit into memory is too large, however small the machine.

@@ -171,7 +171,7 @@ def test_what_fails_before_the_first_step_leaves_nothing_behind(recipe, tmp_path
         (backbone("def make_head(self, task): return Head(2)"), ["task kind", "labels"]),
         (
             backbone("def make_block(self, l): return nn.Flatten(0) if l else nn.Linear(8, 8)"),
-            ["does not run on inputs of shape [2, 4]"],
+            ["block 1 gives [", "features must be one tensor [batch, channels, ...]"],
         ),
     ],
 )

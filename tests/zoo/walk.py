@@ -66,7 +66,7 @@ class Walk:
         assert self.search("search") == 0, self.error
         assert self.gradient() == 0, self.error
         trained = self.json("retrain", "retrain", where)["test"]
-        agree(self.json("evaluate", "evaluate", where)["test"], trained, 1e-5)
+        agree(self.json("evaluate", "evaluate", where)["measured"], trained, 1e-5)
         assert self.do("compare", "compare", where) == 0, self.error
         inputs = self.folder / "inputs.npy"
         np.save(inputs, np.stack([x.numpy() for x, _ in self._samples()]))
