@@ -38,6 +38,11 @@ def trace(module: nn.Module, example: Tensor, *, dynamic_size: bool) -> torch.ex
             warnings.filterwarnings("ignore", message="The tensor attributes? .*_flat_weights")
             program = torch.export.export(module, (example,), dynamic_shapes=(dynamic,))
     except Exception as error:  # whatever the network's code raises when it is given symbols for sizes
+        if "Constraints violated (batch)" in str(error):
+            raise InputError(
+                "the network cannot be exported: its code turns the size of the batch into a Python number, by "
+                "len(x) or int(...) for instance; use x.shape[0], or flatten and unflatten"
+            ) from error
         raise InputError(f"the network cannot be exported: {in_one_line(error)}") from error
     return program
 

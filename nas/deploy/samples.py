@@ -35,11 +35,6 @@ def draw_samples(experiment: Experiment, num_samples: int) -> Samples:
         inputs = torch.randn(num_samples, *experiment.input_shape, generator=generator)
         return Samples(inputs, f"random numbers, as the data are not here ({error})", None)
     pixels = Pixels.of(find_pixel_scale(data))
-    if pixels is not None and len(pixels.mean) != experiment.input_shape[0]:
-        raise InputError(
-            f"data {experiment.data.name}: its pixel_scale is of {len(pixels.mean)} channels, "
-            f"its inputs have {experiment.input_shape[0]}"
-        )
     return Samples(inputs, f"{SPLIT} split", pixels)
 
 

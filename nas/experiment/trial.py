@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nas.backbone import Backbone, FrozenPrefix, check_backbone
 from nas.cost import LatencyTable, Profile, measure_costs, resolve_budget
-from nas.data import SPLITS, DataSource, NamedSource, derive_seed
+from nas.data import SPLITS, DataSource, NamedSource, derive_seed, find_pixel_scale
 from nas.discretize import cheapest_tree
 from nas.errors import InputError, blaming, in_one_line
 from nas.experiment.experiment import Experiment
@@ -62,6 +62,12 @@ def build_data(experiment: Experiment) -> DataSource:
             if len(dataset) == 0:
                 raise InputError(f"{name}: its split {split!r} is empty; every split needs samples")
             _check_sample(dataset[0], experiment.input_shape, f"{name}: split {split!r}")
+        pixels, channels = find_pixel_scale(source), experiment.input_shape[0]
+        if pixels is not None and len(pixels.mean) != channels:
+            raise InputError(
+                f"{name}: its pixel_scale is of {len(pixels.mean)} channels, its inputs have {channels}; "
+                "give it one mean and deviation for each channel, or no pixel_scale if the inputs are no pictures"
+            )
     return data
 
 

@@ -141,3 +141,15 @@ def test_other_outputs_than_the_networks_are_never_kept(monkeypatch):
     monkeypatch.setattr(program, "load_program", load_worse)
     with pytest.raises(WorkFailed, match="off by"):
         export_graph(exportable(network, described), inputs, "samples", described)
+
+
+class Counting(nn.Module):
+    """Asks for the number of samples as a Python number."""
+
+    def forward(self, images):
+        return images.reshape(len(images), -1)
+
+
+def test_a_network_that_fixes_the_size_of_the_batch_is_refused_in_a_sentence():
+    with pytest.raises(InputError, match=r"size of the batch into a Python number, by len\(x\)"):
+        program.trace(Counting(), torch.zeros(2, 1, 4, 4), dynamic_size=False)

@@ -21,10 +21,9 @@ class Drawn:
         shape: of an input.
     """
 
-    pixel_scale = PixelScale.unit(3)
-
     def __init__(self, labels, shape):
         self.labels, self.shape = labels, shape
+        self.pixel_scale = PixelScale.unit(3) if len(shape) == 3 else None
 
     def split(self, name):
         return [self._sample(name, i) for i in range(SIZES[name])]

@@ -27,7 +27,7 @@ class Head(nn.Module):
 
     def forward(self, features, size):
         moved = [feature.movedim(self.channel_dim, -1) for feature in features]
-        return self.linear(torch.cat([x.reshape(len(x), -1, x.shape[-1]).mean(1) for x in moved], dim=1))
+        return self.linear(torch.cat([x.reshape(x.shape[0], -1, x.shape[-1]).mean(1) for x in moved], dim=1))
 
 
 class Pixels(nn.Module):
