@@ -3,6 +3,7 @@ import random
 import pytest
 import torch
 from deployed import describe, exportable, make_network
+from torch import nn
 
 from nas.cost import measure_costs
 from nas.deploy import TOLERANCE, as_bytes, deviations, export_graph, open_model, program
