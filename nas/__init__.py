@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from nas.commands.show import show as show
     from nas.deploy import load_bundle as load_bundle
     from nas.deploy import open_model as open_model
-    from nas.distributed.jobs import fetch as fetch
-    from nas.distributed.jobs import jobs as jobs
-    from nas.distributed.jobs import logs as logs
-    from nas.distributed.jobs import stop as stop
-    from nas.distributed.jobs import submit as submit
     from nas.errors import InputError as InputError
     from nas.errors import WorkFailed as WorkFailed
-    from nas.experiment import CompareSettings as CompareSettings
-    from nas.experiment import Experiment as Experiment
-    from nas.experiment import RunFolder as RunFolder
-    from nas.experiment.lazy import lazy as lazy
-    from nas.network import BranchedNetwork as BranchedNetwork
+    from nas.launch.jobs import fetch as fetch
+    from nas.launch.jobs import jobs as jobs
+    from nas.launch.jobs import logs as logs
+    from nas.launch.jobs import stop as stop
+    from nas.launch.jobs import submit as submit
+    from nas.networks.branched import BranchedNetwork as BranchedNetwork
+    from nas.recipe import CompareSettings as CompareSettings
+    from nas.recipe import Experiment as Experiment
+    from nas.recipe.lazy import lazy as lazy
+    from nas.run import RunFolder as RunFolder
     from nas.strategies import Goal as Goal
     from nas.strategies import Gradient as Gradient
     from nas.strategies import Similarity as Similarity
@@ -57,11 +57,12 @@ _HOMES = {
         "search",
         "show",
     ),
-    "nas.distributed.jobs": ("fetch", "jobs", "logs", "stop", "submit"),
+    "nas.launch.jobs": ("fetch", "jobs", "logs", "stop", "submit"),
     "nas.deploy": ("load_bundle", "open_model"),
     "nas.errors": ("InputError", "WorkFailed"),
-    "nas.experiment": ("CompareSettings", "Experiment", "RunFolder", "lazy"),
-    "nas.network": ("BranchedNetwork",),
+    "nas.recipe": ("CompareSettings", "Experiment", "lazy"),
+    "nas.run": ("RunFolder",),
+    "nas.networks.branched": ("BranchedNetwork",),
     "nas.strategies": ("Goal", "Gradient", "Similarity", "bmtas"),
     "nas.tasks": ("Task",),
     "nas.training": ("TrainingSettings",),

@@ -2,7 +2,7 @@
 
 Needed, named by environment variables or by ``--set``:
 
-- ``CITYSCAPES`` (``data.root``): the folder of `nas.data.npy_layout.Cityscapes`; "data/cityscapes" if it is not set.
+- ``CITYSCAPES`` (``data.root``): the folder of `nas.datasets.npy_layout.Cityscapes`; "data/cityscapes" if unset.
 - ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without the variable
   everything starts at random.
 
@@ -18,8 +18,8 @@ from nyuv2 import experiment as nyuv2
 
 from nas import Experiment, lazy
 from nas.data.augmentation import AugmentedSource, LabelKind
-from nas.data.npy_layout import Cityscapes
-from nas.tasks.dense import cityscapes_tasks
+from nas.datasets.dense_tasks import cityscapes_tasks
+from nas.datasets.npy_layout import Cityscapes
 
 SIZE = (128, 256)
 KINDS: dict[str, LabelKind] = {"semseg": "classes", "depth": "inverse_depth"}

@@ -2,9 +2,8 @@
 
 from nas import CompareSettings, Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.cost import DualPenalty
-from nas.data import DigitPairs
-from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.tasks import digit_tasks
+from nas.datasets.digits import DigitPairs, digit_tasks
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from search_spaces import DigitsBackbone
 
 

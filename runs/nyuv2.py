@@ -2,7 +2,7 @@
 
 Needed, named by environment variables or by ``--set``:
 
-- ``NYUV2`` (``data.root``): the folder of `nas.data.npy_layout.NYUv2`; "data/nyuv2" if it is not set.
+- ``NYUV2`` (``data.root``): the folder of `nas.datasets.npy_layout.NYUv2`; "data/nyuv2" if it is not set.
 - ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without the variable
   everything starts at random.
 
@@ -24,9 +24,9 @@ from nas.data.augmentation import (
     RandomFlip,
     RandomScale,
 )
-from nas.data.npy_layout import NYUv2
-from nas.optimizer import OptimizerSettings
-from nas.tasks.dense import nyuv2_tasks
+from nas.datasets.dense_tasks import nyuv2_tasks
+from nas.datasets.npy_layout import NYUv2
+from nas.engine.optimizer import OptimizerSettings
 from search_spaces import MobileNetV2
 
 SIZE = (288, 384)

@@ -2,7 +2,7 @@
 
 Needed, named by environment variables or by ``--set``:
 
-- ``PASCAL_MT`` (``data.root``): the folder of `nas.data.pascal`; "data/PASCAL_MT" if it is not set.
+- ``PASCAL_MT`` (``data.root``): the folder of `nas.datasets.pascal`; "data/PASCAL_MT" if it is not set.
 - ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names. Published results
   start from them; without the variable everything starts at random.
 - ``data.cache``, if wanted: a folder outside of the data for decoded samples. In half resolution, decoding one takes
@@ -32,9 +32,9 @@ from nas.data.augmentation import (
     RandomFlip,
     RandomScale,
 )
-from nas.data.pascal import KINDS, PascalMT, drop_absent_people
-from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.tasks.dense import pascal_context_tasks
+from nas.datasets.dense_tasks import pascal_context_tasks
+from nas.datasets.pascal import KINDS, PascalMT, drop_absent_people
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from search_spaces import MobileNetV2
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from nas import Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.cost import measure_costs
-from nas.data.planted import PlantedProblem, planted_data, tree_a
-from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.tasks import planted_tasks
+from nas.datasets.planted import PlantedProblem, planted_data, planted_tasks, tree_a
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from search_spaces import PlantedBackbone
 
 

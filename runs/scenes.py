@@ -7,9 +7,9 @@ from pathlib import Path
 
 from nas import CompareSettings, Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.cost import DualPenalty
-from nas.data.scenes import Scenes
-from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.tasks.dense import scene_tasks
+from nas.datasets.dense_tasks import scene_tasks
+from nas.datasets.scenes import Scenes
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from search_spaces import DigitsBackbone
 
 CACHE = Path.home() / ".cache" / "branched-nas" / "scenes"

@@ -4,8 +4,8 @@ from scenes import CACHE
 from scenes import experiment as small
 
 from nas import Experiment, Gradient, lazy
-from nas.data.scenes import Scenes
-from nas.optimizer import OptimizerSettings
+from nas.datasets.scenes import Scenes
+from nas.engine.optimizer import OptimizerSettings
 from search_spaces import MobileNetV2
 
 

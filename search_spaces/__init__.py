@@ -1,6 +1,6 @@
 """Search spaces: backbones, cut into a stem, L blocks and heads, over which branch trees are searched.
 
-Any object with the members of `nas.backbone.Backbone` is one; nothing is inherited and nothing registered. Tasks may
+Any object with the members of `nas.networks.backbone.Backbone` is one; nothing is inherited or registered. Tasks may
 part before any block, so where a backbone is cut into blocks decides which trees there are. These are here:
 
 - `DigitsBackbone`: six small convolutions for pairs of digits, for trying things out in minutes;

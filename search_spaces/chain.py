@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import fx, nn
 
-from nas.backbone import copied
 from nas.errors import InputError
+from nas.networks.backbone import copied
 
 
 def cut(module: nn.Module, names: Sequence[str]) -> list[fx.GraphModule]:

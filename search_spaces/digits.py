@@ -1,4 +1,4 @@
-"""A small convolutional backbone for the digit pairs of `nas.data.digits`."""
+"""A small convolutional backbone for the digit pairs of `nas.datasets.digits.source`."""
 
 from dataclasses import dataclass
 

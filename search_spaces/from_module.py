@@ -6,8 +6,8 @@ from functools import cached_property
 
 from torch import fx, nn
 
-from nas.backbone import copied, stated_channel_dims
 from nas.errors import InputError
+from nas.networks.backbone import copied, stated_channel_dims
 from nas.tasks.task import Task
 from search_spaces.chain import cut
 
@@ -82,7 +82,7 @@ def from_module(
         head: makes a task's head, which is called as ``head(features, size)``; ``features`` are the outputs of the
             blocks in ``taps``.
         channel_dim: the dimension of the blocks' outputs that holds the channels, or one for each block; found out
-            where not given (`nas.similarity.channels.channel_dims`).
+            where not given (`nas.strategies.similarity.channels.channel_dims`).
         taps: indices of blocks, ascending, ending with the last block; the last block alone where not given.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The student of a planted problem (`nas.data.planted`): the teacher's architecture, of any width."""
+"""The student of a planted problem (`nas.datasets.planted`): the teacher's architecture, of any width."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

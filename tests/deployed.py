@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from toys import seeded
 
-from nas.data import DigitPairs
-from nas.data.scenes import Scenes
+from nas.datasets.dense_tasks import scene_tasks
+from nas.datasets.digits import DigitPairs, digit_tasks
+from nas.datasets.scenes import Scenes
 from nas.deploy import Description, ExportableNetwork, InputRecord, Pixels, TaskRecord
-from nas.network import BranchedNetwork
-from nas.tasks import digit_tasks, scene_tasks
+from nas.networks.branched import BranchedNetwork
 from nas.tree import random_tree_shape
 from search_spaces import DigitsBackbone, MobileNetV2, ResNet, from_module
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data.fixtures_npy import write_cityscapes, write_nyuv2
-from data.fixtures_pascal import write_pascal
+from datasets.fixtures_npy import write_cityscapes, write_nyuv2
+from datasets.fixtures_pascal import write_pascal
 
 import nas
-from nas.experiment.recipe import load_recipe
+from nas.recipe.load import load_recipe
 from nas.tree import read_tree
 
 RUNS = Path(__file__).parents[1] / "runs"

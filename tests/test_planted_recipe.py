@@ -7,8 +7,9 @@ import pytest
 
 import nas
 from nas.cost import resolve_budget
-from nas.data.planted import TREE_A, conv_problem, random_problem, tree_a, tree_c
-from nas.experiment import build_data, describe, load_recipe, measure
+from nas.datasets.planted import TREE_A, conv_problem, random_problem, tree_a, tree_c
+from nas.recipe import describe, load_recipe
+from nas.run import build_data, measure
 
 RECIPE = Path(__file__).parents[1] / "runs" / "planted.py"
 PROBLEMS = [tree_a(), tree_c(), tree_a(input_width=3), tree_a().with_outliers(2), conv_problem()]

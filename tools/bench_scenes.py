@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import torch
 
 from nas.data import Batch, batches
-from nas.data.scenes import Scenes
+from nas.datasets.scenes import Scenes
 
 BATCH = 16
 WARM_UP = 2

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.bilevel import GradientSettings, SearchState, logits_step, weight_step
-from nas.compute import ComputeSettings
 from nas.cost import expected_cost, measure_costs
 from nas.data import Batch, MaskedTensors
 from nas.discretize import discretize, dissimilarity_from_logits
+from nas.engine.compute import ComputeSettings
+from nas.networks.supernet import Supernet, one_hot_routing, own_copy_routing, sample_routing
 from nas.strategies import bmtas
-from nas.supernet import Supernet, one_hot_routing, own_copy_routing, sample_routing
+from nas.strategies.gradient import GradientSettings, SearchState, logits_step, weight_step
 from nas.tasks import Task
 from nas.tree import BranchTree, CostTable, random_tree
 from search_spaces import DigitsBackbone, MobileNetV2, PlantedBackbone

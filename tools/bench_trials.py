@@ -87,7 +87,7 @@ def table_of(found: Mapping[tuple[str, int], Sequence[Mapping[str, float]]], tit
 
 def measure(variant: str, num_trials: int, num_epochs: int, seconds: float) -> dict[str, float]:
     """Wall and processor seconds, and bytes of memory, of one variant."""
-    from nas.distributed.session import ray_session
+    from nas.launch.session import ray_session
 
     with tempfile.TemporaryDirectory() as scratch, ray_session(None, Path(scratch)):
         action = prepare(variant, num_trials, num_epochs, seconds, Path(scratch))
@@ -134,9 +134,10 @@ def plain_tune(num_trials: int, num_epochs: int, seconds: float, folder: Path, *
 def ours(num_trials: int, num_epochs: int, seconds: float, folder: Path, *, of: int, study: bool = False) -> None:
     """Trials as `nas search` runs them, with a stand-in in the place of the search."""
     from nas.commands.opening import begin_run, new_run, open_run
-    from nas.distributed.tuning import run_trials
-    from nas.distributed.worker import Assignment
-    from nas.experiment import TrialResult, plan_trials, recipe_hash
+    from nas.launch.tuning import run_trials
+    from nas.launch.worker import Assignment
+    from nas.recipe import recipe_hash
+    from nas.run import TrialResult, plan_trials
 
     ranges = {"strategy.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
     changes = {"trials.ranges": ranges, "trials.num_samples": of} if study else {"trials.seeds": of}
@@ -162,7 +163,7 @@ def stand_in_search(
     num_epochs: int, seconds: float, experiment: Any, trial: Any, run: Any, device: Any, on_epoch: Any
 ) -> Any:
     """What a trial leaves behind, without the search: the same files and the same reports."""
-    from nas.experiment import Point, Quality, TrialResult, write_outcome
+    from nas.run import Point, Quality, TrialResult, write_outcome
 
     folder = run.trial(trial.number)
     with folder.locked():

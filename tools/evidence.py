@@ -30,10 +30,11 @@ from nas.cost import resolve_budget
 from nas.data import DataSource, derive_seed
 from nas.discretize import Curve, discretize, dissimilarity_from_logits
 from nas.errors import in_one_line
-from nas.experiment import Experiment, RunFolder, TreeTraining, TrialParts, build_network
-from nas.experiment.search_trial import search_in
 from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically
-from nas.network import BranchedNetwork
+from nas.networks.branched import BranchedNetwork
+from nas.recipe import Experiment
+from nas.run import RunFolder, TreeTraining, TrialParts, build_network
+from nas.run.search_trial import search_in
 from nas.training import Measured, Retraining, TrainingState
 from nas.training.validity import contenders, judge_validity, mean_test_loss
 from nas.tree import BranchTree, CostTable, random_tree

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from nas.cost import FixedPenalty
-from nas.data.planted import PlantedProblem, conv_problem, random_problem, tree_a, tree_c
-from nas.experiment import Experiment, TrialParts, measure
-from nas.optimizer import OptimizerSettings
+from nas.datasets.planted import PlantedProblem, conv_problem, random_problem, tree_a, tree_c
+from nas.engine.optimizer import OptimizerSettings
+from nas.recipe import Experiment
+from nas.run import TrialParts, measure
 from nas.strategies import Gradient, Similarity, bmtas
 from nas.tree import BranchTree
 

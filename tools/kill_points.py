@@ -74,7 +74,7 @@ def nas_command(arguments: Sequence[str]) -> Command:
 
 def make_tree() -> int:
     """A tree file for the small recipe."""
-    from nas.tasks import digit_tasks
+    from nas.datasets.digits import digit_tasks
     from nas.tree import BranchTree, write_tree
 
     write_tree(BranchTree.shared([task.name for task in digit_tasks()], 2), Path("tree.json"))
@@ -83,7 +83,7 @@ def make_tree() -> int:
 
 def make_store() -> int:
     """A stored run, as far as a fetch looks at it."""
-    from nas.distributed.run_storage import RunStorage
+    from nas.launch.run_storage import RunStorage
 
     for name in ("experiment.json", "front.json", "trials/0/metrics.jsonl", "trials/1/trees/ab.json"):
         Path("run", name).parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ CASES: dict[str, Case] = {
         ("profile", RECIPE, "--latency", "latency.json", "--rounds", "2", *SETTINGS), varying=("latency.json",)
     ),
     "fetch": Case(
-        ("fetch", "run", "--storage", "STORE", "--out", "fetched"), (), ("store",), (), ("pyarrow.fs", "nas.experiment")
+        ("fetch", "run", "--storage", "STORE", "--out", "fetched"), (), ("store",), (), ("pyarrow.fs", "nas.run")
     ),
 }
 

@@ -214,7 +214,7 @@ def _alike(one: Path, other: Path) -> bool:
     if one.suffix != ".pt":
         return False
     # Equal values may be written differently: one object twice, or two that are equal.
-    from nas.checkpoint import load_tensors
+    from nas.engine.checkpoint import load_tensors
 
     try:
         return _same_values(load_tensors(one), load_tensors(other))

@@ -157,7 +157,7 @@ def search(
     """
     from nas.commands import search as run_search
     from nas.commands.diagnosing import in_lines, verdicts
-    from nas.experiment import plan_trials
+    from nas.run import plan_trials
 
     with display() as shown:
         run = run_search(
@@ -268,7 +268,7 @@ def _begin_training(shown: Display, progress: "Progress") -> None:
 
 
 def _changes(texts: list[str] | None, strategy: str | None = None) -> dict[str, Any]:
-    from nas.experiment import parse_overrides
+    from nas.recipe import parse_overrides
 
     return {**({} if strategy is None else {"strategy": strategy}), **parse_overrides(texts or ())}
 

@@ -15,7 +15,7 @@ from nas.cli.progress import quiet_output
 from nas.errors import InputError, WorkFailed
 
 if TYPE_CHECKING:
-    from nas.distributed.jobs import Job, Package
+    from nas.launch.jobs import Job, Package
 
 jobs_app = typer.Typer()
 
@@ -53,8 +53,8 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Search, retrain or compare on a cluster; the run folder is kept in the storage."""
-    from nas.distributed.jobs import preview
-    from nas.distributed.jobs import submit as run_submit
+    from nas.launch.jobs import preview
+    from nas.launch.jobs import submit as run_submit
 
     verb, recipe = _verb_and_recipe(words)
     asked = {"verb": verb, "run": run, "tree": tree, "start": start, "seed": seed, "changes": _changes(set_)}
@@ -94,7 +94,7 @@ def submit(
 @jobs_app.command()
 def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
     """List the jobs that were submitted to a cluster."""
-    from nas.distributed.jobs import jobs as list_jobs
+    from nas.launch.jobs import jobs as list_jobs
 
     with _plain_failures():
         found = list_jobs(address)
@@ -109,7 +109,7 @@ def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
 @jobs_app.command()
 def logs(name: NameArg, address: AddressOption, follow: FollowOption = False) -> None:
     """Print the output of a job."""
-    from nas.distributed.jobs import logs as read_logs
+    from nas.launch.jobs import logs as read_logs
 
     with _plain_failures():
         if follow:
@@ -121,7 +121,7 @@ def logs(name: NameArg, address: AddressOption, follow: FollowOption = False) ->
 @jobs_app.command()
 def stop(name: NameArg, address: AddressOption, as_json: JsonOption = False) -> None:
     """Stop a job; its run stays in the storage."""
-    from nas.distributed.jobs import stop as stop_job
+    from nas.launch.jobs import stop as stop_job
 
     with _plain_failures():
         job = stop_job(name, address=address)
@@ -144,7 +144,7 @@ def fetch(
 
     Repeat the command to continue, or to bring what the search has added.
     """
-    from nas.distributed.jobs import fetch as fetch_run
+    from nas.launch.jobs import fetch as fetch_run
 
     with _plain_failures():
         folder = fetch_run(run, storage=storage, out=out)
@@ -155,7 +155,7 @@ def fetch(
 
 
 def _verb_and_recipe(words: list[str]) -> tuple[Any, Path]:
-    from nas.distributed.jobs.command import Verb
+    from nas.launch.jobs.command import Verb
 
     if len(words) > 2 or (len(words) == 2 and words[0] not in get_args(Verb)):
         raise InputError(f"expected a recipe, or one of {', '.join(get_args(Verb))} and a recipe; found {words}")
@@ -180,8 +180,8 @@ def _printable(line: str) -> str:
 
 
 def _follow(name: str, address: str, stream: TextIO) -> "Job":
-    from nas.distributed.jobs import logs as read_logs
-    from nas.distributed.jobs import wait
+    from nas.launch.jobs import logs as read_logs
+    from nas.launch.jobs import wait
 
     try:
         if wait(name, address=address, seconds=0).status == "pending":

@@ -18,7 +18,7 @@ from nas.cli.trial_table import TrialTable, trial_name
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
-    from nas.experiment import Trial, TrialEvent
+    from nas.run import Trial, TrialEvent
 
 
 class Display:

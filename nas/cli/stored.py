@@ -1,6 +1,6 @@
 """What a job runs that works on a stored run: a command of the command line between a fetch and an upload.
 
-    python -m nas.cli.stored STORAGE FOLDER VERB ARGUMENTS...
+    python -m nas.stored STORAGE FOLDER VERB ARGUMENTS...
 
 The run is fetched into FOLDER, whose name is the run's. While the command works, what it has changed in the run is
 stored every half minute, so a job whose machine is lost goes on from there when it is submitted again. A run that is
@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nas.cli.main import FAILED, WRONG_INPUT, run
-from nas.distributed.run_storage import RunStorage
 from nas.errors import InputError, StorageFailed, WorkFailed
+from nas.launch.run_storage import RunStorage
 
 SECONDS_BETWEEN_UPLOADS = 30.0
 

@@ -14,8 +14,8 @@ from nas.tree import format_quantity
 if TYPE_CHECKING:
     from nas.commands.comparison import Comparison, Row
     from nas.commands.evaluate import Evaluation
-    from nas.distributed.jobs import Job, Package
-    from nas.experiment import Front
+    from nas.launch.jobs import Job, Package
+    from nas.run import Front
 
 
 _SPACING = 3

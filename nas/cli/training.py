@@ -21,7 +21,7 @@ from nas.cli.options import (
 from nas.cli.progress import display, quiet_output, training_figures
 
 if TYPE_CHECKING:
-    from nas.experiment import TreeTraining
+    from nas.run import TreeTraining
 
 
 @app.command()
@@ -156,7 +156,7 @@ def compare(
     """
     from nas.commands import compare as run_compare
     from nas.commands.safety import check_margin, require_safe
-    from nas.experiment import RunFolder
+    from nas.run import RunFolder
 
     if safe is not None:
         check_margin(safe)

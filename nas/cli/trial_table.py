@@ -16,7 +16,7 @@ from rich.text import Text
 from nas.tree import format_quantity
 
 if TYPE_CHECKING:
-    from nas.experiment import Trial, TrialEvent
+    from nas.run import Trial, TrialEvent
 
 _STATES = {"started": "running", "epoch": "running", "retried": "waiting"}
 """Of a trial after an event; the other kinds of events name the state themselves."""

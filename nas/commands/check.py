@@ -12,8 +12,8 @@ from nas.commands.label_report import describe_split, inputs_elsewhere, losses_a
 from nas.commands.opening import Recipe, open_experiment
 from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
-from nas.experiment import LabelRecord, TrialParts, resolve_device, use_threads
-from nas.experiment.labels import concerns
+from nas.run import LabelRecord, TrialParts, resolve_device, use_threads
+from nas.run.labels import concerns
 from nas.strategies import Store
 from nas.strategies.protocol import first_steps
 

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from nas.commands.comparison import Comparison, Row
-from nas.commands.show import read_costs
 from nas.cost import resolve_budget
 from nas.discretize import Constraints
 from nas.errors import InputError
-from nas.experiment import RunFolder
 from nas.files import without_nan
+from nas.run import RunFolder
+from nas.run.costs import read_costs
 from nas.tree import BranchTree, CostTable, format_quantity
 
 

@@ -13,8 +13,8 @@ from nas.commands.processes import train_tree
 from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed
 from nas.errors import InputError
-from nas.experiment import RunFolder, TrainedNetwork, TreeTraining, build_data
 from nas.files import require_writable
+from nas.run import RunFolder, TrainedNetwork, TreeTraining, build_data
 from nas.training import metric_directions
 from nas.tree import BranchTree, CostTable, random_tree, read_tree
 

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from nas.errors import InputError, explain
-from nas.experiment import Experiment, TrainedNetwork
 from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
+from nas.recipe import Experiment
+from nas.run import TrainedNetwork
 from nas.training import Directions, Value, comparable, delta_m, metric_directions
 from nas.tree import BranchTree, CostTable
 

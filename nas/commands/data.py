@@ -8,13 +8,16 @@ from typing import Any
 from PIL import Image
 
 from nas.commands.opening import Recipe, open_experiment
-from nas.data import SPLITS, DataSource, DigitPairs, SplitName, find_pixel_scale
-from nas.data.scenes import Scenes
+from nas.data import SPLITS, DataSource, SplitName, find_pixel_scale
+from nas.datasets.dense_tasks import scene_tasks
+from nas.datasets.digits import DigitPairs, digit_tasks
+from nas.datasets.scenes import Scenes
 from nas.deploy import Pixels, as_bytes
 from nas.errors import InputError
-from nas.experiment import Experiment, build_data
 from nas.files import make_folder, write_bytes_atomically
-from nas.tasks import Task, digit_tasks, scene_tasks
+from nas.recipe import Experiment
+from nas.run import build_data
+from nas.tasks import Task
 
 SOURCES: dict[str, tuple[Callable[[], DataSource], Callable[[], Sequence[Task]]]] = {
     "digits": (DigitPairs, digit_tasks),

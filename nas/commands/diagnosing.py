@@ -1,6 +1,6 @@
 """What a run says of its own result."""
 
-from nas.experiment import RunFolder
+from nas.run import RunFolder
 from nas.strategies.diagnosis import Diagnosis, Verdict, judge_seeds
 from nas.tree import BranchTree, read_tree
 

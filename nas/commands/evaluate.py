@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from nas.checkpoint import CheckpointFolder, load_tensors
 from nas.commands.exported import ExportedNetwork, is_export
 from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.commands.trees import find_tree
 from nas.data import SPLITS, SplitName
+from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.errors import InputError
-from nas.experiment import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network
 from nas.files import without_nan
-from nas.network import check_fits
+from nas.networks.branched import check_fits
+from nas.run import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network
 from nas.training import Measured, TreeNetwork, delta_m, load_network, metric_directions
 from nas.training import evaluate as evaluate_network
 from nas.tree import BranchTree, read_tree
@@ -63,7 +63,7 @@ def evaluate(
 
     Args:
         run: the run folder.
-        tree: id, file or name (`nas.experiment.named_tree`); the only retrained tree if left out, or else the front's
+        tree: id, file or name (`nas.run.named_tree`); the only retrained tree if left out, or else the front's
             best.
         checkpoint: a checkpoint of a training, or an exported network (a bundle, .onnx or .pt2); the best epoch of the
             tree's training if left out (`best_checkpoint`).

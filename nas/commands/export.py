@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import torch
 
-from nas.checkpoint import load_tensors
 from nas.commands.evaluate import best_checkpoint
 from nas.commands.export_macs import warn_of_macs
 from nas.commands.opening import OpenRun, Recipe, open_run
@@ -38,10 +37,11 @@ from nas.deploy import (
     write_bundle,
     write_graph,
 )
+from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError, WorkFailed
-from nas.experiment import TrainedNetwork, build_backbone, build_network
 from nas.files import make_folder, new_folder, write_json_atomically
-from nas.network import BranchedNetwork, sub_network
+from nas.networks.branched import BranchedNetwork, sub_network
+from nas.run import TrainedNetwork, build_backbone, build_network
 from nas.tasks import Task
 from nas.training import load_network
 from nas.tree import CostTable, read_tree
@@ -86,7 +86,7 @@ def export(
     Args:
         run: the run folder.
         format: "bundle" (a folder; weights, tree, card), "onnx" or "pt2".
-        tree: id, file or name (`nas.experiment.named_tree`); the only retrained tree if left out, or else the front's
+        tree: id, file or name (`nas.run.named_tree`); the only retrained tree if left out, or else the front's
             best.
         tasks: export only the sub-tree that these need, in this order; all of the tree's if left out.
         out: the file, or a bundle's folder, new or empty; in the run's ``exports/`` if left out.

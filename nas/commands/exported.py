@@ -4,10 +4,10 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from nas.backbone import Backbone
 from nas.deploy import ExportedModel, as_bytes, open_model
 from nas.deploy.bundle import read_bundle_record
 from nas.errors import InputError
+from nas.networks.backbone import Backbone
 from nas.tree import BranchTree
 
 

@@ -2,9 +2,9 @@
 
 import logging
 
-from nas.commands.show import read_costs
-from nas.experiment import Front, Point, RunFolder
 from nas.files import make_folder
+from nas.run import Front, Point, RunFolder
+from nas.run.costs import read_costs
 from nas.tree import CostTable, read_tree
 
 _LOGGER = logging.getLogger(__name__)

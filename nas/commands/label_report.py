@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.experiment import Experiment
+from nas.recipe import Experiment
 from nas.tasks import Task
 from nas.tasks.checks import accepted_labels
 from nas.tasks.labels import DEPTHS, NUMBERS, YES_OR_NO, Accepts

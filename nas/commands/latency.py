@@ -9,7 +9,8 @@ import torch
 from nas.cost import LatencyTable, Timing, describe_device, measure_latency, time_calls
 from nas.deploy.runtimes import RUNTIMES, make_call
 from nas.errors import InputError
-from nas.experiment import Experiment, build_backbone, build_network, measure
+from nas.recipe import Experiment
+from nas.run import build_backbone, build_network, measure
 from nas.tree import BranchTree
 
 

@@ -7,7 +7,7 @@ from nas.commands.compare import Progress
 from nas.commands.opening import OpenRun
 from nas.commands.processes import train_tree
 from nas.data import DataSource
-from nas.experiment import Point, Quality, TreeTraining, build_data
+from nas.run import Point, Quality, TreeTraining, build_data
 from nas.tree import read_tree
 
 MEASURE = "minus validation loss, retrained"

@@ -11,16 +11,8 @@ import torch
 
 from nas.commands.unchanged import MeasuredOnce, require_unchanged
 from nas.errors import InputError
-from nas.experiment import (
-    Experiment,
-    RunFolder,
-    describe_environment,
-    load_recipe,
-    plain_changes,
-    require_begun_here,
-    resolve_device,
-    use_threads,
-)
+from nas.recipe import Experiment, load_recipe
+from nas.run import RunFolder, describe_environment, plain_changes, require_begun_here, resolve_device, use_threads
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import torch
 
-from nas.backbone import Backbone
 from nas.commands.opening import Recipe, open_experiment
 from nas.commands.prediction_files import check_names, needs_files, write_sample
 from nas.commands.prediction_table import PredictionTable
@@ -18,8 +17,10 @@ from nas.deploy import open_model
 from nas.deploy.input_files import InputFile, NamedInput, list_files, look_into
 from nas.deploy.pictures import MapTooLargeError, Size
 from nas.errors import InputError, WorkFailed
-from nas.experiment import Experiment, build_backbone
 from nas.files import make_folder, remove_unfinished
+from nas.networks.backbone import Backbone
+from nas.recipe import Experiment
+from nas.run import build_backbone
 
 ResizedBy = Literal["stretched", "ratio kept", "letterbox"]
 """To the network's height and width; to its number of pixels; to fit into its height and width, with grey around."""

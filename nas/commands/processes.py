@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING, Any
 from nas.commands.opening import OpenRun
 from nas.data import DataSource
 from nas.errors import InputError
-from nas.experiment import (
-    Experiment,
-    TrainedNetwork,
-    TreeTraining,
-    Trial,
-    module_hashes,
-    recipe_hash,
-    trial_threads,
-)
+from nas.recipe import Experiment, module_hashes, recipe_hash
+from nas.run import TrainedNetwork, TreeTraining, Trial, trial_threads
 
 if TYPE_CHECKING:
-    from nas.distributed.rank import Job
-    from nas.distributed.worker import Assignment
+    from nas.launch.rank import Job
+    from nas.launch.worker import Assignment
 
 OnEpoch = Callable[[dict[str, Any]], None]
 
@@ -32,14 +25,14 @@ def check_processes(experiment: Experiment, without_recipe: bool, address: str |
         raise InputError(
             f"processes={experiment.processes}: each imports the recipe, so put the Experiment into a recipe file"
         )
-    from nas.distributed.processes import check_processes_can_run
+    from nas.launch.processes import check_processes_can_run
 
     check_processes_can_run(experiment, address)
 
 
 def search_on_processes(run: OpenRun, trial: Trial, address: str | None, on_epoch: OnEpoch) -> dict[str, Any]:
     """Search a trial on the experiment's processes; its result, as plain values."""
-    from nas.distributed.rank import TrialJob
+    from nas.launch.rank import TrialJob
 
     return _share(run, trial.experiment(run.experiment), TrialJob(trial.to_dict()), address, on_epoch)
 
@@ -63,7 +56,7 @@ def train_tree(
     if training.experiment.processes == 1:
         assert data is not None
         return training.train(data, run.device, on_epoch)
-    from nas.distributed.rank import TrainingJob
+    from nas.launch.rank import TrainingJob
 
     training.check()
     job = TrainingJob(training.tree.to_dict(), training.seed, training.start)
@@ -73,7 +66,7 @@ def train_tree(
 
 def assign(run: OpenRun, num_threads: int, changes: dict[str, Any] | None = None) -> "Assignment":
     """What processes elsewhere have to know of a run whose recipe is a file."""
-    from nas.distributed.worker import Assignment
+    from nas.launch.worker import Assignment
 
     assert run.recipe is not None
     uri, here = run.experiment.trials.storage_uri, Path.cwd()
@@ -97,7 +90,7 @@ def _share(
     on_epoch: OnEpoch,
     changes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    from nas.distributed.processes import run_on_processes
+    from nas.launch.processes import run_on_processes
 
     # A run that is resumed may be on another machine than the one that began it.
     check_processes(experiment, run.recipe is None, address)

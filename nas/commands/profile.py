@@ -9,8 +9,8 @@ from nas.commands.latency import profile_latency
 from nas.commands.opening import Recipe, open_experiment
 from nas.cost import PartCost, Profile
 from nas.errors import InputError
-from nas.experiment import measure, resolve_device, use_threads
-from nas.network import check_fits
+from nas.networks.branched import check_fits
+from nas.run import measure, resolve_device, use_threads
 from nas.tree import BranchTree, read_tree
 
 

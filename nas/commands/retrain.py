@@ -9,8 +9,9 @@ from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run, 
 from nas.commands.processes import check_processes, train_tree
 from nas.commands.trees import find_tree
 from nas.errors import InputError
-from nas.experiment import (
-    Experiment,
+from nas.networks.branched import check_fits
+from nas.recipe import Experiment
+from nas.run import (
     RunFolder,
     Start,
     TrainedNetwork,
@@ -20,8 +21,7 @@ from nas.experiment import (
     is_tree_name,
     trial_threads,
 )
-from nas.experiment.named_trees import FORMS
-from nas.network import check_fits
+from nas.run.named_trees import FORMS
 from nas.tree import read_tree
 
 
@@ -45,7 +45,7 @@ def retrain(
     Args:
         run: a run folder; or a recipe or Experiment, for which a new run folder is made.
         tree: id (or its beginning), file, or a name: "shared", "separate", "random:SEED", "random:SEED:BUDGET"
-            (`nas.experiment.named_tree`). If left out, the best tree of the run's front; a recipe needs one.
+            (`nas.run.named_tree`). If left out, the best tree of the run's front; a recipe needs one.
         start: "fresh" weights as the backbone makes them, which may be pretrained ones; "pretrained" weights, the same
             but refused if the backbone has none; or those "inherited" from the search's supernet.
         seed: the experiment's own if left out.

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from nas.data import batches
-from nas.experiment import Experiment, TrialParts, build_network
-from nas.network import BranchedNetwork
+from nas.networks.branched import BranchedNetwork
+from nas.recipe import Experiment
+from nas.run import TrialParts, build_network
 from nas.training import TrainingState
 from nas.training.evaluate import run_network
 from nas.training.step import train_step

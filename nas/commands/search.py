@@ -9,12 +9,10 @@ from nas.commands.compare import Progress
 from nas.commands.figures import draw_figures
 from nas.commands.measuring import measure_points
 from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
-from nas.commands.show import read_costs
 from nas.commands.trials import all_done, check_trials, find_points, run_storage
 from nas.errors import InputError
-from nas.experiment import (
-    EXTENDABLE,
-    Experiment,
+from nas.recipe import EXTENDABLE, Experiment
+from nas.run import (
     Point,
     RunFolder,
     TrialEvent,
@@ -25,6 +23,7 @@ from nas.experiment import (
     plain_changes,
     trial_threads,
 )
+from nas.run.costs import read_costs
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from nas.commands.diagnosing import in_lines, verdicts
-from nas.cost import LatencyTable
 from nas.errors import InputError
-from nas.experiment import RunFolder, TrainedNetwork, is_tree_name, named_tree
-from nas.files import read_json
+from nas.run import RunFolder, TrainedNetwork, is_tree_name, named_tree
+from nas.run.costs import read_costs, read_table
 from nas.tree import BranchTree, CostTable, read_tree, render_text
 
 
@@ -26,7 +25,7 @@ def show(
 
     Args:
         path: a run folder or a tree file.
-        tree: id (or its beginning), file or name (`nas.experiment.named_tree`); if left out, the front's recommended
+        tree: id (or its beginning), file or name (`nas.run.named_tree`); if left out, the front's recommended
             tree, or what was retrained.
         within, worst, resource: show the tree that `nas.choose` gives for these instead.
         latency: of a run, a latency table, from which costs in milliseconds are added.
@@ -99,7 +98,7 @@ def find(path: Path, name: str | None, latency: str | Path | None = None) -> tup
         raise InputError(f"{path}: is not a run folder; --tree chooses one of the trees of a run")
     # A tree that lies among a run's trees has the run's costs beside it.
     costs = path.resolve().parent.parent / "costs.json"
-    return read_tree(path), _read_table(costs) if path.resolve().parent.name == "trees" and costs.is_file() else None
+    return read_tree(path), read_table(costs) if path.resolve().parent.name == "trees" and costs.is_file() else None
 
 
 def _resource(run: RunFolder) -> str:
@@ -109,34 +108,3 @@ def _resource(run: RunFolder) -> str:
     if not isinstance(resource, str):
         raise InputError(f"{run.path / 'experiment.json'}: its goal.resource is not the name of a resource")
     return resource
-
-
-def read_costs(run: RunFolder, trial: int | None = None, *, latency: str | Path | None = None) -> CostTable | None:
-    """The cost table that a trial measured; if none is named, the first there is, or that of a run without trials.
-
-    Args:
-        latency: a file of ``nas profile RECIPE --latency FILE``: the table then has milliseconds ("ms"), too.
-
-    Raises:
-        InputError: a file is malformed, or the latencies are of other blocks, tasks or inputs than the run's.
-    """
-    files = [folder.costs for folder in (run.trials if trial is None else [run.trial(trial)])]
-    path = next((file for file in [*files, run.costs] if file.is_file()), None)
-    if path is None:
-        return None
-    table = _read_table(path)
-    return table if latency is None else _with_latency(table, Path(latency), run)
-
-
-def _with_latency(table: CostTable, path: Path, run: RunFolder) -> CostTable:
-    measured = LatencyTable.read(path)
-    input_shape = run.record["experiment"].get("input_shape", measured.input_shape)
-    measured.check_fits(len(table.blocks), tuple(table.heads), input_shape, f"latency {path}")
-    return measured.added_to(table)
-
-
-def _read_table(path: Path) -> CostTable:
-    try:
-        return CostTable.from_dict(read_json(path))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"{path}: not a cost table ({error})") from error

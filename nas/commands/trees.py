@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas.commands.opening import OpenRun
-from nas.experiment import is_tree_name, measure, named_tree
+from nas.run import is_tree_name, measure, named_tree
 from nas.tree import BranchTree
 
 

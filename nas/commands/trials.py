@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nas.commands.opening import OpenRun, Recipe
 from nas.commands.processes import assign, check_processes, search_on_processes
 from nas.errors import InputError, WorkFailed
-from nas.experiment import (
-    Experiment,
+from nas.recipe import Experiment
+from nas.recipe.trial_settings import BUDGETS
+from nas.run import (
     LabelRecord,
     Outcome,
     Point,
@@ -27,11 +28,10 @@ from nas.experiment import (
     plan_trials,
     write_outcome,
 )
-from nas.experiment.search_trial import OnEpoch, run_trial
-from nas.experiment.trials import BUDGETS
+from nas.run.search_trial import OnEpoch, run_trial
 
 if TYPE_CHECKING:
-    from nas.distributed.run_storage import RunStorage
+    from nas.launch.run_storage import RunStorage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
         raise InputError(
             f"device {experiment.device!r} is one GPU, but Ray assigns a GPU to each trial; set device to 'cuda'"
         )
-    from nas.distributed.tuning import check_trials_can_run
+    from nas.launch.tuning import check_trials_can_run
 
     check_trials_can_run(experiment, address)
     check_ranges(experiment)
@@ -150,7 +150,7 @@ def run_storage(experiment: Experiment, path: Path) -> "RunStorage | None":
     """Where a run's files are copied to, if anywhere."""
     if (uri := experiment.trials.storage_uri) is None:
         return None
-    from nas.distributed.run_storage import RunStorage
+    from nas.launch.run_storage import RunStorage
 
     return RunStorage(uri, path.resolve().name)
 
@@ -224,7 +224,7 @@ def _run_with_ray(
     address: str | None,
     on_event: OnEvent,
 ) -> Mapping[int, Outcome]:
-    from nas.distributed.tuning import check_trials_can_run, run_trials
+    from nas.launch.tuning import check_trials_can_run, run_trials
 
     # A run that is resumed may be on another machine than the one that began it.
     check_trials_can_run(run.experiment, address)

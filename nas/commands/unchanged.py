@@ -6,25 +6,16 @@ from typing import Any
 
 from nas.cost import Profile
 from nas.errors import InputError
-from nas.experiment import (
-    Experiment,
-    RunFolder,
-    build_backbone,
-    changed_modules,
-    changed_parts,
-    describe,
-    measure,
-    part_shapes,
-    recipe_hash,
-)
 from nas.files import read_json
+from nas.recipe import Experiment, changed_modules, describe, recipe_hash
+from nas.run import RunFolder, build_backbone, changed_parts, measure, part_shapes
 
 _NUM_NAMED = 3
 """Differences that a message lists."""
 
 
 class MeasuredOnce:
-    """`nas.experiment.measure`, which takes seconds at large inputs, once for each experiment."""
+    """`nas.run.measure`, which takes seconds at large inputs, once for each experiment."""
 
     def __init__(self) -> None:
         self._measured: list[tuple[Experiment, Profile]] = []

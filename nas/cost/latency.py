@@ -8,10 +8,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from torch import Tensor, nn
 
-from nas.backbone.protocol import Backbone
 from nas.cost.timing import Timing, time_calls
 from nas.errors import InputError
 from nas.files import read_json, write_json_atomically
+from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
 from nas.tree import CostTable
 

@@ -9,12 +9,12 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
-from nas.backbone.protocol import Backbone
 from nas.cost.activation import activation_bytes
 from nas.cost.latency import LatencyTable
 from nas.cost.operators import HANDLES, MAC_OPERATORS
 from nas.cost.witness import Uncounted, observe, plain_attention, short_name, uncounted
 from nas.errors import InputError
+from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
 from nas.tree import BranchTree, CostTable
 

@@ -7,7 +7,6 @@ images and their labels together.
 """
 
 from nas.data.batch import SPLITS, Batch, Dataset, DataSource, Sample, SplitName, collate
-from nas.data.digits import DigitPairs
 from nas.data.loader import batches
 from nas.data.named import NamedSource
 from nas.data.pixels import PixelScale, find_pixel_scale
@@ -20,7 +19,6 @@ __all__ = [
     "Batch",
     "DataSource",
     "Dataset",
-    "DigitPairs",
     "MaskedTensors",
     "NamedSource",
     "PixelScale",

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from nas.backbone import Backbone
 from nas.errors import InputError, explain
-from nas.experiment import describe
-from nas.experiment.lazy import qualified_name
+from nas.networks.backbone import Backbone
+from nas.recipe import describe
+from nas.recipe.lazy import qualified_name
 
 PACKAGE = "search_spaces"
 """The one package, installed with the project, whose backbones can be made again."""

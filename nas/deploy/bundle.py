@@ -23,13 +23,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from nas.backbone import Backbone
 from nas.deploy.backbone_record import BackboneRecord
 from nas.deploy.description import Description
 from nas.deploy.graph_export import other_sizes
 from nas.errors import InputError, blaming, explain
 from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically, write_text_atomically
-from nas.network import BranchedNetwork
+from nas.networks.backbone import Backbone
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task
 from nas.tree import BranchTree, read_tree, write_tree
 

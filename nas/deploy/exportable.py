@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nas.deploy.description import Pixels, TaskRecord
 from nas.deploy.output_kind import answers
-from nas.network import BranchedNetwork
+from nas.networks.branched import BranchedNetwork
 
 
 class ExportableNetwork(nn.Module):

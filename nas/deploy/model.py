@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas.backbone import Backbone
 from nas.deploy.bundle import load_bundle
 from nas.deploy.description import Description, InputRecord, TaskRecord
 from nas.deploy.onnx_file import load_onnx
@@ -15,6 +14,7 @@ from nas.deploy.output_kind import answers
 from nas.deploy.program import load_program
 from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
 from nas.files import write_bytes_atomically
+from nas.networks.backbone import Backbone
 
 LOADERS = {".onnx": load_onnx, ".pt2": load_program}
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nas.backbone import copied
-from nas.compute import ComputeSettings
 from nas.deploy.onnx_file import require_onnx, to_model
 from nas.deploy.program import trace
-from nas.network import BranchedNetwork
+from nas.engine.compute import ComputeSettings
+from nas.networks.backbone import copied
+from nas.networks.branched import BranchedNetwork
 
 RUNTIMES = ("eager", "compiled", "onnxruntime")
 """PyTorch as it is, compiled by `torch.compile`, and onnxruntime on the CPU."""

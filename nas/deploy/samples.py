@@ -9,7 +9,8 @@ from torch.nn import functional
 from nas.data import DataSource, SplitName, derive_seed, find_pixel_scale
 from nas.deploy.description import Pixels
 from nas.errors import InputError
-from nas.experiment import Experiment, build_data
+from nas.recipe import Experiment
+from nas.run import build_data
 
 SPLIT: SplitName = "test"
 

@@ -46,12 +46,12 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from nas.backbone import Backbone
-from nas.compute import ComputeSettings
 from nas.data import DataSource, SplitName
 from nas.discretize import Curve
-from nas.network import BranchedNetwork
-from nas.parallel import ALONE, Ranks
+from nas.engine import ALONE, Ranks
+from nas.engine.compute import ComputeSettings
+from nas.networks.backbone import Backbone
+from nas.networks.branched import BranchedNetwork
 from nas.strategies.diagnosis import Diagnosis
 from nas.strategies.goal import Goal
 from nas.strategies.store import Store

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from nas.checkpoint import CheckpointFolder
+from nas.engine.checkpoint import CheckpointFolder
 from nas.files import read_json, write_json_atomically
 
 

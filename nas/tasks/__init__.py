@@ -15,15 +15,12 @@ A loss over a split does not depend on the batch size (`SplitLoss`).
 What labels a loss or metric takes is stated beside it (`nas.tasks.labels`), and `nas.tasks.survey` holds the labels of
 a whole split against it.
 
-The tasks of the usual data sets are in `nas.tasks.dense`, `nas.tasks.digits` and `nas.tasks.planted`.
+The tasks of the usual data sets are in `nas.datasets`.
 """
 
-from nas.tasks.dense import cityscapes_tasks, nyuv2_tasks, pascal_context_tasks, scene_tasks
-from nas.tasks.digits import digit_tasks
 from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
 from nas.tasks.multi_task_loss import task_losses
-from nas.tasks.planted import planted_tasks
 from nas.tasks.split_loss import SplitLoss
 from nas.tasks.task import Task
 
@@ -33,11 +30,5 @@ __all__ = [
     "LossFunction",
     "SplitLoss",
     "Task",
-    "cityscapes_tasks",
-    "digit_tasks",
-    "nyuv2_tasks",
-    "pascal_context_tasks",
-    "planted_tasks",
-    "scene_tasks",
     "task_losses",
 ]

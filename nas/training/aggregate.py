@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from nas.engine import Ranks, as_real
 from nas.errors import InputError, WorkFailed, in_one_line
-from nas.network import BranchedNetwork
-from nas.parallel import Ranks, as_real
+from nas.networks.branched import BranchedNetwork
 from nas.training.methods import AGGREGATIONS, aggregator_state, make_aggregator, restored_aggregator
 
 if TYPE_CHECKING:

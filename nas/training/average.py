@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from nas.backbone import copied
-from nas.network import BranchedNetwork
+from nas.networks.backbone import copied
+from nas.networks.branched import BranchedNetwork
 
 
 class WeightAverage:

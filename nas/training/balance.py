@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from nas.optimizer import OptimizerSettings, set_learning_rate
+from nas.engine.optimizer import OptimizerSettings, set_learning_rate
 from nas.training.methods import make_scalarizer
 
 

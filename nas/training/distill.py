@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.compute import ComputeSettings
-from nas.network import BranchedNetwork
+from nas.engine.compute import ComputeSettings
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task
 from nas.training.settings import DistillSettings
 

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.data import Batch, Dataset, Sample, batches, collate
 from nas.errors import InputError, blaming
-from nas.network import BranchedNetwork
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import METRICS, SplitLoss, Task, task_losses
 from nas.tasks.checks import accepted_by_loss, check_losses, qualified
 from nas.tasks.labels import CLASSES

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 import torchmetrics
 
-from nas.checkpoint import CheckpointFolder
 from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
+from nas.engine import ALONE, Ranks
+from nas.engine.checkpoint import CheckpointFolder
 from nas.errors import WorkFailed
-from nas.network import BranchedNetwork
-from nas.parallel import ALONE, Ranks
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task
 from nas.tasks.checks import check_finite, check_losses
 from nas.training.distill import Distillation

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
-from nas.compute import ComputeSettings
-from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.engine.compute import ComputeSettings
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.training.methods import AGGREGATIONS, BALANCES
 
 

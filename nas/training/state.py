@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from nas.engine import ALONE, Ranks, synchronise_batch_norm
 from nas.errors import InputError, in_one_line
-from nas.network import BranchedNetwork
-from nas.parallel import ALONE, Ranks, synchronise_batch_norm
+from nas.networks.branched import BranchedNetwork
 from nas.training.aggregate import NodeAggregation, parameters_by_group
 from nas.training.average import WeightAverage
 from nas.training.balance import LossBalance, make_balance

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nas.backbone import naming_in_place_changes
-from nas.compute import ComputeSettings
 from nas.data import Batch
-from nas.network import BranchedNetwork
-from nas.optimizer import set_learning_rate
-from nas.parallel import ALONE, Ranks
+from nas.engine import ALONE, Ranks
+from nas.engine.compute import ComputeSettings
+from nas.engine.optimizer import set_learning_rate
+from nas.networks.backbone import naming_in_place_changes
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task, task_losses
 from nas.training.distill import Distillation
 from nas.training.evaluate import run_network

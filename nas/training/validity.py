@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from nas.backbone import Backbone
-from nas.checkpoint import CheckpointFolder, load_tensors
 from nas.data import DataSource, derive_seed
+from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.errors import InputError
-from nas.network import BranchedNetwork
+from nas.networks.backbone import Backbone
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task
 from nas.training.measured import Measured
 from nas.training.retrain import Retraining

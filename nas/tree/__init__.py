@@ -43,6 +43,7 @@ from nas.tree.enumeration import IndexPartition, count_trees, enumerate_trees, r
 from nas.tree.partition import Group, Partition
 from nas.tree.quantities import format_quantity
 from nas.tree.random_trees import random_tree, random_tree_shape
+from nas.tree.recovery import Recovery, recovery
 from nas.tree.text_rendering import render_text
 from nas.tree.tree_file import read_tree, write_tree
 
@@ -53,6 +54,7 @@ __all__ = [
     "Group",
     "IndexPartition",
     "Partition",
+    "Recovery",
     "count_trees",
     "describe_difference",
     "distance",
@@ -61,6 +63,7 @@ __all__ = [
     "random_tree",
     "random_tree_shape",
     "read_tree",
+    "recovery",
     "refinements",
     "render_text",
     "set_partitions",

@@ -13,7 +13,7 @@ from nas.cli.main import run
 from nas.commands.comparison import Comparison, Row
 from nas.cost import LatencyTable, PartLatency
 from nas.errors import InputError
-from nas.experiment import Point, Quality, RunFolder, make_front
+from nas.run import Point, Quality, RunFolder, make_front
 from nas.strategies.diagnosis import Diagnosis, Verdict
 from nas.tree import BranchTree, CostTable
 

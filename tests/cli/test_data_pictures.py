@@ -5,7 +5,7 @@ from PIL import Image
 from small_digits import RECIPE, changes, refused
 
 from nas.cli.main import run
-from nas.data import DigitPairs
+from nas.datasets.digits import DigitPairs
 
 
 def test_inputs_are_written_as_the_pictures_they_were_made_of(tmp_path, capsys):

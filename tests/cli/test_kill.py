@@ -11,7 +11,7 @@ import pytest
 import torch
 from small_digits import RECIPE, changes
 
-from nas.checkpoint import load_tensors
+from nas.engine.checkpoint import load_tensors
 
 LAST = 40
 """Epochs of a search: enough that it still runs when the signal arrives."""

@@ -10,9 +10,9 @@ import pytest
 import torch
 from small_digits import RECIPE, changes
 
-from nas.checkpoint import load_tensors
 from nas.cli.main import run
-from nas.tasks import digit_tasks
+from nas.datasets.digits import digit_tasks
+from nas.engine.checkpoint import load_tensors
 from nas.tree import BranchTree, write_tree
 
 TASKS = [task.name for task in digit_tasks()]

@@ -7,7 +7,7 @@ from small_digits import RECIPE, changes
 
 import nas
 from nas.cli.main import run
-from nas.experiment import Front
+from nas.run import Front
 
 BUDGETS = [0.3, 0.9]
 

@@ -13,7 +13,7 @@ from nas.cli import tables
 from nas.cli.main import run
 from nas.cli.progress import Display
 from nas.commands.comparison import Comparison, Row
-from nas.experiment import Point, Quality, make_front
+from nas.run import Point, Quality, make_front
 
 
 def written(width: int, *renderables: object) -> list[str]:

@@ -9,8 +9,9 @@ import pytest
 from small_digits import RECIPE, changes, refused
 
 from nas.cli.main import run
-from nas.experiment import RunFolder, default_folder, latest_unfinished, load_recipe
 from nas.lock import hold_lock
+from nas.recipe import load_recipe
+from nas.run import RunFolder, default_folder, latest_unfinished
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import torch
 from small_digits import RECIPE, changes, refused
 
 import nas
-from nas.checkpoint import load_tensors
 from nas.cli.main import run
-from nas.experiment import RunFolder
+from nas.engine.checkpoint import load_tensors
+from nas.run import RunFolder
 
 QUICK = {"strategy__epochs": 3, "strategy__batch_size": 32, "strategy__candidates": "plain"}
 SIMILARITY = changes(strategy="similarity", **QUICK)

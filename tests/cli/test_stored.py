@@ -9,8 +9,8 @@ from small_digits import RECIPE
 
 from nas.cli import stored as stored_module
 from nas.cli.stored import run_stored
-from nas.distributed.run_storage import RunStorage
-from nas.distributed.storage import Storage
+from nas.launch.run_storage import RunStorage
+from nas.launch.storage import Storage
 
 pytest.importorskip("pyarrow")
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from nas.cli.progress import Display
 from nas.cli.trial_table import duration, trial_name
-from nas.experiment import Trial, TrialEvent
+from nas.run import Trial, TrialEvent
 
 TRIALS = [Trial(number, budget, seed) for number, (seed, budget) in enumerate([(0, 0.3), (0, 0.6), (1, 0.3), (1, 0.6)])]
 RECORD = {

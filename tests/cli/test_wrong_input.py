@@ -60,7 +60,10 @@ def refusal(capsys, *arguments: object) -> str | None:
         (["search", RECIPE, "--set", "device=cuda:99", "--out", "OUT"], "GPUs"),
         (["search", RECIPE, "--set", "num_threads=99999", "--out", "OUT"], "num_threads"),
         (["search", RECIPE, "--set", "data.num_train=0", "--out", "OUT"], "num_train"),
-        (["search", RECIPE, "--set", "data.num_train=2.5", "--out", "OUT"], "data nas.data.digits.DigitPairs"),
+        (
+            ["search", RECIPE, "--set", "data.num_train=2.5", "--out", "OUT"],
+            "data nas.datasets.digits.source.DigitPairs",
+        ),
         (["search", RECIPE, "--set", "data.scans=3", "--out", "OUT"], "no argument"),
         (["search", RECIPE, "--set", "input_shape=[3,12,20]", "--out", "OUT"], "shape"),
         (["search", RECIPE, "--out", RECIPE], "is a file"),

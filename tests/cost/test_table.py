@@ -10,8 +10,8 @@ from tree_strategies import trees
 
 from nas.cost import count_module, expected_cost, measure_costs
 from nas.cost.activation import activation_bytes
-from nas.network import BranchedNetwork
-from nas.supernet import one_hot_routing
+from nas.networks.branched import BranchedNetwork
+from nas.networks.supernet import one_hot_routing
 from nas.tasks import Task
 from nas.tree import BranchTree
 from search_spaces.digits import DigitsBackbone

@@ -10,10 +10,10 @@ from torch.nn.functional import normalize
 
 from nas.data.augmentation import Augmentation, LabelKind, RandomCrop, RandomFlip, RandomScale, Step
 from nas.data.batch import Sample
-from nas.data.scenes.labels import exact_labels
-from nas.data.scenes.layout import compose
-from nas.data.scenes.table import pack
-from nas.data.scenes.view import look
+from nas.datasets.scenes.labels import exact_labels
+from nas.datasets.scenes.layout import compose
+from nas.datasets.scenes.table import pack
+from nas.datasets.scenes.view import look
 
 SIZE = 96
 KINDS: dict[str, LabelKind] = {"depth": "depth", "normals": "normals", "plane": "classes", "column": "values"}
@@ -68,7 +68,7 @@ def _angles(labels: dict[str, Tensor], tangent: float, centre: tuple[float, floa
     return torch.rad2deg(2 * torch.atan2(difference, total))[same]
 
 
-# Depths are exact to 1e-6, neighbours about 1 % of the depth apart (see tests/data/scenes/test_labels.py).
+# Depths are exact to 1e-6, neighbours about 1 % of the depth apart (see tests/datasets/scenes/test_labels.py).
 ROUNDING = 0.5
 
 

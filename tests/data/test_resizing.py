@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data.fixtures_npy import write_nyuv2
+from datasets.fixtures_npy import write_nyuv2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -28,7 +28,7 @@ from nas.data.augmentation import (
     resized,
 )
 from nas.data.batch import Dataset, Sample
-from nas.data.npy_layout import NYUv2
+from nas.datasets.npy_layout import NYUv2
 from nas.errors import InputError
 
 KINDS: dict[str, LabelKind] = {

@@ -9,8 +9,10 @@ from small_digits import RECIPE, changes, refused
 
 import nas
 from nas.cli.main import run
+from nas.datasets.dense_tasks import scene_tasks
+from nas.datasets.digits import digit_tasks
 from nas.deploy import output_kind
-from nas.tasks import Task, digit_tasks, scene_tasks
+from nas.tasks import Task
 from nas.tasks.losses import cross_entropy
 from nas.tree import BranchTree, read_tree, write_tree
 
@@ -70,7 +72,7 @@ def test_data_that_are_not_here_are_said_to_be(trained, tmp_path, monkeypatch, c
     def missing(**_):
         raise nas.InputError("no such folder")
 
-    monkeypatch.setattr("nas.data.digits._load_scans", missing)
+    monkeypatch.setattr("nas.datasets.digits.source._load_scans", missing)
     done = nas.export(trained, format="pt2", tasks=["left"], out=tmp_path / "left.pt2")
     assert done.description.verified.samples.startswith("random numbers, as the data are not here")
     assert done.description.input.pixels is None

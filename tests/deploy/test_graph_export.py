@@ -8,7 +8,7 @@ from torch import nn
 from nas.cost import measure_costs
 from nas.deploy import TOLERANCE, as_bytes, deviations, export_graph, open_model, program
 from nas.errors import InputError, WorkFailed
-from nas.network import sub_network
+from nas.networks.branched import sub_network
 
 FAST = ["digits", "own"]
 # Fifty. The large backbones take a minute each, and differ the least from tree to tree.

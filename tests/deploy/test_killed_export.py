@@ -8,9 +8,9 @@ from small_digits import RECIPE, changes, refused
 
 import nas
 from nas.cli.main import run
+from nas.datasets.digits import digit_tasks
 from nas.deploy import open_model, write_graph
 from nas.errors import WorkFailed
-from nas.tasks import digit_tasks
 from nas.tree import BranchTree, write_tree
 
 export_module = importlib.import_module("nas.commands.export")

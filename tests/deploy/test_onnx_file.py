@@ -11,7 +11,7 @@ from nas.deploy.onnx_file import load_onnx, to_model
 from nas.deploy.onnx_macs import count_macs, uncounted
 from nas.deploy.program import trace
 from nas.errors import InputError
-from nas.network import BranchedNetwork
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task
 from nas.tree import BranchTree
 from search_spaces import DigitsBackbone

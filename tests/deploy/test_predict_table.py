@@ -15,7 +15,7 @@ import nas
 from nas.cli.main import run
 from nas.commands.prediction_table import PredictionTable
 from nas.deploy import TaskRecord, write_bundle
-from nas.network import sub_network
+from nas.networks.branched import sub_network
 
 
 def bundle(folder, network, backbone, tasks, inputs, pixels):
@@ -102,7 +102,7 @@ def test_columns_of_every_kind(tmp_path):
 RECIPE = """
 from deployed import SCENES, own_backbone
 from nas import Experiment, lazy
-from nas.data.scenes import Scenes
+from nas.datasets.scenes import Scenes
 
 
 def experiment():

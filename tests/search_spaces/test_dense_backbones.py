@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.backbone.protocol import Backbone
+from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
 from search_spaces.aspp import ASPP
 from search_spaces.from_module import from_module

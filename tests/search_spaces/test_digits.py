@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.backbone.protocol import Backbone
-from nas.data.digits import DigitPairs
+from nas.datasets.digits import digit_tasks
+from nas.datasets.digits.source import DigitPairs
 from nas.errors import InputError
-from nas.tasks import digit_tasks, task_losses
+from nas.networks.backbone.protocol import Backbone
+from nas.tasks import task_losses
 from search_spaces.digits import DigitsBackbone
 
 

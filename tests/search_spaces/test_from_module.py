@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.backbone import Backbone, copied
 from nas.errors import InputError
-from nas.supernet import Supernet
+from nas.networks.backbone import Backbone, copied
+from nas.networks.supernet import Supernet
 from nas.tasks.task import Task
 from search_spaces.from_module import ModuleBackbone, from_module
 from search_spaces.heads import ImageHead

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from nas.backbone.protocol import Backbone
 from nas.cost import Profile, measure_costs
 from nas.errors import InputError
+from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
 from nas.tree import BranchTree
 from search_spaces.mobilenet_v2 import MobileNetV2

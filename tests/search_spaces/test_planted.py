@@ -7,13 +7,13 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from nas.backbone.protocol import Backbone
 from nas.cost import measure_costs
-from nas.data.planted import PlantedData, PlantedProblem, Teacher, conv_problem, tree_a
+from nas.datasets.planted import PlantedData, PlantedProblem, Teacher, conv_problem, planted_tasks, tree_a
 from nas.errors import InputError
-from nas.network import BranchedNetwork
-from nas.supernet import Supernet, own_copy_routing
-from nas.tasks import planted_tasks, task_losses
+from nas.networks.backbone.protocol import Backbone
+from nas.networks.branched import BranchedNetwork
+from nas.networks.supernet import Supernet, own_copy_routing
+from nas.tasks import task_losses
 from search_spaces import PlantedBackbone
 
 SMALL = {"num_train": 8, "num_architecture": 2, "num_validation": 2, "num_test": 8}

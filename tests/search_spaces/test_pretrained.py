@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.backbone.protocol import Backbone
 from nas.errors import InputError
+from nas.networks.backbone.protocol import Backbone
 from search_spaces.mobilenet_v2 import MobileNetV2
 from search_spaces.resnet import ResNet
 

@@ -6,7 +6,7 @@ import pytest
 from small_digits import refused
 
 from nas.cli.main import run
-from nas.experiment import RunFolder
+from nas.run import RunFolder
 
 RECIPE = """
 import sys

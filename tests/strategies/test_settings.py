@@ -4,10 +4,10 @@ import pytest
 from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, names, toy_tasks
 
 from nas.cost import FixedPenalty, measure_costs
-from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.similarity import SimilaritySettings
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
+from nas.networks.supernet import Supernet
 from nas.strategies import Goal, Gradient, Problem, Similarity, Store
-from nas.supernet import Supernet
+from nas.strategies.similarity import SimilaritySettings
 from nas.tree import BranchTree
 
 TASKS = toy_tasks(3)

@@ -45,7 +45,7 @@ def test_commands_tell_it_without_a_traceback(tmp_path: Path) -> None:
     _install(tmp_path, "torchvision", "0.1.2", 'raise RuntimeError("operator torchvision::nms does not exist")')
     paths = os.pathsep.join((str(Path(nas.tasks.library.__file__).parents[2]), str(tmp_path)))
     answer = subprocess.run(
-        [sys.executable, "-m", "nas.cli", "check", "recipe.py"],
+        [sys.executable, "-m", "nas", "check", "recipe.py"],
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,

@@ -4,8 +4,8 @@ import pytest
 import torchmetrics
 from pydantic import ValidationError
 
+from nas.datasets.digits.tasks import digit_tasks
 from nas.tasks import LOSSES, METRICS, Task
-from nas.tasks.digits import digit_tasks
 
 
 def test_an_unknown_loss_is_refused_with_the_known_ones() -> None:

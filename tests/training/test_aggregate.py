@@ -6,7 +6,7 @@ from toys import VectorBackbone, names, seeded, toy_batch, toy_tasks
 from tree_strategies import trees
 
 from nas.errors import InputError, WorkFailed
-from nas.network import BranchedNetwork
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import task_losses
 from nas.training import aggregate, methods
 from nas.training.aggregate import NodeAggregation, parameters_by_group
@@ -192,7 +192,7 @@ def test_gradients_of_several_batches_are_added_before_they_are_aggregated():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_an_aggregator_remembers_goes_on_from_a_checkpoint(method, tmp_path):
-    from nas.checkpoint import load_tensors, save_tensors
+    from nas.engine.checkpoint import load_tensors, save_tensors
 
     network = new_network()
 

@@ -1,7 +1,7 @@
 import torch
 from toys import VectorBackbone, copied_state, names, seeded, toy_tasks
 
-from nas.network import BranchedNetwork
+from nas.networks.branched import BranchedNetwork
 from nas.training.average import WeightAverage
 from nas.tree import BranchTree
 

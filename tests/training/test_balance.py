@@ -4,7 +4,7 @@ import pytest
 import torch
 from toys import DEVICE, assert_same
 
-from nas.optimizer import OptimizerSettings
+from nas.engine.optimizer import OptimizerSettings
 from nas.training.balance import AveragePace, LearnedFactors, RandomFactors, make_balance
 from nas.training.methods import BALANCES
 

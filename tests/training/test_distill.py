@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import VectorBackbone, assert_same, copied_state, names, seeded, toy_batch, toy_tasks
 
-from nas.compute import ComputeSettings
-from nas.network import BranchedNetwork
+from nas.engine.compute import ComputeSettings
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import LOSSES, Task
 from nas.training import DistillSettings
 from nas.training.distill import DISTILL_LOSSES, Distillation, classes, directions, distances, squares, yes_or_no

@@ -9,7 +9,7 @@ from toys import DEVICE, NUM_CLASSES, ToyData, VectorBackbone, copied_state, nam
 
 from nas.data import batches
 from nas.errors import InputError
-from nas.network import BranchedNetwork
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import METRICS, Task
 from nas.training import estimate_batch_statistics, evaluate, try_measures
 from nas.tree import BranchTree

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from toys import DEVICE, ToyData, VectorBackbone, assert_same, copied_state, names, seeded, toy_tasks
 from tree_strategies import trees
 
-from nas.checkpoint import CheckpointFolder, load_tensors
+from nas.engine.checkpoint import CheckpointFolder, load_tensors
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.errors import InputError, WorkFailed
-from nas.network import BranchedNetwork
-from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task
 from nas.training import Retraining, TrainingSettings, TrainingState, load_network, parameter_groups
 from nas.tree import BranchTree

@@ -4,11 +4,11 @@ import pytest
 import torch
 from toys import DEVICE, ToyData, VectorBackbone, assert_same, copied_state, names, seeded, toy_tasks
 
-from nas.checkpoint import CheckpointFolder, load_tensors
-from nas.compute import ComputeSettings
+from nas.engine.checkpoint import CheckpointFolder, load_tensors
+from nas.engine.compute import ComputeSettings
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.errors import InputError
-from nas.network import BranchedNetwork
-from nas.optimizer import OptimizerSettings, ScheduleSettings
+from nas.networks.branched import BranchedNetwork
 from nas.training import DistillSettings, Retraining, TrainingSettings, TrainingState, load_network
 from nas.tree import BranchTree
 

@@ -7,11 +7,11 @@ from pydantic import ValidationError
 from torch import nn
 from toys import DEVICE, VectorBackbone, assert_same, copied_state, names, seeded, toy_batch, toy_tasks
 
-from nas.compute import ComputeSettings
 from nas.data import Batch
+from nas.engine.compute import ComputeSettings
+from nas.engine.optimizer import OptimizerSettings
 from nas.errors import InputError
-from nas.network import BranchedNetwork
-from nas.optimizer import OptimizerSettings
+from nas.networks.branched import BranchedNetwork
 from nas.training import DistillSettings, TrainingSettings, TrainingState
 from nas.training.distill import Distillation
 from nas.training.step import train_step

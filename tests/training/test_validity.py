@@ -4,14 +4,13 @@ import pytest
 import torch
 from toys import DEVICE, ToyData, VectorBackbone, names, toy_tasks
 
-from nas.checkpoint import CheckpointFolder, load_tensors
 from nas.cost import measure_costs
 from nas.data import derive_seed
-from nas.data.planted import TREE_A, PlantedData, PlantedProblem, tree_a, tree_c
+from nas.datasets.planted import TREE_A, PlantedData, PlantedProblem, planted_tasks, tree_a, tree_c
+from nas.engine.checkpoint import CheckpointFolder, load_tensors
+from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.errors import InputError
-from nas.network import BranchedNetwork
-from nas.optimizer import OptimizerSettings, ScheduleSettings
-from nas.tasks import planted_tasks
+from nas.networks.branched import BranchedNetwork
 from nas.training import Retraining, TrainingSettings, TrainingState, check_validity, load_network
 from nas.training.validity import Validity, contenders, judge_validity, train_to_best
 from nas.tree import BranchTree

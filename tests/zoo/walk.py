@@ -84,7 +84,7 @@ class Walk:
                 np.testing.assert_allclose(found[key], array, rtol=1e-3, atol=1e-4)
 
     def _samples(self):
-        from nas.experiment import load_recipe
+        from nas.recipe import load_recipe
 
         return load_recipe(self.recipe).data().split("test")[:3]
 

@@ -1,6 +1,0 @@
-"""``python -m nas.cli``, where no script is installed."""
-
-from nas.cli import main
-
-if __name__ == "__main__":
-    main()

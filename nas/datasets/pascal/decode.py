@@ -1,0 +1,134 @@
+"""One sample of PASCAL_MT: from its files to bytes, and from bytes to tensors.
+
+The bytes are what is worth keeping (see `cache`); they are the same whether they were just decoded or kept.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nas.data.batch import Sample
+from nas.data.reading import read_mat, read_picture
+from nas.datasets.pascal.edges import class_edges
+from nas.datasets.pascal.files import SampleFiles
+from nas.datasets.pascal.human_parts import read_human_parts
+from nas.datasets.pascal.indoor import INDOOR_CLASSES
+from nas.errors import InputError
+
+Bytes = npt.NDArray[np.uint8]
+
+NUM_CLASSES = 21
+IGNORED = 255
+
+
+def decode(files: SampleFiles, tasks: Collection[str], half_resolution: bool) -> dict[str, Bytes]:
+    """The picture ("image", [H, W, 3]) and its labels, each [H, W] but normals [H, W, 3].
+
+    In half resolution both sides are halved, rounded down: the picture by Lanczos' filter, labels by the nearest pixel,
+    LabelMap before edges are found in it. What has no label is 255; nobody in the picture is no "human_parts".
+    """
+    picture = read_picture(files.image).convert("RGB")
+    size = picture.height, picture.width
+    if half_resolution:
+        half = max(1, picture.width // 2), max(1, picture.height // 2)
+        picture = picture.resize(half, Image.Resampling.LANCZOS)
+    shrink = _Nearest(size, (picture.height, picture.width))
+    decoded: dict[str, Bytes] = {"image": np.array(picture)}
+    if "semseg" in tasks:
+        decoded["semseg"] = shrink(_read_classes(files.semseg, size))
+    if "human_parts" in tasks and files.may_have_people:
+        parts = shrink(read_human_parts(files.human_parts, size))
+        if parts.any():
+            decoded["human_parts"] = parts
+    if "sal" in tasks:
+        # Above one half, as value / 255 > 0.5.
+        decoded["sal"] = (shrink(_read_grey(files.sal, size)) > 127).astype(np.uint8)
+    if "normals" in tasks or "edge" in tasks:
+        label_map = shrink(_read_label_map(files.label_map, size))
+        if "normals" in tasks:
+            normals = shrink(_read_pixels(files.normals, ("RGB",), size))
+            normals[~np.isin(label_map, list(INDOOR_CLASSES))] = IGNORED
+            decoded["normals"] = normals
+        if "edge" in tasks:
+            decoded["edge"] = class_edges(label_map).astype(np.uint8)
+    return decoded
+
+
+def to_sample(decoded: Mapping[str, Bytes]) -> Sample:
+    """Tensors of what `decode` gives."""
+    tensors = {name: torch.from_numpy(array) for name, array in decoded.items()}
+    image = tensors.pop("image").permute(2, 0, 1).float() / 255
+    labels: dict[str, Tensor] = {}
+    for task, label in tensors.items():
+        if task == "normals":
+            labels[task] = _unit_normals(label.permute(2, 0, 1))
+        elif task in ("sal", "edge"):
+            labels[task] = label[None].float()
+        else:
+            labels[task] = label.long()
+    return image, labels
+
+
+def _unit_normals(bytes_3HW: Tensor) -> Tensor:
+    # 255 in all channels would be (1, 1, 1), which is no direction, so it is free to mean that there is none.
+    known_HW = (bytes_3HW != IGNORED).any(0)
+    normals_3HW = 2 * bytes_3HW.float() / 255 - 1
+    # Never 0: 127 and 128 lie half a step on either side of it.
+    lengths_HW: Tensor = normals_3HW.norm(dim=0)
+    return normals_3HW / lengths_HW * known_HW
+
+
+class _Nearest:
+    """Takes maps of one size to another by the pixel whose square holds the centre, as Pillow's NEAREST does."""
+
+    def __init__(self, size: tuple[int, int], to: tuple[int, int]) -> None:
+        self.rows, self.columns = (
+            ((np.arange(new) + 0.5) * (old / new)).astype(np.intp) for old, new in zip(size, to, strict=True)
+        )
+
+    def __call__(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return array[self.rows][:, self.columns]
+
+
+def _read_classes(path: Path, size: tuple[int, int]) -> Bytes:
+    classes_HW = _read_pixels(path, ("P", "L"), size)
+    wrong = (classes_HW >= NUM_CLASSES) & (classes_HW != IGNORED)
+    if wrong.any():
+        raise InputError(
+            f"{path}: holds the class {classes_HW[wrong][0]}; classes are 0 to {NUM_CLASSES - 1}, and 255 is ignored"
+        )
+    return classes_HW
+
+
+def _read_grey(path: Path, size: tuple[int, int]) -> Bytes:
+    return _read_pixels(path, ("L",), size)
+
+
+def _read_pixels(path: Path, modes: tuple[str, ...], size: tuple[int, int]) -> Bytes:
+    picture = read_picture(path)
+    if picture.mode not in modes:
+        raise InputError(f"{path}: is a picture of mode {picture.mode}; its pixels have to be {' or '.join(modes)}")
+    _require_size(path, (picture.height, picture.width), size)
+    return np.array(picture)
+
+
+def _read_label_map(path: Path, size: tuple[int, int]) -> npt.NDArray[Any]:
+    label_map = read_mat(path, "LabelMap")
+    if label_map.ndim != 2 or label_map.dtype.kind not in "ui":
+        raise InputError(
+            f"{path}: LabelMap holds {label_map.dtype} of shape {list(label_map.shape)}; "
+            f"it has to be one integer per pixel"
+        )
+    _require_size(path, label_map.shape, size)
+    return label_map
+
+
+def _require_size(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
+    if found != size:
+        raise InputError(f"{path}: is {found[0]} x {found[1]} pixels, its picture {size[0]} x {size[1]}")

@@ -1,0 +1,74 @@
+"""The data of a planted problem: samples of its teacher, in four splits."""
+
+from dataclasses import fields as fields_of
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.data.batch import SPLITS, SplitName
+from nas.data.seeds import derive_seed
+from nas.data.tensors import MaskedTensors
+from nas.datasets.planted.problem import PlantedProblem
+from nas.datasets.planted.teacher import Teacher, draw_inputs
+from nas.errors import InputError
+
+
+class PlantedData:
+    """The data source of a planted problem, made in memory; the same arguments give the same data, bit by bit.
+
+    Labels have mean 0 and deviation 1 before noise. The splits that somebody with real data would have, "train",
+    "architecture" and "validation", have noisy labels of which some may be missing: a choice between networks or
+    epochs on validation data has to be as hard here as it is there, and independent noise adds the same to all of them
+    on average. The test split is what the answer is judged by: every label is there, and without noise, so that a loss
+    on it is the distance from the teacher.
+
+    Inputs are the same for all problems of one kind and size; what is drawn for one split or task does not change with
+    the others.
+
+    Args:
+        problem: what is planted.
+        seed: of teacher, inputs, noise and missing labels.
+    """
+
+    def __init__(self, problem: PlantedProblem, seed: int = 0) -> None:
+        self.problem = problem
+        self.seed = seed
+        teacher = Teacher(problem, seed)
+        self._splits = {name: self._make_split(teacher, name) for name in SPLITS}
+
+    def split(self, name: SplitName) -> MaskedTensors:
+        if name not in self._splits:
+            raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
+        return self._splits[name]
+
+    def _make_split(self, teacher: Teacher, name: SplitName) -> MaskedTensors:
+        size: int = getattr(self.problem, f"num_{name}")
+        inputs = draw_inputs(self.problem, size, self._generator("inputs", name))
+        labels = teacher(inputs)
+        if name == "test":
+            return MaskedTensors(inputs, labels)
+        noisy = {task: values + self._noise(values, name, task) for task, values in labels.items()}
+        present = {
+            task: torch.rand(size, generator=self._generator("missing", name, task)) >= share
+            for task, share in zip(self.problem.tasks, self.problem.missing, strict=False)
+        }
+        return MaskedTensors(inputs, noisy, present)
+
+    def _noise(self, values: Tensor, name: SplitName, task: str) -> Tensor:
+        return self.problem.noise * torch.randn(values.shape, generator=self._generator("noise", name, task))
+
+    def _generator(self, *purpose: str) -> torch.Generator:
+        return torch.Generator().manual_seed(derive_seed("planted", *purpose, self.seed))
+
+
+def planted_data(*, seed: int = 0, **fields: Any) -> PlantedData:
+    """`PlantedData` from plain values, as a recipe records and changes them: the seed, and `PlantedProblem`'s fields.
+
+    >>> planted_data(labels="00/01", num_train=16).split("train")[0][1]["t1"].shape
+    torch.Size([4])
+    """
+    known = [field.name for field in fields_of(PlantedProblem)]
+    if unknown := [name for name in fields if name not in known]:
+        raise InputError(f"a planted problem has no fields {unknown}; it has {', '.join(known)}")
+    return PlantedData(PlantedProblem(**fields), seed)

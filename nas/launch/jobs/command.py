@@ -1,0 +1,88 @@
+"""The command that a job runs on the cluster, for each verb that jobs take.
+
+A search keeps its run in the storage by itself. A retraining and a comparison work on a run folder, so their job
+fetches the run, works on it and stores what has changed (`nas.cli.stored`).
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from nas.errors import InputError
+
+Verb = Literal["search", "retrain", "compare"]
+
+_READ: dict[str, set[str]] = {
+    "search": {"resume"},
+    "retrain": {"run", "tree", "start", "seed"},
+    "compare": {"run"},
+}
+_OPTIONS = {"run": "--run", "tree": "--tree", "start": "--from", "seed": "--seed", "resume": "--resume"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a job is to do.
+
+    Args:
+        verb: the command.
+        run: the stored run that a retraining or comparison works on; a retraining without one begins a run.
+        resume: the stored run that a search goes on with.
+        tree: of a retraining: an id, a file on this machine, or what else `nas retrain` takes.
+        start, seed: of a retraining, as `nas retrain` takes them; its own defaults if left out.
+    """
+
+    verb: Verb = "search"
+    run: str | None = None
+    resume: str | None = None
+    tree: str | None = None
+    start: str | None = None
+    seed: int | None = None
+
+    @property
+    def stored_run(self) -> str | None:
+        """The run that has to be in the storage, if any."""
+        return self.run or self.resume
+
+    @property
+    def tree_file(self) -> Path | None:
+        """The tree's file on this machine, if a file is named."""
+        return Path(self.tree) if self.tree and (self.tree.endswith(".json") or "/" in self.tree) else None
+
+    def check(self) -> None:
+        """InputError unless the verb is known, takes all that is given, and has what it needs."""
+        if self.verb not in get_args(Verb):
+            raise InputError(f"jobs take {', '.join(get_args(Verb))}; found {self.verb!r}")
+        for name, option in _OPTIONS.items():
+            if getattr(self, name) is not None and name not in _READ[self.verb]:
+                raise InputError(f"{option} is not for a job that does {self.verb}")
+        if self.verb == "compare" and self.run is None:
+            raise InputError("a comparison needs the name of a stored run: --run NAME")
+        if self.verb == "retrain" and self.run is None and self.tree is None:
+            raise InputError("a retraining needs a stored run (--run NAME) or a tree (--tree FILE)")
+
+
+def entrypoint(
+    order: Order, recipe: str, tree: str | None, folder: str, storage: str, changes: Mapping[str, Any]
+) -> str:
+    """The command line.
+
+    Args:
+        recipe, tree: as they are called on the cluster.
+        folder: the run folder there; its last part is the run's name in the storage.
+        changes: fields to change, as plain data.
+    """
+    settings = [part for field, value in changes.items() for part in ("--set", f"{field}={json.dumps(value)}")]
+    if order.verb == "search":
+        place = [recipe, "--address", "auto", "--out", folder, "--storage", storage, *settings]
+        return f"python -m nas search {shlex.join(place + (['--resume'] if order.resume else []))}"
+    new = order.run is None
+    words = ["retrain", recipe, "--out", folder] if new else [order.verb, folder, "--recipe", recipe]
+    given = {"--tree": tree, "--from": order.start, "--seed": order.seed}
+    words += [part for option, value in given.items() if value is not None for part in (option, str(value))]
+    # A comparison goes on by itself.
+    words += ["--resume"] if order.verb == "retrain" else []
+    return f"python -m nas.stored {shlex.join([storage, folder, *words, *settings])}"

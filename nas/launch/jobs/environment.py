@@ -1,0 +1,101 @@
+"""What a job runs in: what the cluster has installed, or what pip installs for it under the project's constraints."""
+
+import hashlib
+import json
+import re
+import secrets
+import shlex
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from nas.errors import InputError, WorkFailed
+from nas.launch.jobs.client import Cluster
+from nas.launch.jobs.failure import explain
+
+EnvironmentName = Literal["auto", "installed", "constraints"]
+
+CONSTRAINTS = "tools/constraints.txt"
+
+MIN_PYTHON = (3, 11)
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def requirements() -> list[str]:
+    """What a search on a cluster needs: the project's requirements and those of its ray extra, without ray itself.
+
+    Ray has to be what the cluster runs on.
+    """
+    try:
+        stated = metadata.requires("branched-nas") or []
+    except metadata.PackageNotFoundError:
+        raise InputError("branched-nas is not installed, so what it requires is not known: pip install -e .") from None
+    needed = []
+    for requirement in stated:
+        text, _, marker = (part.strip() for part in requirement.partition(";"))
+        if (not marker or re.fullmatch(r"extra == ['\"]ray['\"]", marker)) and not re.match(r"ray\b", text):
+            needed.append(text)
+    return needed
+
+
+def runtime_env(folder: Path, environment: Literal["installed", "constraints"]) -> dict[str, Any]:
+    """Ray's runtime environment for a package's folder.
+
+    Raises:
+        InputError: the package has no constraints, because the project's checkout is not where nas was imported from.
+    """
+    described: dict[str, Any] = {
+        "working_dir": str(folder),
+        # What is stored while a job is told to end is not lost.
+        "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60", "PYTHONUNBUFFERED": "1"},
+    }
+    if environment == "constraints":
+        if not (folder / CONSTRAINTS).is_file():
+            raise InputError(
+                f"there is no {CONSTRAINTS} beside the installed nas; "
+                "submit from a checkout, or with --environment installed"
+            )
+        digest = hashlib.sha256((folder / CONSTRAINTS).read_bytes()).hexdigest()
+        constraints = [
+            # Ray keeps one environment for each text of this list.
+            f"# {digest}",
+            f"--constraint ${{RAY_RUNTIME_ENV_CREATE_WORKING_DIR}}/{CONSTRAINTS}",
+        ]
+        described["pip"] = {"packages": [*constraints, *requirements()], "pip_check": False}
+    return described
+
+
+def choose(cluster: Cluster, folder: Path, name: str) -> Literal["installed", "constraints"]:
+    """Whether the cluster has all that a search needs, asked by a job that takes seconds.
+
+    Raises:
+        InputError: the cluster's Python is not one that the project runs on. WorkFailed: it cannot be asked.
+    """
+    # A name of its own: another probe of this job may have been interrupted.
+    answer = _ask(cluster, folder, f"{name}-probe-{secrets.token_hex(4)}")
+    major, minor = (int(part) for part in answer["python"].split(".")[:2])
+    if (major, minor) < MIN_PYTHON:
+        raise InputError(
+            f"{cluster.address}: runs Python {answer['python']}, and the project needs {MIN_PYTHON[0]}.{MIN_PYTHON[1]} "
+            "or later; no environment of a job changes that"
+        )
+    return "constraints" if answer["missing"] else "installed"
+
+
+def _ask(cluster: Cluster, folder: Path, name: str) -> dict[str, Any]:
+    cluster.submit(
+        name=name,
+        # As a file, for what it asks about may be missing for the packages it lies in, too.
+        entrypoint=f"python nas/launch/jobs/probe.py {shlex.join(requirements())}",
+        runtime_env=runtime_env(folder, "installed"),
+    )
+    while not (info := cluster.info(name)).status.is_terminal():
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    answers = [line for line in cluster.log(name).splitlines() if line.startswith('{"python"')]
+    cluster.forget(name)
+    if not answers:
+        raise WorkFailed(f"{cluster.address}: what it has installed could not be asked: {explain(info).cause}")
+    answer: dict[str, Any] = json.loads(answers[-1])
+    return answer

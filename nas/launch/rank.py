@@ -1,0 +1,130 @@
+"""What happens on each of the processes that share their batches: the recipe is imported there, and one job is done."""
+
+import contextlib
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from nas.engine import Ranks
+from nas.launch.worker import Assignment, load_experiment, output_into, trial_folder
+from nas.recipe import Experiment
+from nas.run import RunFolder, Start, TreeTraining, Trial, build_data, describe_failure, locked_folder, use_threads
+from nas.run.outcome import Cause
+from nas.run.search_trial import OnEpoch, run_trial
+from nas.tree import BranchTree
+
+
+@dataclass(frozen=True)
+class TrialJob:
+    """The search of one trial, as plain data (`Trial.to_dict`); its result is that of the trial."""
+
+    trial: Mapping[str, Any]
+
+    @contextlib.contextmanager
+    def folder(self, assignment: Assignment) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
+        """The run folder as rank 0 has it, and what brings the job's files to where they are kept."""
+        trial = Trial(**self.trial)
+        with trial_folder(assignment, trial) as (run, save), output_into(run.trial(trial.number).path / "output.txt"):
+            yield run, save
+
+    def run(
+        self, whole: Experiment, run: RunFolder, device: torch.device, on_epoch: OnEpoch, ranks: Ranks
+    ) -> dict[str, Any]:
+        trial = Trial(**self.trial)
+        return run_trial(trial.experiment(whole), trial, run, device, on_epoch, ranks=ranks).model_dump()
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """The training of one tree's network, as plain data (`BranchTree.to_dict`); its result is that of the training."""
+
+    tree: Mapping[str, Any]
+    seed: int
+    start: Start
+
+    @contextlib.contextmanager
+    def folder(self, assignment: Assignment) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
+        """The run folder, which has to be on this machine's disk or a shared one."""
+        run = RunFolder.open(Path(assignment.run))
+        with output_into(run.path / "logs" / "output.txt"):
+            yield run, lambda: None
+
+    def run(
+        self, whole: Experiment, run: RunFolder, device: torch.device, on_epoch: OnEpoch, ranks: Ranks
+    ) -> dict[str, Any]:
+        training = TreeTraining(run, whole, BranchTree.from_dict(dict(self.tree)), self.seed, self.start)
+        # The command that has the run's lock may have been killed a moment ago, and this be the next one's.
+        with locked_folder(training.folder, "training"):
+            return training.train(build_data(training.experiment), device, on_epoch, ranks).to_dict()
+
+
+Job = TrialJob | TrainingJob
+
+
+def work(assignment: Assignment, job: Job, events: Any) -> None:
+    """Do one rank's part of a job, in the process group that Ray Train has made.
+
+    Rank 0 works in the run folder. The others have an empty one that is thrown away, and whatever lies in the run
+    comes to them from rank 0.
+
+    Args:
+        events: a queue of Ray's: ``("epoch", record)`` and ``("result", plain values)`` come from rank 0 alone,
+            ``("failure", (cause, reason))`` from whom it happens to.
+    """
+    from ray.train.torch import get_device
+
+    try:
+        use_threads(assignment.num_threads)
+        ranks = Ranks.joined(get_device())
+        with _folder(assignment, job, ranks) as (run, save):
+
+            def on_epoch(record: dict[str, Any]) -> None:
+                save()
+                events.put(("epoch", record))
+
+            try:
+                experiment = load_experiment(assignment)
+                told = on_epoch if ranks.first else _nobody
+                result = job.run(experiment, run, ranks.device, told, ranks)
+            except Exception:
+                traceback.print_exc()
+                raise
+            finally:
+                save()
+        if ranks.first:
+            events.put(("result", result))
+    except Exception as error:
+        events.put(("failure", _describe(error)))
+        # The group ends with the first that fails: the others wait for it.
+        raise
+
+
+LOST: Cause = "machine"
+LOST_REASON = "a process of the group was lost, perhaps with its machine or for want of memory"
+
+
+@contextlib.contextmanager
+def _folder(assignment: Assignment, job: Job, ranks: Ranks) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
+    if ranks.first:
+        with job.folder(assignment) as found:
+            yield found
+        return
+    with tempfile.TemporaryDirectory(prefix="nas-rank-") as scratch:
+        yield RunFolder(Path(scratch)), lambda: None
+
+
+def _nobody(record: dict[str, Any]) -> None:
+    """Rank 0 has told it."""
+
+
+def _describe(error: Exception) -> tuple[Cause, str]:
+    # gloo has no class of its own for a peer that is gone.
+    if isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error)):
+        return LOST, LOST_REASON
+    return describe_failure(error)

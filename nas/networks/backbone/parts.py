@@ -1,0 +1,117 @@
+"""Making the parts of a network: every one a module of its own."""
+
+import copy
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from nas.errors import InputError, in_one_line
+from nas.networks.backbone.channels import stated_channel_dims
+from nas.networks.backbone.protocol import Backbone
+from nas.tasks.task import Task
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class PartMaker:
+    """Makes the stem, blocks and heads of one network, and refuses a part that the network cannot have.
+
+    Parts are trained apart from each other, so no two may share a tensor. A network that did would train to the end
+    and report that its tasks are alike.
+
+    Raises:
+        InputError: from each method; a part is no module, holds a lazy parameter, or shares a parameter or buffer with
+            a part that was made before.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self._num_calls: Counter[str] = Counter()
+        # By address: the tensor, which keeps its address from being reused, its name, and which call of what gave it.
+        self._owners: dict[int, tuple[Tensor, str, str, int]] = {}
+
+    def stem(self) -> nn.Module:
+        return self._checked(self._backbone.make_stem(), "make_stem()")
+
+    def block(self, l: int) -> nn.Module:
+        return self._checked(self._backbone.make_block(l), f"make_block({l})")
+
+    def head(self, task: Task) -> nn.Module:
+        return self._checked(self._backbone.make_head(task), f"make_head({task.name})")
+
+    def _checked(self, part: nn.Module, call: str) -> nn.Module:
+        where = f"backbone {type(self._backbone).__name__}: {call}"
+        if not isinstance(part, nn.Module):
+            raise InputError(f"{where} must give a torch module; found {type(part).__name__}")
+        self._num_calls[call] += 1
+        number = self._num_calls[call]
+        for name, tensor in (*part.named_parameters(), *part.named_buffers()):
+            if is_lazy(tensor):
+                lazy = type(part.get_submodule(name.rpartition(".")[0])).__name__
+                raise InputError(
+                    f"{where} gives {lazy}, whose {name} has no shape before it has run; "
+                    f"write {lazy.replace('Lazy', '')} with the number of inputs, or run the module once on an example "
+                    f"inside {call.partition('(')[0]}"
+                )
+            _, other_name, other_call, other_number = self._owners.setdefault(
+                _address(tensor), (tensor, name, call, number)
+            )
+            if (other_call, other_number) != (call, number):
+                both = f"two calls of {call}" if other_call == call else f"{other_call} and {call}"
+                names = name if other_name == name else f"{other_name} (there called {name})"
+                raise InputError(
+                    f"backbone {type(self._backbone).__name__}: {both} give modules with the same {names}; each "
+                    "must have parameters and buffers of its own: make it in the call, or return copy.deepcopy(module)"
+                )
+        return part
+
+
+def check_backbone(backbone: Backbone, tasks: Sequence[Task]) -> None:
+    """Make every part twice, as a search does, and copy it; nothing is run.
+
+    Raises:
+        InputError: `PartMaker` refuses a part, one cannot be copied, none has a parameter to train, or ``channel_dim``
+            is no dimension.
+    """
+    stated_channel_dims(backbone)
+    maker = PartMaker(backbone)
+    with torch.random.fork_rng(devices=()):
+        for _ in range(2):
+            made = {"make_stem()": maker.stem()}
+            made |= {f"make_block({l})": maker.block(l) for l in range(backbone.num_blocks)}
+            made |= {f"make_head({task.name})": maker.head(task) for task in tasks}
+        if not any(parameter.requires_grad for part in made.values() for parameter in part.parameters()):
+            raise InputError(f"backbone {type(backbone).__name__}: none of its parts has a parameter to train")
+        for call, part in made.items():
+            try:
+                copied(part)
+            except Exception as error:  # whatever a module's own __deepcopy__ raises
+                raise InputError(
+                    f"backbone {type(backbone).__name__}: the module of {call} cannot be copied with copy.deepcopy, "
+                    f"as candidates and averaged weights are: {in_one_line(error)}"
+                ) from error
+
+
+def copied(module: M) -> M:
+    """A deep copy, also of a module that keeps a tensor which it has computed.
+
+    The hooks of `torch.nn.utils.weight_norm` and `spectral_norm` leave the computed weight as an attribute, which
+    Python's deepcopy refuses. The copy has its value, and computes it anew when it runs.
+    """
+    computed = {
+        id(value): value.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    return copy.deepcopy(module, dict(computed))
+
+
+def _address(tensor: Tensor) -> int:
+    """Where a tensor's numbers begin, so that two parameters over the same memory count as one."""
+    # Tensors without memory, of the meta device or of no elements, have the address 0.
+    return tensor.data_ptr() or id(tensor)

@@ -1,0 +1,76 @@
+"""The branched network: a branch tree as a module, every group with its own instance of its block."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from nas.errors import InputError
+from nas.networks.backbone import Backbone, PartMaker, PartRunner
+from nas.tasks.task import Task
+from nas.tree import BranchTree
+
+
+class BranchedNetwork(nn.Module):
+    """One stem, one instance of block l per group of partition l, one head per task.
+
+    Args:
+        backbone: where stem, blocks and heads come from.
+        tasks: the tree's tasks, in any order; others are ignored.
+        tree: L partitions; blocks match by position.
+
+    Raises:
+        InputError: the tree's number of blocks or its tasks do not fit; or a part is refused (`PartMaker`).
+    """
+
+    def __init__(self, backbone: Backbone, tasks: Sequence[Task], tree: BranchTree) -> None:
+        super().__init__()
+        by_name = {task.name: task for task in tasks}
+        check_fits(tree, backbone.num_blocks, tuple(by_name))
+        self.tree = tree
+        self.taps = tuple(backbone.taps)
+        make = PartMaker(backbone)
+        self.stem = make.stem()
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(make.block(l) for _ in partition) for l, partition in enumerate(tree.partitions)
+        )
+        self.heads = nn.ModuleDict({name: make.head(by_name[name]) for name in tree.tasks})
+        self._run = PartRunner()
+        # Instance that each task runs through, per block.
+        self._choices_LT = tree.choices_LT
+
+    def forward(self, inputs: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Outputs by task (all, or those named): every block runs once per group that one of them needs."""
+        names = self.tree.tasks if tasks is None else tuple(tasks)
+        rows = [self.tree.tasks.index(name) for name in names]
+        features: dict[int, Tensor] = dict.fromkeys(rows, self._run.stem(self.stem, inputs))
+        tapped: dict[int, list[Tensor]] = {row: [] for row in rows}
+        for l, instances in enumerate(self.blocks):
+            assert isinstance(instances, nn.ModuleList)
+            outputs: dict[int, Tensor] = {}
+            for row in rows:
+                choice = self._choices_LT[l][row]
+                if choice not in outputs:
+                    outputs[choice] = self._run.block(l, instances[choice], features[row])
+                features[row] = outputs[choice]
+                if l in self.taps:
+                    tapped[row].append(features[row])
+        return {
+            name: self._run.head(name, self.heads[name], tapped[row], inputs.shape[2:])
+            for name, row in zip(names, rows, strict=True)
+        }
+
+    def sharing(self) -> list[tuple[nn.Module, int]]:
+        """Every part with the number of tasks that use it."""
+        parts: list[tuple[nn.Module, int]] = [(self.stem, len(self.tree.tasks))]
+        for partition, instances in zip(self.tree.partitions, self.blocks, strict=True):
+            assert isinstance(instances, nn.ModuleList)
+            parts += [(instance, len(group)) for instance, group in zip(instances, partition, strict=True)]
+        return parts + [(head, 1) for head in self.heads.values()]
+
+
+def check_fits(tree: BranchTree, num_blocks: int, tasks: Sequence[str]) -> None:
+    """Raise an InputError unless the tree fits a backbone of so many blocks and (a part of) these tasks."""
+    if len(tree.partitions) != num_blocks:
+        raise InputError(f"the tree has {len(tree.partitions)} blocks, the backbone {num_blocks}")
+    if unknown := [task for task in tree.tasks if task not in tasks]:
+        raise InputError(f"the tree has tasks {unknown} that the recipe does not; its tasks are {list(tasks)}")

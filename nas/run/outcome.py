@@ -1,0 +1,81 @@
+"""How a trial ended: ``result.json`` or ``failure.json`` in its folder."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from nas.errors import InputError, StorageFailed, WorkFailed, in_one_line, machine_failure
+from nas.files import read_record, write_json_atomically
+from nas.run.front import Point
+
+Cause = Literal["input", "work", "machine", "error"]
+"""Whose fault a failure is: the recipe's or its data's, the training's (a loss that is NaN), the machine's, a bug's."""
+
+
+class TrialResult(BaseModel):
+    """What a trial found; a trial that the scheduler stopped found nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    status: Literal["done", "stopped"] = "done"
+    points: tuple[Point, ...] = ()
+
+    @property
+    def best(self) -> Point:
+        """The point that the search chose without a budget, if it did; else the one of highest quality."""
+        return max(self.points, key=lambda point: (point.budget is None, point.quality.value))
+
+
+class TrialFailure(BaseModel):
+    """Why a trial has no result, in one line, and how often it was tried."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    cause: Cause
+    reason: str
+    num_attempts: PositiveInt = 1
+
+
+Outcome = TrialResult | TrialFailure
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """The outcome of the trial in a folder; None while it is not finished.
+
+    Raises:
+        InputError: the record is malformed.
+    """
+    kinds: tuple[tuple[str, type[TrialResult] | type[TrialFailure]], ...] = (
+        ("result.json", TrialResult),
+        ("failure.json", TrialFailure),
+    )
+    for name, kind in kinds:
+        path = folder / name
+        if path.is_file():
+            return read_record(path, kind)
+    return None
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Record how a trial ended; a result takes the place of an earlier failure."""
+    if isinstance(outcome, TrialResult):
+        write_json_atomically(folder / "result.json", outcome.model_dump())
+        (folder / "failure.json").unlink(missing_ok=True)
+    else:
+        write_json_atomically(folder / "failure.json", outcome.model_dump())
+
+
+def describe_failure(error: BaseException) -> tuple[Cause, str]:
+    """Whose fault an exception is, and what it says, in one line."""
+    if isinstance(error, InputError):
+        return "input", str(error)
+    if isinstance(error, StorageFailed):
+        return "machine", str(error)
+    if isinstance(error, WorkFailed):
+        return "work", str(error)
+    if (reason := machine_failure(error)) is not None:
+        return "machine", reason
+    return "error", in_one_line(error)

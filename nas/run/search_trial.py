@@ -1,0 +1,123 @@
+"""Running one trial in its folder, in whatever process that is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from nas.cost import resolve_budget
+from nas.engine import ALONE, Ranks
+from nas.errors import WorkFailed
+from nas.recipe.experiment import Experiment
+from nas.run.front import Point, Quality
+from nas.run.outcome import TrialResult, write_outcome
+from nas.run.part_shapes import part_shapes
+from nas.run.parts import TrialParts
+from nas.run.run_folder import RunFolder
+from nas.run.trial_folder import TrialFolder
+from nas.run.trial_plan import Trial
+from nas.strategies import Found, FoundTree, History, Strategy
+from nas.tree import CostTable, format_quantity
+
+OnEpoch = Callable[[dict[str, Any]], None]
+
+
+def run_trial(
+    experiment: Experiment,
+    trial: Trial,
+    run: RunFolder,
+    device: torch.device,
+    on_epoch: OnEpoch = lambda _: None,
+    parts: TrialParts | None = None,
+    ranks: Ranks = ALONE,
+) -> TrialResult:
+    """Search one trial from its last checkpoint to its result; one that has a result is only read.
+
+    Args:
+        experiment: the trial's own (`Trial.experiment`).
+        parts: those of the trial, if they are built already.
+        ranks: those that share each batch; the run folder of others than the first is their own, and thrown away.
+
+    Raises:
+        InputError, WorkFailed: as the search does; or another process writes into the trial's folder.
+    """
+    folder = run.trial(trial.number)
+    with folder.locked():
+        if (done := ranks.from_first(lambda: _result(folder))) is not None:
+            return TrialResult.model_validate(done)
+        # An earlier failure is no outcome of what runs now.
+        (folder.path / "failure.json").unlink(missing_ok=True)
+        folder.write_setting(trial)
+        built = parts or TrialParts.build(experiment)
+        ranks.from_first(lambda: run.labels.settle(experiment, built.data))
+        found = search_in(folder, experiment, built, device, on_epoch, ranks)
+        points = [_point(run, folder, experiment, tree, built.table) for tree in found.trees]
+        result = TrialResult(points=tuple(points))
+        write_outcome(folder.path, result)
+        return result
+
+
+def search_in(
+    folder: TrialFolder,
+    experiment: Experiment,
+    parts: TrialParts,
+    device: torch.device,
+    on_epoch: OnEpoch = lambda _: None,
+    ranks: Ranks = ALONE,
+) -> Found:
+    """Run the experiment's strategy, and write all files of the trial but its trees and its outcome."""
+    folder.make()
+    folder.write_costs(parts.table, part_shapes(parts.backbone, experiment.tasks))
+    folder.write_splits(parts.data)
+
+    def record(history: History) -> None:
+        folder.write_metrics(history)
+        on_epoch(dict(history[-1]))
+
+    strategy: Strategy = experiment.strategy
+    found = strategy.search(parts.problem(experiment, device, folder.store, record, ranks))
+    if ranks.first:
+        # The last epochs may have come from a checkpoint.
+        folder.write_metrics(found.history)
+        if found.curve is not None:
+            folder.write_curve(found.curve)
+        if found.diagnosis is not None:
+            found.diagnosis.write(folder.path)
+    return found
+
+
+def _point(run: RunFolder, folder: TrialFolder, experiment: Experiment, found: FoundTree, table: CostTable) -> Point:
+    _check_found(found, experiment, table)
+    tree = found.tree.with_cost(table)
+    return Point(
+        tree=str(folder.write_tree(tree).relative_to(run.path)),
+        trial=folder.number,
+        seed=experiment.seed,
+        budget=found.budget,
+        cost=dict(tree.cost or {}),
+        quality=Quality(value=found.value, measure=found.measure, kind="estimated"),
+    )
+
+
+def _check_found(found: FoundTree, experiment: Experiment, table: CostTable) -> None:
+    """WorkFailed unless a tree is one of this experiment's and keeps its budget; a user's own strategy may be wrong."""
+    tree, resource = found.tree, experiment.goal.resource
+    name = f"strategy {type(experiment.strategy).__name__} found the tree {tree.id}"
+    if set(tree.tasks) != set(experiment.task_names) or len(tree.partitions) != len(table.blocks):
+        raise WorkFailed(
+            f"{name}, which has {len(tree.partitions)} blocks and the tasks {list(tree.tasks)}; the experiment has "
+            f"{len(table.blocks)} and {list(experiment.task_names)}"
+        )
+    if found.budget is not None:
+        cost, limit = table.tree_cost(tree)[resource], resolve_budget(found.budget, table, resource)
+        if cost > limit:
+            raise WorkFailed(
+                f"{name}, which costs {format_quantity(cost, resource)}, more than its budget {found.budget:g} "
+                f"({format_quantity(limit, resource)})"
+            )
+
+
+def _result(folder: TrialFolder) -> dict[str, Any] | None:
+    """The result in a trial's folder as plain values, if there is one."""
+    outcome = folder.outcome
+    return outcome.model_dump() if isinstance(outcome, TrialResult) else None

@@ -1,0 +1,203 @@
+"""The two steps of a bilevel search. Each changes its own parameters and leaves the other's bitwise alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from nas.cost import expected_cost
+from nas.data import Batch
+from nas.engine import ALONE, Ranks
+from nas.errors import blaming
+from nas.networks.backbone import naming_in_place_changes
+from nas.networks.supernet import Supernet
+from nas.strategies.gradient.settings import GradientSettings
+from nas.strategies.gradient.state import SearchState
+from nas.tasks import Task, task_losses
+from nas.tree import CostTable
+
+Losses = dict[str, Tensor]
+"""Detached, unweighted mean loss of each task that the batch has labels for, on any rank."""
+
+Shares = Mapping[str, float]
+"""Of each task that the batch has labels for on any rank, which part of them is here (`Ranks.label_shares`)."""
+
+
+def weight_step(
+    state: SearchState,
+    batch: Batch,
+    routing_LTC: Tensor,
+    tasks: Sequence[Task],
+    settings: GradientSettings,
+    ranks: Ranks = ALONE,
+) -> Losses:
+    """Update the weights on one batch, or this rank's part of it, under a fixed routing that all ranks have.
+
+    ``per_task`` takes one optimiser step per task, as BMTAS does; ``joint`` one step on the weighted sum.
+    Weights that no labelled task reaches get no gradient and are not touched.
+    """
+    routing_LTC = routing_LTC.detach()
+    turns = [[task] for task in tasks] if settings.weight_step == "per_task" else [list(tasks)]
+    (shares,) = ranks.label_shares([batch.labels], [task.name for task in tasks])
+    seen: Losses = {}
+    for turn in turns:
+        labelled = [task for task in turn if task.name in shares]
+        if not labelled:
+            continue
+        losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
+        seen |= _descend(state, state.weight_optimizer, weighted_sum(labelled, losses), losses, ranks)
+    return seen
+
+
+def logits_step(
+    state: SearchState,
+    batch: Batch,
+    routing_LTC: Tensor,
+    tasks: Sequence[Task],
+    settings: GradientSettings,
+    table: CostTable,
+    budget: float | None,
+    progress: float,
+    *,
+    resource: str = "macs",
+    generator: torch.Generator | None = None,
+    ranks: Ranks = ALONE,
+) -> Losses:
+    """Update the logits on one batch: the tasks' losses under a sampled routing, plus the resource penalty.
+
+    The penalty is on the expected cost of softmax(logits), without noise, and is added once per task with a
+    loss, as BMTAS does; gradients are summed over the tasks and one step is taken. Nothing changes on a batch
+    without labels.
+
+    With one-path routing only the candidates of the sample run, as the network of its tree, and the weight of the
+    sampled candidate s of task t at block l gets the gradient
+
+        <d loss_t / d x_{l+1,t}, x_{l+1,t}>,   x_{l+1,t} = block[l][s](x_{l,t})
+
+    which goes on to the logits through the soft sample; the other candidates' weights get none. It takes one forward
+    pass of the tree and, for each task, one backward pass along its path: T L block evaluations, where all
+    candidates take T C L.
+
+    Differs from: GDAS (Dong and Yang, CVPR 2019), whose published code gives the weight of a candidate that did
+    not run the sum of d loss / d x, as if its output were one everywhere; and from straight-through, "hard", in which
+    all candidates run and get <d loss_t / d x_{l+1,t}, block[l][c](x_{l,t})>. Of the straight-through gradient it keeps
+    the sampled candidate's term. The estimate is biased: what all candidates of a block would contribute alike cancels
+    in that sum, and does not here. Where the loss does not depend on the scale of x_{l+1,t}, as before a convolution
+    with BatchNorm, the inner product is zero (Euler), and the logits learn from the penalty alone.
+
+    Args:
+        batch: or this rank's part of it.
+        routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
+        budget: absolute, in the resource; None if the search has no target.
+        progress: share of the search after its warm-up, in [0, 1].
+        resource: the cost that the penalty is on.
+        generator: of the paths that a sampled expected cost draws, where there are too many tasks for the exact one.
+        ranks: those that share the batch; all have the same routing.
+    """
+    (shares,) = ranks.label_shares([batch.labels], [task.name for task in tasks])
+    labelled = [task for task in tasks if task.name in shares]
+    if not labelled:
+        return {}
+    with _frozen(state.supernet):
+        if settings.routing == "one_path":
+            losses, total = _one_path_losses(state, batch, routing_LTC, labelled, settings, ranks, shares)
+        else:
+            losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
+            total = weighted_sum(labelled, losses)
+        cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, resource, generator=generator)
+        # The penalty measures in units of what separate networks cost.
+        scale = table.separate_cost()[resource]
+        penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
+        total = total + ranks.once(len(losses) * penalty.to(state.logits_LTC))
+        seen = _descend(state, state.logits_optimizer, total, losses, ranks)
+    state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, scale)
+    return seen
+
+
+def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
+    """sum_t weight_t loss_t over the tasks that have a loss."""
+    return torch.stack([task.weight * losses[task.name] for task in tasks if task.name in losses]).sum()
+
+
+def _losses(
+    state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: GradientSettings
+) -> tuple[Losses, dict[str, Tensor]]:
+    """The tasks' losses, and the outputs that they are of."""
+    with _running(batch, settings):
+        outputs = state.supernet(settings.compute.inputs(batch.inputs), routing_LTC, [task.name for task in tasks])
+    outputs = settings.compute.outputs(outputs)
+    return task_losses(tasks, outputs, batch), outputs
+
+
+def _one_path_losses(
+    state: SearchState,
+    batch: Batch,
+    routing_LTC: Tensor,
+    tasks: Sequence[Task],
+    settings: GradientSettings,
+    ranks: Ranks,
+    shares: Shares,
+) -> tuple[Losses, Tensor]:
+    """The losses under a one-hot routing, and a term whose gradient is that of `logits_step`'s formula."""
+    supernet, names = state.supernet, [task.name for task in tasks]
+    one_hot_LTC = routing_LTC.detach()
+    with _running(batch, settings):
+        stem = supernet.start(settings.compute.inputs(batch.inputs)).detach().requires_grad_()
+        features = list(supernet.features(stem, one_hot_LTC, names))
+        tapped = [block for l, block in enumerate(features) if l in supernet.taps]
+        outputs = supernet.outputs(tapped, names, batch.inputs.shape[2:])
+    outputs = settings.compute.outputs(outputs)
+    losses = ranks.parts(task_losses(tasks, outputs, batch), outputs, shares)
+    slope_LT = torch.zeros_like(one_hot_LTC[:, :, 0])
+    for i, task in enumerate(tasks):
+        if task.name not in losses or not losses[task.name].requires_grad:
+            continue
+        path = [block[i] for block in features]
+        loss = state.scaler.scale(task.weight * losses[task.name])
+        with naming_in_place_changes():
+            slopes = torch.autograd.grad(loss, path, retain_graph=i + 1 < len(tasks), allow_unused=True)
+        for l, (feature, slope) in enumerate(zip(path, slopes, strict=True)):
+            if slope is not None:
+                product = slope.to(slope_LT) * feature.detach().to(slope_LT)
+                slope_LT[l, supernet.task_names.index(task.name)] = product.sum()
+    return losses, (slope_LT.unsqueeze(-1) / state.scaler.get_scale() * one_hot_LTC * routing_LTC).sum()
+
+
+@contextmanager
+def _running(batch: Batch, settings: GradientSettings) -> Iterator[None]:
+    """The context of a forward pass."""
+    with (
+        blaming(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),
+        settings.compute.autocast(batch.inputs.device),
+    ):
+        yield
+
+
+def _descend(
+    state: SearchState, optimizer: torch.optim.Optimizer, total: Tensor, losses: Losses, ranks: Ranks
+) -> Losses:
+    """One step down the sum of the ranks' totals; the sums of their losses."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    # `zero_grad`, without its profiling, which takes longer than a small network's forward pass.
+    for parameter in parameters:
+        parameter.grad = None
+    with naming_in_place_changes():
+        state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+    summed = ranks.reduce(parameters, list(losses.values()))
+    state.scaler.step(optimizer)
+    state.scaler.update()
+    return dict(zip(losses, summed, strict=True))
+
+
+@contextmanager
+def _frozen(supernet: Supernet) -> Iterator[None]:
+    """No gradients for weights, which also saves computing them."""
+    trained = [parameter for parameter in supernet.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

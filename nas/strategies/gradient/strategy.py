@@ -1,0 +1,194 @@
+"""The gradient strategy: one bilevel search, and a tree for each budget from its logits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from nas.data import SplitName, derive_seed
+from nas.discretize import Curve, argmax_tree, discretize, dissimilarity_from_logits
+from nas.networks.backbone import Backbone
+from nas.networks.branched import BranchedNetwork
+from nas.networks.supernet import Supernet
+from nas.strategies.curve import budget_limits, diagnose_curve
+from nas.strategies.diagnosis import Diagnosis, judge_logits, late_drift
+from nas.strategies.goal import Goal
+from nas.strategies.gradient.search import BilevelSearch
+from nas.strategies.gradient.settings import GradientSettings, published
+from nas.strategies.gradient.state import SearchState
+from nas.strategies.inherit import inherit_weights
+from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training, state_bytes
+from nas.strategies.similarity.own_copies import (
+    check_tasks,
+    curve_of,
+    first_warmup_steps,
+    make_warmup,
+    run_warmup,
+    sufficient_cost,
+)
+from nas.strategies.similarity.start import candidate_sources, start_candidates, starting_logits
+from nas.strategies.store import Store
+from nas.tasks import Task
+from nas.training import estimate_batch_statistics, evaluate
+from nas.tree import BranchTree
+
+MEASURE = "minus validation loss, inherited weights"
+
+_STATISTICS_BATCHES = 20
+"""Batches that a network's BatchNorm statistics are averaged over before its quality is estimated."""
+
+
+class Gradient(GradientSettings):
+    """Searches logits and weights of a supernet in turn, and discretises the logits."""
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of the search, and of the own copies that it starts from."""
+        return self.epochs + (0 if self.init is None else self.init.epochs)
+
+    @property
+    def num_compared_epochs(self) -> int:
+        return self.epochs - self.warmup_epochs
+
+    @property
+    def trainings(self) -> Mapping[str, Training]:
+        return {"strategy": self} if self.init is None else {"strategy": self, "strategy.init": self.init}
+
+    @property
+    def labelled_splits(self) -> tuple[SplitName, ...]:
+        """The logits are trained on a split of their own."""
+        return ("architecture",)
+
+    def check_goal(self, goal: Goal) -> None:
+        """ValueError if the arg-max would have to keep a budget or a constraint."""
+        if self.discretize == "argmax" and goal.budgets:
+            raise ValueError(
+                f"strategy.discretize 'argmax' cannot keep a budget; leave goal.budgets {list(goal.budgets)} out, or "
+                "set strategy.discretize to 'exact'"
+            )
+        if self.discretize == "argmax" and not goal.constraints.empty:
+            raise ValueError(
+                "strategy.discretize 'argmax' cannot keep constraints; leave goal.constraints out, or set "
+                "strategy.discretize to 'exact'"
+            )
+
+    def search(self, problem: Problem) -> Found:
+        """Train, discretise, and estimate each tree's quality with inherited weights."""
+        search, state = self.start(problem)
+        if (saved := problem.ranks.from_first(problem.store.checkpoints.latest)) is not None:
+            state.load(saved, str(problem.store.checkpoints.folder))
+        elif self.init is not None:
+            state = self._start_from_copies(search, state.supernet, problem)
+        before = problem.store.warmup.latest()
+        earlier = [] if before is None else before["history"]
+
+        def on_epoch(_: Mapping[str, Any]) -> None:
+            problem.on_epoch([*earlier, *state.history])
+
+        search.run(state, problem.store.checkpoints, on_epoch)
+        if not problem.ranks.first:
+            return Found(())
+        trees, diagnosis, curve = self._trees(state, problem)
+        return Found(
+            tuple(FoundTree(tree, budget, self._estimate(tree, state, problem), MEASURE) for budget, tree in trees),
+            [*earlier, *state.history],
+            diagnosis,
+            curve,
+        )
+
+    def start(self, problem: Problem) -> tuple[BilevelSearch, SearchState]:
+        """The search, and its state before the first epoch: a fresh supernet by the problem's seed, uniform logits."""
+        search = BilevelSearch(
+            problem.tasks,
+            problem.data,
+            problem.table,
+            self,
+            budgets=problem.goal.budgets,
+            resource=problem.goal.resource,
+            seed=problem.seed,
+            device=problem.device,
+            num_workers=problem.num_workers,
+            ranks=problem.ranks,
+        )
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(derive_seed(problem.seed, "supernet"))
+            supernet = Supernet(
+                problem.backbone,
+                problem.tasks,
+                self.num_candidates,
+                equal_start=self.equal_start,
+                affine_last_norm=self.affine_last_norm,
+            )
+        return search, search.start(supernet)
+
+    def _start_from_copies(self, search: BilevelSearch, supernet: Supernet, problem: Problem) -> SearchState:
+        """Weights of own copies, and logits that know which trees their similarity gives at which budget."""
+        assert self.init is not None
+        warmup = make_warmup(problem, self.init, affine_last_norm=self.affine_last_norm)
+        trained, measured = run_warmup(warmup, problem, first=True)
+        sources = candidate_sources(measured, supernet.num_candidates)
+        start_candidates(supernet, trained.copies, sources)
+        limits = search.budgets or (sufficient_cost(problem, self.init, measured),)
+        return search.start(supernet, starting_logits(measured, curve_of(problem, measured), sources, limits))
+
+    def _trees(
+        self, state: SearchState, problem: Problem
+    ) -> tuple[list[tuple[float | None, BranchTree]], Diagnosis, Curve | None]:
+        names, table, goal = problem.task_names, problem.table, problem.goal
+        logits_LTC = state.logits_LTC.detach().cpu()
+        num_choices = logits_LTC.shape[0] * logits_LTC.shape[1]
+        verdicts = judge_logits(state.history, num_choices, table.block_names, goal.resource)
+        if self.discretize == "argmax":
+            return [(None, argmax_tree(names, logits_LTC).with_cost(table))], Diagnosis(verdicts=tuple(verdicts)), None
+        unlike_LTT = dissimilarity_from_logits(logits_LTC)
+        curve = discretize(names, unlike_LTT, table, goal.resource, constraints=goal.constraints)
+        limits = budget_limits(curve, goal.budgets)
+        diagnosis = diagnose_curve(curve, limits, late_drift(state.history))
+        diagnosis = diagnosis.model_copy(update={"verdicts": (*verdicts, *diagnosis.verdicts)})
+        return [(budget, curve.within(limit).tree) for budget, limit in limits], diagnosis, curve
+
+    def _estimate(self, tree: BranchTree, state: SearchState, problem: Problem) -> float:
+        network = BranchedNetwork(problem.backbone, problem.tasks, tree)
+        inherit_weights(network, state.supernet, state.logits_LTC)
+        network.to(problem.device)
+        estimate_batch_statistics(
+            network,
+            problem.data.split("train"),
+            batch_size=self.batch_size,
+            num_batches=_STATISTICS_BATCHES,
+            device=problem.device,
+            seed=problem.seed,
+        )
+        measured = evaluate(
+            network,
+            problem.tasks,
+            problem.data.split("validation"),
+            batch_size=max(1, self.batch_size // problem.ranks.size),
+            device=problem.device,
+        )
+        return -sum(task.weight * measured[task.name]["loss"] for task in problem.tasks)
+
+    def first_steps(self, problem: Problem) -> FirstSteps:
+        """One step of each kind, and how long all would take."""
+        search, state = self.start(problem)
+        # The first steps pay for allocations and algorithm choices.
+        search.try_steps(state)
+        losses, seconds = search.try_steps(state)
+        if self.init is not None:
+            seconds += first_warmup_steps(problem, self.init).seconds
+        return FirstSteps(losses, seconds, state_bytes(state.supernet))
+
+    def inherit(self, network: BranchedNetwork, tasks: Sequence[Task], backbone: Backbone, store: Store) -> None:
+        """Give a network the weights of the candidates that its groups prefer (`inherit_weights`)."""
+        saved = store.checkpoints.latest()
+        assert saved is not None
+        supernet = Supernet(backbone, tasks, self.num_candidates, affine_last_norm=self.affine_last_norm)
+        # The rows of the logits are in this order.
+        check_tasks(saved["tasks"], [task.name for task in tasks], store)
+        supernet.load_state_dict(saved["supernet"])
+        inherit_weights(network, supernet, saved["logits_LTC"])
+
+
+def bmtas(**changes: Any) -> Gradient:
+    """The published setting of BMTAS (`nas.strategies.gradient.published`), with named changes."""
+    return Gradient(**{**published(), **changes})

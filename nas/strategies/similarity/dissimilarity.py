@@ -1,0 +1,125 @@
+"""How unlike two tasks are at a block, and how unlike a task is to itself: the noise floor."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas.data import batches, derive_seed
+from nas.errors import InputError
+from nas.networks.backbone import Backbone
+from nas.networks.supernet import Supernet
+from nas.strategies.similarity.features import features_by_block
+from nas.strategies.similarity.measures import dissimilarity
+from nas.strategies.similarity.warmup import WarmUp
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Dissimilarity:
+    """Dissimilarities of T tasks at L blocks, measured between K copies of each.
+
+        d_l(s, t)     = mean over all pairs of a copy of s and a copy of t
+        floor_l(s, t) = (w_l(s) + w_l(t)) / 2,    w_l(t) = mean over all pairs of different copies of t
+
+    A task that has learned nothing is as far from itself as from others, so it shares with anybody. With one copy the
+    floor is 0: then a budget alone makes tasks share, since none are alike enough to share for nothing.
+
+    Args:
+        tasks: names, in the order of the rows.
+        measure: what was measured, and of what: "r2 of features".
+        dissimilarity_LTT: d; symmetric, zero on the diagonal.
+        floor_LTT: symmetric; its diagonal is zero and means nothing.
+        error_LTT: standard error of d: the deviation over the pairs of copies, over the root of K. None with one copy.
+    """
+
+    tasks: tuple[str, ...]
+    measure: str
+    dissimilarity_LTT: Floats
+    floor_LTT: Floats
+    error_LTT: Floats | None = None
+
+    @classmethod
+    def of_copies(cls, tasks: Sequence[str], measure: str, copies_LCC: Floats) -> "Dissimilarity":
+        """From dissimilarities of all copies, copy k of task t being at k T + t."""
+        num_tasks = len(tasks)
+        num_copies = copies_LCC.shape[1] // num_tasks
+        copies_LKTKT = copies_LCC.reshape(-1, num_copies, num_tasks, num_copies, num_tasks)
+        across_LTT = copies_LKTKT.mean(axis=(1, 3))
+        # A copy's distance to itself is 0, so the mean over pairs of different copies has a smaller divisor.
+        own_LT = np.diagonal(across_LTT, axis1=1, axis2=2) * num_copies / max(num_copies - 1, 1)
+        off_TT = ~np.eye(num_tasks, dtype=bool)
+        floor_LTT = (own_LT[:, :, None] + own_LT[:, None, :]) / 2.0 * off_TT
+        error_LTT = copies_LKTKT.std(axis=(1, 3)) / np.sqrt(num_copies) * off_TT
+        return cls(tuple(tasks), measure, across_LTT * off_TT, floor_LTT, error_LTT if num_copies > 1 else None)
+
+    def above_floor(self, times: float = 1.0) -> Floats:
+        """d - times * floor: below zero, two tasks are more alike than so many times chance."""
+        return self.dissimilarity_LTT - times * self.floor_LTT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for a file."""
+        arrays = {"dissimilarity": self.dissimilarity_LTT, "floor": self.floor_LTT}
+        if self.error_LTT is not None:
+            arrays["error"] = self.error_LTT
+        blocks = [
+            {name: array_LTT[l].tolist() for name, array_LTT in arrays.items()} for l in range(len(self.floor_LTT))
+        ]
+        return {"schema_version": 1, "measure": self.measure, "tasks": list(self.tasks), "blocks": blocks}
+
+    @classmethod
+    def from_dict(cls, record: Any, where: str) -> "Dissimilarity":
+        """What `to_dict` gave; anything else is an InputError naming ``where``."""
+        try:
+            tasks, measure = tuple(record["tasks"]), record["measure"]
+            blocks = record["blocks"]
+            names = ("dissimilarity", "floor", *(["error"] if "error" in blocks[0] else []))
+            arrays = [np.array([block[name] for block in blocks], np.float64) for name in names]
+            shape = (len(blocks), len(tasks), len(tasks))
+            if record["schema_version"] != 1 or any(array.shape != shape for array in arrays):
+                raise ValueError
+            if not isinstance(measure, str) or not all(np.isfinite(array).all() for array in arrays):
+                raise ValueError
+        except (LookupError, TypeError, ValueError) as error:
+            raise InputError(f"{where}: not the dissimilarities of a warm-up") from error
+        return cls(tasks, measure, *arrays)
+
+
+def measure_dissimilarity(warmup: WarmUp, copies: Supernet, backbone: Backbone) -> Dissimilarity:
+    """Dissimilarities of a finished warm-up's tasks, on samples that it was trained on; labels do not count."""
+    settings = warmup.settings
+    with torch.random.fork_rng(devices=[warmup.device] if warmup.device.type == "cuda" else []):
+        features = _features(warmup, copies)
+        if settings.of == "changes":
+            untrained = warmup.make_copies(backbone)
+            untrained.channel_dims = copies.channel_dims
+            start = _features(warmup, untrained)
+            features = (after - before for after, before in zip(features, start, strict=True))
+        copies_LCC = np.stack([dissimilarity(features_CNW, settings.measure) for features_CNW in features])
+    names = [task.name for task in warmup.tasks]
+    return Dissimilarity.of_copies(names, f"{settings.measure} of {settings.of}", copies_LCC)
+
+
+def _features(warmup: WarmUp, copies: Supernet) -> Iterator[Tensor]:
+    dataset, seed = warmup.training_set, derive_seed(warmup.seed, "features")
+
+    def inputs() -> Iterable[Tensor]:
+        # Data that draw from torch's own generator give the same again.
+        torch.manual_seed(seed)
+        loader = batches(
+            dataset,
+            warmup.settings.batch_size,
+            seed=seed,
+            epoch=0,
+            shuffle=True,
+            drop_last=False,
+            num_workers=warmup.num_workers,
+        )
+        return (batch.inputs.to(warmup.device) for batch in loader)
+
+    return features_by_block(copies, inputs, len(dataset), warmup.settings.num_rows, seed=seed)

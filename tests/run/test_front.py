@@ -1,0 +1,115 @@
+"""The front marks exactly the dominated points, and reads back what it wrote."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.errors import InputError
+from nas.run import Front, Point, Quality, make_front
+
+few = st.integers(0, 4).map(float)
+
+
+def a_point(cost: float, quality: float, kind: str = "estimated") -> Point:
+    return Point(
+        tree="trials/0/trees/ab.json",
+        trial=0,
+        seed=0,
+        budget=0.5,
+        cost={"macs": cost, "params": 1},
+        quality=Quality(value=quality, measure="m", kind=kind),
+    )
+
+
+@given(st.lists(st.tuples(few, few), min_size=1, max_size=8))
+def test_dominated_points_are_those_that_another_beats(values):
+    front = make_front([a_point(cost, quality) for cost, quality in values], "macs")
+    assert sorted((p.cost["macs"], p.quality.value) for p in front.points) == sorted(values)
+    for point in front.points:
+        c, q = point.cost["macs"], point.quality.value
+        beaten = any((c2 < c and q2 >= q) or (c2 <= c and q2 > q) for c2, q2 in values)
+        assert point.dominated == beaten
+    assert any(not point.dominated for point in front.points)
+
+
+def test_it_reads_back(tmp_path):
+    front = make_front([a_point(2, 3), a_point(1, 4)], "macs")
+    front.write(tmp_path / "front.json")
+    assert Front.read(tmp_path / "front.json") == front
+
+
+def test_the_best_is_the_non_dominated_point_of_highest_quality():
+    front = make_front([a_point(1, 2), a_point(2, 3), a_point(3, 3)], "macs")
+    assert (front.best.cost["macs"], front.best.quality.value) == (2, 3)
+
+
+def test_a_searchs_own_choice_is_recommended_until_something_is_measured():
+    own, dearer = a_point(1, 2).model_copy(update={"budget": None}), a_point(2, 3)
+    assert make_front([own, dearer], "macs").best.budget is None
+    worst = a_point(3, 1, "measured")
+    assert make_front([own, dearer, worst], "macs").best.quality.kind == "measured"
+    measured = [
+        point.model_copy(update={"quality": Quality(value=point.cost["macs"], measure="m", kind="measured")})
+        for point in (own, dearer)
+    ]
+    assert make_front(measured, "macs").best.cost["macs"] == 2
+
+
+@given(st.lists(st.tuples(few, few, st.sampled_from(["estimated", "measured"])), min_size=1, max_size=8))
+def test_points_are_beaten_by_those_of_their_measure_alone_and_one_is_recommended(values):
+    front = make_front([a_point(*value) for value in values], "macs")
+    for kind in ("estimated", "measured"):
+        alike = [(cost, quality) for cost, quality, k in values if k == kind]
+        if alike:
+            alone = make_front([a_point(*value) for value in alike], "macs")
+            marks = [p.dominated for p in front.points if p.quality.kind == kind]
+            assert marks == [p.dominated for p in alone.points]
+    (best,) = (point for point in front.points if point.recommended)
+    assert front.best == best
+    kinds = {kind for _, _, kind in values}
+    assert best.quality.kind == ("measured" if "measured" in kinds else "estimated")
+    assert best.quality.value == max(quality for _, quality, kind in values if kind == best.quality.kind)
+
+
+def test_a_front_without_a_recommendation_reads_and_has_a_best_point(tmp_path):
+    record = make_front([a_point(1, 2), a_point(2, 3)], "macs").model_dump(mode="json")
+    for point in record["points"]:
+        del point["recommended"], point["estimate"]
+    (tmp_path / "front.json").write_text(json.dumps(record))
+    assert Front.read(tmp_path / "front.json").best.quality.value == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"points": []},
+        {"resource": "joules"},
+        {"points.0.cost": {"macs": 1}},
+        {"points.0.dominated": True, "points.1.dominated": True},
+        {"points.0.recommended": True, "points.1.recommended": True},
+        {"points.0.dominated": True, "points.0.recommended": True},
+        {"points.1.tree": "../x.json"},
+        {"points.1.tree": "trials/0/trees/ab.json\n"},
+    ],
+)
+def test_a_front_that_contradicts_itself_is_named(tmp_path, change):
+    record = make_front([a_point(1, 2), a_point(2, 3)], "macs").model_dump(mode="json")
+    for place, value in change.items():
+        *path, last = place.split(".")
+        owner = record
+        for key in path:
+            owner = owner[int(key) if key.isdecimal() else key]
+        owner[last] = value
+    (tmp_path / "front.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"front\.json"):
+        Front.read(tmp_path / "front.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2, "resource": "macs", "points": []}', "\x00"])
+def test_a_malformed_front_is_named(tmp_path, text):
+    path = tmp_path / "front.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"front\.json"):
+        Front.read(path)
