@@ -39,7 +39,7 @@ def test_its_record_says_what_is_planted_and_its_fields_can_be_changed():
     record = describe(experiment)["data"]
     assert record["args"]["labels"] == TREE_A
     assert (record["args"]["noise"], record["args"]["seed"]) == (0.1, 4)
-    data = build_data(experiment)
+    data = build_data(experiment).source
     assert data.problem == tree_a(noise=0.1, num_train=64)
     assert data.seed == 4
     with pytest.raises(nas.InputError, match=r"no fields \['nois'\]"):

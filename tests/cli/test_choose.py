@@ -52,7 +52,7 @@ def measured_run(path, rows, constraints=None):
         for tree in (EARLY, LATE)
     ]
     make_front(points, "macs").write(path / "front.json")
-    experiment = {"search": {"constraints": constraints or {}}}
+    experiment = {"goal": {"constraints": constraints or {}}}
     record = {"schema_version": 1, "recipe": None, "overrides": {}, "experiment": experiment}
     (path / "experiment.json").write_text(json.dumps(record))
     if rows is not None:

@@ -102,7 +102,7 @@ def test_compare_repeats_nothing_and_judges_by_single_tasks_of_the_same_seed(sea
 def test_check_looks_at_labels_and_takes_a_step(capsys):
     report = json_of(capsys, "check", RECIPE, *TINY, "--set", 'data.missing={"left": 0.5}')
     assert 0.3 < report["labels"]["train"]["left"]["coverage"] < 0.7
-    assert report["labels"]["train"]["larger"] == {"coverage": 1.0, "min": 0, "max": 2}
+    assert {"coverage": 1.0, "min": 0, "max": 2}.items() <= report["labels"]["train"]["larger"].items()
     assert set(report["losses"]) == {"left", "right", "sum", "larger", "ink", "restore"}
     assert report["seconds"] > 0
     assert len(report["budgets"]) == 3

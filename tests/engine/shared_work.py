@@ -83,10 +83,11 @@ def samples(ranks):
     return [parts.flatten().tolist() for parts in gathered]
 
 
-def search(ranks, settings):
+def search(ranks, settings, budgets=()):
     with TemporaryDirectory() as folder:
         table = measure_costs(BACKBONE, TASKS, (IN_FEATURES,)).table
-        job = BilevelSearch(TASKS, UnevenData(), table, settings, seed=3, device=ranks.device, ranks=ranks)
+        fixed = {"budgets": budgets, "seed": 3, "device": ranks.device, "ranks": ranks}
+        job = BilevelSearch(TASKS, UnevenData(), table, settings, **fixed)
         # Each rank starts from weights of its own; those of rank 0 count.
         supernet = seeded(lambda: Supernet(BACKBONE, TASKS, equal_start=False), seed=ranks.rank)
         state = job.start(supernet)
@@ -98,7 +99,7 @@ def search(ranks, settings):
 def searches(ranks):
     # Three steps of each kind in each of two epochs, the first of them on own copies.
     common = GradientSettings(
-        budgets=(0.7,), epochs=2, warmup=0.5, batch_size=8, weights=SGD, logits=OptimizerSettings(kind="sgd", lr=5.0)
+        epochs=2, warmup=0.5, batch_size=8, weights=SGD, logits=OptimizerSettings(kind="sgd", lr=5.0)
     )
     variants = {
         "soft": {},
@@ -107,7 +108,7 @@ def searches(ranks):
         "one path": {"routing": "one_path", "reset_statistics": False},
         "adam": {"weights": OptimizerSettings(kind="adam", lr=1e-2), "reset_optimizers": False},
     }
-    return {name: search(ranks, common.model_copy(update=changes)) for name, changes in variants.items()}
+    return {name: search(ranks, common.model_copy(update=changes), (0.7,)) for name, changes in variants.items()}
 
 
 def warm_up(ranks):

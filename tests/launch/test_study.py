@@ -22,7 +22,8 @@ RANGES = {
 
 def experiment(**changes):
     settings = {"budgets": [0.5, 0.7], "ranges": RANGES, "num_samples": 6, **changes}
-    return load_recipe(Path(RECIPE), {f"trials.{name}": value for name, value in settings.items()})
+    fields = {f"trials.{name}": value for name, value in settings.items()}
+    return load_recipe(Path(RECIPE), {"strategy": "gradient", **fields})
 
 
 def proposals(whole, folder):

@@ -127,9 +127,16 @@ def test_a_trial_that_moves_goes_on_from_the_storage_to_the_same_result(tmp_path
     assert_same(last[0], last[1])
 
 
-@pytest.mark.parametrize(("fault", "cause", "words"), [("nan", "work", "loss of t"), ("bug", "input", "KeyError")])
-def test_a_failure_that_would_come_again_is_an_outcome(tmp_path, reports, fault, cause, words):
-    run, assignment = begin(tmp_path / "run", data__fault=fault)
+@pytest.mark.parametrize(
+    ("changes", "cause", "words"),
+    [
+        ({"data__fault": "nan"}, "input", "NaN in the input of sample 0"),
+        ({"data__fault": "bug"}, "input", "KeyError"),
+        ({"strategy__weights__lr": 1e30}, "work", "loss of t"),
+    ],
+)
+def test_a_failure_that_would_come_again_is_an_outcome(tmp_path, reports, changes, cause, words):
+    run, assignment = begin(tmp_path / "run", **changes)
     found = reports()
     work(assignment, trial_of(run))
     outcome = run.folder.trial(0).outcome
