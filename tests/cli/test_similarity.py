@@ -13,6 +13,7 @@ from small_digits import RECIPE, changes, refused
 import nas
 from nas.cli.main import run
 from nas.engine.checkpoint import load_tensors
+from nas.recipe import parse_overrides
 from nas.run import RunFolder
 
 QUICK = {"strategy__epochs": 3, "strategy__batch_size": 32, "strategy__candidates": "plain"}
@@ -65,8 +66,7 @@ def test_a_search_that_is_interrupted_ends_the_same(finished, tmp_path):
     whole, arguments = finished
     # Within the warm-up; or between the warm-up and the search.
     stopped_after = 1 if arguments is SIMILARITY else 3
-    fields = dict(part.split("=", 1) for part in arguments if part != "--set")
-    fields = {name: json.loads(value) if value[0] in "[0123456789" else value for name, value in fields.items()}
+    fields = parse_overrides(part for part in arguments if part != "--set")
     epochs = []
 
     def stop(event):
