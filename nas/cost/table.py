@@ -1,4 +1,4 @@
-"""Measuring what a backbone's parts cost, with fvcore, on the discrete modules in evaluation mode."""
+"""Measuring the cost of a backbone's parts with fvcore, each part in evaluation mode."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nas.cost.activation import activation_bytes
 from nas.cost.latency import LatencyTable
 from nas.cost.operators import HANDLES, MAC_OPERATORS
-from nas.cost.witness import Uncounted, observe, plain_attention, short_name, uncounted
+from nas.cost.torch_count import Uncounted, count_with_torch, plain_attention, short_name, uncounted
 from nas.errors import InputError
 from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
@@ -23,9 +23,9 @@ from nas.tree import BranchTree, CostTable
 class PartCost:
     """What one stem, block or head costs, for one sample.
 
-    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`; ``unsupported`` counts the calls of other operators
-    without a count, such as lookups; ``uncounted`` are those among all operators that have MACs which are not in the
-    count, or not rightly (`nas.cost.witness`); ``activation_bytes`` is what autograd keeps for the backward pass.
+    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`. ``unsupported`` counts the calls of other operators,
+    such as lookups, that fvcore does not count. ``uncounted`` are the operators whose MACs are missing or wrong
+    (`nas.cost.torch_count`). ``activation_bytes`` is the memory that autograd keeps for the backward pass.
     """
 
     macs: int
@@ -63,7 +63,7 @@ class Profile:
         return counted if self.latency is None else self.latency.added_to(counted)
 
     def macs_by_operator(self, tree: BranchTree) -> dict[str, int]:
-        """Those of a tree's network."""
+        """The MACs of a tree's network, by operator."""
         parts = [self.stem, *(self.heads[task] for task in tree.tasks)]
         for block, num_groups in zip(self.blocks, tree.num_groups, strict=True):
             parts += [block] * num_groups
@@ -76,7 +76,7 @@ class Profile:
 
     @property
     def unsupported(self) -> dict[str, int]:
-        """Operators without a count, over all parts: how often they are called."""
+        """How often operators without a count are called, over all parts."""
         total: dict[str, int] = {}
         for part in self._parts.values():
             for operator, calls in part.unsupported.items():
@@ -85,7 +85,7 @@ class Profile:
 
     @property
     def uncounted(self) -> list[str]:
-        """Where MACs are not known: ``["fft_rfft2 in Block.mixer (block 0, block 1)"]``."""
+        """Operators whose MACs are not known, and where: ``["fft_rfft2 in Block.mixer (block 0, block 1)"]``."""
         places: dict[Uncounted, list[str]] = {}
         for name, part in self._parts.items():
             for one in sorted(part.uncounted, key=str):
@@ -99,7 +99,7 @@ class Profile:
 
 
 class _BoundHead(nn.Module):
-    """A head as a module of tensors alone, which tracing asks for."""
+    """A head as a module whose arguments are all tensors, as tracing requires."""
 
     def __init__(self, head: nn.Module, size: Sequence[int]) -> None:
         super().__init__()
@@ -114,8 +114,8 @@ class _BoundHead(nn.Module):
 def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequence[int]) -> Profile:
     """Measure every part of a backbone once.
 
-    The parts are measured one by one on a single zero sample, so the sum over a tree's parts is the count of
-    the built network to the last unit (DESIGN.md, section 3, Units).
+    The parts are measured one by one on a single sample of zeros. Counts are integers, so their sum over a tree's parts
+    is exactly the count of the built network.
 
     Args:
         backbone: any object with the members of `Backbone`.
@@ -123,7 +123,7 @@ def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequen
         input_shape: shape of one sample, without the batch, e.g. (3, 512, 512).
 
     Raises:
-        InputError: a part is no module, or its output no tensor. Whatever a part's own code raises is raised as it is.
+        InputError: a part is not a module, or its output is not a tensor. Errors in a part's own code pass unchanged.
     """
     with torch.random.fork_rng(devices=()):
         inputs = torch.zeros(1, *input_shape)
@@ -142,7 +142,7 @@ def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequen
 
 
 def count_module(module: nn.Module, inputs: tuple[Tensor, ...]) -> PartCost:
-    """The cost of any module on given inputs of one sample, in evaluation mode."""
+    """The cost of any module, in evaluation mode, on the given inputs of one sample."""
     return _measure(module, inputs)[0]
 
 
@@ -164,7 +164,7 @@ def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, A
             counted = {name: round(count) for name, count in analysis.by_operator().items()}
             macs = {name: _macs(by_operator) for name, by_operator in analysis.by_module_and_operator().items()}
             without = {name: set(analysis.unsupported_ops(name)) for name in macs}
-            seen = observe(module, inputs)
+            seen = count_with_torch(module, inputs)
         apart = uncounted(type(module).__name__, macs, without, seen)
         if isinstance(module, _BoundHead):
             head = type(module.head).__name__
@@ -188,7 +188,7 @@ def _macs(by_operator: Mapping[str, float]) -> int:
 
 @contextmanager
 def _evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and then every submodule's own mode again."""
+    """Put a module into evaluation mode, and restore every submodule's own mode afterwards."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:

@@ -8,7 +8,7 @@ from nas.tree.partition import Group
 from nas.tree.quantities import format_quantity
 
 MAX_TASK_WIDTH = 40
-"""A node names its tasks in at most so many characters, else it counts them; its heads name them anyway."""
+"""The most characters of task names at a node; more tasks are counted only, since the heads name them anyway."""
 
 
 def render_text(tree: BranchTree, table: CostTable | None = None) -> str:
@@ -16,8 +16,8 @@ def render_text(tree: BranchTree, table: CostTable | None = None) -> str:
 
     Args:
         tree: L partitions.
-        table: with it, every node shows what it costs, and the last lines the total and its share of separate
-            networks. Without it, the last line shows the cost that the tree carries, if it does.
+        table: if given, every node shows its cost, and the last lines the total and its share of the cost of separate
+            networks. Otherwise the last line shows the tree's own cost, if it has one.
 
     Raises:
         InputError: the table is of another number of blocks, or lacks a task.

@@ -1,4 +1,4 @@
-"""Steps that change the image's colours, and no label."""
+"""Steps that change the colours of the image and leave the labels alone."""
 
 import random
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class ColorJitter:
 
 @dataclass(frozen=True)
 class Normalize:
-    """(x - mean) / std per channel; as it comes, images in [0, 1] become images in [-1, 1].
+    """(x - mean) / std per channel; the defaults turn images in [0, 1] into images in [-1, 1].
 
     Args:
         mean, std: one number for each channel.
@@ -55,7 +55,7 @@ class Normalize:
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or min(self.std, default=0) <= 0:
             raise InputError(
-                f"Normalize: mean and std need a number for each channel, those of std above 0; "
+                f"Normalize: mean and std need one number per channel, and std must be above 0; "
                 f"found {self.mean} and {self.std}"
             )
 

@@ -1,8 +1,8 @@
-"""Angles in degrees between predicted and true surface normals, over the pixels of all samples that have one.
+"""Angles in degrees between predicted and true surface normals, over all pixels that have a normal.
 
-Predictions and labels are [n, 3, H, W] of any length; a prediction of no direction is 90 degrees off. All are pooled
-over the pixels of the set, as in BMTAS; MTAN's code averages the figures of batches, which differs for the median and
-where samples have fewer valid pixels than others.
+Predictions and labels are [n, 3, H, W], with vectors of any length; a prediction of zeros is 90 degrees off. Statistics
+are over the pixels of the whole set, as in BMTAS. MTAN's code averages the results of batches, which differs for the
+median, and if samples have different numbers of valid pixels.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from torchmetrics import MeanMetric, Metric
 
 from nas.tasks.ignore import known_vectors
 from nas.tasks.labels import DIRECTIONS, accepts
-from nas.tasks.metrics.known import OfKnown
+from nas.tasks.metrics.masked import MaskedMetric
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
 
 BIN = 0.01
-"""Degrees: how finely angles are counted for the median."""
+"""Width in degrees of the bins in which angles are counted for the median."""
 
 
 @accepts(DIRECTIONS)
-def mean_angle(task: Task) -> OfKnown:
+def mean_angle(task: Task) -> MaskedMetric:
     """Mean of the angles."""
-    return OfKnown(MeanMetric(), _angles, higher_is_better=False)
+    return MaskedMetric(MeanMetric(), _angles, higher_is_better=False)
 
 
 @accepts(DIRECTIONS)
-def median_angle(task: Task) -> OfKnown:
-    """Median of the angles, the lower one of two, to within 0.01 degrees: they are counted in bins of that width."""
-    return OfKnown(_Median(), _angles)
+def median_angle(task: Task) -> MaskedMetric:
+    """Median of the angles (the lower one of two), to within 0.01 degrees, the width of the bins that count them."""
+    return MaskedMetric(_Median(), _angles)
 
 
-def within_angle(degrees: float) -> Callable[[Task], OfKnown]:
+def within_angle(degrees: float) -> Callable[[Task], MaskedMetric]:
     """A metric: the share of the pixels whose angle is below some degrees."""
 
     def near(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
         return ((angles(outputs, labels) < degrees).float(),)
 
     @accepts(DIRECTIONS)
-    def within(task: Task) -> OfKnown:
-        return OfKnown(MeanMetric(), near, higher_is_better=True)
+    def within(task: Task) -> MaskedMetric:
+        return MaskedMetric(MeanMetric(), near, higher_is_better=True)
 
     within.__name__ = f"within_{degrees:g}".replace(".", "_")
     return within

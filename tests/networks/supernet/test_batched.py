@@ -58,7 +58,7 @@ def make_supernet(backbone, tasks, num_candidates, seed=0, **execution):
         return supernet.double()
 
     supernet = seeded(make, seed)
-    supernet.execute(**execution)
+    supernet.set_execution(**execution)
     return supernet
 
 
@@ -154,7 +154,7 @@ class OfValues(nn.Module):
 
 REFUSED = {
     "dropout": (lambda: nn.Sequential(nn.Linear(6, 6), nn.Dropout(0.5)), "random"),
-    "buffer": (OwnBuffer, "buffers that are no BatchNorm's"),
+    "buffer": (OwnBuffer, "buffers that do not belong to a BatchNorm"),
     "average": (lambda: nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6, momentum=None)), "momentum None"),
     "values": (OfValues, "data-dependent"),
 }
@@ -210,4 +210,4 @@ def test_auto_batches_small_candidates_alone():
         with torch.no_grad():
             supernet(torch.randn(size, *shape, dtype=torch.float64), random_routing(3, 3, 3))
         assert bool(supernet._batched[0]._traces) == batched
-        supernet.execute(candidates="auto")
+        supernet.set_execution(candidates="auto")
