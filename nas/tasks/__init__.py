@@ -11,7 +11,8 @@ Labels may be missing twice over. A sample without a label for a task takes no p
 (`task_losses`); an entry of a label that nobody annotated (a pixel, an attribute) takes no part in the mean
 (`nas.tasks.ignore`).
 
-A loss over a split does not depend on the batch size (`SplitLoss`).
+A loss over a split does not depend on the batch size (`SplitLoss`). The losses of a training epoch are averaged over
+its steps (`nas.tasks.epoch_losses`).
 What labels a loss or metric takes is stated beside it (`nas.tasks.labels`), and `nas.tasks.survey` holds the labels of
 a whole split against it.
 
