@@ -3,8 +3,6 @@
 `Ranks` is what they tell one another: gradients, losses, counts of labels, rank 0's decisions.
 `synchronise_batch_norm` lets BatchNorms see the whole batch. Both are the identity for a process that is alone, so the
 loops that train have no branches. Who starts the processes does not matter here; `nas.launch` does it with Ray.
-
-`nas.engine.loop` is the loop of epochs under every training, with checkpoints (`nas.engine.checkpoint`) to resume from.
 """
 
 from nas.engine.batch_norm import SynchronisedBatchNorm, is_synchronised, synchronise_batch_norm

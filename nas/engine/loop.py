@@ -1,4 +1,4 @@
-"""The loop under every training: epochs, a checkpoint after each, the best of them, and how to resume.
+"""The loop of every training: epochs, a checkpoint after each, the best of them, and how to resume.
 
 A training has a state, which extends `LoopState`, and a function that trains it for one epoch and returns a plain
 record of that epoch; `run_epochs` does the rest.
@@ -24,7 +24,7 @@ State = TypeVar("State", bound="LoopState[Any]")
 
 @dataclass(kw_only=True)
 class LoopState(ABC, Generic[Record]):
-    """How far a training is; a subclass adds the networks and optimisers that an epoch changes.
+    """The progress of a training; a subclass adds the networks and optimisers that an epoch changes.
 
     ``best_loss`` is the lowest score, reached after ``best_epoch`` epochs; ``history`` has one plain record per epoch.
     """
@@ -40,14 +40,14 @@ class LoopState(ABC, Generic[Record]):
 
     @abstractmethod
     def load(self, record: Mapping[str, Any], where: str) -> None:
-        """Take over a checkpoint's record; InputError naming `where` if it is not one of this training."""
+        """Restore a checkpoint's record; InputError naming `where` if it belongs to another training."""
 
     def progress(self) -> dict[str, Any]:
         """The fields of this class, as `record` has them."""
         return {"best_epoch": self.best_epoch, "best_loss": self.best_loss, "history": self.history}
 
     def load_progress(self, record: Mapping[str, Any]) -> None:
-        """Take over the fields of this class; to be called within `explaining_checkpoint`."""
+        """Restore the fields of this class. Call it within `explaining_checkpoint`."""
         self.num_epochs, self.best_epoch = int(record["num_epochs"]), record["best_epoch"]
         self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
         if not all(isinstance(epoch, dict) for epoch in self.history):
@@ -59,7 +59,7 @@ class LoopState(ABC, Generic[Record]):
 
 @contextmanager
 def explaining_checkpoint(what: str, where: str) -> Iterator[None]:
-    """Turn what a malformed or foreign record raises into one InputError: ``where`` has no checkpoint of ``what``."""
+    """Turn any error of loading a checkpoint into an InputError: ``where`` has no checkpoint of ``what``."""
     try:
         yield
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
@@ -85,7 +85,7 @@ def run_epochs(
     patience: int | None = None,
     ranks: Ranks = ALONE,
 ) -> None:
-    """Train from wherever the state is to the last epoch, and let rank 0 write a checkpoint after each.
+    """Train from the state's epoch to the last one; rank 0 writes a checkpoint after each.
 
     Args:
         train_epoch: trains the state for one epoch, whose number counts from 0.

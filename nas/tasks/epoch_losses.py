@@ -26,9 +26,9 @@ class EpochLosses:
     """The losses of an epoch's steps. They stay on their device until the epoch ends, so that no step waits for them.
 
     Args:
-        tasks: those that are trained.
-        epoch: from 0.
-        batches: makes the epoch's batches again, of all ranks, to find why a loss is not finite.
+        tasks: the tasks that are trained.
+        epoch: its number, from 0.
+        batches: makes the epoch's batches again, for all ranks, to find out why a loss is not finite.
         name: of the loss, in messages.
     """
 
@@ -39,7 +39,11 @@ class EpochLosses:
     _seen: list[tuple[str, Tensor]] = field(default_factory=list)
 
     def add(self, losses: Mapping[str, Tensor], *, at_once: bool = False) -> None:
-        """Add a step's losses by task, or by copy, "task:1"; fail at once, which waits for the device, or later."""
+        """Add a step's losses, by task or by copy of a task ("depth:1").
+
+        Args:
+            at_once: whether to fail now if one is not finite; this waits for the device.
+        """
         step = [(name.partition(":")[0], loss) for name, loss in losses.items()]
         if at_once:
             self._check(step)
@@ -69,7 +73,7 @@ class EpochLosses:
         return by_task
 
     def _check(self, losses: Iterable[tuple[str, Tensor]]) -> None:
-        """Fail with the first loss that is not finite; it makes all those after it NaN."""
+        """Report the first loss that is not finite: it makes all later ones NaN."""
         for name, loss in losses:
             if not loss.isfinite():
                 task = next(task for task in self.tasks if task.name == name)

@@ -1,4 +1,4 @@
-"""Retraining: training a branched network on all tasks together, with a checkpoint after every epoch."""
+"""Retraining: trains the network of a tree on all its tasks, with a checkpoint after every epoch."""
 
 import itertools
 import math
@@ -30,18 +30,18 @@ from nas.training.step import train_step
 
 @dataclass(eq=False)
 class Retraining:
-    """Everything that stays the same while a network is trained; `TrainingState` is what changes.
+    """Everything that stays the same while a network is trained; `TrainingState` holds what changes.
 
-    Randomness comes from ``(seed, epoch)``, as in the search, so a resumed training is bitwise an undisturbed
-    one for the same number of threads.
+    All random numbers of an epoch depend on ``(seed, epoch)`` only. So a resumed training gives the same bits as an
+    uninterrupted one, for the same number of threads.
 
     Args:
-        tasks: all of the recipe; a network's own are trained.
-        teachers: by task, the networks to learn from, where the settings ask for distillation.
-        ranks: those that share each batch. Rank 0 measures, decides and writes, and dropout is each one's own.
+        tasks: all tasks of the recipe; a network may have only some of them.
+        teachers: by task, the networks for distillation, if the settings ask for it.
+        ranks: processes that share each batch. Rank 0 evaluates, decides and writes. Dropout differs between ranks.
 
     Raises:
-        InputError: settings that name a task or metric that is not there, or need a package that is not installed.
+        InputError: the settings name an unknown task or metric, or need a package that is not installed.
     """
 
     tasks: Sequence[Task]
@@ -64,9 +64,9 @@ class Retraining:
     def run(
         self, state: TrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[TrainingRecord], None]
     ) -> None:
-        """Train from wherever the state is to the last epoch, or until patience ends.
+        """Train from the state's epoch to the last one, or until patience ends.
 
-        The state is then the last epoch's; the best one's is in the checkpoints.
+        The state is then that of the last epoch; the state of the best epoch is in the checkpoints.
         """
         state.network.to(self.device)
         state.result.to(self.device)
@@ -114,7 +114,7 @@ class Retraining:
         }
 
     def evaluate(self, network: BranchedNetwork, split: SplitName) -> Measured:
-        """Losses and metrics on one split, measured by rank 0 while the others wait."""
+        """Losses and metrics on one split; rank 0 computes them while the others wait."""
         measured: Measured = self.ranks.from_first(lambda: self._measure(network, split))
         return measured
 

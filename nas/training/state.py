@@ -1,4 +1,4 @@
-"""What changes while a network is trained: all of it, and all that a checkpoint holds."""
+"""Everything that changes while a network is trained, which is what a checkpoint holds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class TrainingRecord(TypedDict):
 
 @dataclass
 class TrainingState(LoopState[TrainingRecord]):
-    """Network, optimiser, and how far the training is. What the settings leave out is None."""
+    """Network, optimiser, and the progress of the training. Parts that the settings do not ask for are None."""
 
     network: BranchedNetwork
     optimizer: torch.optim.Optimizer
@@ -46,7 +46,7 @@ class TrainingState(LoopState[TrainingRecord]):
 
     @classmethod
     def start(cls, network: BranchedNetwork, settings: TrainingSettings, ranks: Ranks = ALONE) -> "TrainingState":
-        """A training that has not begun, of a network that lies on its device; all ranks start from rank 0's."""
+        """The state before the first epoch, for a network on its device; all ranks start from rank 0's weights."""
         tasks = network.tree.tasks
         settings = settings.for_tasks(len(tasks))
         device = next(network.parameters()).device
@@ -54,7 +54,7 @@ class TrainingState(LoopState[TrainingRecord]):
         synchronise_batch_norm(network, ranks)
         settings.compute.prepare(network)
         if settings.aggregate != "none" and settings.compute.compile:
-            # Each task's backward pass needs what the others' have used, which compiled code would overwrite.
+            # The backward passes of the tasks share saved tensors, which compiled code would overwrite.
             torch._functorch.config.donated_buffer = False
         return cls(
             network,
@@ -67,12 +67,12 @@ class TrainingState(LoopState[TrainingRecord]):
 
     @property
     def result(self) -> BranchedNetwork:
-        """The network that is measured and kept: the average of the weights where there is one."""
+        """The network that is evaluated and kept: the average of the weights if there is one."""
         return self.network if self.average is None else self.average.network
 
     def record(self) -> dict[str, Any]:
         record = {
-            # What is measured and kept, under the name that `load_network` reads.
+            # `load_network` reads it by this name.
             "network": self.result.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             **self.progress(),
@@ -96,14 +96,14 @@ class TrainingState(LoopState[TrainingRecord]):
                 raise ValueError("it has no best epoch")
 
     def _parts(self) -> dict[str, Any]:
-        """What beside the network and its optimiser goes on from where it was."""
+        """The other parts with a state of their own, by name."""
         scaler = self.scaler if self.scaler.is_enabled() else None
         parts = {"balance": self.balance, "aggregation": self.aggregation, "scaler": scaler}
         return {name: part for name, part in parts.items() if part is not None}
 
 
 def load_network(network: BranchedNetwork, record: Mapping[str, Any], where: str) -> None:
-    """Load a checkpoint's weights into a network; another network's are an InputError naming `where`."""
+    """Load a checkpoint's weights into a network; InputError naming `where` if they belong to another network."""
     try:
         network.load_state_dict(record["network"])
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -112,9 +112,9 @@ def load_network(network: BranchedNetwork, record: Mapping[str, Any], where: str
 
 
 def parameter_groups(network: BranchedNetwork, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """The network's parameters for the optimiser: by how many tasks use them, if their rate is divided by it."""
+    """The parameters as groups for the optimiser: one group per number of tasks if their rate is divided by it."""
     if settings.shared_lr == "same":
-        # One group, not several of the same rate: an optimiser takes its time for each.
+        # One group instead of several with the same rate, because each group costs time in every step.
         return [{"params": list(network.parameters()), "lr": settings.optimizer.lr}]
     by_sharing: dict[int, list[torch.nn.Parameter]] = {}
     for group, parameters in parameters_by_group(network).items():

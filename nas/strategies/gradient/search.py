@@ -1,4 +1,4 @@
-"""The bilevel search: passes over two splits in turn, with a checkpoint after every epoch."""
+"""The bilevel search: trains logits and weights on two splits in turn, with a checkpoint after every epoch."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,14 +26,13 @@ from nas.tree import CostTable
 
 @dataclass(eq=False)
 class BilevelSearch:
-    """Everything that stays the same during a search; `SearchState` is what changes.
+    """Everything that stays the same during a search; `SearchState` holds what changes.
 
-    Whatever is random in an epoch (order of samples, routing, dropout) comes from seeds derived from
-    ``(seed, epoch)``, so an epoch depends on the state before it and on nothing else. That is what makes a
-    resumed search bitwise equal to an undisturbed one, for the same number of threads.
+    All random numbers of an epoch (order of samples, routing, dropout) come from seeds derived from ``(seed, epoch)``,
+    so an epoch depends only on the state before it. A resumed search therefore gives the same bits as an uninterrupted
+    one, for the same number of threads.
 
-    Of several ranks each has its part of every batch; rank 0 draws the routing and writes, and dropout is each one's
-    own.
+    Several ranks share every batch. Rank 0 draws the routing and writes. Dropout differs between ranks.
 
     Args:
         budgets: shares or amounts of the resource; kept as amounts.
@@ -57,7 +56,7 @@ class BilevelSearch:
         self.target = max(self.budgets, default=None)
 
     def start(self, supernet: Supernet, logits_LTC: Tensor | None = None) -> SearchState:
-        """The state before the first epoch: the logits, uniform if left out, fresh optimisers, and a new penalty."""
+        """The state before the first epoch, with these logits (uniform by default) and fresh optimisers."""
         state = SearchState.start(supernet, self.settings, self.device, self.ranks)
         if logits_LTC is not None:
             with torch.no_grad():
@@ -65,7 +64,7 @@ class BilevelSearch:
         return replace(state, penalty=self.settings.penalty.initial_state(self.expected_cost(state)))
 
     def run(self, state: SearchState, checkpoints: CheckpointFolder, on_epoch: Callable[[SearchRecord], None]) -> None:
-        """Train from wherever the state is to the last epoch. The best has the lowest loss on the logits' split."""
+        """Train from the state's epoch to the last one. The best epoch has the lowest loss on the logits' split."""
         run_epochs(
             *(state, self.settings.epochs, self.train_epoch, checkpoints, on_epoch),
             score=lambda record: record["architecture"]["total"] if record["architecture"] else None,
@@ -100,17 +99,17 @@ class BilevelSearch:
         }
 
     def expected_cost(self, state: SearchState) -> float:
-        """Of softmax(logits), in the resource."""
+        """Expected cost of softmax(logits), in the goal's resource."""
         with torch.no_grad():
             probs_LTC = torch.softmax(state.logits_LTC, dim=-1)
             return expected_cost(probs_LTC, self.table, self.resource).item()
 
     def try_steps(self, state: SearchState) -> tuple[dict[str, float], float]:
-        """One step of each kind on a first batch of each split, as in the first epoch after the warm-up.
+        """One weight step and one logits step on the first batches, as in the first epoch after the warm-up.
 
         Returns:
-            the weights' losses by task, and how many seconds the whole search would take at this pace (steps of
-            the warm-up are counted in full, though they are cheaper).
+            the losses of the weight step by task, and the predicted seconds of the whole search (the steps of the
+            warm-up are counted in full, though they are cheaper).
         """
         settings, epoch = self.settings, self.settings.warmup_epochs
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
@@ -146,7 +145,7 @@ class BilevelSearch:
                 generator=generator,
                 ranks=self.ranks,
             )
-            # At once: the next step would make the logits NaN, which have no expected cost.
+            # Report it now: from the next step on the logits are NaN, and their expected cost fails.
             losses.add(seen, at_once=True)
         if settings.reset_statistics:
             reset_running_statistics(state.supernet)
@@ -165,7 +164,7 @@ class BilevelSearch:
         return EpochLosses(self.tasks, epoch, lambda: self._loader(split, epoch))
 
     def _means(self, losses: EpochLosses) -> MeanLosses:
-        """The means, in the precision of the losses."""
+        """Means in the precision of the losses, added one after another."""
         means = {name: reduce(torch.add, steps) / len(steps) for name, steps in losses.by_task().items()}
         total = weighted_sum(self.tasks, means).item()
         return {"total": total, "tasks": {name: mean.item() for name, mean in sorted(means.items())}}

@@ -1,4 +1,4 @@
-"""The state of a search: everything that changes while it runs, and how it is stored."""
+"""The state of a search: everything that changes while it runs, and what a checkpoint holds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class SearchRecord(TypedDict):
 
 @dataclass
 class SearchState(LoopState[SearchRecord]):
-    """Weights, logits, their optimisers, the loss's scale, the penalty's dual variable, and how far the search is.
+    """Weights, logits, their optimisers, the loss scale, the penalty's dual variable, and the progress of the search.
 
     ``logits_LTC`` is a leaf on the supernet's device.
     """
@@ -53,7 +53,7 @@ class SearchState(LoopState[SearchRecord]):
     def start(
         cls, supernet: Supernet, settings: GradientSettings, device: torch.device, ranks: Ranks = ALONE
     ) -> "SearchState":
-        """Uniform logits and fresh optimisers; the supernet is computed as the settings say, the same on all ranks."""
+        """Uniform logits and fresh optimisers; the supernet is set up by the settings, with rank 0's weights."""
         supernet.to(device)
         ranks.same_as_first(supernet.state_dict().values())
         synchronise_batch_norm(supernet, ranks)
@@ -71,7 +71,7 @@ class SearchState(LoopState[SearchRecord]):
         )
 
     def reset_optimizers(self, settings: GradientSettings) -> None:
-        """Forget moments and step counts of both optimisers."""
+        """Reset the moments and step counts of both optimisers."""
         self.weight_optimizer = settings.weights.make(self.supernet.parameters())
         self.logits_optimizer = settings.logits.make([self.logits_LTC])
 
@@ -89,7 +89,7 @@ class SearchState(LoopState[SearchRecord]):
 
     def load(self, record: Mapping[str, Any], where: str) -> None:
         with explaining_checkpoint("this experiment's supernet", where):
-            # The rows of the logits are in this order, which the names of the weights do not tell.
+            # The rows of the logits have this order, and the names of the weights do not show it.
             if list(record["tasks"]) != list(self.supernet.task_names):
                 raise ValueError(f"its tasks are {record['tasks']}, here they are {list(self.supernet.task_names)}")
             if record["logits_LTC"].shape != self.logits_LTC.shape:

@@ -25,7 +25,7 @@ from nas.training.joined import JoinedDataset
 
 
 class WarmUpRecord(TypedDict):
-    """One epoch of a warm-up, as ``metrics.jsonl`` has it; losses are means over the copies, too."""
+    """One epoch of a warm-up, as ``metrics.jsonl`` has it; the losses are means over the copies as well."""
 
     epoch: int
     phase: Literal["own copies"]
@@ -34,7 +34,7 @@ class WarmUpRecord(TypedDict):
 
 @dataclass
 class WarmUpState(LoopState[WarmUpRecord]):
-    """The copies, their optimiser, and how far the training is. No epoch of it is the best."""
+    """The copies, their optimiser, and the progress of the training, which has no best epoch."""
 
     copies: Supernet
     optimizer: torch.optim.Optimizer
@@ -51,27 +51,27 @@ class WarmUpState(LoopState[WarmUpRecord]):
 
     def load(self, record: Mapping[str, Any], where: str) -> None:
         with explaining_checkpoint("this warm-up", where):
-            # Which candidate is whose copy is in this order, which the names of the weights do not tell.
+            # The candidates have the order of the tasks, and the names of the weights do not show it.
             if list(record["tasks"]) != list(self.copies.task_names):
                 raise ValueError(f"its copies are {record['tasks']}, here they are {list(self.copies.task_names)}")
             self.copies.load_state_dict(record["supernet"])
             self.optimizer.load_state_dict(record["optimizer"])
             self.scaler.load_state_dict(record["scaler"])
-            # A warm-up's record has no best epoch.
+            # The record has no best epoch.
             self.load_progress({"best_epoch": self.best_epoch, "best_loss": self.best_loss, **record})
 
 
 @dataclass(eq=False)
 class WarmUp:
-    """Everything that stays the same during a warm-up; `WarmUpState` is what changes.
+    """Everything that stays the same during a warm-up; `WarmUpState` holds what changes.
 
-    Each task trains K networks of its own, each on the task's loss; only the stem is shared, and learns from all. As in
-    the search, whatever is random in an epoch comes from ``(seed, epoch)``, so a resumed warm-up is bitwise an
-    undisturbed one, for the same number of threads.
+    K networks of each task learn from the task's loss. Only the stem is shared, and it learns from all losses. All
+    random numbers of an epoch depend on ``(seed, epoch)`` only, so a resumed warm-up gives the same bits as an
+    uninterrupted one, for the same number of threads.
 
     Args:
-        affine_last_norm: of the copies, as `nas.networks.supernet.Supernet` has it.
-        ranks: those that share each batch; rank 0 writes, and dropout is each one's own.
+        affine_last_norm: see `nas.networks.supernet.Supernet`.
+        ranks: processes that share each batch. Rank 0 writes. Dropout differs between ranks.
     """
 
     tasks: Sequence[Task]
@@ -88,7 +88,7 @@ class WarmUp:
         self.twins = twins_of(self.tasks, self.settings.copies)
 
     def make_copies(self, backbone: Backbone) -> Supernet:
-        """The copies before training: by the seed, so the same weights at every call."""
+        """The copies before training; the seed decides their weights, so every call gives the same ones."""
         with seeded(derive_seed(self.seed, "own copies")):
             copies = make_copies(backbone, self.tasks, self.settings.copies, affine_last_norm=self.affine_last_norm)
         return copies.to(self.device)
@@ -97,10 +97,10 @@ class WarmUp:
         """The state before the first epoch.
 
         Raises:
-            InputError: the backbone states a dimension of the channels that its features do not have.
+            InputError: the features do not have the channel dimension that the backbone states.
         """
         settings, copies = self.settings, self.make_copies(backbone)
-        # Needed after the training; what is wrong with it is said before.
+        # Needed only after the training, but errors should come before it.
         copies.channel_dims = channel_dims(copies, self.training_set[0][0][None].to(self.device))
         self.ranks.same_as_first(copies.state_dict().values())
         synchronise_batch_norm(copies, self.ranks)
@@ -109,7 +109,7 @@ class WarmUp:
         return WarmUpState(copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device))
 
     def run(self, state: WarmUpState, checkpoints: CheckpointFolder, on_epoch: Callable[[WarmUpRecord], None]) -> None:
-        """Train from wherever the state is to the last epoch."""
+        """Train from the state's epoch to the last one."""
         run_epochs(state, self.settings.epochs, self.train_epoch, checkpoints, on_epoch, ranks=self.ranks)
 
     def train_epoch(self, state: WarmUpState, epoch: int) -> WarmUpRecord:
@@ -127,7 +127,7 @@ class WarmUp:
         return {"epoch": epoch, "phase": "own copies", "weights": {"total": total, "tasks": means}}
 
     def step(self, state: WarmUpState, batch: Batch) -> dict[str, Tensor]:
-        """Update all copies on one batch, or this rank's part of it; those of a task without a label are not touched.
+        """Update all copies on one batch (or this rank's part of it), except those of tasks without labels in it.
 
         Returns:
             detached, unweighted losses by the copies' names.
@@ -154,10 +154,10 @@ class WarmUp:
         return dict(zip(losses, summed, strict=True))
 
     def try_steps(self, state: WarmUpState) -> tuple[dict[str, float], float]:
-        """One step on a first batch.
+        """One step on the first batch.
 
         Returns:
-            each task's loss, of its first copy; and how many seconds the whole warm-up would take at this pace.
+            each task's loss (of its first copy), and the predicted seconds of the whole warm-up.
         """
         state.copies.train()
         start = time.perf_counter()
