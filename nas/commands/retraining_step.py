@@ -33,14 +33,7 @@ def try_retraining(experiment: Experiment, parts: TrialParts, device: torch.devi
     settings = experiment.retrain.for_tasks(len(tree.tasks))
     network = build_network(experiment, tree, experiment.seed).to(device)
     dataset = parts.data.split(settings.splits[0])
-    loader = batches(
-        dataset,
-        settings.batch_size,
-        seed=experiment.seed,
-        epoch=0,
-        shuffle=True,
-        drop_last=len(dataset) > settings.batch_size,
-    )
+    loader = batches(dataset, settings.batch_size, seed=experiment.seed, epoch=0, shuffle=True)
     batch = next(iter(loader)).to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         _warn_of_mixed_samples(network, batch.inputs)

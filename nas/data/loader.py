@@ -29,7 +29,7 @@ def batches(
     seed: int,
     epoch: int,
     shuffle: bool,
-    drop_last: bool,
+    drop_last: bool | None = None,
     num_workers: int = 0,
     pin_memory: bool = False,
     shard: tuple[int, int] = (0, 1),
@@ -46,7 +46,8 @@ def batches(
         seed: of the trial.
         epoch: counts from 0.
         shuffle: whether to shuffle the samples.
-        drop_last: whether to leave out a last batch of fewer than B samples.
+        drop_last: whether to leave out a last batch of fewer than B samples, which may have a single sample and then no
+            batch statistics. By default it is left out if there are full ones.
         num_workers: processes that load samples; 0 loads them in this process.
         pin_memory: whether to put batches into page-locked memory, so that copies to a GPU overlap with computation.
         shard: (index, number of parts): yield only this part of every batch, B / parts samples. The parts together
@@ -59,6 +60,8 @@ def batches(
     num_samples = len(dataset)
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1; found {batch_size}")
+    if drop_last is None:
+        drop_last = num_samples > batch_size
     if drop_last and num_samples < batch_size:
         raise InputError(
             f"batch_size {batch_size} is more than the {num_samples} samples of the split; make it smaller"

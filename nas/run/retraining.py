@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from nas.data import DataSource
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
+from nas.engine.loop import resume
 from nas.errors import InputError, as_input_errors, in_one_line
 from nas.files import make_folder, read_record, without_nan, write_json_atomically, write_text_atomically
 from nas.networks.branched import BranchedNetwork
@@ -25,6 +26,7 @@ from nas.training import (
     EpochLogs,
     Measured,
     Retraining,
+    TrainingRecord,
     TrainingSettings,
     TrainingState,
     load_network,
@@ -170,15 +172,14 @@ class TreeTraining:
         network = self._starting_network() if ranks.is_first else build_network(self.experiment, self.tree, self.seed)
         network.to(device)
         state = TrainingState.start(network, self.settings, ranks)
-        if (saved := ranks.call_on_first(self.checkpoints.latest)) is not None:
-            state.load(saved, str(self.checkpoints.folder))
+        resume(state, self.checkpoints, ranks)
 
         with EpochLogs(self.folder, self.settings.logs) as logs:
 
-            def record(epoch: dict[str, Any]) -> None:
+            def record(epoch: TrainingRecord) -> None:
                 self._write_metrics(state)
                 logs.write(state.history)
-                on_epoch(epoch)
+                on_epoch(dict(epoch))
 
             self._write_metrics(state)
             logs.write(state.history)

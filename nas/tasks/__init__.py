@@ -17,7 +17,8 @@ Labels may be missing in two ways. A sample without a label is left out of the t
 An entry without a value in a label, such as a pixel that was not annotated, is left out of the mean
 (`nas.tasks.ignore`).
 
-- `SplitLoss` computes a loss over a whole split, which does not depend on the batch size.
+- `SplitLoss` computes a loss over a whole split, which does not depend on the batch size; `nas.tasks.epoch_losses`
+  averages the losses of a training epoch over its steps.
 - `nas.tasks.labels` describes the labels that each loss and metric accepts; `nas.tasks.survey` checks all labels of a
   split against these descriptions.
 - `nas.tasks.losses` and `nas.tasks.metrics` hold the losses and metrics.

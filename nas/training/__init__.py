@@ -7,7 +7,7 @@ from nas.training.methods import require_methods
 from nas.training.relative import Directions, comparable, delta_m, metric_directions
 from nas.training.retrain import Retraining
 from nas.training.settings import DistillSettings, TrainingSettings
-from nas.training.state import TrainingState, load_network, parameter_groups
+from nas.training.state import TrainingRecord, TrainingState, load_network, parameter_groups
 from nas.training.validity import Validity, check_validity
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "EpochLogs",
     "Measured",
     "Retraining",
+    "TrainingRecord",
     "TrainingSettings",
     "TrainingState",
     "TreeNetwork",

@@ -204,7 +204,7 @@ def estimate_batch_statistics(
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average
         norm.train()
-    loader = batches(dataset, batch_size, seed=seed, epoch=0, shuffle=True, drop_last=len(dataset) > batch_size)
+    loader = batches(dataset, batch_size, seed=seed, epoch=0, shuffle=True)
     for batch in itertools.islice(loader, num_batches):
         run_network(network, batch.inputs.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -1,26 +1,41 @@
-"""What changes while a network is trained: all of it, and all that a checkpoint holds."""
+"""Everything that changes while a network is trained, which is what a checkpoint holds."""
 
-import json
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import torch
 
 from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
-from nas.errors import InputError, in_one_line
+from nas.engine.loop import LoopState, explaining_checkpoint
+from nas.errors import InputError
 from nas.networks.branched import BranchedNetwork
+from nas.tasks.epoch_losses import MeanLosses
 from nas.training.aggregate import NodeAggregation, parameters_by_group
 from nas.training.average import WeightAverage
 from nas.training.balance import LossBalance, make_balance
+from nas.training.measured import Measured
 from nas.training.settings import TrainingSettings
 
 
-@dataclass
-class TrainingState:
-    """Network, optimiser, and how far the training is. ``history`` holds one plain record per finished epoch.
+class ValidationRecord(TypedDict):
+    """What was measured on the validation split, and the weighted sum of its losses."""
 
-    What the settings leave out is None.
-    """
+    total: float
+    tasks: Measured
+
+
+class TrainingRecord(TypedDict):
+    """One epoch of a training, as ``metrics.jsonl`` has it."""
+
+    epoch: int
+    training: MeanLosses
+    validation: ValidationRecord
+
+
+@dataclass
+class TrainingState(LoopState[TrainingRecord]):
+    """Network, optimiser, and the progress of the training. Parts that the settings do not ask for are None."""
 
     network: BranchedNetwork
     optimizer: torch.optim.Optimizer
@@ -28,16 +43,12 @@ class TrainingState:
     average: WeightAverage | None = None
     balance: LossBalance | None = None
     aggregation: NodeAggregation | None = None
-    num_epochs: int = 0
-    best_epoch: int | None = None
-    best_loss: float = float("inf")
-    history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def start(
         cls, network: BranchedNetwork, settings: TrainingSettings, ranks: Ranks = SINGLE_PROCESS
     ) -> "TrainingState":
-        """A training that has not begun, of a network that lies on its device; all ranks start from rank 0's."""
+        """The state before the first epoch, for a network on its device; all ranks start from rank 0's weights."""
         tasks = network.tree.tasks
         settings = settings.for_tasks(len(tasks))
         device = next(network.parameters()).device
@@ -45,7 +56,7 @@ class TrainingState:
         synchronise_batch_norm(network, ranks)
         settings.compute.prepare(network)
         if settings.aggregate != "none" and settings.compute.compile:
-            # Each task's backward pass needs what the others' have used, which compiled code would overwrite.
+            # The backward passes of the tasks share saved tensors, which compiled code would overwrite.
             torch._functorch.config.donated_buffer = False
         return cls(
             network,
@@ -58,52 +69,43 @@ class TrainingState:
 
     @property
     def result(self) -> BranchedNetwork:
-        """The network that is measured and kept: the average of the weights where there is one."""
+        """The network that is evaluated and kept: the average of the weights if there is one."""
         return self.network if self.average is None else self.average.network
 
     def record(self) -> dict[str, Any]:
-        """Tensors and plain values alone, for a checkpoint; ``network`` is the result."""
         record = {
+            # `load_network` reads it by this name.
             "network": self.result.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "best_epoch": self.best_epoch,
-            "best_loss": self.best_loss,
-            "history": self.history,
+            **self.progress(),
         }
         if self.average is not None:
             record |= {"trained_network": self.network.state_dict(), "averaged_steps": self.average.num_steps}
         return record | {name: part.state_dict() for name, part in self._parts().items()}
 
-    def load(self, record: dict[str, Any], where: str) -> None:
-        """Take over a checkpoint's record; one of another network is an InputError naming `where`."""
+    def load(self, record: Mapping[str, Any], where: str) -> None:
         load_network(self.result, record, where)
         if self.average is not None:
             load_network(self.network, {"network": record.get("trained_network")}, where)
-        try:
+        with explaining_checkpoint("this training", where):
             self.optimizer.load_state_dict(record["optimizer"])
             if self.average is not None:
                 self.average.num_steps = int(record["averaged_steps"])
             for name, part in self._parts().items():
                 part.load_state_dict(record[name])
-            self.num_epochs, self.best_epoch = int(record["num_epochs"]), record["best_epoch"]
-            self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
-            if not all(isinstance(epoch, dict) for epoch in self.history):
-                raise ValueError("its history is not a list of records")
-            json.dumps(self.history)  # a TypeError unless it is plain
-            if not isinstance(self.best_epoch, int):
-                raise ValueError(f"its best epoch is {self.best_epoch!r}")
-        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
-            raise InputError(f"{where}: not a checkpoint of this training ({in_one_line(error)})") from error
+            self.load_progress(record)
+            if self.best_epoch is None:
+                raise ValueError("it has no best epoch")
 
     def _parts(self) -> dict[str, Any]:
-        """What beside the network and its optimiser goes on from where it was."""
+        """The other parts with a state of their own, by name."""
         scaler = self.scaler if self.scaler.is_enabled() else None
         parts = {"balance": self.balance, "aggregation": self.aggregation, "scaler": scaler}
         return {name: part for name, part in parts.items() if part is not None}
 
 
-def load_network(network: BranchedNetwork, record: dict[str, Any], where: str) -> None:
-    """Load a checkpoint's weights into a network; another network's are an InputError naming `where`."""
+def load_network(network: BranchedNetwork, record: Mapping[str, Any], where: str) -> None:
+    """Load a checkpoint's weights into a network; InputError naming `where` if they belong to another network."""
     try:
         network.load_state_dict(record["network"])
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -112,9 +114,9 @@ def load_network(network: BranchedNetwork, record: dict[str, Any], where: str) -
 
 
 def parameter_groups(network: BranchedNetwork, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """The network's parameters for the optimiser: by how many tasks use them, if their rate is divided by it."""
+    """The parameters as groups for the optimiser: one group per number of tasks if their rate is divided by it."""
     if settings.shared_lr == "same":
-        # One group, not several of the same rate: an optimiser takes its time for each.
+        # One group instead of several with the same rate, because each group costs time in every step.
         return [{"params": list(network.parameters()), "lr": settings.optimizer.lr}]
     by_sharing: dict[int, list[torch.nn.Parameter]] = {}
     for group, parameters in parameters_by_group(network).items():

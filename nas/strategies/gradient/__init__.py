@@ -7,9 +7,9 @@ into epochs and saves checkpoints, `settings` names every choice, and `state` ho
     'soft'
 """
 
-from nas.strategies.gradient.search import BilevelSearch, OnEpoch
+from nas.strategies.gradient.search import BilevelSearch
 from nas.strategies.gradient.settings import GradientSettings, published
-from nas.strategies.gradient.state import SearchState
+from nas.strategies.gradient.state import SearchRecord, SearchState
 from nas.strategies.gradient.steps import logits_step, weight_step
 from nas.strategies.gradient.strategy import Gradient, bmtas
 
@@ -17,7 +17,7 @@ __all__ = [
     "BilevelSearch",
     "Gradient",
     "GradientSettings",
-    "OnEpoch",
+    "SearchRecord",
     "SearchState",
     "bmtas",
     "logits_step",

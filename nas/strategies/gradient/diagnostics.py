@@ -1,12 +1,11 @@
 """What the logits say about how far a search is."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from nas.discretize import count_changed_choices, dissimilarity_from_logits
+from nas.discretize import dissimilarity_from_logits
 
 
 def entropy_L(logits_LTC: Tensor) -> Tensor:
@@ -25,12 +24,3 @@ def drift(before_LTC: Tensor, after_LTC: Tensor) -> float:
     change_LTT = dissimilarity_from_logits(after_LTC) - dissimilarity_from_logits(before_LTC)
     num_pairs = max(1, len(change_LTT) * num_tasks * (num_tasks - 1))
     return math.sqrt(float((change_LTT**2).sum()) / num_pairs)
-
-
-def describe_logits(before_LTC: Tensor, after_LTC: Tensor) -> dict[str, Any]:
-    """Entropy per block, the number of arg-max choices that an epoch changed, and `drift`, as plain values."""
-    return {
-        "entropy": entropy_L(after_LTC).tolist(),
-        "changed_choices": count_changed_choices(before_LTC, after_LTC),
-        "drift": drift(before_LTC, after_LTC),
-    }

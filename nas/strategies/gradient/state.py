@@ -1,24 +1,45 @@
-"""The state of a search: everything that changes while it runs, and how it is stored."""
+"""The state of a search: everything that changes while it runs, and what a checkpoint holds."""
 
-import json
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor
 
 from nas.cost.penalty import PenaltyState
 from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
-from nas.errors import InputError, in_one_line
+from nas.engine.loop import LoopState, explaining_checkpoint
 from nas.networks.supernet import Supernet
 from nas.strategies.gradient.settings import GradientSettings
+from nas.tasks.epoch_losses import MeanLosses
+
+
+class SearchRecord(TypedDict):
+    """One epoch of a search, as ``metrics.jsonl`` has it.
+
+    ``temperature`` and ``architecture`` are None in the warm-up, which does not train the logits. ``entropy`` has a
+    value for each block, and ``changed_choices`` counts the arg-max choices that the epoch changed.
+    """
+
+    epoch: int
+    phase: Literal["warm-up", "search"]
+    temperature: float | None
+    weights: MeanLosses
+    architecture: MeanLosses | None
+    expected_cost: float
+    budget: float | None
+    penalty: dict[str, float]
+    entropy: list[float]
+    changed_choices: int
+    drift: float
 
 
 @dataclass
-class SearchState:
-    """Weights, logits, their optimisers, the loss's scale, the penalty's dual variable, and how far the search is.
+class SearchState(LoopState[SearchRecord]):
+    """Weights, logits, their optimisers, the loss scale, the penalty's dual variable, and the progress of the search.
 
-    ``logits_LTC`` is a leaf on the supernet's device. ``history`` holds one plain record per finished epoch.
+    ``logits_LTC`` is a leaf on the supernet's device.
     """
 
     supernet: Supernet
@@ -27,16 +48,12 @@ class SearchState:
     logits_optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     penalty: PenaltyState
-    num_epochs: int = 0
-    best_epoch: int | None = None
-    best_loss: float = float("inf")
-    history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def start(
         cls, supernet: Supernet, settings: GradientSettings, device: torch.device, ranks: Ranks = SINGLE_PROCESS
     ) -> "SearchState":
-        """Uniform logits and fresh optimisers; the supernet is computed as the settings say, the same on all ranks."""
+        """Uniform logits and fresh optimisers; the supernet is set up by the settings, with rank 0's weights."""
         supernet.to(device)
         ranks.copy_from_first(supernet.state_dict().values())
         synchronise_batch_norm(supernet, ranks)
@@ -54,12 +71,11 @@ class SearchState:
         )
 
     def reset_optimizers(self, settings: GradientSettings) -> None:
-        """Forget moments and step counts of both optimisers."""
+        """Reset the moments and step counts of both optimisers."""
         self.weight_optimizer = settings.weights.make(self.supernet.parameters())
         self.logits_optimizer = settings.logits.make([self.logits_LTC])
 
     def record(self) -> dict[str, Any]:
-        """Tensors and plain values alone, for a checkpoint."""
         return {
             "tasks": list(self.supernet.task_names),
             "supernet": self.supernet.state_dict(),
@@ -68,15 +84,12 @@ class SearchState:
             "logits_optimizer": self.logits_optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "penalty": self.penalty.to_dict(),
-            "best_epoch": self.best_epoch,
-            "best_loss": self.best_loss,
-            "history": self.history,
+            **self.progress(),
         }
 
-    def load(self, record: dict[str, Any], where: str) -> None:
-        """Take over a checkpoint's record; one of another architecture is an InputError naming `where`."""
-        try:
-            # The rows of the logits are in this order, which the names of the weights do not tell.
+    def load(self, record: Mapping[str, Any], where: str) -> None:
+        with explaining_checkpoint("this experiment's supernet", where):
+            # The rows of the logits have this order, and the names of the weights do not show it.
             if list(record["tasks"]) != list(self.supernet.task_names):
                 raise ValueError(f"its tasks are {record['tasks']}, here they are {list(self.supernet.task_names)}")
             if record["logits_LTC"].shape != self.logits_LTC.shape:
@@ -90,14 +103,4 @@ class SearchState:
             self.logits_optimizer.load_state_dict(record["logits_optimizer"])
             self.scaler.load_state_dict(record["scaler"])
             self.penalty = PenaltyState.from_dict(record["penalty"])
-            self.num_epochs, self.best_epoch = int(record["num_epochs"]), record["best_epoch"]
-            self.best_loss, self.history = float(record["best_loss"]), list(record["history"])
-            if not all(isinstance(epoch, dict) for epoch in self.history):
-                raise ValueError("its history is not a list of records")
-            json.dumps(self.history)  # a TypeError unless it is plain
-            if not isinstance(self.best_epoch, int | None):
-                raise ValueError(f"its best epoch is {self.best_epoch!r}")
-        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
-            raise InputError(
-                f"{where}: not a checkpoint of this experiment's supernet ({in_one_line(error)})"
-            ) from error
+            self.load_progress(record)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
 from nas.data import SplitName, derive_seed
 from nas.discretize import Curve, argmax_tree, discretize, dissimilarity_from_logits
+from nas.engine.loop import resume, seeded
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
 from nas.networks.supernet import Supernet
@@ -75,9 +74,7 @@ class Gradient(GradientSettings):
     def search(self, problem: Problem) -> Found:
         """Train, discretise, and estimate each tree's quality with inherited weights."""
         search, state = self.start(problem)
-        if (saved := problem.ranks.call_on_first(problem.store.checkpoints.latest)) is not None:
-            state.load(saved, str(problem.store.checkpoints.folder))
-        elif self.init is not None:
+        if not resume(state, problem.store.checkpoints, problem.ranks) and self.init is not None:
             state = self._start_from_copies(search, state.supernet, problem)
         before = problem.store.warmup.latest()
         earlier = [] if before is None else before["history"]
@@ -110,8 +107,7 @@ class Gradient(GradientSettings):
             num_workers=problem.num_workers,
             ranks=problem.ranks,
         )
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(derive_seed(problem.seed, "supernet"))
+        with seeded(derive_seed(problem.seed, "supernet")):
             supernet = Supernet(
                 problem.backbone,
                 problem.tasks,

@@ -15,7 +15,7 @@ from nas.strategies.similarity.measures import MEASURES, dissimilarity, linear_c
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.similarity.start import candidate_sources, medoid, start_candidates, starting_logits
 from nas.strategies.similarity.strategy import Similarity
-from nas.strategies.similarity.warmup import WarmUp, WarmUpState
+from nas.strategies.similarity.warmup import WarmUp, WarmUpRecord, WarmUpState
 
 __all__ = [
     "MEASURES",
@@ -23,6 +23,7 @@ __all__ = [
     "Similarity",
     "SimilaritySettings",
     "WarmUp",
+    "WarmUpRecord",
     "WarmUpState",
     "candidate_sources",
     "dissimilarity",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nas.discretize import Curve, discretize
+from nas.engine.loop import resume
 from nas.errors import InputError
 from nas.strategies.protocol import FirstSteps, Problem, state_bytes
 from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
@@ -39,8 +40,7 @@ def run_warmup(warmup: WarmUp, problem: Problem, *, first: bool = False) -> tupl
     """
     checkpoints = problem.store.warmup if first else problem.store.checkpoints
     state = warmup.start(problem.backbone)
-    if (saved := warmup.ranks.call_on_first(checkpoints.latest)) is not None:
-        state.load(saved, str(checkpoints.folder))
+    resume(state, checkpoints, warmup.ranks)
     warmup.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
     measured = measure_dissimilarity(warmup, state.copies, problem.backbone)
     problem.store.write(_RECORD, measured.to_dict())

@@ -5,10 +5,11 @@ import torch
 from toys import DEVICE, VectorBackbone, assert_same, toy_batch, toy_tasks
 
 from nas.cost import PenaltyState
+from nas.discretize import count_changed_choices
 from nas.errors import InputError
 from nas.networks.supernet import Supernet, own_copy_routing
 from nas.strategies.gradient import GradientSettings, SearchState, weight_step
-from nas.strategies.gradient.diagnostics import describe_logits, entropy_L
+from nas.strategies.gradient.diagnostics import entropy_L
 
 TASKS = toy_tasks(3)
 BACKBONE = VectorBackbone(2)
@@ -124,5 +125,5 @@ def test_one_candidate_leaves_nothing_to_decide():
 def test_changed_choices_are_counted():
     before_LTC = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
     after_LTC = torch.tensor([[[0.0, 1.0], [0.0, 2.0]]])
-    assert describe_logits(before_LTC, after_LTC)["changed_choices"] == 1
-    assert describe_logits(before_LTC, 2 * before_LTC)["changed_choices"] == 0
+    assert count_changed_choices(before_LTC, after_LTC) == 1
+    assert count_changed_choices(before_LTC, 2 * before_LTC) == 0
