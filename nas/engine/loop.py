@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from nas.engine.checkpoint import CheckpointFolder
-from nas.engine.ranks import ALONE, Ranks
+from nas.engine.ranks import SINGLE_PROCESS, Ranks
 from nas.errors import InputError, in_one_line
 
 Record = TypeVar("Record", bound=Mapping[str, Any])
@@ -66,9 +66,9 @@ def explaining_checkpoint(what: str, where: str) -> Iterator[None]:
         raise InputError(f"{where}: not a checkpoint of {what} ({in_one_line(error)})") from error
 
 
-def resume(state: LoopState[Any], checkpoints: CheckpointFolder, ranks: Ranks = ALONE) -> bool:
+def resume(state: LoopState[Any], checkpoints: CheckpointFolder, ranks: Ranks = SINGLE_PROCESS) -> bool:
     """Load rank 0's latest checkpoint on every rank; False if there is none."""
-    saved = ranks.from_first(checkpoints.latest)
+    saved = ranks.call_on_first(checkpoints.latest)
     if saved is not None:
         state.load(saved, str(checkpoints.folder))
     return saved is not None
@@ -83,7 +83,7 @@ def run_epochs(
     *,
     score: Callable[[Record], float | None] = lambda record: None,
     patience: int | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> None:
     """Train from the state's epoch to the last one; rank 0 writes a checkpoint after each.
 
@@ -102,7 +102,7 @@ def run_epochs(
         loss = score(record)
         if loss is not None and loss < state.best_loss:
             state.best_loss, state.best_epoch = loss, state.num_epochs
-        if ranks.first:
+        if ranks.is_first:
             checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
         on_epoch(record)
 
