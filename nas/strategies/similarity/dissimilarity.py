@@ -11,7 +11,6 @@ from torch import Tensor
 
 from nas.data import batches, derive_seed
 from nas.errors import InputError
-from nas.networks.backbone import Backbone
 from nas.networks.supernet import Supernet
 from nas.strategies.similarity.features import features_by_block
 from nas.strategies.similarity.measures import dissimilarity
