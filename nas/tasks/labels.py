@@ -7,7 +7,7 @@ decorated, too, or is a `functools.partial` of one that has; then only the value
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -123,14 +123,7 @@ NUMBERS = Accepts(
     shape="the outputs'; a number is [1]",
     known=lambda labels, _: known_values(labels),
 )
-SHARES = Accepts(
-    types=NUMBERS.types,
-    values="0 to 1",
-    no_value=NUMBERS.no_value,
-    shape=NUMBERS.shape,
-    known=NUMBERS.known,
-    bounds=lambda _: (0, 1),
-)
+SHARES = replace(NUMBERS, values="0 to 1", bounds=lambda _: (0, 1))
 DEPTHS = Accepts(
     types="numbers",
     values="positive numbers",
@@ -146,15 +139,11 @@ DIRECTIONS = Accepts(
     known=lambda labels, _: known_vectors(labels),
     channels=3,
 )
-UNIT_VECTORS = Accepts(
-    types=DIRECTIONS.types,
+UNIT_VECTORS = replace(
+    DIRECTIONS,
     values="vectors of length 1",
-    no_value=DIRECTIONS.no_value,
-    shape=DIRECTIONS.shape,
-    known=DIRECTIONS.known,
     bounds=lambda _: (-1 - _LENGTH_TOLERANCE, 1 + _LENGTH_TOLERANCE),
     unit_length=True,
-    channels=3,
 )
 
 
