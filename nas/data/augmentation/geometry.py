@@ -49,8 +49,8 @@ class RandomScale:
 
 
 @dataclass(frozen=True)
-class RandomCrop:
-    """Cut out a window of a size at random; an image smaller than that is padded on both sides first.
+class Padding:
+    """What steps need that may pad.
 
     Args:
         size: height and width of the result.
@@ -63,7 +63,12 @@ class RandomCrop:
     ignored_class: int = IGNORED_CLASS
 
     def __post_init__(self) -> None:
-        check_size("RandomCrop", self.size)
+        check_size(type(self).__name__, self.size)
+
+
+@dataclass(frozen=True)
+class RandomCrop(Padding):
+    """Cut out a window of a size at random; an image smaller than that is padded on both sides first."""
 
     def __call__(self, sample: Sample, kinds: Kinds, rng: random.Random) -> Sample:
         top, left = (
@@ -74,15 +79,8 @@ class RandomCrop:
 
 
 @dataclass(frozen=True)
-class CenterCrop:
-    """Cut out the middle, or pad to it: what `RandomCrop` does, without chance. Arguments as there."""
-
-    size: tuple[int, int]
-    fill: float = MID_GREY
-    ignored_class: int = IGNORED_CLASS
-
-    def __post_init__(self) -> None:
-        check_size("CenterCrop", self.size)
+class CenterCrop(Padding):
+    """Cut out the middle, or pad to it: what `RandomCrop` does, without chance."""
 
     def __call__(self, sample: Sample, kinds: Kinds, rng: random.Random) -> Sample:
         return centred_window(sample, kinds, self.size, self.fill, self.ignored_class)

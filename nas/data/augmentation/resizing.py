@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.data.augmentation.augmented import Augmentation, AugmentedSource
-from nas.data.augmentation.geometry import IGNORED_CLASS, MID_GREY, centred_window, check_size, sampled
+from nas.data.augmentation.geometry import Padding, centred_window, check_size, sampled
 from nas.data.augmentation.kinds import Kinds, LabelKind
 from nas.data.batch import DataSource, Sample
 from nas.errors import InputError
@@ -37,23 +37,11 @@ class Resize:
 
 
 @dataclass(frozen=True)
-class Letterbox:
+class Letterbox(Padding):
     """Bring an image to a size, keeping the ratio of its sides: it gets as large as fits, in the middle of padding.
 
     Resized as by `Resize`, padded as by `CenterCrop`: labels have no value in the padding.
-
-    Args:
-        size: height and width of the result.
-        fill: of the image's padding, on its scale at this step.
-        ignored_class: of the padding of "classes" and "mask"; -1 where 255 is a class.
     """
-
-    size: tuple[int, int]
-    fill: float = MID_GREY
-    ignored_class: int = IGNORED_CLASS
-
-    def __post_init__(self) -> None:
-        check_size("Letterbox", self.size)
 
     def __call__(self, sample: Sample, kinds: Kinds, rng: random.Random | None = None) -> Sample:
         inner = self.inner_size(*_size_of("Letterbox", sample[0]))
