@@ -12,16 +12,13 @@ class Recovery:
 
     Args:
         ari: mean over the blocks of ``ari_by_block``.
-        rand: mean over the blocks of the Rand index, the share of pairs of tasks on which both agree; 1 - distance.
-        ari_by_block, rand_by_block: adjusted and plain Rand index of the two partitions at each of the L blocks.
-        distance: `nas.tree.distance`.
+        ari_by_block: adjusted Rand index of the two partitions at each of the L blocks.
+        distance: `nas.tree.distance`, 1 minus the mean over the blocks of the Rand index.
         exact: whether the trees are equal.
     """
 
     ari: float
-    rand: float
     ari_by_block: tuple[float, ...]
-    rand_by_block: tuple[float, ...]
     distance: float
     exact: bool
 
@@ -35,7 +32,7 @@ def recovery(found: BranchTree, planted: BranchTree) -> Recovery:
     equal partitions, 0 on average for random ones with the same sizes of groups, and negative below that. Where the
     formula has no value because both partitions are the trivial one (all tasks in one group, or each alone) they are
     equal and it is 1. Where one alone is trivial it is 0, however little is wrong: a single pair found together where
-    all are planted apart costs the block. The Rand index beside it is the one that tells how much is wrong.
+    all are planted apart costs the block. The distance tells how much is wrong.
 
     Raises:
         InputError: the trees differ in their tasks or numbers of blocks.
@@ -45,19 +42,15 @@ def recovery(found: BranchTree, planted: BranchTree) -> Recovery:
     (1.0, 0.0)
     """
     # It takes a second to import, which only those who use it should pay.
-    from sklearn.metrics import adjusted_rand_score, rand_score
+    from sklearn.metrics import adjusted_rand_score
 
     parted = distance(found, planted)
     # In one order of the tasks, which may differ between equal trees.
     pairs = list(zip(found.restricted_to(planted.tasks).choices_LT, planted.choices_LT, strict=True))
     ari_by_block = tuple(float(adjusted_rand_score(truth, labels)) for labels, truth in pairs)
-    rand_by_block = tuple(float(rand_score(truth, labels)) for labels, truth in pairs)
-    num_blocks = len(pairs)
     return Recovery(
-        ari=sum(ari_by_block) / num_blocks,
-        rand=sum(rand_by_block) / num_blocks,
+        ari=sum(ari_by_block) / len(pairs),
         ari_by_block=ari_by_block,
-        rand_by_block=rand_by_block,
         distance=parted,
         exact=found == planted,
     )

@@ -2,8 +2,8 @@
 
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from nas.errors import InputError
 from nas.tree import BranchTree
@@ -95,10 +95,6 @@ class PlantedProblem:
     def input_shape(self) -> tuple[int, ...]:
         """Of one sample: [input_width], or [input_width, H, W]."""
         return (self.input_width, *(self.image_size if self.kind == "conv" else ()))
-
-    def changed(self, **fields: Any) -> "PlantedProblem":
-        """The same problem with other values of some fields, checked again."""
-        return replace(self, **fields)
 
 
 def write_labels(choices_LT: Sequence[Sequence[int]]) -> str:
