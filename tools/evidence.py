@@ -24,7 +24,6 @@ import numpy as np
 import safetensors.torch
 import torch
 from evidence_problems import METHODS, PROBLEMS, Method, Problem, search_cost, training_cost
-from evidence_validity import contenders, judge_validity, mean_test_loss
 from torch import nn
 
 from nas.cost import resolve_budget
@@ -37,6 +36,7 @@ from nas.recipe import Experiment
 from nas.run import RunFolder, TreeTraining, TrialParts, build_network
 from nas.run.search_trial import search_in
 from nas.training import Measured, Retraining, TrainingState
+from nas.training.validity import contenders, judge_validity, mean_test_loss
 from nas.tree import BranchTree, CostTable, random_tree
 
 CPU = torch.device("cpu")

@@ -8,6 +8,7 @@ from nas.training.relative import Directions, comparable, delta_m, metric_direct
 from nas.training.retrain import Retraining
 from nas.training.settings import DistillSettings, TrainingSettings
 from nas.training.state import TrainingState, load_network, parameter_groups
+from nas.training.validity import Validity, check_validity
 
 __all__ = [
     "Directions",
@@ -18,7 +19,9 @@ __all__ = [
     "TrainingSettings",
     "TrainingState",
     "TreeNetwork",
+    "Validity",
     "Value",
+    "check_validity",
     "comparable",
     "delta_m",
     "estimate_batch_statistics",

@@ -24,6 +24,7 @@ share of separate networks      56.6 %
 
 What there is besides:
 
+- all trees, each once, and their number: `enumerate_trees`, `count_trees`, over `set_partitions` and `refinements`;
 - random trees, of any cost (`random_tree_shape`) or of a given one (`random_tree`), the control of every search;
 - how two trees differ, as a metric (`distance`) and in words (`describe_difference`);
 - tree files: `read_tree` and `write_tree`; amounts in words: `format_quantity`.
@@ -38,6 +39,7 @@ What there is besides:
 from nas.tree.branch_tree import BranchTree
 from nas.tree.cost_table import Cost, CostTable
 from nas.tree.difference import describe_difference, distance
+from nas.tree.enumeration import IndexPartition, count_trees, enumerate_trees, refinements, set_partitions
 from nas.tree.partition import Group, Partition
 from nas.tree.quantities import format_quantity
 from nas.tree.random_trees import random_tree, random_tree_shape
@@ -50,15 +52,20 @@ __all__ = [
     "Cost",
     "CostTable",
     "Group",
+    "IndexPartition",
     "Partition",
     "Recovery",
+    "count_trees",
     "describe_difference",
     "distance",
+    "enumerate_trees",
     "format_quantity",
     "random_tree",
     "random_tree_shape",
     "read_tree",
     "recovery",
+    "refinements",
     "render_text",
+    "set_partitions",
     "write_tree",
 ]

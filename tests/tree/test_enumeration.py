@@ -1,10 +1,9 @@
 from itertools import islice, product
 
 import pytest
-from all_trees import enumerate_trees, refinements, set_partitions
 
 from nas.errors import InputError
-from nas.tree import BranchTree
+from nas.tree import BranchTree, count_trees, enumerate_trees, refinements, set_partitions
 
 TASKS = ("semseg", "depth", "normals", "edge", "parts")
 
@@ -21,11 +20,16 @@ def test_enumeration_is_all_choices_each_tree_once(num_tasks, num_blocks):
     assert found[-1] == BranchTree.separate(tasks, num_blocks)
 
 
-def test_known_numbers_of_trees():
+@pytest.mark.parametrize(("num_tasks", "num_blocks"), [(1, 1), (2, 9), (3, 3), (3, 7), (4, 4), (5, 2), (5, 3)])
+def test_count_equals_enumeration(num_tasks, num_blocks):
+    assert count_trees(num_tasks, num_blocks) == sum(1 for _ in enumerate_trees(TASKS[:num_tasks], num_blocks))
+
+
+def test_known_counts():
     # Bell numbers (OEIS A000110) for one block; A000258 for two; A000405 for five.
-    for num_blocks, known in {1: [1, 2, 5, 15, 52], 2: [1, 3, 12, 60, 358], 5: [1, 6, 51, 561, 7556]}.items():
-        for n, number in enumerate(known, 1):
-            assert sum(1 for _ in enumerate_trees(TASKS[:n], num_blocks)) == number
+    assert [count_trees(n, 1) for n in range(1, 7)] == [1, 2, 5, 15, 52, 203]
+    assert [count_trees(n, 2) for n in range(1, 6)] == [1, 3, 12, 60, 358]
+    assert [count_trees(n, 5) for n in range(1, 6)] == [1, 6, 51, 561, 7556]
 
 
 @pytest.mark.parametrize(("n", "num_partitions", "num_pairs"), [(0, 1, 1), (4, 15, 60), (6, 203, 2471)])
@@ -49,3 +53,9 @@ def test_partitions_and_trees_come_lazily():
 def test_no_tasks_or_blocks_is_an_input_error_at_once(tasks, num_blocks):
     with pytest.raises(InputError):
         enumerate_trees(tasks, num_blocks)
+
+
+@pytest.mark.parametrize(("num_tasks", "num_blocks"), [(0, 2), (2, 0), (-1, 1)])
+def test_counting_without_tasks_or_blocks_is_an_input_error(num_tasks, num_blocks):
+    with pytest.raises(InputError, match="at least one task and one block"):
+        count_trees(num_tasks, num_blocks)

@@ -17,7 +17,7 @@ student of the same architecture is `search_spaces.PlantedBackbone`.
 1.0
 
 Not every teacher asks a question: where its tasks part late, or what it computes is nearly linear, a random tree of
-equal cost may be as good. `tools/evidence.py` trains these trees and tells.
+equal cost may be as good. `nas.training.check_validity` asks a problem's own data.
 """
 
 from nas.datasets.planted.named import TREE_A, TREE_C, conv_problem, random_problem, tree_a, tree_c

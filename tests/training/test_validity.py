@@ -2,17 +2,19 @@
 
 import pytest
 import torch
-from toys import DEVICE
+from toys import DEVICE, ToyData, VectorBackbone, names, toy_tasks
 
 from nas.cost import measure_costs
+from nas.data import derive_seed
 from nas.datasets.planted import TREE_A, PlantedData, PlantedProblem, planted_tasks, tree_a, tree_c
+from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.errors import InputError
 from nas.networks.branched import BranchedNetwork
-from nas.training import Retraining, TrainingSettings, TrainingState
+from nas.training import Retraining, TrainingSettings, TrainingState, check_validity, load_network
+from nas.training.validity import Validity, contenders, judge_validity, train_to_best
 from nas.tree import BranchTree
 from search_spaces import PlantedBackbone
-from tools.evidence_validity import Validity, contenders, judge_validity, mean_test_loss
 
 RECIPE = TrainingSettings(
     epochs=125,
@@ -24,19 +26,6 @@ RECIPE = TrainingSettings(
 
 def table_of(problem: PlantedProblem):
     return measure_costs(PlantedBackbone(problem.num_blocks), planted_tasks(problem), problem.input_shape).table
-
-
-def loss_of(problem: PlantedProblem, tree: BranchTree) -> float:
-    """After the last epoch."""
-    tasks = planted_tasks(problem)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = BranchedNetwork(PlantedBackbone(problem.num_blocks), tasks, tree)
-    training = Retraining(tasks, PlantedData(problem, 0), RECIPE, seed=0, device=DEVICE)
-    state = TrainingState.start(network, RECIPE)
-    for epoch in range(RECIPE.epochs):
-        training.train_epoch(state, epoch)
-    return mean_test_loss(training.evaluate(network, "test"))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +76,37 @@ def test_a_tree_without_others_of_its_cost_cannot_be_judged():
         contenders(problem.tree, table_of(problem), 2)
 
 
+def test_a_training_is_a_retraining(tmp_path):
+    tasks, data, backbone = toy_tasks(3), ToyData(toy_tasks(3), missing=0.2), VectorBackbone(3)
+    tree = BranchTree.from_choices(names(tasks), [[0, 0, 0], [0, 0, 1], [0, 1, 2]])
+    settings = TrainingSettings(epochs=4, batch_size=16, optimizer=OptimizerSettings(lr=0.05))
+    state = torch.get_rng_state()
+    measured = train_to_best(tree, backbone, tasks, data, settings, seed=7)
+    assert torch.equal(torch.get_rng_state(), state)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed(7, "network"))
+        network = BranchedNetwork(backbone, tasks, tree)
+    training = Retraining(tasks, data, settings, seed=7, device=DEVICE)
+    trained = TrainingState.start(network, settings)
+    training.run(trained, CheckpointFolder(tmp_path), lambda _: None)
+    load_network(network, load_tensors(CheckpointFolder(tmp_path).path(trained.best_epoch)), "")
+    assert measured == training.evaluate(network, "test")
+    assert measured != train_to_best(tree, backbone, tasks, data, settings, seed=8)
+
+
+def test_every_contender_is_trained_with_every_seed():
+    problem = PlantedProblem("000/001", num_train=16, num_architecture=16, num_validation=8, num_test=8)
+    settings = TrainingSettings(epochs=1, batch_size=8)
+    arguments = (problem.tree, PlantedBackbone(2), planted_tasks(problem), PlantedData(problem), table_of(problem))
+    both = check_validity(*arguments, settings, seeds=(0, 1), num_random=2)
+    first, second = (check_validity(*arguments, settings, seeds=(seed,), num_random=2) for seed in (0, 1))
+    assert both.planted == pytest.approx((first.planted + second.planted) / 2)
+    mean = (first.shared * first.planted + second.shared * second.planted) / 2
+    assert both.shared == pytest.approx(mean / both.planted)
+    assert len(both.random) == 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "valid"),
@@ -100,6 +120,13 @@ def test_a_tree_without_others_of_its_cost_cannot_be_judged():
 )
 def test_a_valid_problem_is_told_from_invalid_ones(problem, valid):
     torch.set_num_threads(1)
-    losses = {name: [loss_of(problem, tree)] for name, tree in contenders(problem.tree, table_of(problem), 3).items()}
-    validity = judge_validity(losses)
+    validity = check_validity(
+        problem.tree,
+        PlantedBackbone(problem.num_blocks),
+        planted_tasks(problem),
+        PlantedData(problem, 0),
+        table_of(problem),
+        RECIPE,
+        num_random=3,
+    )
     assert validity.valid == valid, validity

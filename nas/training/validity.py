@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 
-from nas.data import derive_seed
+from nas.data import DataSource, derive_seed
+from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.errors import InputError
+from nas.networks.backbone import Backbone
+from nas.networks.branched import BranchedNetwork
+from nas.tasks import Task
 from nas.training.measured import Measured
+from nas.training.retrain import Retraining
+from nas.training.settings import TrainingSettings
+from nas.training.state import TrainingState, load_network
 from nas.tree import BranchTree, CostTable, random_tree
 
 MARGIN = 0.25
@@ -48,6 +58,45 @@ class Validity:
         return min(fmean(self.random), self.shared) >= 1 + self.margin
 
 
+def check_validity(
+    tree: BranchTree,
+    backbone: Backbone,
+    tasks: Sequence[Task],
+    data: DataSource,
+    table: CostTable,
+    settings: TrainingSettings,
+    *,
+    seeds: Sequence[int] = (0,),
+    num_random: int = 4,
+    margin: float = MARGIN,
+    device: torch.device | None = None,
+) -> Validity:
+    """Train the planted tree, random trees of equal cost, the shared and the separate one, and judge.
+
+    Args:
+        tree: the planted tree.
+        backbone: the student.
+        tasks, data: of the planted problem.
+        table: the student's costs.
+        settings: of every training alike.
+        seeds: each network is trained once per seed; a loss is the mean over them.
+        num_random: how many random trees; fewer where there are no more.
+        margin: see `Validity`.
+        device: where to train; the CPU if left out.
+
+    Raises:
+        InputError: no other tree costs what the planted one does.
+    """
+    losses = {
+        name: [
+            mean_test_loss(train_to_best(contender, backbone, tasks, data, settings, seed=seed, device=device))
+            for seed in seeds
+        ]
+        for name, contender in contenders(tree, table, num_random).items()
+    }
+    return judge_validity(losses, margin)
+
+
 def contenders(tree: BranchTree, table: CostTable, num_random: int, *, seed: int = 0) -> dict[str, BranchTree]:
     """What a validity is judged by: "planted", "shared", "separate", and "random0", ...
 
@@ -73,6 +122,36 @@ def contenders(tree: BranchTree, table: CostTable, num_random: int, *, seed: int
         "separate": BranchTree.separate(tree.tasks, num_blocks),
     }
     return {"planted": tree, **others, **{f"random{i}": other for i, other in enumerate(found)}}
+
+
+def train_to_best(
+    tree: BranchTree,
+    backbone: Backbone,
+    tasks: Sequence[Task],
+    data: DataSource,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    device: torch.device | None = None,
+) -> Measured:
+    """Retrain a tree outside a run folder: losses and metrics on the test split, at the best epoch by validation.
+
+    The same as a retraining with a fresh start and the same seed. Its checkpoints go to a temporary folder, for it is
+    meant for networks that train in seconds.
+    """
+    device = device or torch.device("cpu")
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(derive_seed(seed, "network"))
+        network = BranchedNetwork(backbone, tasks, tree)
+    training = Retraining(tasks, data, settings, seed=seed, device=device)
+    state = TrainingState.start(network.to(device), settings)
+    with TemporaryDirectory() as folder:
+        checkpoints = CheckpointFolder(Path(folder))
+        training.run(state, checkpoints, lambda _: None)
+        assert state.best_epoch is not None
+        best = checkpoints.path(state.best_epoch)
+        load_network(network, load_tensors(best), str(best))
+    return training.evaluate(network, "test")
 
 
 def mean_test_loss(measured: Measured) -> float:
