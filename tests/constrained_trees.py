@@ -9,9 +9,9 @@ from nas.discretize import Constraints
 from nas.tree import BranchTree, CostTable
 
 
-def table(block_costs, tasks, head: float = 3) -> CostTable:
+def table(block_costs, tasks, stem: float = 7, head: float = 3) -> CostTable:
     names = tuple(f"b{l}" for l in range(len(block_costs)))
-    return CostTable({"macs": 7}, tuple({"macs": c} for c in block_costs), {t: {"macs": head} for t in tasks}, names)
+    return CostTable({"macs": stem}, tuple({"macs": c} for c in block_costs), {t: {"macs": head} for t in tasks}, names)
 
 
 def random_dissimilarity(num_blocks: int, num_tasks: int, seed: int) -> np.ndarray:
@@ -20,6 +20,7 @@ def random_dissimilarity(num_blocks: int, num_tasks: int, seed: int) -> np.ndarr
 
 
 def value_of(tree: BranchTree, tasks, dissimilarity_LTT) -> float:
+    """The objective, word for word."""
     index = {task: t for t, task in enumerate(tasks)}
     return sum(
         sum(dissimilarity_LTT[l][index[s]][index[t]] for s, t in itertools.combinations(group, 2)) / len(group)

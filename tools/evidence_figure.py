@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 COLORS = {
     "similarity": "#1b7837",
     "similarity, no budget": "#7fbf7b",
-    "similarity, changes": "#c2a5cf",
     "published": "#b2182b",
     "published + exact": "#ef8a62",
     "gradient": "#b35806",

@@ -94,10 +94,9 @@ def training_cost(experiment: Experiment, parts: TrialParts, tree: BranchTree) -
     return experiment.retrain.epochs * samples * parts.table.tree_cost(tree)["macs"]
 
 
-def similarity(**variants: dict[str, Any]) -> Method:
-    """Within the budgets, what it would spend itself if they allow, and if there were none; and variants."""
-    variants = {"no budget": {"goal.budgets": ()}} | variants
-    return Method("similarity", {}, label=OWN_CHOICE, variants=variants)
+def similarity() -> Method:
+    """Within the budgets, what it would spend itself if they allow, and if there were none."""
+    return Method("similarity", {}, label=OWN_CHOICE, variants={"no budget": {"goal.budgets": ()}})
 
 
 def gradient() -> Method:
@@ -141,11 +140,10 @@ def planted_problem(
         "weights": OptimizerSettings(kind="adam", lr=1e-2),
         "logits": OptimizerSettings(kind="adam", lr=1e-2),
     }
-    variants: dict[str, dict[str, Any]] = {"changes": {"strategy.of": "changes"}} if pretrained else {}
     return Problem(
         make=lambda seed: planted.planted_experiment(make(seed), seed, **fields),
         seeds=tuple(range(num_seeds)),
-        methods=(similarity(**variants), published(penalty_unit(first), **rates), hybrid(first, **rates)),
+        methods=(similarity(), published(penalty_unit(first), **rates), hybrid(first, **rates)),
         planted=lambda seed: make(seed).tree,
         only_valid=only_valid,
         pretrained=pretrained,

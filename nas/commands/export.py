@@ -4,7 +4,6 @@ import logging
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,7 +40,7 @@ from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError, WorkFailed
 from nas.files import make_folder, new_folder, write_json_atomically
 from nas.networks.branched import BranchedNetwork, sub_network
-from nas.run import TrainedNetwork, build_backbone, build_network
+from nas.run import TrainedNetwork, build_backbone, build_network, installed_version
 from nas.tasks import Task
 from nas.training import load_network
 from nas.tree import CostTable, read_tree
@@ -233,7 +232,7 @@ def _describe(
         ),
         cost=table.tree_cost(network.tree),
         measured=measured,
-        versions={"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        versions={"python": platform.python_version(), **{name: installed_version(name) for name in _PACKAGES}},
     )
 
 
@@ -281,10 +280,3 @@ def _draw(described: Description, table: CostTable, path: Path) -> bool:
         _LOGGER.warning("no picture drawn: matplotlib is not installed (pip install 'branched-nas[plot]')")
         return False
     return True
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

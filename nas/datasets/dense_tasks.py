@@ -1,16 +1,16 @@
 """Tasks with an answer for every pixel, as the usual data sets have them.
 
 The weights that a task comes with are those of BMTAS (1, 2, 5, 10 and 50 for segmentation, human parts, saliency,
-normals and edges; depth, which it has not, weighs 1), and the metric is the one that papers report. All can be changed:
-``edge(weight=20, metrics=("ods_f", "binary_f1"))``. Data sources call a task by the name that it has here.
+normals and edges; depth, which it has not, weighs 1), and the metric is the one that papers report. Every field of
+`Task` can be changed: ``edge(weight=20, metrics=("ods_f", "binary_f1"))``. Data sources call a task by the name that it
+has here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.datasets.pascal import PART_CLASSES
 from nas.datasets.scenes import PARTS, SEMSEG_CLASSES
-from nas.tasks.losses import LossFunction
 from nas.tasks.task import Task
 
 VOC_CLASSES = (
@@ -61,76 +61,41 @@ CITYSCAPES_CATEGORIES = ("flat", "construction", "object", "nature", "sky", "hum
 
 _ANGLES = ("mean_angle", "median_angle", "within_11_25", "within_22_5", "within_30")
 
-Metrics = Sequence[Any]
-"""Names or functions, as `Task` takes them."""
 
-
-def semseg(
-    num_outputs: int,
-    *,
-    name: str = "semseg",
-    weight: float = 1.0,
-    labels: Sequence[str] | None = None,
-    metrics: Metrics = ("mean_iou",),
-) -> Task:
+def semseg(num_outputs: int, **changes: Any) -> Task:
     """A class for every pixel; labels are integers [H, W]."""
-    return Task(
-        name=name,
-        num_outputs=num_outputs,
-        loss="cross_entropy",
-        metrics=tuple(metrics),
-        weight=weight,
-        labels=None if labels is None else tuple(labels),
-    )
+    return _task(changes, name="semseg", num_outputs=num_outputs, loss="cross_entropy", metrics=("mean_iou",))
 
 
-def human_parts(
-    *,
-    name: str = "human_parts",
-    weight: float = 2.0,
-    labels: Sequence[str] = PART_CLASSES,
-    metrics: Metrics = ("mean_iou",),
-) -> Task:
+def human_parts(*, labels: Sequence[str] = PART_CLASSES, **changes: Any) -> Task:
     """The part for every pixel, one of those named; labels are integers [H, W]."""
-    return semseg(len(labels), name=name, weight=weight, labels=labels, metrics=metrics)
+    return semseg(len(labels), labels=labels, **{"name": "human_parts", "weight": 2.0, **changes})
 
 
-def sal(*, name: str = "sal", weight: float = 5.0, metrics: Metrics = ("max_mean_iou",)) -> Task:
+def sal(**changes: Any) -> Task:
     """Saliency: whether a pixel belongs to what one looks at first; labels are 0 and 1, [1, H, W]."""
-    return Task(name=name, num_outputs=1, loss="balanced_binary_cross_entropy", metrics=tuple(metrics), weight=weight)
+    loss = "balanced_binary_cross_entropy"
+    return _task(changes, name="sal", num_outputs=1, loss=loss, metrics=("max_mean_iou",), weight=5.0)
 
 
-def normals(
-    *,
-    name: str = "normals",
-    weight: float = 10.0,
-    loss: str | LossFunction = "normals_l1",
-    metrics: Metrics = ("mean_angle",),
-) -> Task:
+def normals(**changes: Any) -> Task:
     """Surface normals; labels are unit vectors [3, H, W], x to the right in the image."""
-    return Task(name=name, num_outputs=3, loss=loss, metrics=tuple(metrics), weight=weight)
+    return _task(changes, name="normals", num_outputs=3, loss="normals_l1", metrics=("mean_angle",), weight=10.0)
 
 
-def edge(
-    *,
-    name: str = "edge",
-    weight: float = 50.0,
-    loss: str | LossFunction = "weighted_binary_cross_entropy",
-    metrics: Metrics = ("ods_f",),
-) -> Task:
+def edge(**changes: Any) -> Task:
     """Boundaries; labels are 0 and 1, [1, H, W]. On NYUD the positive weight is 0.8: see the loss."""
-    return Task(name=name, num_outputs=1, loss=loss, metrics=tuple(metrics), weight=weight)
+    loss = "weighted_binary_cross_entropy"
+    return _task(changes, name="edge", num_outputs=1, loss=loss, metrics=("ods_f",), weight=50.0)
 
 
-def depth(
-    *,
-    name: str = "depth",
-    weight: float = 1.0,
-    loss: str | LossFunction = "depth_l1",
-    metrics: Metrics = ("depth_rmse",),
-) -> Task:
+def depth(**changes: Any) -> Task:
     """Depth, or inverse depth; labels are positive numbers [1, H, W]."""
-    return Task(name=name, num_outputs=1, loss=loss, metrics=tuple(metrics), weight=weight)
+    return _task(changes, name="depth", num_outputs=1, loss="depth_l1", metrics=("depth_rmse",))
+
+
+def _task(changes: Mapping[str, Any], **defaults: Any) -> Task:
+    return Task(**{**defaults, **changes})
 
 
 def pascal_context_tasks() -> tuple[Task, ...]:

@@ -127,10 +127,6 @@ class NpyLayout:
     def split(self, name: SplitName) -> SamplesById:
         return SamplesById(self._splits.of(name), self.sample)
 
-    def split_ids(self, name: SplitName) -> tuple[str, ...]:
-        """The ids of a split, in the order of its samples."""
-        return self._splits.of(name)
-
     def describe_splits(self) -> dict[str, list[str]]:
         """The ids of every split, as plain data for a record."""
         return self._splits.describe()

@@ -25,7 +25,7 @@ NAME = "trials"
 BUDGET = "budget"
 """The parameter that a trial's own budget is to Optuna; it is given, not proposed."""
 
-_FILES = {"journal": "study.journal", "sqlite": "study.db"}
+_FILE = "study.journal"
 
 
 def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
@@ -35,8 +35,6 @@ def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
     kinds: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
         "tpe": lambda seed: samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True),
         "random": samplers.RandomSampler,
-        "nsga2": samplers.NSGAIISampler,
-        "nsga3": samplers.NSGAIIISampler,
         "qmc": samplers.QMCSampler,
     }
     with warnings.catch_warnings():
@@ -133,11 +131,11 @@ class Proposals:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        path = (folder / _FILES[self._settings.study_file]).resolve()
+        path = (folder / _FILE).resolve()
         directions: dict[str, Literal["maximize", "minimize"]] = {"quality": "maximize", "cost": "minimize"}
         try:
             return optuna.create_study(
-                storage=_journal(path) if self._settings.study_file == "journal" else f"sqlite:///{path}",
+                storage=_journal(path),
                 study_name=NAME,
                 directions=[directions[name] for name in self._settings.objectives],
                 load_if_exists=True,

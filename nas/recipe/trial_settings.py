@@ -130,7 +130,6 @@ class TrialsSettings(BaseModel):
         sampler: how Optuna proposes.
         objectives: what Optuna looks at. "quality" (to be high) is that of a trial's best tree, "cost" (to be low)
             the cost of this tree.
-        study_file: how Optuna's study is kept in the run folder: ``study.journal`` or ``study.db``.
         cpus: reserved for a trial; as many as `num_threads` (one, if that is left out, too).
         gpus: reserved for a trial, 0.5 for two trials on one; if left out, one where there are any and the experiment's
             device is not the CPU.
@@ -152,9 +151,8 @@ class TrialsSettings(BaseModel):
     seeds: PositiveInt | tuple[NonNegativeInt, ...] = 1
     ranges: dict[str, Range] = {}
     num_samples: PositiveInt = 1
-    sampler: Literal["tpe", "random", "nsga2", "nsga3", "qmc"] = "tpe"
+    sampler: Literal["tpe", "random", "qmc"] = "tpe"
     objectives: tuple[Literal["quality", "cost"], ...] = Field(default=("quality", "cost"), min_length=1)
-    study_file: Literal["journal", "sqlite"] = "journal"
     cpus: PositiveFloat | None = None
     gpus: NonNegativeFloat | None = None
     concurrency: PositiveInt | None = None

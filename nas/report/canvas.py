@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from nas.errors import InputError
 
 
@@ -31,6 +34,8 @@ FONTS = ["DejaVu Sans", "sans-serif"]
 SAVE_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "branched-nas", "pdf.fonttype": 42}
 NO_DATE = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
+Pixels = npt.NDArray[np.float32]
+
 Point = tuple[float, float]
 Align = Literal["left", "center", "right"]
 
@@ -55,6 +60,7 @@ class Canvas:
         self._figure.set_layout_engine("none")
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
+        self._pictures: list[tuple[Pixels, tuple[float, float, float, float]]] = []
         self.left = self.top = math.inf
         self.right = self.bottom = -math.inf
 
@@ -63,6 +69,9 @@ class Canvas:
         left, right, top, bottom = self.left - margin, self.right + margin, self.top - margin, self.bottom + margin
         self._figure.set_size_inches((right - left) / 72, (bottom - top) / 72)
         self._axes.set(xlim=(left, right), ylim=(bottom, top))
+        for picture, extent in self._pictures:
+            # The order is that of the frames, which are patches, and of text, whose orders are 1 and 3.
+            self._axes.imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
         return self._figure
 
     def polygon(self, vertices: Sequence[Point], colour: str) -> None:
@@ -70,6 +79,14 @@ class Canvas:
         self._axes.add_patch(
             PathPatch(Curve([*vertices, vertices[0]], closed=True), facecolor=colour, linewidth=0, clip_on=False)
         )
+
+    def box(self, colour: str, left: float, top: float, width: float, height: float) -> None:
+        right, bottom = left + width, top + height
+        self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
+
+    def picture(self, pixels: Pixels, left: float, top: float, width: float, height: float) -> None:
+        """Pixels [H, W, 3] over the boxes and below the text. They do not extend the page: they lie in a box."""
+        self._pictures.append((pixels, (left, left + width, top + height, top)))
 
     def curve(self, points: Sequence[Point], colour: str, thickness: float) -> None:
         """A straight line to the second point, a cubic Bezier curve to the last but one, a straight line to the end."""

@@ -107,7 +107,6 @@ class _Page:
         self._count = 0
         self._top = 0.0
         self._has_scale = False
-        self._pictures: list[tuple[Pixels, tuple[float, float, float, float]]] = []
 
     @property
     def row_height(self) -> float:
@@ -120,8 +119,8 @@ class _Page:
         self._count += 1
         self._name(name, colour, left, self._top, self.width)
         top = self._top + NAME_HEIGHT
-        self._box(PALE, left, top, self.width, self.height)
-        self._pictures.append((picture, (left, left + self.width, top + self.height, top)))
+        self.canvas.box(PALE, left, top, self.width, self.height)
+        self.canvas.picture(picture, left, top, self.width, self.height)
 
     def draw_scale(self, task: TaskRecord, answer: Tensor) -> None:
         """Below the last picture, what its colours mean, where a legend does not tell."""
@@ -136,8 +135,8 @@ class _Page:
         low, high = (0.0, 1.0) if task.kind == "binary" else answer_range(answer)
         ramp = torch.linspace(0, 1, 256)[None]
         pixels = _coloured(ramp, 0.0, 1.0) if task.kind == "depth" else _grey(ramp, 0.0, 1.0)
-        self._box(PALE, left, top, self.width, BAR_HEIGHT)
-        self._pictures.append((pixels, (left, left + self.width, top + BAR_HEIGHT, top)))
+        self.canvas.box(PALE, left, top, self.width, BAR_HEIGHT)
+        self.canvas.picture(pixels, left, top, self.width, BAR_HEIGHT)
         middle = top + BAR_HEIGHT + LINE_HEIGHT / 2
         ends, unit = (_number(low), _number(high)), SCALES[task.kind]
         self.canvas.text(left, middle, ends[0], SMALL)
@@ -163,7 +162,7 @@ class _Page:
             width = SWATCH + 4 + text_width(text, WORDS)
             if x > 0 and x + width > self._page_width():
                 x, y = 0.0, y + LINE_HEIGHT
-            self._box(palette[index], x, y + (LINE_HEIGHT - SWATCH) / 2, SWATCH, SWATCH)
+            self.canvas.box(palette[index], x, y + (LINE_HEIGHT - SWATCH) / 2, SWATCH, SWATCH)
             self.canvas.text(x + SWATCH + 4, y + LINE_HEIGHT / 2, text, WORDS)
             x += width + ROW_GAP
         self._top = y + LINE_HEIGHT + GAP
@@ -193,8 +192,10 @@ class _Page:
                     continue
                 if has_bars:
                     top = middle - BAR_HEIGHT / 2
-                    self._box(PALE, left, top, BAR_WIDTH, BAR_HEIGHT)
-                    self._box(colours[task.name], left, top, BAR_WIDTH * (number if number > 0 else 0), BAR_HEIGHT)
+                    self.canvas.box(PALE, left, top, BAR_WIDTH, BAR_HEIGHT)
+                    self.canvas.box(
+                        colours[task.name], left, top, BAR_WIDTH * (number if number > 0 else 0), BAR_HEIGHT
+                    )
                     left += BAR_WIDTH + GAP
                 self.canvas.text(left, middle, f"{100 * number:.0f} %" if has_bars else _number(number), WORDS)
             bottom = max(bottom, y + GAP)
@@ -202,18 +203,10 @@ class _Page:
         self._top = bottom
 
     def figure(self) -> Figure:
-        figure = self.canvas.figure(margin=14)
-        for picture, extent in self._pictures:
-            # The order is that of the frames, which are patches, and of text, whose orders are 1 and 3.
-            figure.axes[0].imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
-        return figure
+        return self.canvas.figure(margin=14)
 
     def _page_width(self) -> float:
         return max(min(self._count, PER_ROW) * (self.width + GAP) - GAP, 2 * WORDS_ROOM)
-
-    def _box(self, colour: str, left: float, top: float, width: float, height: float) -> None:
-        right, bottom = left + width, top + height
-        self.canvas.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
 
     def _name(self, name: str, colour: str, left: float, top: float, room: float) -> None:
         style = TextStyle(NAME_SIZE, colour, bold=True)

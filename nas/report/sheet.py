@@ -109,7 +109,6 @@ class _Page:
         self.canvas = Canvas()
         self.width, self.height = width, height
         self._colours = colours
-        self._pictures: list[tuple[Pixels, tuple[float, float, float, float]]] = []
 
     def draw_sample(
         self, i: int, columns: Sequence[_Column], lines: Sequence[Sequence[_Cell]], left: float, top: float
@@ -139,31 +138,23 @@ class _Page:
             width = SWATCH + 4 + text_width(name, CLASS)
             if x > 0 and x + width > right:
                 x, y = 0.0, y + WORDS_HEIGHT + LINE_GAP
-            self._draw_box(palette[index], x, y + (WORDS_HEIGHT - SWATCH) / 2, SWATCH, SWATCH)
+            self.canvas.box(palette[index], x, y + (WORDS_HEIGHT - SWATCH) / 2, SWATCH, SWATCH)
             self.canvas.text(x + SWATCH + 4, y + WORDS_HEIGHT / 2, name, CLASS)
             x += width + CELL_GAP
         return y + WORDS_HEIGHT
 
     def figure(self) -> Figure:
-        figure = self.canvas.figure(margin=14)
-        for picture, extent in self._pictures:
-            # The order is that of the frames, which are patches, and of text, whose orders are 1 and 3.
-            figure.axes[0].imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
-        return figure
+        return self.canvas.figure(margin=14)
 
     def _draw_picture(self, name: str, picture: Pixels | None, left: float, top: float) -> None:
         self._draw_name(name, left, top)
         top += NAME_HEIGHT
         right, bottom = left + self.width, top + self.height
-        self._draw_box(PALE, left, top, self.width, self.height)
+        self.canvas.box(PALE, left, top, self.width, self.height)
         if picture is None:
             self.canvas.text((left + right) / 2, (top + bottom) / 2, "no label", MISSING, "center")
         else:
-            self._pictures.append((picture, (left, right, bottom, top)))
-
-    def _draw_box(self, colour: str, left: float, top: float, width: float, height: float) -> None:
-        right, bottom = left + width, top + height
-        self.canvas.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
+            self.canvas.picture(picture, left, top, self.width, self.height)
 
     def _draw_name(self, name: str, left: float, top: float) -> None:
         style = TextStyle(NAME_SIZE, self._colours.get(name, GREY))

@@ -5,7 +5,7 @@
 
 from nas.run.begun_here import require_begun_here
 from nas.run.default_folder import default_folder, latest_unfinished
-from nas.run.environment import describe_environment, resolve_device, use_threads
+from nas.run.environment import describe_environment, installed_version, resolve_device, use_threads
 from nas.run.front import Front, Point, Quality, make_front
 from nas.run.labels import LabelRecord
 from nas.run.named_trees import is_tree_name, named_tree
@@ -43,6 +43,7 @@ __all__ = [
     "default_folder",
     "describe_environment",
     "describe_failure",
+    "installed_version",
     "is_tree_name",
     "latest_unfinished",
     "locked_folder",

@@ -33,7 +33,7 @@ def describe_environment(*, seed: int, num_threads: int, device: torch.device) -
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": {name: installed_version(name) for name in _PACKAGES},
         "commit": _commit(),
         "cpu": _cpu_name(),
         "num_cores": os.cpu_count(),
@@ -60,7 +60,8 @@ def use_threads(num_threads: int | None) -> int:
     return torch.get_num_threads()
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """None if the package is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

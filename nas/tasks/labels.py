@@ -8,7 +8,7 @@ checked, only the value that it returns.
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -127,14 +127,7 @@ NUMBERS = Accepts(
     shape="the outputs'; a number is [1]",
     known=lambda labels, _: known_values(labels),
 )
-SHARES = Accepts(
-    types=NUMBERS.types,
-    values="0 to 1",
-    no_value=NUMBERS.no_value,
-    shape=NUMBERS.shape,
-    known=NUMBERS.known,
-    bounds=lambda _: (0, 1),
-)
+SHARES = replace(NUMBERS, values="0 to 1", bounds=lambda _: (0, 1))
 DEPTHS = Accepts(
     types="numbers",
     values="positive numbers",
@@ -150,15 +143,11 @@ DIRECTIONS = Accepts(
     known=lambda labels, _: known_vectors(labels),
     channels=3,
 )
-UNIT_VECTORS = Accepts(
-    types=DIRECTIONS.types,
+UNIT_VECTORS = replace(
+    DIRECTIONS,
     values="vectors of length 1",
-    no_value=DIRECTIONS.no_value,
-    shape=DIRECTIONS.shape,
-    known=DIRECTIONS.known,
     bounds=lambda _: (-1 - _LENGTH_TOLERANCE, 1 + _LENGTH_TOLERANCE),
     unit_length=True,
-    channels=3,
 )
 
 

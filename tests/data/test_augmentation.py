@@ -17,7 +17,6 @@ from nas.data.augmentation import (
     Augmented,
     AugmentedSource,
     CenterCrop,
-    ColorJitter,
     LabelKind,
     Normalize,
     RandomCrop,
@@ -109,7 +108,7 @@ def test_a_scale_keeps_every_point_where_it_was(scale: float) -> None:
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from((0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)))
 def test_no_label_gets_a_new_value(seed: int, scale: float) -> None:
     image, labels = _sample(seed=seed % 7)
-    steps = (RandomScale((scale,)), RandomCrop((13, 19)), RandomFlip(0.5), ColorJitter(), Normalize())
+    steps = (RandomScale((scale,)), RandomCrop((13, 19)), RandomFlip(0.5), Normalize())
     _, found = _apply((image, labels), *steps, seed=seed)
     assert torch.isin(found["semseg"], torch.cat([labels["semseg"].unique(), torch.tensor([255])])).all()
     assert torch.isin(found["edge"], torch.tensor([0.0, 1.0, 255.0])).all()
@@ -149,7 +148,7 @@ def test_two_flips_are_none() -> None:
 
 def test_steps_leave_their_sample_alone() -> None:
     sample = _sample()
-    _apply(sample, RandomScale((1.5,)), RandomCrop((13, 19)), FLIP, ColorJitter(), Normalize())
+    _apply(sample, RandomScale((1.5,)), RandomCrop((13, 19)), FLIP, Normalize())
     _assert_equal(sample, _sample())
 
 
@@ -196,21 +195,6 @@ def test_scales_and_flips_are_drawn_evenly() -> None:
     assert abs(sum(bool(image[1, 0, 0] > image[1, 0, -1]) for image in drawn) / 2000 - 0.25) < 0.05
 
 
-def test_colours_change_within_bounds_and_labels_do_not() -> None:
-    image, labels = _sample()
-    jittered, found = _apply((image, labels), ColorJitter(0.5, 0.5, 0.5))
-    assert 0 <= jittered.min() <= jittered.max() <= 1
-    assert not torch.equal(jittered, image)
-    assert found is labels
-    same, _ = _apply((image, labels), ColorJitter(0, 0, 0))
-    torch.testing.assert_close(same, image)  # x0 + (x - x0) rounds
-    grey = torch.full((3, 2, 2), 0.4)
-    brighter, _ = _apply((grey, {}), ColorJitter(0.5, 0.9, 0.9))
-    # A grey image has neither contrast nor saturation to change.
-    factor = random.Random(0).uniform(0.5, 1.5)
-    torch.testing.assert_close(brighter, grey * factor)
-
-
 def test_normalize_subtracts_the_mean_of_each_channel() -> None:
     image, _ = _apply((torch.tensor([0.0, 0.5, 1.0])[:, None, None], {}), Normalize())
     assert image.flatten().tolist() == [-1, 0, 1]
@@ -238,7 +222,6 @@ def test_what_cannot_be_augmented_is_refused() -> None:
         lambda: RandomCrop((0, 4)),
         lambda: CenterCrop((4, 4, 4)),  # type: ignore[arg-type]
         lambda: RandomFlip(1.5),
-        lambda: ColorJitter(brightness=2),
         lambda: Normalize((0.5,), (0.0,)),
         lambda: Normalize((0.5, 0.5), (0.5,)),
     ):
@@ -260,7 +243,7 @@ class OneByOne:
         return image, {task: labels[task] for task in kept}
 
 
-TRAINING = Augmentation((RandomScale(), RandomCrop((9, 9)), RandomFlip(), ColorJitter(), Normalize()), KINDS)
+TRAINING = Augmentation((RandomScale(), RandomCrop((9, 9)), RandomFlip(), Normalize()), KINDS)
 
 
 def _epoch(dataset: Dataset, seed: int = 0, epoch: int = 0, batch_size: int = 4, num_workers: int = 0) -> list[Batch]:

@@ -32,7 +32,7 @@ def test_nyuv2_holds_what_was_written(nyuv2: tuple[Path, Arrays]) -> None:
     source = NYUv2(root)
     seen = []
     for name in SPLITS:
-        for id, (image, labels) in zip(source.split_ids(name), source.split(name), strict=True):
+        for id, (image, labels) in zip(source.split(name).ids, source.split(name), strict=True):
             seen.append(id)
             half, number = id.split("/")
             stored = {

@@ -206,7 +206,7 @@ def test_splits_are_disjoint_shares_that_the_seed_decides(tmp_path: Path) -> Non
     assert splits["train"] != PascalMT(tmp_path, seed=1).describe_splits()["train"]
     assert len(PascalMT(tmp_path, architecture=0.5, validation=0.2).split("architecture")) == 40
     for name in SPLITS:
-        assert source.split(name).ids == source.split_ids(name) == tuple(splits[name])
+        assert source.split(name).ids == tuple(splits[name])
         assert len(source.split(name)) == len(splits[name])
     # Another order of the lines is the same cut.
     path.write_text("\n".join(reversed(path.read_text().splitlines())))
@@ -285,7 +285,7 @@ def test_a_cache_gives_the_same_bits_without_reading_the_data(
     plain = PascalMT(root, half_resolution=True)
     cached = PascalMT(root, half_resolution=True, cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
-    names = plain.split_ids("train")
+    names = plain.split("train").ids
     made = [cached.sample(name) for name in names]
     with monkeypatch.context() as patched:
         patched.setattr("nas.datasets.pascal.source.decode", None)

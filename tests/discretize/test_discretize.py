@@ -1,11 +1,11 @@
 """The exact programme equals enumeration, keeps budgets, and gives ties to the cheaper tree."""
 
-import itertools
 import math
 import time
 
 import numpy as np
 import pytest
+from constrained_trees import random_dissimilarity, table, value_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,30 +19,6 @@ ROUNDING = 1e-7
 
 def names(num_tasks: int) -> tuple[str, ...]:
     return tuple("abcdefghijklmnopqrstuvwxyz"[:num_tasks])
-
-
-def table(block_costs, tasks, stem: float = 7, head: float = 3) -> CostTable:
-    return CostTable(
-        stem={"macs": stem},
-        blocks=tuple({"macs": cost} for cost in block_costs),
-        heads={task: {"macs": head} for task in tasks},
-        block_names=tuple(f"b{l}" for l in range(len(block_costs))),
-    )
-
-
-def random_dissimilarity(num_blocks: int, num_tasks: int, seed: int) -> np.ndarray:
-    raw_LTT = np.random.default_rng(seed).normal(size=(num_blocks, num_tasks, num_tasks))
-    return (raw_LTT + raw_LTT.swapaxes(1, 2)) / 2
-
-
-def value_of(tree: BranchTree, tasks, dissimilarity_LTT) -> float:
-    """The objective, word for word."""
-    index = {task: t for t, task in enumerate(tasks)}
-    return sum(
-        sum(dissimilarity_LTT[l][index[s]][index[t]] for s, t in itertools.combinations(group, 2)) / len(group)
-        for l, partition in enumerate(tree.partitions)
-        for group in partition
-    )
 
 
 def enumerated(tasks, dissimilarity_LTT, costs: CostTable) -> list[tuple[float, float]]:

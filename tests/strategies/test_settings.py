@@ -26,7 +26,6 @@ NUMBERS = {
     ("similarity", "weights"): SGD,
     ("similarity", "schedule"): ScheduleSettings(kind="constant"),
     ("similarity", "measure"): "cka",
-    ("similarity", "of"): "changes",
     ("similarity", "num_rows"): 16,
     ("similarity", "tolerance"): 0.0,
     ("gradient", "discretize"): "argmax",

@@ -21,7 +21,7 @@ until they are normalised; labels of all kinds but "points" and "none" are [...,
 from nas.data.augmentation.augmented import Augmentation, Augmented, AugmentedSource, Step
 from nas.data.augmentation.geometry import CenterCrop, RandomCrop, RandomFlip, RandomScale
 from nas.data.augmentation.kinds import Kinds, LabelKind
-from nas.data.augmentation.photometric import ColorJitter, Normalize
+from nas.data.augmentation.photometric import Normalize
 from nas.data.augmentation.resizing import Letterbox, Resize, resized
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "Augmented",
     "AugmentedSource",
     "CenterCrop",
-    "ColorJitter",
     "Kinds",
     "LabelKind",
     "Letterbox",

@@ -49,8 +49,8 @@ class RandomScale:
 
 
 @dataclass(frozen=True)
-class RandomCrop:
-    """Cut out a window at a random position; a smaller image is padded on both sides first.
+class Padding:
+    """The settings of steps that may pad.
 
     Args:
         size: height and width of the result.
@@ -63,7 +63,12 @@ class RandomCrop:
     ignored_class: int = IGNORED_CLASS
 
     def __post_init__(self) -> None:
-        check_size("RandomCrop", self.size)
+        check_size(type(self).__name__, self.size)
+
+
+@dataclass(frozen=True)
+class RandomCrop(Padding):
+    """Cut out a window at a random position; a smaller image is padded on both sides first."""
 
     def __call__(self, sample: Sample, kinds: Kinds, rng: random.Random) -> Sample:
         top, left = (
@@ -74,15 +79,8 @@ class RandomCrop:
 
 
 @dataclass(frozen=True)
-class CenterCrop:
-    """Cut out the middle, and pad a smaller image: `RandomCrop` with a fixed position. The arguments are the same."""
-
-    size: tuple[int, int]
-    fill: float = MID_GREY
-    ignored_class: int = IGNORED_CLASS
-
-    def __post_init__(self) -> None:
-        check_size("CenterCrop", self.size)
+class CenterCrop(Padding):
+    """Cut out the middle, and pad a smaller image: `RandomCrop` with a fixed position."""
 
     def __call__(self, sample: Sample, kinds: Kinds, rng: random.Random) -> Sample:
         return centred_window(sample, kinds, self.size, self.fill, self.ignored_class)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.data.augmentation.augmented import Augmentation, AugmentedSource
-from nas.data.augmentation.geometry import IGNORED_CLASS, MID_GREY, centred_window, check_size, sampled
+from nas.data.augmentation.geometry import Padding, centred_window, check_size, sampled
 from nas.data.augmentation.kinds import Kinds, LabelKind
 from nas.data.batch import DataSource, Sample
 from nas.errors import InputError
@@ -36,23 +36,11 @@ class Resize:
 
 
 @dataclass(frozen=True)
-class Letterbox:
+class Letterbox(Padding):
     """Resize an image and keep the ratio of its sides: it becomes as large as fits, and is padded on both sides.
 
     It resizes as `Resize` does, and pads as `CenterCrop` does: labels have no value in the padding.
-
-    Args:
-        size: height and width of the result.
-        fill: value of the image's padding, on the scale that the image has at this step.
-        ignored_class: label of the padding for "classes" and "mask"; use -1 if 255 is a class.
     """
-
-    size: tuple[int, int]
-    fill: float = MID_GREY
-    ignored_class: int = IGNORED_CLASS
-
-    def __post_init__(self) -> None:
-        check_size("Letterbox", self.size)
 
     def __call__(self, sample: Sample, kinds: Kinds, rng: random.Random | None = None) -> Sample:
         inner = self.inner_size(*_size_of("Letterbox", sample[0]))

@@ -2,8 +2,8 @@
 
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from nas.errors import InputError
 from nas.tree import BranchTree
@@ -95,20 +95,6 @@ class PlantedProblem:
     def input_shape(self) -> tuple[int, ...]:
         """Of one sample: [input_width], or [input_width, H, W]."""
         return (self.input_width, *(self.image_size if self.kind == "conv" else ()))
-
-    def changed(self, **fields: Any) -> "PlantedProblem":
-        """The same problem with other values of some fields, checked again."""
-        return replace(self, **fields)
-
-    def with_outliers(self, num_outliers: int) -> "PlantedProblem":
-        """The same problem with more tasks, each of which shares no block with any other.
-
-        The other tasks, their samples and their noise stay as they are. Outliers have all their labels.
-        """
-        partitions = self.tree.choices_LT
-        grown = [[*row, *(max(row) + 1 + i for i in range(num_outliers))] for row in partitions]
-        missing = (*self.missing, *[0.0] * num_outliers) if self.missing else ()
-        return self.changed(labels=write_labels(grown), missing=missing)
 
 
 def write_labels(choices_LT: Sequence[Sequence[int]]) -> str:

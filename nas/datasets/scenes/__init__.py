@@ -10,7 +10,7 @@ of it), `source` (samples and splits).
     (torch.Size([3, 3, 32, 32]), torch.Size([3, 1, 32, 32]))
 """
 
-from nas.datasets.scenes.classes import IGNORE, PARTS, SEMSEG_CLASSES, TASKS, SceneTask
+from nas.datasets.scenes.classes import PARTS, SEMSEG_CLASSES, TASKS, SceneTask
 from nas.datasets.scenes.source import Scenes, SceneSplit
 
-__all__ = ["IGNORE", "PARTS", "SEMSEG_CLASSES", "TASKS", "SceneSplit", "SceneTask", "Scenes"]
+__all__ = ["PARTS", "SEMSEG_CLASSES", "TASKS", "SceneSplit", "SceneTask", "Scenes"]

@@ -5,9 +5,6 @@ from typing import Literal
 SceneTask = Literal["semseg", "parts", "depth", "normals", "edge", "sal"]
 TASKS: tuple[SceneTask, ...] = ("semseg", "parts", "depth", "normals", "edge", "sal")
 
-IGNORE = 255
-"""The label of a pixel that belongs to no class in `semseg` and `parts`; the renderer itself never gives it."""
-
 SEMSEG_CLASSES = (
     "sky",
     "ground",

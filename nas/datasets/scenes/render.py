@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nas.datasets.scenes.corrupt import noisy_image, noisy_labels
+from nas.datasets.scenes.corrupt import noisy_image
 from nas.datasets.scenes.labels import exact_labels
 from nas.datasets.scenes.scene import Scene
 from nas.datasets.scenes.shade import colour
@@ -22,7 +22,6 @@ class Look(NamedTuple):
     supersample: int
     texture_noise: float
     image_noise: float
-    label_noise: float
 
 
 def render(scenes: Sequence[Scene], how: Look, device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
@@ -38,5 +37,5 @@ def render(scenes: Sequence[Scene], how: Look, device: torch.device) -> tuple[Te
     if k > 1:
         linear = sum((linear[..., i::k, j::k] for i in range(k) for j in range(k)), torch.zeros(())) / k**2
     image = noisy_image(linear.sqrt(), how.image_noise, table.seed)
-    labels = noisy_labels(exact_labels(table, view), how.label_noise, table.seed)
+    labels = exact_labels(table, view)
     return image.contiguous(), {task: label.contiguous() for task, label in labels.items()}

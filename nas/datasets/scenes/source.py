@@ -15,7 +15,7 @@ from nas.datasets.scenes.layout import compose
 from nas.datasets.scenes.render import Look, render
 from nas.errors import InputError
 
-_NOISY_SPLITS = ("train", "architecture")
+_TRAINED_ON = ("train", "architecture")
 _PIXELS_AT_ONCE = {"cpu": 2**15, "cuda": 2**21}
 """What is rendered together: on a processor what its caches hold and one core does best alone (small operations of many
 threads wait for one another; loader workers do not), on a GPU enough to keep it busy."""
@@ -43,7 +43,6 @@ class Scenes:
             finds no free place is left out).
         texture_noise: contrast of the noise on surfaces, 0 to 1.
         image_noise: standard deviation of the noise added to the picture.
-        label_noise: probability that a pixel's label is wrong, per task; of "train" and "architecture" only.
         missing: per task the probability that a sample has no label; of "train" and "architecture" only.
         supersample: rays per pixel along each side, for the picture only; labels are those of the pixel's centre.
         device: where samples are made and returned.
@@ -58,7 +57,6 @@ class Scenes:
     num_objects: tuple[int, int] = (4, 9)
     texture_noise: float = 0.5
     image_noise: float = 0.01
-    label_noise: float = 0.0
     missing: Mapping[SceneTask, float] = field(default_factory=dict)
     supersample: int = 1
     device: str | torch.device = "cpu"
@@ -74,7 +72,7 @@ class Scenes:
         _require(len(self.tasks) > 0, "tasks", "at least one task", self.tasks)
         least, most = self.num_objects
         _require(0 <= least <= most <= 40, "num_objects", "0 <= least <= most <= 40", self.num_objects)
-        shares = {"indoor": self.indoor, "texture_noise": self.texture_noise, "label_noise": self.label_noise}
+        shares = {"indoor": self.indoor, "texture_noise": self.texture_noise}
         shares |= {f"missing[{task!r}]": share for task, share in self.missing.items()}
         for name, share in shares.items():
             _require(0 <= share <= 1, name, "a number in [0, 1]", share)
@@ -106,15 +104,8 @@ class SceneSplit:
     def __init__(self, source: Scenes, name: SplitName) -> None:
         self._source = source
         self._name = name
-        noisy = name in _NOISY_SPLITS
-        self._missing = dict(source.missing) if noisy else {}
-        self._look = Look(
-            *source.image_size,
-            source.supersample,
-            source.texture_noise,
-            source.image_noise,
-            source.label_noise if noisy else 0.0,
-        )
+        self._missing = dict(source.missing) if name in _TRAINED_ON else {}
+        self._look = Look(*source.image_size, source.supersample, source.texture_noise, source.image_noise)
         self._device = torch.device(source.device)
         self._cache = None if source.cache is None else SampleCache(Path(source.cache) / self._fingerprint() / name)
 

@@ -59,14 +59,6 @@ class BranchedNetwork(nn.Module):
             for name, row in zip(names, rows, strict=True)
         }
 
-    def sharing(self) -> list[tuple[nn.Module, int]]:
-        """Every part with the number of tasks that use it."""
-        parts: list[tuple[nn.Module, int]] = [(self.stem, len(self.tree.tasks))]
-        for partition, instances in zip(self.tree.partitions, self.blocks, strict=True):
-            assert isinstance(instances, nn.ModuleList)
-            parts += [(instance, len(group)) for instance, group in zip(instances, partition, strict=True)]
-        return parts + [(head, 1) for head in self.heads.values()]
-
 
 def check_fits(tree: BranchTree, num_blocks: int, tasks: Sequence[str]) -> None:
     """Raise an InputError unless the tree has as many blocks as the backbone, and only tasks out of ``tasks``."""

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from nas.data import batches, derive_seed
 from nas.errors import InputError
-from nas.networks.backbone import Backbone
 from nas.networks.supernet import Supernet
 from nas.strategies.similarity.features import features_by_block
 from nas.strategies.similarity.measures import dissimilarity
@@ -90,19 +89,14 @@ class Dissimilarity:
         return cls(tasks, measure, *arrays)
 
 
-def measure_dissimilarity(warmup: WarmUp, copies: Supernet, backbone: Backbone) -> Dissimilarity:
+def measure_dissimilarity(warmup: WarmUp, copies: Supernet) -> Dissimilarity:
     """Dissimilarities of a finished warm-up's tasks, on samples that it was trained on; labels do not count."""
     settings = warmup.settings
     with torch.random.fork_rng(devices=[warmup.device] if warmup.device.type == "cuda" else []):
         features = _features(warmup, copies)
-        if settings.of == "changes":
-            untrained = warmup.make_copies(backbone)
-            untrained.channel_dims = copies.channel_dims
-            start = _features(warmup, untrained)
-            features = (after - before for after, before in zip(features, start, strict=True))
         copies_LCC = np.stack([dissimilarity(features_CNW, settings.measure) for features_CNW in features])
     names = [task.name for task in warmup.tasks]
-    return Dissimilarity.of_copies(names, f"{settings.measure} of {settings.of}", copies_LCC)
+    return Dissimilarity.of_copies(names, f"{settings.measure} of features", copies_LCC)
 
 
 def _features(warmup: WarmUp, copies: Supernet) -> Iterator[Tensor]:

@@ -42,7 +42,7 @@ def run_warmup(warmup: WarmUp, problem: Problem, *, first: bool = False) -> tupl
     state = warmup.start(problem.backbone)
     resume(state, checkpoints, warmup.ranks)
     warmup.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
-    measured = measure_dissimilarity(warmup, state.copies, problem.backbone)
+    measured = measure_dissimilarity(warmup, state.copies)
     problem.store.write(_RECORD, measured.to_dict())
     return state, measured
 

@@ -22,8 +22,6 @@ class SimilaritySettings(BaseModel):
         schedule: the learning rate's course, per step.
         measure: of similarity: variance explained by a linear map ("r2"), linear CKA, or the rank correlation of
             representation dissimilarities ("rdm"); see `nas.strategies.similarity.measures`.
-        of: what is compared: the trained "features", or their "changes" from those of the same weights before
-            training.
         num_rows: rows that the features of a block are compared on: samples, or positions of samples.
         tolerance: how many times the noise floor two tasks may differ and still be better together, in the tree that
             the search chooses without a budget. More than once, since tasks that share a block read different things
@@ -41,7 +39,6 @@ class SimilaritySettings(BaseModel):
     weights: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)
     schedule: ScheduleSettings = ScheduleSettings(kind="cosine")
     measure: Measure = "r2"
-    of: Literal["features", "changes"] = "features"
     num_rows: int = Field(default=4096, ge=16)
     tolerance: NonNegativeFloat = 2.25
     candidates: Literal["auto", "plain", "batched"] = "auto"

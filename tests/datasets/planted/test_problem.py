@@ -1,6 +1,6 @@
 """Planted problems say what they are, and refuse what is none."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -42,16 +42,6 @@ def test_random_trees_are_of_the_size_asked_for_and_their_seed(num_tasks: int, n
 
 def test_random_trees_differ_between_seeds() -> None:
     assert len({random_problem(6, 4, seed).tree for seed in range(20)}) > 15
-
-
-def test_outliers_share_nothing_and_leave_the_others_as_they_are() -> None:
-    problem = replace(tree_a(missing=(0.5, 0, 0, 0, 0, 0)), num_train=32).with_outliers(2)
-    assert problem.num_train == 32
-    assert problem.tasks == tuple(f"t{t}" for t in range(8))
-    assert problem.tree.restricted_to(tree_a().tasks) == tree_a().tree
-    assert all(("t6",) in partition and ("t7",) in partition for partition in problem.tree.partitions)
-    assert problem.missing == (0.5, 0, 0, 0, 0, 0, 0, 0)
-    assert tree_a().with_outliers(0).tree == tree_a().tree
 
 
 def test_an_input_has_the_shape_of_its_kind() -> None:

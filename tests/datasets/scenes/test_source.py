@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nas.data import SPLITS, batches, collate
-from nas.datasets.scenes import PARTS, SEMSEG_CLASSES, TASKS, Scenes, source
+from nas.datasets.scenes import SEMSEG_CLASSES, TASKS, Scenes, source
 from nas.datasets.scenes.cache import fingerprint
 from nas.datasets.scenes.hashing import lattice_noise, normal, uniform
 from nas.errors import InputError
@@ -38,7 +38,7 @@ def test_a_sample_is_a_function_of_seed_split_and_index():
 
 
 def test_a_sample_does_not_depend_on_its_batch():
-    split = Scenes(**SMALL, label_noise=0.1, missing={"depth": 0.5}, supersample=2).split("train")
+    split = Scenes(**SMALL, missing={"depth": 0.5}, supersample=2).split("train")
     order = [7, 3, 11, 0, 3, 8, 1]
     bulk, single = split.__getitems__(order), collate([split[i] for i in order])
     assert torch.equal(bulk.inputs, single.inputs)
@@ -108,31 +108,6 @@ def test_only_the_tasks_asked_for_are_labelled():
     assert set(labels) == {"depth", "semseg"}
 
 
-def test_label_noise_has_the_asked_rate_and_spares_the_picture_and_the_test():
-    exact, noisy = Scenes(**SMALL), Scenes(**SMALL, label_noise=0.2)
-    a, b = (x.split("train").__getitems__(range(12)) for x in (exact, noisy))
-    assert torch.equal(a.inputs, b.inputs)
-    for task in TASKS:
-        wrong = a.labels[task] != b.labels[task]
-        wrong = wrong.any(1) if task == "normals" else wrong
-        counts = a.labels["depth"].reshape(wrong.shape) > 0 if task in ("depth", "normals") else torch.ones_like(wrong)
-        # Thousands of pixels: four standard deviations are below .03.
-        assert abs(float(wrong[counts].float().mean()) - 0.2) < 0.03, task
-        assert not wrong[~counts].any(), task
-    assert int(b.labels["semseg"].max()) < len(SEMSEG_CLASSES)
-    assert int(b.labels["parts"].max()) < len(PARTS)
-    length = b.labels["normals"].norm(dim=1)[b.labels["depth"][:, 0] > 0]
-    assert (length - 1).abs().max() < 1e-5
-    assert same(exact.split("test")[0], noisy.split("test")[0])
-
-
-def test_label_noise_of_two_tasks_is_independent():
-    a, b = (Scenes(**SMALL, label_noise=p).split("train").__getitems__(range(12)).labels for p in (0.0, 0.5))
-    wrong_class, wrong_part = a["semseg"] != b["semseg"], a["parts"] != b["parts"]
-    # A share of .25 over 9,216 pixels has a standard deviation of .0045.
-    assert abs(float((wrong_class & wrong_part).float().mean()) - 0.25) < 0.018
-
-
 def test_image_noise_has_the_asked_deviation_and_spares_the_labels():
     clean, noisy = (Scenes(**SMALL, image_noise=s, texture_noise=0).split("train")[0] for s in (0.0, 0.05))
     inside = (clean[0] > 0.2) & (clean[0] < 0.8)
@@ -160,7 +135,7 @@ def test_a_loader_gets_batches():
 
 
 def test_the_cache_gives_back_the_same_bits(tmp_path, monkeypatch):
-    knobs = SMALL | {"missing": {"sal": 0.5}, "label_noise": 0.1}
+    knobs = SMALL | {"missing": {"sal": 0.5}}
     rendered = Scenes(**knobs).split("train")
     expected = [rendered[i] for i in range(6)]
     cached = Scenes(**knobs, cache=tmp_path).split("train")
@@ -200,7 +175,6 @@ def test_a_truncated_cache_file_is_made_again(tmp_path, length):
         {"num_objects": (1, 2)},
         {"texture_noise": 0.1},
         {"image_noise": 0.2},
-        {"label_noise": 0.2},
         {"missing": {"sal": 1.0}},
         {"supersample": 2},
         {"tasks": ("depth",)},

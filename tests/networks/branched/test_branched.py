@@ -71,19 +71,6 @@ def test_a_seed_gives_the_weights():
     torch.testing.assert_close(first.state_dict(), again.state_dict(), rtol=0, atol=0)
 
 
-@settings(deadline=None, max_examples=30)
-@given(trees(tasks=names(toy_tasks(5))))
-def test_sharing_has_every_parameter_once_and_counts_tasks(tree):
-    network = BranchedNetwork(VectorBackbone(len(tree.partitions)), toy_tasks(5), tree)
-    shared = [parameter for part, _ in network.sharing() for parameter in part.parameters()]
-    assert sorted(map(id, shared)) == sorted(map(id, network.parameters()))
-    counts = {id(part): num_tasks for part, num_tasks in network.sharing()}
-    assert counts[id(network.stem)] == len(tree.tasks)
-    assert all(counts[id(head)] == 1 for head in network.heads.values())
-    for partition, instances in zip(tree.partitions, network.blocks, strict=True):
-        assert [counts[id(instance)] for instance in instances] == [len(group) for group in partition]
-
-
 def test_a_tree_of_another_depth_is_refused():
     with pytest.raises(InputError, match="the tree has 3 blocks, the backbone 2"):
         BranchedNetwork(VectorBackbone(2), TASKS, TREE)

@@ -91,7 +91,7 @@ TABLE = measure_costs(LaidBackbone(), TASKS, (3, 8, 8)).table
 def measured(backbone, seed=0, **fields):
     warmup_settings = SimilaritySettings(num_rows=128, candidates="plain", **fields)
     warmup = WarmUp(TASKS, Images(), warmup_settings, seed=seed, device=DEVICE)
-    return measure_dissimilarity(warmup, warmup.start(backbone).copies, backbone)
+    return measure_dissimilarity(warmup, warmup.start(backbone).copies)
 
 
 def trees_of(found):
