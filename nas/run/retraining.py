@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from nas.data import DataSource
 from nas.engine import ALONE, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
-from nas.errors import InputError, blaming, in_one_line
+from nas.errors import InputError, as_input_errors, in_one_line
 from nas.files import make_folder, read_record, without_nan, write_json_atomically, write_text_atomically
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
@@ -223,7 +223,7 @@ class TreeTraining:
             searched = trial.setting.experiment(self.experiment)
             inherit, store = inherit_from(searched.strategy), trial.store
             assert inherit is not None
-            with blaming(f"{store.checkpoints.folder}: not checkpoints of this experiment's search"):
+            with as_input_errors(f"{store.checkpoints.folder}: not checkpoints of this experiment's search"):
                 inherit(network, searched.tasks, build_backbone(searched), store)
         return network
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from nas.cost import expected_cost
 from nas.data import Batch
 from nas.engine import ALONE, Ranks
-from nas.errors import blaming
+from nas.errors import as_input_errors
 from nas.networks.backbone import naming_in_place_changes
 from nas.networks.supernet import Supernet
 from nas.strategies.gradient.settings import GradientSettings
@@ -168,7 +168,7 @@ def _one_path_losses(
 def _running(batch: Batch, settings: GradientSettings) -> Iterator[None]:
     """The context of a forward pass."""
     with (
-        blaming(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),
+        as_input_errors(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),
         settings.compute.autocast(batch.inputs.device),
     ):
         yield

@@ -14,7 +14,7 @@ from nas.data import Batch, Dataset, DataSource, batches, derive_seed
 from nas.engine import ALONE, Ranks, synchronise_batch_norm
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.optimizer import set_learning_rate
-from nas.errors import InputError, WorkFailed, blaming, in_one_line
+from nas.errors import InputError, WorkFailed, as_input_errors, in_one_line
 from nas.networks.backbone import Backbone, naming_in_place_changes
 from nas.networks.supernet import Supernet
 from nas.strategies.similarity.channels import channel_dims
@@ -157,7 +157,7 @@ class WarmUp:
             return {}
         compute = self.settings.compute
         shape = list(batch.inputs.shape)
-        with blaming(f"the backbone does not run on inputs of shape {shape}"), compute.autocast(self.device):
+        with as_input_errors(f"the backbone does not run on inputs of shape {shape}"), compute.autocast(self.device):
             inputs = compute.inputs(batch.inputs)
             outputs = state.copies(inputs, routing_of(state.copies), [twin.name for twin in twins])
         outputs = compute.outputs(outputs)
