@@ -207,7 +207,7 @@ class Ranks:
         return data.cpu().numpy().tobytes()
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = Ranks()
 """A process that shares its batches with no other."""
 
 

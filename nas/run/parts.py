@@ -11,7 +11,7 @@ from torch import Tensor
 from nas.cost import LatencyTable, Profile, measure_costs, resolve_budget
 from nas.data import SPLITS, DataSource, NamedSource, derive_seed, find_pixel_scale
 from nas.discretize import cheapest_tree
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.errors import InputError, as_input_errors, in_one_line
 from nas.networks.backbone import Backbone, FrozenPrefix, check_backbone
 from nas.networks.branched import BranchedNetwork
@@ -151,7 +151,7 @@ class TrialParts:
         device: torch.device,
         store: Store,
         on_epoch: Callable[[History], None] = lambda _: None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> Problem:
         """What the experiment's strategy searches a tree for."""
         return Problem(

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from nas.data import DataSource
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.errors import InputError, as_input_errors, in_one_line
 from nas.files import make_folder, read_record, without_nan, write_json_atomically, write_text_atomically
@@ -141,7 +141,7 @@ class TreeTraining:
         data: DataSource,
         device: torch.device,
         on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> TrainedNetwork:
         """Train from the last checkpoint, if there is one, after the teachers; a finished training is only read.
 
@@ -197,7 +197,7 @@ class TreeTraining:
         write_json_atomically(self.folder / "result.json", result.to_dict())
         return result
 
-    def trained(self, data: DataSource, device: torch.device, ranks: Ranks = ALONE) -> BranchedNetwork:
+    def trained(self, data: DataSource, device: torch.device, ranks: Ranks = SINGLE_PROCESS) -> BranchedNetwork:
         """The network as it is at the training's best epoch; it is trained if it is not."""
         result = self.train(data, device, ranks=ranks)
         network = build_network(self.experiment, self.tree, self.seed)

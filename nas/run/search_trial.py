@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from nas.cost import resolve_budget
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.errors import WorkFailed
 from nas.recipe.experiment import Experiment
 from nas.run.front import Point, Quality
@@ -29,7 +29,7 @@ def run_trial(
     device: torch.device,
     on_epoch: OnEpoch = lambda _: None,
     parts: TrialParts | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> TrialResult:
     """Search one trial from its last checkpoint to its result; one that has a result is only read.
 
@@ -63,7 +63,7 @@ def search_in(
     parts: TrialParts,
     device: torch.device,
     on_epoch: OnEpoch = lambda _: None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Found:
     """Run the experiment's strategy, and write all files of the trial but its trees and its outcome."""
     folder.make()

@@ -9,7 +9,7 @@ import torch
 import torchmetrics
 
 from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.errors import WorkFailed
 from nas.networks.branched import BranchedNetwork
@@ -51,7 +51,7 @@ class Retraining:
         device: torch.device,
         num_workers: int = 0,
         teachers: Mapping[str, BranchedNetwork] | None = None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         require_methods(settings.balance, settings.aggregate)
         self.tasks = tuple(tasks)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nas.data import Batch
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import set_learning_rate
 from nas.networks.backbone import naming_in_place_changes
@@ -33,7 +33,7 @@ def train_step(
     settings: TrainingSettings,
     lr_factor: float,
     distillation: Distillation | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> StepLosses | None:
     """Change the weights once, by the gradient of
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nas.cost import expected_cost, resolve_budget
 from nas.data import Batch, DataSource, SplitName, batches, derive_seed
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.errors import WorkFailed
 from nas.networks.supernet import Supernet, own_copy_routing, reset_running_statistics, sample_routing
@@ -48,7 +48,7 @@ class BilevelSearch:
         seed: int,
         device: torch.device,
         num_workers: int = 0,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         self.tasks = tuple(tasks)
         self.data = data

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nas.cost import expected_cost
 from nas.data import Batch
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.errors import as_input_errors
 from nas.networks.backbone import naming_in_place_changes
 from nas.networks.supernet import Supernet
@@ -30,7 +30,7 @@ def weight_step(
     routing_LTC: Tensor,
     tasks: Sequence[Task],
     settings: GradientSettings,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Losses:
     """Update the weights on one batch, or this rank's part of it, under a fixed routing that all ranks have.
 
@@ -62,7 +62,7 @@ def logits_step(
     *,
     resource: str = "macs",
     generator: torch.Generator | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Losses:
     """Update the logits on one batch: the tasks' losses under a sampled routing, plus the resource penalty.
 

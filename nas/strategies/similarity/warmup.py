@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
-from nas.engine import ALONE, Ranks, synchronise_batch_norm
+from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.optimizer import set_learning_rate
 from nas.errors import InputError, WorkFailed, as_input_errors, in_one_line
@@ -84,7 +84,7 @@ class WarmUp:
         device: torch.device,
         num_workers: int = 0,
         affine_last_norm: bool = True,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         self.tasks = tuple(tasks)
         self.ranks = ranks
