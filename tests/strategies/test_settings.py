@@ -93,13 +93,13 @@ def test_a_field_changes_what_is_found(name, field, defaults, tmp_path):
 @pytest.mark.parametrize("field", EXECUTION)
 def test_a_field_changes_how_it_is_computed(name, field, monkeypatch, tmp_path):
     seen = []
-    execute = Supernet.execute
+    execute = set_execution
 
     def spy(self, **how):
         seen.append(how)
         execute(self, **how)
 
-    monkeypatch.setattr(Supernet, "execute", spy)
+    monkeypatch.setattr(Supernet, "set_execution", spy)
     prepared = []
     strategy = type(STRATEGIES[name])(**{**dict(STRATEGIES[name]), field: EXECUTION[field]})
     monkeypatch.setattr(type(strategy.compute), "prepare", lambda self, network: prepared.append(self))

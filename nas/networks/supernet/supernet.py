@@ -72,13 +72,13 @@ class Supernet(nn.Module):
                     remove_last_affine(candidate)
         self.heads = nn.ModuleDict({task.name: make.head(task) for task in tasks})
         self._runner = PartRunner()
-        self.execute()
+        self.set_execution()
 
     @property
     def num_blocks(self) -> int:
         return len(self.blocks)
 
-    def execute(
+    def set_execution(
         self, *, candidates: Literal["auto", "plain", "batched"] = "plain", checkpoint_activations: bool = False
     ) -> None:
         """Choose how blocks are computed from now on, which changes time and memory but, up to rounding, no number.

@@ -41,7 +41,7 @@ class SearchState:
         ranks.same_as_first(supernet.state_dict().values())
         synchronise_batch_norm(supernet, ranks)
         settings.compute.prepare(supernet)
-        supernet.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
+        supernet.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         shape = (supernet.num_blocks, len(supernet.task_names), supernet.num_candidates)
         logits_LTC = torch.zeros(shape, device=device, requires_grad=True)
         return cls(

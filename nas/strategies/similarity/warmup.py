@@ -114,7 +114,7 @@ class WarmUp:
         copies.channel_dims = channel_dims(copies, self.training_set[0][0][None].to(self.device))
         self.ranks.same_as_first(copies.state_dict().values())
         synchronise_batch_norm(copies, self.ranks)
-        copies.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
+        copies.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         settings.compute.prepare(copies)
         return WarmUpState(copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device))
 
