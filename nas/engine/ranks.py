@@ -64,7 +64,7 @@ class Ranks:
         """What makes a seed the rank's own; nothing on rank 0, whose numbers are those of a process that is alone."""
         return (self.rank,) if self.rank else ()
 
-    def from_first(self, make: Callable[[], Any]) -> Any:
+    def call_on_first(self, make: Callable[[], Any]) -> Any:
         """What ``make`` gives on rank 0, where alone it is called: tensors and plain values.
 
         Tensors arrive on the CPU. What it raises is raised on rank 0; the others wait until their group is ended.

@@ -147,13 +147,13 @@ class TreeTraining:
 
         Of several ranks the run folder is the first one's; that of the others is their own, and thrown away.
         """
-        done = ranks.from_first(lambda: self.result().to_dict() if self.finished else None)
+        done = ranks.call_on_first(lambda: self.result().to_dict() if self.finished else None)
         if done is not None:
             return TrainedNetwork.model_validate(done)
         if ranks.first:
             self.check()
         experiment = self.experiment
-        ranks.from_first(lambda: self.run.labels.settle(experiment, data))
+        ranks.call_on_first(lambda: self.run.labels.settle(experiment, data))
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(
@@ -170,7 +170,7 @@ class TreeTraining:
         network = self._starting_network() if ranks.first else build_network(self.experiment, self.tree, self.seed)
         network.to(device)
         state = TrainingState.start(network, self.settings, ranks)
-        if (saved := ranks.from_first(self.checkpoints.latest)) is not None:
+        if (saved := ranks.call_on_first(self.checkpoints.latest)) is not None:
             state.load(saved, str(self.checkpoints.folder))
 
         with EpochLogs(self.folder, self.settings.logs) as logs:
@@ -206,7 +206,7 @@ class TreeTraining:
 
     def _load(self, network: BranchedNetwork, num_epochs: int, ranks: Ranks) -> None:
         path = self.checkpoints.path(num_epochs)
-        load_network(network, ranks.from_first(lambda: load_tensors(path)), str(path))
+        load_network(network, ranks.call_on_first(lambda: load_tensors(path)), str(path))
 
     def _write_metrics(self, state: TrainingState) -> None:
         lines = "".join(json.dumps(without_nan(record)) + "\n" for record in state.history)

@@ -43,13 +43,13 @@ def run_trial(
     """
     folder = run.trial(trial.number)
     with folder.locked():
-        if (done := ranks.from_first(lambda: _result(folder))) is not None:
+        if (done := ranks.call_on_first(lambda: _result(folder))) is not None:
             return TrialResult.model_validate(done)
         # An earlier failure is no outcome of what runs now.
         (folder.path / "failure.json").unlink(missing_ok=True)
         folder.write_setting(trial)
         built = parts or TrialParts.build(experiment)
-        ranks.from_first(lambda: run.labels.settle(experiment, built.data))
+        ranks.call_on_first(lambda: run.labels.settle(experiment, built.data))
         found = search_in(folder, experiment, built, device, on_epoch, ranks)
         points = [_point(run, folder, experiment, tree, built.table) for tree in found.trees]
         result = TrialResult(points=tuple(points))

@@ -124,7 +124,7 @@ class Retraining:
 
     def evaluate(self, network: BranchedNetwork, split: SplitName) -> Measured:
         """Losses and metrics on one split, measured by rank 0 while the others wait."""
-        measured: Measured = self.ranks.from_first(lambda: self._measure(network, split))
+        measured: Measured = self.ranks.call_on_first(lambda: self._measure(network, split))
         return measured
 
     def _measure(self, network: BranchedNetwork, split: SplitName) -> Measured:

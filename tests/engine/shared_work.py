@@ -177,7 +177,7 @@ def exchanges(ranks):
     return {
         "gradients": summed,
         "losses": losses,
-        "record": ranks.from_first(lambda: record),
+        "record": ranks.call_on_first(lambda: record),
         "once": ranks.sum([], [], [ranks.once(2.0 * one.squeeze())])[1],
     }
 

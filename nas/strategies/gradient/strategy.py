@@ -75,7 +75,7 @@ class Gradient(GradientSettings):
     def search(self, problem: Problem) -> Found:
         """Train, discretise, and estimate each tree's quality with inherited weights."""
         search, state = self.start(problem)
-        if (saved := problem.ranks.from_first(problem.store.checkpoints.latest)) is not None:
+        if (saved := problem.ranks.call_on_first(problem.store.checkpoints.latest)) is not None:
             state.load(saved, str(problem.store.checkpoints.folder))
         elif self.init is not None:
             state = self._start_from_copies(search, state.supernet, problem)

@@ -39,7 +39,7 @@ def run_warmup(warmup: WarmUp, problem: Problem, *, first: bool = False) -> tupl
     """
     checkpoints = problem.store.warmup if first else problem.store.checkpoints
     state = warmup.start(problem.backbone)
-    if (saved := warmup.ranks.from_first(checkpoints.latest)) is not None:
+    if (saved := warmup.ranks.call_on_first(checkpoints.latest)) is not None:
         state.load(saved, str(checkpoints.folder))
     warmup.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
     measured = measure_dissimilarity(warmup, state.copies, problem.backbone)
