@@ -86,7 +86,7 @@ class Ranks:
         return taken
 
     @torch.no_grad()
-    def same_as_first(self, tensors: Iterable[Tensor]) -> None:
+    def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
         """Overwrite tensors with those of rank 0."""
         if self.size == 1:
             return

@@ -41,7 +41,7 @@ class TrainingState:
         tasks = network.tree.tasks
         settings = settings.for_tasks(len(tasks))
         device = next(network.parameters()).device
-        ranks.same_as_first(network.state_dict().values())
+        ranks.copy_from_first(network.state_dict().values())
         synchronise_batch_norm(network, ranks)
         settings.compute.prepare(network)
         if settings.aggregate != "none" and settings.compute.compile:

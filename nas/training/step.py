@@ -138,7 +138,7 @@ def _reduced(state: TrainingState, step: StepLosses, ranks: Ranks) -> StepLosses
         state.aggregation.reduce(ranks)
         state.aggregation.write(state.scaler.get_scale())
         # Some methods draw random numbers, of which every rank has its own.
-        ranks.same_as_first(parameter.grad for parameter in parameters if parameter.grad is not None)
+        ranks.copy_from_first(parameter.grad for parameter in parameters if parameter.grad is not None)
         summed = ranks.reduce((), [*losses, step.total])
     return StepLosses(dict(zip(step.by_task, summed, strict=False)), summed[-1])
 

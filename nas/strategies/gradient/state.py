@@ -38,7 +38,7 @@ class SearchState:
     ) -> "SearchState":
         """Uniform logits and fresh optimisers; the supernet is computed as the settings say, the same on all ranks."""
         supernet.to(device)
-        ranks.same_as_first(supernet.state_dict().values())
+        ranks.copy_from_first(supernet.state_dict().values())
         synchronise_batch_norm(supernet, ranks)
         settings.compute.prepare(supernet)
         supernet.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)

@@ -112,7 +112,7 @@ class WarmUp:
         settings, copies = self.settings, self.make_copies(backbone)
         # Needed after the training; what is wrong with it is said before.
         copies.channel_dims = channel_dims(copies, self.training_set[0][0][None].to(self.device))
-        self.ranks.same_as_first(copies.state_dict().values())
+        self.ranks.copy_from_first(copies.state_dict().values())
         synchronise_batch_norm(copies, self.ranks)
         copies.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         settings.compute.prepare(copies)
