@@ -143,7 +143,7 @@ class Ranks:
             if name in outputs
         }
 
-    def once(self, term: Tensor) -> Tensor:
+    def zero_unless_first(self, term: Tensor) -> Tensor:
         """A term that is the same on all ranks, so that their sum has it once."""
         return term if self.first else 0.0 * term
 

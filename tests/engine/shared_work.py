@@ -178,7 +178,7 @@ def exchanges(ranks):
         "gradients": summed,
         "losses": losses,
         "record": ranks.call_on_first(lambda: record),
-        "once": ranks.sum([], [], [ranks.once(2.0 * one.squeeze())])[1],
+        "once": ranks.sum([], [], [ranks.zero_unless_first(2.0 * one.squeeze())])[1],
     }
 
 

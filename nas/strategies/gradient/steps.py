@@ -109,7 +109,7 @@ def logits_step(
         # The penalty measures in units of what separate networks cost.
         scale = table.separate_cost()[resource]
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
-        total = total + ranks.once(len(losses) * penalty.to(state.logits_LTC))
+        total = total + ranks.zero_unless_first(len(losses) * penalty.to(state.logits_LTC))
         seen = _descend(state, state.logits_optimizer, total, losses, ranks)
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, scale)
     return seen
