@@ -127,7 +127,7 @@ class Ranks:
             for rows in zip(here_KT, there_KT, strict=True)
         ]
 
-    def parts(
+    def weighted_losses(
         self, losses: Mapping[str, Tensor], outputs: Mapping[str, Tensor], shares: Mapping[str, float]
     ) -> dict[str, Tensor]:
         """This rank's parts of the losses: share times loss, and zero for a task that only others have labels of.

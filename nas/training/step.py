@@ -97,7 +97,7 @@ def _losses(
     with compute.autocast(inputs.device):
         outputs = run_network(network, inputs)
     outputs = compute.outputs(outputs)
-    losses = ranks.parts(task_losses(tasks, outputs, part.batch), outputs, part.label_shares)
+    losses = ranks.weighted_losses(task_losses(tasks, outputs, part.batch), outputs, part.label_shares)
     if distillation is not None:
         for name, difference in distillation.losses(tasks, outputs, inputs).items():
             losses[name] = part.sample_share * difference + losses.get(name, 0.0)

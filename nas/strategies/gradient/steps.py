@@ -45,7 +45,7 @@ def weight_step(
         labelled = [task for task in turn if task.name in shares]
         if not labelled:
             continue
-        losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
+        losses = ranks.weighted_losses(*_losses(state, batch, routing_LTC, labelled, settings), shares)
         seen |= _descend(state, state.weight_optimizer, weighted_sum(labelled, losses), losses, ranks)
     return seen
 
@@ -103,7 +103,7 @@ def logits_step(
         if settings.routing == "one_path":
             losses, total = _one_path_losses(state, batch, routing_LTC, labelled, settings, ranks, shares)
         else:
-            losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
+            losses = ranks.weighted_losses(*_losses(state, batch, routing_LTC, labelled, settings), shares)
             total = weighted_sum(labelled, losses)
         cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, resource, generator=generator)
         # The penalty measures in units of what separate networks cost.
@@ -148,7 +148,7 @@ def _one_path_losses(
         tapped = [block for l, block in enumerate(features) if l in supernet.taps]
         outputs = supernet.outputs(tapped, names, batch.inputs.shape[2:])
     outputs = settings.compute.outputs(outputs)
-    losses = ranks.parts(task_losses(tasks, outputs, batch), outputs, shares)
+    losses = ranks.weighted_losses(task_losses(tasks, outputs, batch), outputs, shares)
     slope_LT = torch.zeros_like(one_hot_LTC[:, :, 0])
     for i, task in enumerate(tasks):
         if task.name not in losses or not losses[task.name].requires_grad:

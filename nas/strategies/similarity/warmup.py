@@ -161,7 +161,7 @@ class WarmUp:
             inputs = compute.inputs(batch.inputs)
             outputs = state.copies(inputs, routing_of(state.copies), [twin.name for twin in twins])
         outputs = compute.outputs(outputs)
-        losses = self.ranks.parts(task_losses(twins, outputs, batch), outputs, shares)
+        losses = self.ranks.weighted_losses(task_losses(twins, outputs, batch), outputs, shares)
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.stack([twin.weight * losses[twin.name] for twin in twins]).sum()
         with naming_in_place_changes():
