@@ -60,7 +60,7 @@ class Ranks:
         return self.rank, self.size
 
     @property
-    def apart(self) -> tuple[int, ...]:
+    def seed_suffix(self) -> tuple[int, ...]:
         """What makes a seed the rank's own; nothing on rank 0, whose numbers are those of a process that is alone."""
         return (self.rank,) if self.rank else ()
 

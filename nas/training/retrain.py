@@ -94,7 +94,7 @@ class Retraining:
         # Kept on the device and looked at after the epoch, so that no step waits for its loss.
         seen: list[StepLosses] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "retrain", epoch, *self.ranks.apart))
+            torch.manual_seed(derive_seed(self.seed, "retrain", epoch, *self.ranks.seed_suffix))
             state.network.train()
             for step, group in enumerate(self._groups(epoch)):
                 progress = (epoch + step / num_steps) / settings.epochs

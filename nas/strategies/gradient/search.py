@@ -91,7 +91,7 @@ class BilevelSearch:
         warm = epoch < settings.warmup_epochs
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "dropout", epoch, *self.ranks.apart))
+            torch.manual_seed(derive_seed(self.seed, "dropout", epoch, *self.ranks.seed_suffix))
             state.supernet.train()
             if settings.reset_optimizers:
                 state.reset_optimizers(settings)

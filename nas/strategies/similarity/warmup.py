@@ -136,7 +136,7 @@ class WarmUp:
         # Kept on the device and looked at after the epoch, so that no step waits for its loss.
         seen: list[dict[str, Tensor]] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "own copies", epoch, *self.ranks.apart))
+            torch.manual_seed(derive_seed(self.seed, "own copies", epoch, *self.ranks.seed_suffix))
             state.copies.train()
             for step, batch in enumerate(self.batches(epoch)):
                 progress = (epoch + step / num_steps) / self.settings.epochs
