@@ -45,7 +45,7 @@ class Ranks:
     device: torch.device = _CPU
 
     @classmethod
-    def joined(cls, device: torch.device) -> "Ranks":
+    def from_process_group(cls, device: torch.device) -> "Ranks":
         """Those of torch's default process group, which has been initialised."""
         return cls(dist.get_rank(), dist.get_world_size(), device)
 

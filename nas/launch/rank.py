@@ -81,7 +81,7 @@ def work(assignment: Assignment, job: Job, events: Any) -> None:
 
     try:
         use_threads(assignment.num_threads)
-        ranks = Ranks.joined(get_device())
+        ranks = Ranks.from_process_group(get_device())
         with _folder(assignment, job, ranks) as (run, save):
 
             def on_epoch(record: dict[str, Any]) -> None:

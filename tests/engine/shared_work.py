@@ -203,5 +203,5 @@ if __name__ == "__main__":
     store = dist.FileStore(str(folder / "store"), 2)
     backend = "nccl" if kind == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=2, timeout=timedelta(seconds=60))
-    torch.save(do(Ranks.joined(device)), folder / f"{rank}.pt")
+    torch.save(do(Ranks.from_process_group(device)), folder / f"{rank}.pt")
     dist.destroy_process_group()
