@@ -10,7 +10,7 @@ from nas.data import Batch
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import set_learning_rate
-from nas.networks.backbone import naming_in_place_changes
+from nas.networks.backbone import explaining_in_place_errors
 from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task, task_losses
 from nas.training.distill import Distillation
@@ -120,7 +120,7 @@ def _backward(
     if factors is not None:
         weighted = {name: factors[name] * loss for name, loss in weighted.items()}
         lowered = torch.stack(list(weighted.values())).sum()
-    with naming_in_place_changes():
+    with explaining_in_place_errors():
         if state.aggregation is None:
             state.scaler.scale(lowered).backward()  # type: ignore[no-untyped-call]
         else:

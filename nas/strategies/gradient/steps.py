@@ -10,7 +10,7 @@ from nas.cost import expected_cost
 from nas.data import Batch
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.errors import as_input_errors
-from nas.networks.backbone import naming_in_place_changes
+from nas.networks.backbone import explaining_in_place_errors
 from nas.networks.supernet import Supernet
 from nas.strategies.gradient.settings import GradientSettings
 from nas.strategies.gradient.state import SearchState
@@ -155,7 +155,7 @@ def _one_path_losses(
             continue
         path = [block[i] for block in features]
         loss = state.scaler.scale(task.weight * losses[task.name])
-        with naming_in_place_changes():
+        with explaining_in_place_errors():
             slopes = torch.autograd.grad(loss, path, retain_graph=i + 1 < len(tasks), allow_unused=True)
         for l, (feature, slope) in enumerate(zip(path, slopes, strict=True)):
             if slope is not None:
@@ -182,7 +182,7 @@ def _descend(
     # `zero_grad`, without its profiling, which takes longer than a small network's forward pass.
     for parameter in parameters:
         parameter.grad = None
-    with naming_in_place_changes():
+    with explaining_in_place_errors():
         state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
     summed = ranks.reduce(parameters, list(losses.values()))
     state.scaler.step(optimizer)

@@ -15,7 +15,7 @@ from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.optimizer import set_learning_rate
 from nas.errors import InputError, WorkFailed, as_input_errors, in_one_line
-from nas.networks.backbone import Backbone, naming_in_place_changes
+from nas.networks.backbone import Backbone, explaining_in_place_errors
 from nas.networks.supernet import Supernet
 from nas.strategies.similarity.channels import channel_dims
 from nas.strategies.similarity.copies import make_copies, routing_of, twin_batch, twins_of
@@ -164,7 +164,7 @@ class WarmUp:
         losses = self.ranks.weighted_losses(task_losses(twins, outputs, batch), outputs, shares)
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.stack([twin.weight * losses[twin.name] for twin in twins]).sum()
-        with naming_in_place_changes():
+        with explaining_in_place_errors():
             state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         summed = self.ranks.reduce(state.copies.parameters(), list(losses.values()))
         state.scaler.step(state.optimizer)
