@@ -93,7 +93,7 @@ def test_a_field_changes_what_is_found(name, field, defaults, tmp_path):
 @pytest.mark.parametrize("field", EXECUTION)
 def test_a_field_changes_how_it_is_computed(name, field, monkeypatch, tmp_path):
     seen = []
-    execute = set_execution
+    execute = Supernet.set_execution
 
     def spy(self, **how):
         seen.append(how)

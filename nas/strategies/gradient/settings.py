@@ -44,7 +44,7 @@ class GradientSettings(BaseModel):
         penalty: on the expected cost, in the logits' pass. It aims at the largest budget; the exact discretisation
             cuts trees down to the others. The supernet is searched without the goal's constraints.
         candidates: "plain" runs the candidates of a block one after another; "batched" runs them together where a block
-            allows it, with the same results up to rounding; "auto" does so where it pays (`set_execution`).
+            allows it, with the same results up to rounding; "auto" does so where it pays (`Supernet.set_execution`).
         checkpoint_activations: keep only the inputs of candidates for the backward pass and run them again there: less
             memory, more time, the same results.
         compute: precision, memory format and compilation.
