@@ -50,7 +50,7 @@ class Ranks:
         return cls(dist.get_rank(), dist.get_world_size(), device)
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the process that writes."""
         return self.rank == 0
 
@@ -71,7 +71,7 @@ class Ranks:
         """
         if self.size == 1:
             return make()
-        if not self.first:
+        if not self.is_first:
             return torch.load(io.BytesIO(self._receive()), map_location="cpu", weights_only=True)
         made, buffer = make(), io.BytesIO()
         torch.save(made, buffer)
@@ -145,7 +145,7 @@ class Ranks:
 
     def zero_unless_first(self, term: Tensor) -> Tensor:
         """A term that is the same on all ranks, so that their sum has it once."""
-        return term if self.first else 0.0 * term
+        return term if self.is_first else 0.0 * term
 
     def reduce(self, parameters: Iterable[Tensor], losses: Sequence[Tensor]) -> list[Tensor]:
         """The sums over the ranks of losses, without gradients; the parameters' gradients become theirs, too.

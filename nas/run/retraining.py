@@ -150,7 +150,7 @@ class TreeTraining:
         done = ranks.call_on_first(lambda: self.result().to_dict() if self.finished else None)
         if done is not None:
             return TrainedNetwork.model_validate(done)
-        if ranks.first:
+        if ranks.is_first:
             self.check()
         experiment = self.experiment
         ranks.call_on_first(lambda: self.run.labels.settle(experiment, data))
@@ -167,7 +167,7 @@ class TreeTraining:
             ranks=ranks,
         )
         # Where the others start does not matter.
-        network = self._starting_network() if ranks.first else build_network(self.experiment, self.tree, self.seed)
+        network = self._starting_network() if ranks.is_first else build_network(self.experiment, self.tree, self.seed)
         network.to(device)
         state = TrainingState.start(network, self.settings, ranks)
         if (saved := ranks.call_on_first(self.checkpoints.latest)) is not None:

@@ -76,7 +76,7 @@ def search_in(
 
     strategy: Strategy = experiment.strategy
     found = strategy.search(parts.problem(experiment, device, folder.store, record, ranks))
-    if ranks.first:
+    if ranks.is_first:
         # The last epochs may have come from a checkpoint.
         folder.write_metrics(found.history)
         if found.curve is not None:

@@ -81,7 +81,7 @@ class Retraining:
             score = self._score(record["validation"]["tasks"])
             if score < state.best_loss:
                 state.best_loss, state.best_epoch = score, state.num_epochs
-            if self.ranks.first:
+            if self.ranks.is_first:
                 checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
             on_epoch(record)
 

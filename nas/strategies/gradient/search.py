@@ -80,7 +80,7 @@ class BilevelSearch:
             loss = record["architecture"]["total"] if record["architecture"] else None
             if loss is not None and loss <= state.best_loss:
                 state.best_loss, state.best_epoch = loss, epoch + 1
-            if self.ranks.first:
+            if self.ranks.is_first:
                 checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
             on_epoch(record)
 

@@ -86,7 +86,7 @@ class Gradient(GradientSettings):
             problem.on_epoch([*earlier, *state.history])
 
         search.run(state, problem.store.checkpoints, on_epoch)
-        if not problem.ranks.first:
+        if not problem.ranks.is_first:
             return Found(())
         trees, diagnosis, curve = self._trees(state, problem)
         return Found(

@@ -45,7 +45,7 @@ class Similarity(SimilaritySettings):
     def search(self, problem: Problem) -> Found:
         """Train the copies, compare them, and discretise."""
         state, measured = run_warmup(make_warmup(problem, self), problem)
-        if not problem.ranks.first:
+        if not problem.ranks.is_first:
             return Found(())
         curve = curve_of(problem, measured)
         # Without a floor nothing tells which gains are chance.

@@ -126,7 +126,7 @@ class WarmUp:
             record = self.train_epoch(state, state.num_epochs)
             state.num_epochs += 1
             state.history.append(record)
-            if self.ranks.first:
+            if self.ranks.is_first:
                 checkpoints.save(state.num_epochs, state.record(), None)
             on_epoch(record)
 
