@@ -1,4 +1,7 @@
-"""The exceptions that say whose turn it is: the user's (`InputError`), or nobody's (`WorkFailed`)."""
+"""The exceptions of this project: the user can fix the cause of an `InputError`; a `WorkFailed` says that a run failed.
+
+The commands print either in one line, without a traceback, and end with exit status 2 or 1.
+"""
 
 import errno
 import reprlib
@@ -16,26 +19,29 @@ class InputError(ValueError):
     """Bad input: a recipe, a file, a folder, a setting.
 
     The message is one line that says what is wrong, where, and what to do. The commands print it and end
-    with exit status 2, without a traceback. A broken promise of our own is an ``assert``, never this.
+    with exit status 2, without a traceback. A bug of this project is an ``assert``, never an `InputError`.
     """
 
 
 class WorkFailed(RuntimeError):
-    """The work itself failed, through nothing that reading the input could have told: exit status 1.
+    """The run failed for a reason that checking the input could not show: exit status 1.
 
-    What was done so far is in the last checkpoint.
+    The last checkpoint holds the work so far.
     """
 
 
 class StorageFailed(WorkFailed):
-    """The storage could not be read or written; the next attempt may have more luck."""
+    """The storage could not be read or written; another attempt may succeed."""
 
 
 @contextmanager
 def as_input_errors(part: str) -> Iterator[None]:
-    """Whatever a recipe's own code raises, as an InputError of one line: the part, the error, its file and line.
+    """Turn what a recipe's own code raises into an `InputError` of one line: the part, the error, its file and line.
 
-    An InputError passes as it is, and so does what is the machine's fault (`machine_failure`).
+    `InputError`, `WorkFailed` and failures of the machine (`machine_failure`) pass unchanged.
+
+    Args:
+        part: what the block runs, such as "data"; the message begins with it.
     """
     try:
         yield
@@ -46,21 +52,21 @@ def as_input_errors(part: str) -> Iterator[None]:
 
 
 def machine_failure(error: BaseException) -> str | None:
-    """What an error says of the machine, in one line: its memory, its disk, its processes; None if it is no such error.
+    """A failure of the machine (memory, disk, processes) in one line; None if the error has another cause.
 
-    torch has no common class for them, so its texts are looked at.
+    torch has no common class for such errors, so they are recognised by their messages.
     """
     text = str(error)
     if _is_of_shared_memory(error):
         return (
-            f"{SHARED_MEMORY} is full, through which processes that load samples hand over batches; lower num_workers "
-            "(0 needs none of it) or the batch_size, or make it larger (docker run --shm-size=8g)"
+            f"{SHARED_MEMORY} is full; processes that load samples pass batches through it. Lower num_workers "
+            "(0 does not use it) or the batch_size, or make it larger (docker run --shm-size=8g)"
         )
     if isinstance(error, MemoryError) or any(words in text for words in ("out of memory", "allocate memory")):
-        settings = "strategy.batch_size, retrain.batch_size, predict's --batch"
-        return f"out of memory; lower the batch_size ({settings}), or use a larger machine"
+        settings = "strategy.batch_size, retrain.batch_size, the batch_size of predict"
+        return f"out of memory; lower the batch size ({settings}), or use a larger machine"
     if isinstance(error, RuntimeError) and text.startswith("DataLoader worker (pid"):
-        return "a process that loads samples was killed, perhaps for memory, or as /dev/shm was full; lower num_workers"
+        return "a process that loads samples was killed, perhaps because memory or /dev/shm was full; lower num_workers"
     if isinstance(error, RuntimeError) and ("Too many open files" in text or "items of ancdata" in text):
         return "too many open files; lower num_workers, or allow more (ulimit -n)"
     if isinstance(error, OSError) and error.errno in _FAILED:
@@ -75,7 +81,7 @@ SHARED_MEMORY = "/dev/shm"
 def _is_of_shared_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOSPC and error.filename == SHARED_MEMORY
-    # torch's text where it cannot allocate, and of a worker that the system has ended for it.
+    # torch's messages: it could not allocate, or the system killed a worker because of that.
     return isinstance(error, RuntimeError) and any(text in str(error) for text in ("shared memory(shm)", "Bus error"))
 
 
@@ -83,7 +89,7 @@ _FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, err
 
 
 def brief(value: object) -> str:
-    """A value that a file holds, for an error message: some hundred characters, however large and deep it is."""
+    """A value from a file, shortened to about a hundred characters for an error message."""
     return _BRIEF.repr(value)
 
 
@@ -99,7 +105,11 @@ def in_one_line(error: BaseException) -> str:
 
 
 def explain(error: "ValidationError", place: str = "") -> str:
-    """A validation error of what lies at a dotted name, in one line: each field, what is wrong, and the value found."""
+    """A validation error in one line: for each field its dotted name, what is wrong, and the value found.
+
+    Args:
+        place: dotted name of the validated object; it precedes the fields' names.
+    """
     parts = []
     for item in error.errors():
         field = ".".join(str(part) for part in (place, *item["loc"]) if part != "")
@@ -110,7 +120,7 @@ def explain(error: "ValidationError", place: str = "") -> str:
 
 
 def _place(error: BaseException) -> str:
-    """`` (file.py:12)``: the line nearest to the error that is neither ours nor an installed library's."""
+    """`` (file.py:12)``: the line nearest to the error, outside of `nas` and installed libraries; or nothing."""
     ours = str(Path(__file__).parent)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(ours) and "site-packages" not in frame.filename]

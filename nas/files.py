@@ -1,8 +1,8 @@
-"""Reading and writing whole files: a reader never sees half of one, and a broken one is an InputError with its path.
+"""Reading and writing whole files: a reader never sees half a file, and a broken file is an InputError with its path.
 
 A file is written under a temporary name in the same folder, flushed to the disk and renamed, so that after a
-crash there is either the old content or the new one. Temporary names start with a dot and end in ``.tmp``. They follow
-from the name that is written, so the next attempt finds and removes what a killed one has left.
+crash there is either the old content or the new one. Temporary names start with a dot and end in ``.tmp``. They are
+derived from the final name, so the next attempt finds and removes what a killed process left.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Record = TypeVar("Record", bound="BaseModel")
 
 MAX_BYTES = 64 * 2**20
-"""What `read_json` reads at most; the records of this project are thousands of times smaller."""
+"""The longest file that `read_json` accepts; the records of this project are thousands of times smaller."""
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
@@ -51,10 +51,10 @@ _WRONG_PATH = {
 def write_bytes_atomically(
     path: str | os.PathLike[str], data: bytes, *, verify: Callable[[Path], None] = lambda _: None
 ) -> None:
-    """Put ``data`` at ``path``, all of it or nothing; a file that is there is replaced.
+    """Write ``data`` to ``path``, completely or not at all; an existing file is replaced.
 
     Args:
-        verify: called with the hidden file that the data are in, before it is renamed; it raises if they are wrong.
+        verify: called with the temporary file of the data before it is renamed; it raises if they are wrong.
 
     Raises:
         InputError: the folder does not exist or may not be written to, or ``path`` is a folder.
@@ -69,10 +69,10 @@ def write_bytes_atomically(
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new hidden file that is renamed to ``path`` when the block ends well; on an error it is removed.
+    """A new temporary file that is renamed to ``path`` when the block ends; after an error it is removed instead.
 
     Yields:
-        the open file, and where it lies until then.
+        the open file, and its temporary path.
 
     Raises:
         OSError: the file cannot be made or renamed.
@@ -93,15 +93,15 @@ def replacing(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder that is renamed to ``path`` when the block ends well; on an error it is removed.
+    """A temporary folder that is renamed to ``path`` when the block ends; after an error it is removed instead.
 
-    A folder that is at ``path`` already stays if it has the same files; an empty one is replaced.
+    An existing folder at ``path`` stays if it has the same files, and is replaced if it is empty.
 
     Raises:
-        InputError: another file or folder is at ``path``, or the folder that it lies in may not be written to.
+        InputError: a file or another folder is at ``path``, or its parent folder may not be written to.
         OSError: the disk is full or failing.
     """
-    # A link is followed, so that the folder is made where it leads.
+    # If the path is a link, the folder is made at its target.
     target = Path(os.path.realpath(path))
     with _wrong_path(f"cannot make the folder {path}"):
         temporary, descriptor = _temporary_place(target, _make_folder)
@@ -122,12 +122,12 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """`write_bytes_atomically` for text, in UTF-8, with its line ends as they are."""
+    """`write_bytes_atomically` for text, in UTF-8 with unchanged line ends."""
     write_bytes_atomically(path, text.encode())
 
 
 def without_nan(value: Any) -> Any:
-    """Plain data with None (null) in the place of every NaN and infinity, which JSON lacks."""
+    """Plain data with None (null) instead of every NaN and infinity, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -145,10 +145,10 @@ def write_json_atomically(path: str | os.PathLike[str], record: Any) -> None:
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """Make a folder and those it lies in, unless it is there.
+    """Make a folder and its parents, unless it exists.
 
     Raises:
-        InputError: a file is in its place, or it may not be made.
+        InputError: a file is in its place, or making it is not permitted.
         OSError: the disk is full or failing.
     """
     with _wrong_path(f"cannot make the folder {path}"):
@@ -156,35 +156,35 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 
 
 def require_writable(folder: str | os.PathLike[str]) -> None:
-    """Make a folder unless it is there, and try a file in it.
+    """Make a folder unless it exists, and check that files can be made in it.
 
     Raises:
-        InputError: it may not be written to.
+        InputError: writing to it is not permitted.
         OSError: the disk is full or failing.
     """
     make_folder(folder)
     probe = Path(folder) / f".{secrets.token_hex(8)}.tmp"
     try:
         probe.touch(exist_ok=False)
-        # Whoever holds the folder's lock may have removed it as left over.
+        # The process that holds the folder's lock may have removed the file as abandoned.
         probe.unlink(missing_ok=True)
     except OSError as error:
         if error.errno not in _WRONG_PATH:
             raise
         raise InputError(
-            f"{folder}: may not be written to ({error.strerror}); a read-only run can be shown and evaluated, "
-            "for anything else copy it, or ask its owner for access"
+            f"{folder}: may not be written to ({error.strerror}); a read-only run can be shown and evaluated; "
+            "for other commands copy it, or ask its owner for access"
         ) from error
 
 
 def read_record(path: str | os.PathLike[str], kind: type[Record], what: str = "") -> Record:
-    """A file of strict JSON as a pydantic model.
+    """Read a file of strict JSON into a pydantic model.
 
     Args:
-        what: what the file holds, for the message: "the result of a training".
+        what: what the file should hold, for the message, such as "the result of a training".
 
     Raises:
-        InputError: as `read_json`, or the data do not fit the model.
+        InputError: `read_json` refuses the file, or its data do not fit the model.
     """
     from pydantic import ValidationError
 
@@ -196,10 +196,10 @@ def read_record(path: str | os.PathLike[str], kind: type[Record], what: str = ""
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Plain data from a file of strict JSON: UTF-8, no NaN or infinity, no field twice in one object.
+    """Read plain data from a file of strict JSON: UTF-8, no NaN or infinity, no field twice in one object.
 
     Raises:
-        InputError: there is no such file, it cannot be read, is longer than `MAX_BYTES`, or is no strict JSON.
+        InputError: the file is missing, cannot be read, is longer than `MAX_BYTES`, or is not strict JSON.
     """
     try:
         with open(path, "rb") as file:
@@ -209,7 +209,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: longer than {MAX_BYTES // 2**20} MiB, so it is no record of this project")
+        raise InputError(f"{path}: longer than {MAX_BYTES // 2**20} MiB, so it is not a record of this project")
     try:
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_no_constant)
     except InputError as error:
@@ -226,12 +226,12 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file or folder has a name that is only used until it is complete."""
+    """Whether a name is one of those that files and folders have until they are complete."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def remove_unfinished(folder: str | os.PathLike[str]) -> None:
-    """Remove what killed processes have left below a folder: temporary files and folders that nobody writes to."""
+    """Remove the temporary files and folders that killed processes left below a folder."""
     for path in Path(folder).rglob(".*.tmp"):
         if is_temporary(path.name):
             _remove_abandoned(path, without_locks=True)
@@ -247,13 +247,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> None:
-    raise InputError(f"{name} is not a number that JSON has")
+    raise InputError(f"{name} is not allowed in JSON")
 
 
 def _temporary_place(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
-    """A new hidden file or folder beside ``path`` and its descriptor, which holds a lock: nobody else removes it.
+    """A new temporary file or folder beside ``path``, and its descriptor, whose lock keeps others from removing it.
 
-    Its name follows from that of ``path``. It is a random one while another process is writing to the same path, and
+    The temporary name is derived from ``path``. It is random while another process writes to the same path, and
     where the file system has no locks.
     """
     place = path.parent / f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.tmp"
@@ -262,7 +262,7 @@ def _temporary_place(path: Path, make: Callable[[Path], int]) -> tuple[Path, int
             descriptor = make(place)
             with contextlib.suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Somebody may have taken it for abandoned before it was locked.
+                # Before it was locked, another process may have removed it as abandoned.
                 if os.path.samestat(os.fstat(descriptor), os.lstat(place)):
                     return place, descriptor
             os.close(descriptor)
@@ -283,10 +283,13 @@ def _make_folder(path: Path) -> int:
 
 
 def _remove_abandoned(place: Path, *, without_locks: bool = False) -> bool:
-    """Remove the temporary file or folder of a process that is gone; whether the name is free.
+    """Remove the temporary file or folder of a process that has ended.
 
     Args:
-        without_locks: also remove it where the file system cannot tell whether its writer is alive.
+        without_locks: also remove it where the file system has no locks, which tell whether its writer is alive.
+
+    Returns:
+        whether the name is free now.
     """
     try:
         is_folder = stat.S_ISDIR(place.lstat().st_mode)
@@ -312,14 +315,14 @@ def _remove_abandoned(place: Path, *, without_locks: bool = False) -> bool:
 
 
 def _same_files(one: Path, other: Path) -> bool:
-    """Whether two folders without folders in them have the same files."""
+    """Whether two folders, neither with a folder in it, have the same files."""
     names = [sorted(entry.name for entry in folder.iterdir()) for folder in (one, other)]
     return names[0] == names[1] and filecmp.cmpfiles(one, other, names[0], shallow=False)[0] == names[0]
 
 
 @contextlib.contextmanager
 def _wrong_path(problem: str, remedy: str = "") -> Iterator[None]:
-    """Errors of the path become an InputError, those of the disk stay what they are."""
+    """Turn an error of the path into an `InputError`; errors of the disk pass unchanged."""
     try:
         yield
     except OSError as error:
@@ -329,7 +332,7 @@ def _wrong_path(problem: str, remedy: str = "") -> Iterator[None]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a renaming in a folder outlast a power cut, where the file system can."""
+    """Make a renaming in a folder survive a power cut, where the file system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -339,10 +342,11 @@ def _flush_folder(folder: Path) -> None:
 
 
 def folder_for_sockets(usual: str, room: int) -> str:
-    """The usual folder of temporary files, or /tmp where the paths of sockets in it would be too long.
+    """A folder for sockets: the usual one for temporary files, or /tmp if the sockets' paths would be too long there.
 
     Args:
-        room: bytes that such a path needs below the folder.
+        usual: the usual folder for temporary files.
+        room: bytes of a socket's path below the folder.
 
     Raises:
         InputError: /tmp cannot be written to.
@@ -352,10 +356,10 @@ def folder_for_sockets(usual: str, room: int) -> str:
     if os.access("/tmp", os.W_OK | os.X_OK):
         return "/tmp"
     raise InputError(
-        f"{usual}: too long a path for the sockets of processes, and /tmp cannot be written to; "
+        f"{usual}: the path is too long for the sockets of processes, and /tmp cannot be written to; "
         f"set TMPDIR to a folder whose path has at most {_LONGEST_SOCKET - room} bytes"
     )
 
 
 _LONGEST_SOCKET = 103
-"""Bytes of a socket's path: 107 on Linux, 103 on macOS."""
+"""Most bytes in the path of a socket: 107 on Linux, 103 on macOS."""

@@ -1,7 +1,7 @@
-"""How much of a file is believed: limits for files that come from anywhere, so that none of them fills memory or disk.
+"""Limits for files from untrusted sources, so that none of them can fill memory or disk.
 
-Every limit is far above what the project's own files need. What exceeds one is refused in one line before it is
-unpacked; a program that only runs too long is stopped by ``nas predict --time-limit``.
+Every limit is far above what the project's own files need. A file that exceeds one is refused, with one line, before it
+is unpacked. A program that runs too long is stopped by the ``time_limit`` of `nas.predict`.
 """
 
 MOST_PIXELS = 2**26
@@ -12,8 +12,8 @@ MOST_UNPACKED_BYTES = 2**30
 sample."""
 
 MOST_VALUES = 2**28
-"""One sample, one output of a network and one map in a picture's own size have at most 268 million numbers, 1 GiB as
-float32."""
+"""A sample, an output of a network, and a map resized to its picture have at most 268 million numbers each (1 GiB as
+float32)."""
 
 MOST_SAMPLES = 1_000_000
 """One call of `nas predict` takes at most a million samples."""

@@ -1,7 +1,7 @@
-"""File locks: one writer at a time, and a lock file that is never followed, emptied or written to.
+"""File locks: one writer at a time. A lock file is never truncated or written to, and never followed if it is a link.
 
-The lock belongs to the open file, so the system releases it when the process that holds it ends, however it ends. The
-file itself stays. Programs that use ``flock`` on the same file, such as the ``filelock`` package, respect the lock.
+The lock belongs to the open file, so the system releases it when the process that holds it ends, for whatever reason.
+The file itself stays. Programs that use ``flock`` on the same file, such as the ``filelock`` package, respect the lock.
 """
 
 import errno
@@ -33,8 +33,8 @@ def hold_lock(path: Path, busy: str, *, wait: float = 0.0) -> Iterator[None]:
         wait: seconds to wait for that process.
 
     Raises:
-        InputError: another process holds the lock; or the path is a link, a folder or another thing than a regular
-            file, may not be opened, or is on a file system without locks.
+        InputError: another process holds the lock; or the path is not a regular file, may not be opened, or is on a
+            file system without locks.
         OSError: the disk is full or failing.
     """
     descriptor = _open(path)
@@ -50,12 +50,12 @@ def hold_lock(path: Path, busy: str, *, wait: float = 0.0) -> Iterator[None]:
 
 
 def _open(path: Path) -> int:
-    """A descriptor of the lock file: a link is not followed, nothing is truncated, and a pipe does not block."""
+    """Open the lock file, without following a link, truncating a file or blocking on a pipe."""
     flags = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags | os.O_RDWR, 0o666)
     except PermissionError as error:
-        # To lock another user's file, it is enough that it may be read.
+        # Permission to read another user's file is enough to lock it.
         try:
             descriptor = os.open(path, flags & ~os.O_CREAT | os.O_RDONLY)
         except OSError:
@@ -83,7 +83,7 @@ def _acquire(descriptor: int, path: Path, busy: str, until: float) -> None:
 
 
 def _explained(error: OSError, path: Path) -> OSError | InputError:
-    """Why a lock file could not be opened or locked; the error itself if the machine is at fault."""
+    """An `InputError` that says why a lock file could not be opened or locked; the error itself if the disk failed."""
     if error.errno == errno.ELOOP:
         return _not_regular(path, "is a link")
     if error.errno == errno.EISDIR:
@@ -92,8 +92,8 @@ def _explained(error: OSError, path: Path) -> OSError | InputError:
         return _not_regular(path, "is not a regular file")
     if error.errno == errno.ENOLCK:
         return InputError(
-            f"{path}: the file system gives no locks ({error.strerror}), for instance because the lock service of a "
-            "network disk does not run; put the folder on another disk"
+            f"{path}: the file system refuses locks ({error.strerror}), perhaps because the lock service of a "
+            "network disk is not running; put the folder on another disk"
         )
     if error.errno in _UNSUPPORTED:
         return InputError(f"{path}: the file system has no locks ({error.strerror}); put the folder on another disk")
@@ -108,7 +108,7 @@ def _explained(error: OSError, path: Path) -> OSError | InputError:
 
 
 def _not_regular(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: {what}, and a lock is a regular file; remove it")
+    return InputError(f"{path}: {what}; a lock must be a regular file, so remove it")
 
 
 def _owner(path: Path) -> str:

@@ -100,7 +100,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path, monkeypatch, make, words):
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.ENOLCK, "gives no locks"),
+        (errno.ENOLCK, "refuses locks"),
         (errno.EOPNOTSUPP, "has no locks"),
         (errno.ENOSYS, "has no locks"),
         (errno.EBADF, "may not be opened for writing"),

@@ -194,8 +194,8 @@ def test_labels_that_are_all_nan_are_none(recipe, capsys):
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        ("MemoryError()", "out of memory; lower the batch_size"),
-        ("RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')", "out of memory; lower the batch_size"),
+        ("MemoryError()", "out of memory; lower the batch size"),
+        ("RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')", "out of memory; lower the batch size"),
         ("OSError(28, 'No space left on device', '/cache')", "/cache: No space left on device"),
         ("RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed.')", "lower num_workers"),
     ],

@@ -181,7 +181,7 @@ def test_a_lock_that_is_a_link_or_a_folder_is_refused_before_the_work(a_run, tmp
     (a_run / ".lock").unlink()
     (a_run / ".lock").symlink_to(target)
     for command in writers(a_run):
-        assert ".lock: is a link, and a lock is a regular file; remove it" in refused(capsys, *command)
+        assert ".lock: is a link; a lock must be a regular file, so remove it" in refused(capsys, *command)
     assert target.read_text() == "years of work"
     (a_run / ".lock").unlink()
     (a_run / ".lock").mkdir()

@@ -90,7 +90,7 @@ def test_a_truncated_latest_is_named_and_the_one_before_is_used(tmp_path, caplog
         assert checkpoints.latest()["num_epochs"] == 2
     (record,) = caplog.records
     assert str(checkpoints.path(3)) in record.getMessage()
-    assert "going on from epoch 2" in record.getMessage()
+    assert "continuing from epoch 2" in record.getMessage()
     assert "\n" not in record.getMessage()
 
 

@@ -25,7 +25,7 @@ def test_settings_reach_the_optimizer(kind, cls):
 def test_momentum_is_sgds():
     optimizer = OptimizerSettings(kind="sgd", lr=0.3, momentum=0.9).make([one_weight()])
     assert optimizer.param_groups[0]["momentum"] == 0.9
-    with pytest.raises(ValidationError, match="momentum is sgd's setting; adam has none"):
+    with pytest.raises(ValidationError, match="momentum is a setting of sgd; adam has none"):
         OptimizerSettings(kind="adam", momentum=0.9)
 
 

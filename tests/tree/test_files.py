@@ -110,7 +110,7 @@ def test_a_wrong_place_to_write_is_an_input_error(tmp_path):
         (b'{"a": 1,}', "not JSON: .* at line 1, column"),
         (b'{"a": {"b": 1, "c": 2, "b": 3}}', "the field 'b' occurs twice in one object"),
         (b'{"a": 1}\n\xe9', "not UTF-8 text: byte 0xe9 at offset 9"),
-        (b"Infinity", "Infinity is not a number that JSON has"),
+        (b"Infinity", "Infinity is not allowed in JSON"),
         (b"[" * 10**6, "nested too deeply"),
         (b"9" * 10**4, "an integer that is too long"),
     ],
