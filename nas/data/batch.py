@@ -1,8 +1,8 @@
-"""Samples, batches and splits: what every data source gives, whatever it holds.
+"""Samples, batches and splits: the types that every data source uses.
 
-A *sample* is an input and the labels that are there; a task without an entry has no label on that sample. A
-*batch* keeps, per task, only the labels that are there and says which rows they belong to, so that a missing
-label has no value anywhere that could leak into a loss.
+A *sample* is an input and its labels by task; a task without an entry has no label on that sample. A *batch* keeps,
+for each task, the existing labels only and the rows that they belong to, so a missing label has no value that could
+enter a loss.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ Sample = tuple[Tensor, Mapping[str, Tensor]]
 
 
 class Batch(NamedTuple):
-    """B inputs and, per task, the n_t <= B labels that are there.
+    """B inputs and, for each task, its n_t <= B existing labels.
 
     ``labels[task]`` is [n_t, ...]; ``present[task]`` is a boolean [B] with n_t true entries, in the same order.
     """
@@ -38,12 +38,12 @@ class Batch(NamedTuple):
 
 
 class Dataset(Protocol):
-    """A torch map-style data set of samples. The loader uses what one may have beside these two:
+    """A torch map-style data set of samples. The loader also uses these optional members:
 
-    - ``__getitems__(indices) -> Batch``, rows in the order of the indices, if that is faster in bulk;
-    - a true attribute ``in_memory``, if bulk is so cheap that several batches may be asked for at once and cut;
-    - ``at_epoch(seed, epoch) -> Dataset``, if its samples differ between epochs;
-    - ``sample_name(index) -> str``, such as a file, by which messages name a sample beside its index.
+    - ``__getitems__(indices) -> Batch`` reads many samples at once, in the order of the indices;
+    - ``in_memory``, if true, lets the loader read several batches at once and cut them;
+    - ``at_epoch(seed, epoch) -> Dataset`` gives the samples of an epoch, if they differ between epochs;
+    - ``sample_name(index) -> str``, such as a file name, identifies a sample in messages.
     """
 
     def __len__(self) -> int: ...
@@ -53,7 +53,7 @@ class Dataset(Protocol):
 
 class DataSource(Protocol):
     """Four disjoint splits: weights are trained on "train", logits on "architecture", epochs are chosen on
-    "validation", and "test" is looked at once."""
+    "validation", and "test" is used once."""
 
     def split(self, name: SplitName) -> Dataset: ...
 
@@ -64,20 +64,21 @@ _SIGNED = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: t
 def collate(samples: Sequence[Sample] | Batch, name: Callable[[int], str] | None = None) -> Batch:
     """Stack samples into a batch; a batch made in bulk by ``__getitems__`` passes through.
 
-    Labels of the unsigned types beyond uint8, which torch cannot compare or calculate with, become signed ones.
+    Labels of uint16, uint32 and uint64, which torch cannot compare or compute with, become signed ones.
 
     Args:
-        name: what messages call the sample at a place of ``samples``; "sample 3 of the batch" if left out.
+        name: gives the name of a sample in messages, from its position in ``samples``; by default "sample 3 of the
+            batch".
 
     Raises:
-        InputError: a sample is no pair of a tensor and labels, or inputs or labels differ in shape.
+        InputError: a sample is not a pair of a tensor and labels, or inputs or labels differ in shape.
     """
     if isinstance(samples, Batch):
         return samples._replace(labels={task: signed(label) for task, label in samples.labels.items()})
     try:
         return _stacked(samples)
     except (TypeError, ValueError, RuntimeError, AttributeError):
-        # What there is to say is looked for afterwards: it would take as long as the stacking.
+        # Samples are checked only after a failure, because the checks take as long as the stacking.
         _require_samples(samples, name or "sample {} of the batch".format)
         raise
 
@@ -92,7 +93,7 @@ def _stacked(samples: Sequence[Sample]) -> Batch:
 
 
 def signed(labels: Tensor) -> Tensor:
-    """Labels of an unsigned type beyond uint8 in a signed one; others as they are."""
+    """Labels of uint16, uint32 or uint64 in a signed type; other labels unchanged."""
     return labels.to(_SIGNED[labels.dtype]) if labels.dtype in _SIGNED else labels
 
 
@@ -122,7 +123,7 @@ def _remedy(what: str, value: Tensor, image: Tensor) -> str:
 
 
 def uncollate(batch: Batch) -> list[Sample]:
-    """The samples that a batch is made of."""
+    """Split a batch into its samples, the inverse of `collate`."""
     rows = {task: iter(label) for task, label in batch.labels.items()}
     present = {task: where.tolist() for task, where in batch.present.items()}
     return [
@@ -132,12 +133,12 @@ def uncollate(batch: Batch) -> list[Sample]:
 
 
 def cut(batch: Batch, size: int) -> Iterator[Batch]:
-    """A batch as batches of ``size`` consecutive rows, the last of what is left over.
+    """Cut a batch into batches of ``size`` consecutive rows; the last one may be smaller.
 
-    Each is what `collate` would make of its samples, without copies: its tensors are views of the whole ones.
+    Each equals what `collate` makes of its samples, but nothing is copied: its tensors are views.
     """
     ends = [*range(size, len(batch.inputs), size), len(batch.inputs)]
-    # Where the labels of each piece end among the labels that are there.
+    # Where the labels of each piece end among the existing labels.
     label_ends = {
         task: ends if len(batch.labels[task]) == len(present) else present.cumsum(0)[[end - 1 for end in ends]].tolist()
         for task, present in batch.present.items()
@@ -155,11 +156,11 @@ def cut(batch: Batch, size: int) -> Iterator[Batch]:
 
 
 def reordered(batch: Batch, order: Tensor) -> Batch:
-    """The rows ``order`` [B] of a batch, a permutation of all of them."""
+    """A batch with its rows in another order; ``order`` [B] is a permutation."""
     labels, present = {}, {}
     for task, rows in batch.present.items():
         present[task] = rows[order]
-        # Of each row, where its label is among those that are there.
+        # For each row, the position of its label among the existing ones.
         places = rows.cumsum(0) - 1
         labels[task] = batch.labels[task][places[order[present[task]]]]
     return Batch(batch.inputs[order], labels, present)

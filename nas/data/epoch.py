@@ -9,17 +9,17 @@ from nas.data.seeds import derive_seed
 
 
 def at_epoch(dataset: Dataset, seed: int, epoch: int) -> Dataset:
-    """The data set as it is in an epoch: what its ``at_epoch(seed, epoch)`` gives, or itself if it has none.
+    """The data set in a given epoch: the result of its ``at_epoch(seed, epoch)``, or itself if it has no such method.
 
-    It looks into torch's `Subset` and `ConcatDataset`, whose parts get different seeds. A wrapper of one's own around
-    an augmented data set has to have the method too, and to hand it on.
+    Data sets inside torch's `Subset` and `ConcatDataset` are found; the parts of the latter get different seeds. Your
+    own wrapper of an augmented data set must have the method, too, and pass it on.
     """
     fixed: Dataset = _at_epoch(dataset, seed, epoch)
     return fixed
 
 
 def _at_epoch(dataset: Any, seed: int, epoch: int) -> Any:
-    # Not typed: torch's wrappers ask for torch's own class by name, and need no more than our protocol.
+    # Not typed: torch's annotations name its own class, but our protocol is enough.
     if isinstance(dataset, Subset):
         return Subset(_at_epoch(dataset.dataset, seed, epoch), dataset.indices)
     if isinstance(dataset, ConcatDataset):

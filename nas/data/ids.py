@@ -1,4 +1,4 @@
-"""Samples that have ids, and the project's four splits of them from the two that data sets come with."""
+"""Samples with ids, and how the two splits that published data sets have become the four of this project."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from nas.errors import InputError
 
 @dataclass(frozen=True)
 class SamplesById:
-    """A map-style data set: the samples of some ids, in their order.
+    """A map-style data set of the samples with given ids, in their order.
 
     Args:
-        ids: of the samples.
-        read: gives the sample of an id.
+        ids: ids of the samples.
+        read: returns the sample of an id.
     """
 
     ids: tuple[str, ...]
     read: Callable[[str], Sample]
 
     def sample_name(self, index: int) -> str:
-        """Its id."""
+        """The sample's id."""
         return self.ids[index]
 
     def __len__(self) -> int:
@@ -51,19 +51,19 @@ class IdSplits:
         seed: int,
         where: str,
     ) -> "IdSplits":
-        """Cut the training ids at random into three splits; the test ids are the fourth, as they are.
+        """Cut the training ids at random into three splits; the test ids become the fourth unchanged.
 
-        ``validation`` is the share of the training ids that epochs are chosen on; of the rest, the share
-        ``architecture`` is for the logits and what is left for the weights. Each split has at least one id.
+        First "validation" gets its share of the training ids. "architecture" gets its share of the rest, and "train"
+        what then is left. Each split has at least one id.
 
         Args:
             train, test: ids, each once.
             architecture, validation: shares, above 0 and below 1.
             seed: the same seed, shares and ids in the same order give the same splits.
-            where: what messages name the training ids by.
+            where: where the training ids come from, for messages.
 
         Raises:
-            InputError: a share is out of its range, there are too few ids, or the two lists have one in common.
+            InputError: a share is out of its range, there are too few ids, or an id is in both lists.
         """
         for name, share in (("architecture", architecture), ("validation", validation)):
             if not 0 < share < 1:

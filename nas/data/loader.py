@@ -1,4 +1,4 @@
-"""Batches of a data set, in an order that can be made again."""
+"""Batches of a data set, in a reproducible order."""
 
 import errno
 import multiprocessing.util
@@ -19,7 +19,7 @@ from nas.errors import SHARED_MEMORY, InputError, as_input_errors, machine_failu
 from nas.files import folder_for_sockets
 
 _BATCHES_AT_ONCE = 16
-"""What is asked of a data set in memory at once: enough that picking rows costs little a batch, and few copies."""
+"""Batches read at once from a data set in memory: many, so that indexing is cheap per batch; few, to save memory."""
 
 
 def batches(
@@ -36,26 +36,25 @@ def batches(
 ) -> Iterable[Batch]:
     """One epoch's batches.
 
-    The order is a function of (seed, epoch) alone, not of what was drawn before nor of the number of workers, so a
-    search that resumes at epoch 7 sees what it would have seen. So are the samples of an augmented data set
-    (`nas.data.epoch`), and the seeds of the workers for one that draws from torch's own generator.
+    The order depends only on (seed, epoch), not on earlier random numbers or the number of workers, so a search that
+    resumes at epoch 7 sees what an uninterrupted one would have seen. The same holds for the samples of an augmented
+    data set (`nas.data.epoch`), and for the workers' seeds of torch's global generator.
 
     Args:
         dataset: map-style; ``__getitems__`` is used where it exists.
         batch_size: B, at least 1.
         seed: of the trial.
         epoch: counts from 0.
-        shuffle: whether to mix the samples; in their own order otherwise.
+        shuffle: whether to shuffle the samples.
         drop_last: whether to leave out a last batch of fewer than B samples.
-        num_workers: processes that load samples; 0 loads them here.
-        pin_memory: whether to put the batches into page-locked memory, from where copies to a GPU overlap with work.
-        shard: which part of every batch is wanted, of how many equal ones, each B / parts samples: the parts together
-            are the batches that one process would have.
+        num_workers: processes that load samples; 0 loads them in this process.
+        pin_memory: whether to put batches into page-locked memory, so that copies to a GPU overlap with computation.
+        shard: (index, number of parts): yield only this part of every batch, B / parts samples. The parts together
+            are the batches that one process would get.
 
     Raises:
-        InputError: a batch size below 1, no full batch in the data set although only full ones are wanted, or a batch
-            that cannot be cut into the parts. While iterating: whatever the data set raises for a sample, also in a
-            worker, or samples that do not stack.
+        InputError: the batch size is below 1, ``drop_last`` leaves no batch, or a batch cannot be cut into equal parts.
+            While iterating: the data set raises for a sample, also in a worker, or samples cannot be stacked.
     """
     num_samples = len(dataset)
     if batch_size < 1:
@@ -72,18 +71,18 @@ def batches(
         order = _part(order[: num_samples - num_samples % batch_size] if drop_last else order, batch_size, shard)
         batch_size //= num_parts
         if part:
-            # Of the seeds of the workers: those of the first part are one process'.
+            # Workers of the first part get the seeds that a single process would give them.
             generator.manual_seed(derive_seed("batches", seed, epoch, part))
     if num_workers == 0 and not pin_memory and in_memory(dataset):
         return _MemoryLoader(dataset, batch_size, order[: len(order) - len(order) % batch_size] if drop_last else order)
     return _Loader(
-        # torch asks for its own class, and needs no more than our protocol
+        # torch's annotation names its own class, but our protocol is enough.
         dataset,  # type: ignore[arg-type]
         batch_size,
         sampler=order,
         drop_last=drop_last,
         num_workers=num_workers,
-        # of a data set that gives batches in bulk, these are what torch's loader has to collate
+        # The data set returns whole batches, so there is nothing left to collate.
         collate_fn=_ready,  # type: ignore[arg-type]
         pin_memory=pin_memory,
         generator=generator,
@@ -101,7 +100,7 @@ def _part(order: Sequence[int], batch_size: int, shard: tuple[int, int]) -> list
         )
     if (left := len(order) % batch_size) % num_parts:
         raise InputError(
-            f"{num_parts} processes cannot share a batch of {left} samples equally, which is what the split has left; "
+            f"{num_parts} processes cannot share the split's last batch of {left} samples equally; "
             f"lower batch_size below its {len(order)} samples"
         )
     ends = [min(start + batch_size, len(order)) for start in range(0, len(order), batch_size)]
@@ -115,7 +114,7 @@ def _part(order: Sequence[int], batch_size: int, shard: tuple[int, int]) -> list
 
 @dataclass(frozen=True)
 class _MemoryLoader:
-    """The batches of a data set that lies in memory: the same as torch's loader would make, at a tenth of its cost."""
+    """The batches of a data set in memory: those of torch's loader, at a tenth of its cost."""
 
     dataset: Any
     batch_size: int
@@ -130,10 +129,10 @@ class _MemoryLoader:
 
 
 def _ready(batch: Batch) -> Batch:
-    """The batch; in a worker, in the shared memory that it has to go through.
+    """The batch; in a worker, moved to shared memory, through which it reaches the main process.
 
-    Left to the queue of a worker, a full /dev/shm would be told on standard error alone, and the batch waited for for
-    ever.
+    If the worker's queue moved it, a full /dev/shm would be reported on standard error only, and the main process would
+    wait forever.
     """
     if get_worker_info() is not None:
         for tensor in (batch.inputs, *batch.labels.values(), *batch.present.values()):
@@ -143,11 +142,11 @@ def _ready(batch: Batch) -> Batch:
 
 
 def _keep_sockets_short(worker: int) -> None:
-    """Choose the folder of a worker's sockets. Where their paths are too long, its batches are waited for for ever."""
+    """Choose the folder of a worker's sockets: if their paths are too long, the main process waits forever."""
     usual = tempfile.gettempdir()
     try:
         tempfile.tempdir = folder_for_sockets(usual, _ROOM_FOR_SOCKETS)
-        # It is made once, and kept.
+        # The folder is made once and remembered.
         multiprocessing.util.get_temp_dir()
     finally:
         tempfile.tempdir = usual
@@ -166,7 +165,7 @@ class _Loader(DataLoader[Any]):
             told = _told_by_worker(error)
             if told is None:
                 raise
-            # The frames hold the workers in a cycle, and torch waits 5 seconds for each that the collector finds.
+            # The frames keep the workers in a reference cycle, and torch waits 5 seconds for each collected one.
             for failure in (error, error.__cause__):
                 traceback.clear_frames(failure.__traceback__ if failure is not None else None)
         raise told
@@ -184,7 +183,7 @@ class _Loader(DataLoader[Any]):
 
 
 def _told_by_worker(error: Exception) -> Exception | None:
-    """What comes from a worker has the text of its whole traceback, whose end says what was wrong, and where."""
+    """The error that a worker raised, read from its traceback's text; None if the error is not from a worker."""
     text = str(error.__cause__ or error)
     if "Original Traceback" not in text:
         return None

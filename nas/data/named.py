@@ -1,4 +1,4 @@
-"""Data sets whose faults name the sample: its split, its index and, where the data set knows it, its file."""
+"""Data sets whose errors name the sample: its split, its index and, if the data set knows it, its file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ from nas.errors import InputError, as_input_errors, machine_failure
 
 
 class SampleFault(InputError):
-    """What is wrong with a sample, which the message names."""
+    """Something is wrong with a sample; the message names it."""
 
 
 class NamedSource:
-    """A data source whose splits are `NamedSamples`."""
+    """A wrapper of a data source; its splits are `NamedSamples`."""
 
     def __init__(self, source: DataSource) -> None:
         self.source = source
@@ -28,7 +28,7 @@ class NamedSource:
         return find_pixel_scale(self.source)
 
     def describe_splits(self) -> dict[str, list[str]]:
-        """The source's own record of its splits; empty if it keeps none."""
+        """The names of the samples in each split; empty if the source has no names."""
         describe = getattr(self.source, "describe_splits", None)
         return {} if describe is None else dict(describe())
 
@@ -37,11 +37,11 @@ class NamedSource:
 
 
 class NamedSamples:
-    """A data set that gives batches in bulk, and says of which sample a fault is.
+    """A wrapper of a data set that reads batches in bulk and whose errors name the sample.
 
-    Raises, when asked for samples:
-        InputError: whatever the data set raises, in one line; samples that are no pair of a tensor and labels, that do
-            not stack, or whose inputs hold NaN or infinite numbers.
+    Raises, when samples are read:
+        InputError: the data set raises anything (in one line); samples are not pairs of a tensor and labels or cannot
+            be stacked; or inputs hold NaN or infinite numbers.
     """
 
     def __init__(self, dataset: Dataset, split: str | None = None) -> None:
@@ -50,7 +50,7 @@ class NamedSamples:
 
     @classmethod
     def around(cls, dataset: Dataset) -> "NamedSamples":
-        """The data set itself if it is one of these."""
+        """The data set, wrapped unless it is wrapped already."""
         return dataset if isinstance(dataset, cls) else cls(dataset)
 
     @property
@@ -90,13 +90,13 @@ class NamedSamples:
         except Exception as error:
             if isinstance(error, SampleFault) or machine_failure(error) is not None:
                 raise
-            # One by one, they show which of them it is.
+            # Reading them one by one shows which sample is at fault.
             self._require_all(indices)
             with _naming(self, *indices):
                 raise
 
     def _require_all(self, indices: Sequence[int]) -> None:
-        """SampleFault naming the first sample that cannot be had, or does not fit those before it."""
+        """Raise a SampleFault that names the first sample that cannot be read or does not fit those before it."""
         samples = [self[index] for index in indices]
         try:
             collate(samples, lambda row: self.sample_name(indices[row]))
@@ -105,7 +105,7 @@ class NamedSamples:
 
     def _check_inputs(self, batch: Batch, indices: Sequence[int]) -> None:
         inputs = batch.inputs
-        # The sum costs a tenth of the whole test; finite numbers may overflow in it, so it is no proof.
+        # The sum costs a tenth of the full test. Finite numbers may overflow in it, so an infinite sum proves nothing.
         if not (inputs.is_floating_point() or inputs.is_complex()) or bool(inputs.sum().isfinite()):
             return
         finite = inputs.isfinite().flatten(1).all(1) if inputs.dim() > 1 else inputs.isfinite()
@@ -118,9 +118,9 @@ class NamedSamples:
 
 
 def sample_name(dataset: Any, index: int) -> str | None:
-    """What a data set calls a sample: what its ``sample_name(index)`` gives; None if it has none.
+    """The data set's own name of a sample, from its ``sample_name(index)``; None if it has no such method.
 
-    It looks into torch's `Subset` and `ConcatDataset`, and names the place there.
+    Data sets inside torch's `Subset` and `ConcatDataset` are found; without names, the index inside is given.
     """
     if isinstance(dataset, Subset):
         inner = int(dataset.indices[index])
@@ -134,7 +134,7 @@ def sample_name(dataset: Any, index: int) -> str | None:
 
 
 def in_memory(dataset: Any) -> bool:
-    """Whether a data set, or what torch's `Subset` takes a part of, says that it lies in memory."""
+    """Whether a data set, or the one inside torch's `Subset`, has a true attribute ``in_memory``."""
     if isinstance(dataset, Subset):
         return in_memory(dataset.dataset)
     return bool(getattr(dataset, "in_memory", False))
@@ -142,7 +142,7 @@ def in_memory(dataset: Any) -> bool:
 
 @contextmanager
 def _naming(samples: NamedSamples, *indices: int) -> Iterator[None]:
-    """Whatever is raised for a sample, or for one of several, as a `SampleFault`; not what is the machine's fault."""
+    """Turn an error in one or several samples into a `SampleFault`; failures of the machine pass unchanged."""
     try:
         with as_input_errors("data"):
             yield

@@ -1,4 +1,4 @@
-"""Opening pictures, from wherever they come: the one place of the project that does."""
+"""Opening pictures, trusted or not; all code of this project opens them here."""
 
 import warnings
 from pathlib import Path
@@ -9,15 +9,15 @@ from PIL import Image, UnidentifiedImageError
 from nas.limits import MOST_PIXELS
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-"""What is decoded. Pillow goes by a file's content, not by its name, and would start Ghostscript for a PostScript file
-that is called a.png."""
+"""The formats that are decoded. The list matters: Pillow looks at a file's content, not its name, and would start
+Ghostscript for a PostScript file that is called a.png."""
 
 
 def open_picture(file: BinaryIO | Path) -> Image.Image:
-    """A picture of one of `FORMATS`, decoded; the first one of a file that holds several.
+    """Decode a picture of one of `FORMATS`; of a file with several pictures, the first.
 
     Raises:
-        ValueError: it is of another format, or has more than `nas.limits.MOST_PIXELS` pixels.
+        ValueError: the format is not in `FORMATS`, or there are more than `nas.limits.MOST_PIXELS` pixels.
         OSError: the file is damaged or cannot be read. Pillow's decoders raise other errors, too.
     """
     try:

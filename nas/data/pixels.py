@@ -1,4 +1,4 @@
-"""How a picture's pixels become a network's input, where a data source says so."""
+"""How the pixels of a picture become the input of a network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from nas.errors import InputError
 class PixelScale:
     """``(pixels - mean) / std`` per channel, of pixels in [0, 1] (bytes / 255).
 
-    A data source whose inputs are pictures has one as its attribute ``pixel_scale``; it travels with an exported
-    network, which without it takes arrays only.
+    A data source whose inputs are pictures has one as its attribute ``pixel_scale``. It is stored with an exported
+    network, which accepts only arrays without it.
 
         >>> PixelScale.unit(3).then((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).then((1, 1, 1), (2, 2, 2))
         PixelScale(mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0))
@@ -20,7 +20,7 @@ class PixelScale:
         mean, std: one number for each channel.
 
     Raises:
-        InputError: not as many means as standard deviations, or one of these is not above 0.
+        InputError: the numbers of means and standard deviations differ, or a standard deviation is not above 0.
     """
 
     mean: tuple[float, ...]
@@ -35,11 +35,11 @@ class PixelScale:
 
     @classmethod
     def unit(cls, num_channels: int) -> "PixelScale":
-        """Pixels in [0, 1], as they are."""
+        """The scale that leaves pixels in [0, 1]."""
         return cls((0.0,) * num_channels, (1.0,) * num_channels)
 
     def then(self, mean: Sequence[float], std: Sequence[float]) -> "PixelScale":
-        """This one, and of its result ``(x - mean) / std`` once more."""
+        """This scale followed by another one, as a single scale."""
         own = list(zip(self.mean, self.std, strict=True))
         return PixelScale(
             tuple(m + s * further for (m, s), further in zip(own, mean, strict=True)),
@@ -48,7 +48,7 @@ class PixelScale:
 
 
 def find_pixel_scale(source: object) -> PixelScale | None:
-    """The ``pixel_scale`` of a data source; None if it does not say."""
+    """The ``pixel_scale`` of a data source; None if it has none."""
     found = getattr(source, "pixel_scale", None)
     if found is not None and not isinstance(found, PixelScale):
         raise InputError(f"{type(source).__name__}.pixel_scale must be a PixelScale; found {type(found).__name__}")

@@ -1,6 +1,6 @@
-"""Reading one file of a data set; whatever is wrong with it is told in one line that names it.
+"""Reading single files of a data set; every error is an `InputError` of one line that names the file.
 
-No file stays open: what is returned lies in memory, so a data set may be used by any number of worker processes.
+No file stays open, because results are in memory; so any number of worker processes may use a data set.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Decoded = TypeVar("Decoded")
 
 
 def require_folder(path: Path, what: str) -> Path:
-    """The folder; InputError if there is none."""
+    """The folder; InputError if it does not exist. ``what`` says what it should be, for the message."""
     if not path.is_dir():
         found = "is a file, not a folder" if path.exists() else "no such folder"
         raise InputError(f"{path}: {found}; it has to be {what}")
@@ -27,18 +27,18 @@ def require_folder(path: Path, what: str) -> Path:
 
 
 def list_arrays(folder: Path) -> set[str]:
-    """The names, without the ending, of a folder's npy files.
+    """The names of a folder's npy files, without the ending.
 
-    Hidden files are passed over: macOS puts a ``._0.npy`` beside a ``0.npy``, which holds no array.
+    Hidden files are skipped: macOS adds files such as ``._0.npy``, which hold no arrays.
     """
     return {path.stem for path in folder.glob("*.npy") if not path.name.startswith(".")}
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
-    """The names that a split file lists, one a line; blank lines and spaces around names do not count.
+    """Read the names in a split file, one per line; blank lines and spaces around names are ignored.
 
     Raises:
-        InputError: there is no such file, it is no UTF-8 text, lists nothing, a name twice, or a name with a slash.
+        InputError: the file is missing, is not UTF-8 text, lists no names, a name twice, or a name with a slash.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -55,7 +55,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
         if not name:
             continue
         if any(letter in name for letter in "/\\\0"):
-            raise InputError(f"{path}: line {number}: {name!r} is no id, which is a file's name without its ending")
+            raise InputError(f"{path}: line {number}: {name!r} is not an id; ids are file names without their ending")
         if name in first_lines:
             raise InputError(f"{path}: lists {name!r} twice, in lines {first_lines[name]} and {number}; remove one")
         first_lines[name] = number
@@ -65,16 +65,16 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
 
 def read_picture(path: Path) -> Image.Image:
-    """A picture, decoded (`nas.data.pictures.open_picture`)."""
+    """Read and decode a picture (`nas.data.pictures.open_picture`)."""
     return _decoded(path, "picture", open_picture)
 
 
 def read_mat(path: Path, key: str) -> Array:
-    """One variable of a MATLAB file (up to version 7.2)."""
-    # Half a second to import, which only those who use such files should pay.
+    """Read one variable of a MATLAB file (up to version 7.2)."""
+    # Imported here because it takes half a second, which only users of such files should pay.
     from scipy.io import loadmat
 
-    # scipy's stubs know paths only.
+    # scipy's stubs accept paths only.
     variables = _decoded(path, "MATLAB file", lambda file: loadmat(file))  # type: ignore[arg-type]
     if key not in variables:
         found = ", ".join(sorted(name for name in variables if not name.startswith("__"))) or "nothing"
@@ -83,7 +83,7 @@ def read_mat(path: Path, key: str) -> Array:
 
 
 def read_npy(path: Path) -> Array:
-    """An array of numbers; one of Python objects is refused, for reading it would run code."""
+    """Read an array of numbers. An array of Python objects is refused, because reading it would run code."""
     array = _decoded(path, "npy file", lambda file: np.load(file, allow_pickle=False))
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: is an archive of arrays (npz); one array (npy) is needed")
@@ -93,14 +93,14 @@ def read_npy(path: Path) -> Array:
 
 
 def _decoded(path: Path, kind: str, decode: Callable[[BinaryIO], Decoded]) -> Decoded:
-    """What ``decode`` makes of the file, or an InputError that names it."""
+    """The result of ``decode`` for the file, or an InputError that names it."""
     try:
         with open(path, "rb") as file:
             return decode(file)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except Exception as error:
-        # Files that are cut off or overwritten raise nearly anything.
+        # Decoders raise nearly any error for files that are truncated or overwritten.
         if isinstance(error, OSError) and error.strerror:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from error
         reason = " ".join(str(error).split()) or type(error).__name__

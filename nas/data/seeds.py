@@ -1,4 +1,4 @@
-"""Seeds that belong to a purpose."""
+"""Seeds, each for one purpose."""
 
 import hashlib
 import json
@@ -7,8 +7,8 @@ import json
 def derive_seed(*parts: int | str) -> int:
     """A seed in [0, 2^63) for the purpose that the parts name, the same on every machine.
 
-    Seeds of different parts are as good as independent, where sums such as ``seed + epoch`` repeat one another:
-    the second epoch of seed 0 would be the first of seed 1.
+    Seeds of different parts are practically independent. Sums such as ``seed + epoch`` are not: the second epoch of
+    seed 0 would be the first epoch of seed 1.
 
         >>> derive_seed(0, "order", 1) == derive_seed(0, "order", 1)
         True

@@ -1,4 +1,4 @@
-"""Splits for those who have a training set and a test set only."""
+"""Splits of a data set that has only a training set and a test set."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -14,16 +14,16 @@ from nas.errors import InputError
 
 
 def split_indices(num_samples: int, shares: Mapping[str, float], seed: int) -> dict[str, list[int]]:
-    """Disjoint random parts of ``range(num_samples)``, which together are all of it.
+    """Cut ``range(num_samples)`` at random into disjoint parts.
 
     Args:
-        num_samples: how many there are to part.
+        num_samples: number of samples to divide.
         shares: by the part's name, its share, >= 0; they sum to 1. Sizes differ from ``share * num_samples`` by at most
             1, and a part of share 0 is empty.
         seed: the same seed and shares give the same parts.
 
     Returns:
-        By name, the part's indices, ascending.
+        the indices of each part, ascending, by its name.
 
     Raises:
         InputError: a share is negative, or they do not sum to 1.
@@ -40,15 +40,15 @@ def split_indices(num_samples: int, shares: Mapping[str, float], seed: int) -> d
 
 
 class SplitSource:
-    """A data source from a training set, cut at random into three, and a test set, left as it is.
+    """A data source made of a training set, which is cut at random into three splits, and a test set.
 
     Args:
         train: becomes "train", "architecture" and "validation".
         test: becomes "test".
         architecture: share of ``train`` that the logits are trained on, above 0.
         validation: share of ``train`` that epochs are chosen on, above 0.
-        seed: of the cut.
-        pixel_scale: how pictures became the inputs, if they are pictures.
+        seed: seed of the random cut.
+        pixel_scale: how the inputs were made of pixels, if they are pictures.
 
     Raises:
         InputError: a share is not above 0, they leave nothing to train on, or a split would get no sample.
@@ -66,15 +66,15 @@ class SplitSource:
     ) -> None:
         if not (architecture > 0 and validation > 0 and architecture + validation < 1):
             raise InputError(
-                f"SplitSource: architecture and validation are shares above 0, which leave some of 1 for training; "
+                f"SplitSource: architecture and validation must be shares above 0 with a sum below 1; "
                 f"found {architecture:g} and {validation:g}"
             )
         shares = {"train": 1 - architecture - validation, "architecture": architecture, "validation": validation}
         parts = split_indices(len(train), shares, seed)
         if empty := next((name for name, indices in parts.items() if not indices), None):
             raise InputError(
-                f"SplitSource: of {len(train)} training samples none is left for the split {empty!r} "
-                f"(share {shares[empty]:g}); bring more samples, or raise the share"
+                f"SplitSource: none of {len(train)} training samples is left for the split {empty!r} "
+                f"(share {shares[empty]:g}); add samples, or raise the share"
             )
         self.pixel_scale = pixel_scale
         self._splits: dict[str, Dataset] = {name: _subset(train, indices) for name, indices in parts.items()}
@@ -87,5 +87,5 @@ class SplitSource:
 
 
 def _subset(dataset: Any, indices: Sequence[int]) -> Dataset:
-    # torch's Subset asks for torch's Dataset by name only, and passes on a bulk ``__getitems__``.
+    # torch's annotation names its own Dataset, but our protocol is enough; Subset passes ``__getitems__`` on.
     return Subset(dataset, indices)

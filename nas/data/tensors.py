@@ -1,4 +1,4 @@
-"""A data set that lies in memory, of which any sample may lack any label."""
+"""A data set in memory, in which any sample may lack any label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from nas.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class MaskedTensors:
-    """N samples as tensors; a batch is one indexing operation a tensor.
+    """N samples as tensors; a batch takes one indexing operation per tensor.
 
     Args:
         inputs: [N, ...].
-        labels: by task, [N, ...]; rows without a label hold anything, and are never handed out.
-        present: by task, a boolean [N]: which rows have the label; a task that is not here has all of them.
+        labels: by task, [N, ...]; rows without a label may hold anything and are never returned.
+        present: by task, a boolean [N]: the rows that have the label. A task that is left out has all labels.
 
     Raises:
         InputError: lengths differ, or ``present`` names a task without labels or is not boolean.
@@ -55,7 +55,7 @@ class MaskedTensors:
         }
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The same batch as `nas.data.collate` makes of the single samples."""
+        """The batch that `nas.data.collate` makes of the single samples."""
         chosen = torch.as_tensor(indices, dtype=torch.long)
         present = {task: rows[chosen] for task, rows in self.present.items()}
         present = {task: rows for task, rows in present.items() if rows.any()}

@@ -69,5 +69,5 @@ def test_bad_shares_and_names_are_refused() -> None:
 @pytest.mark.parametrize(("num_samples", "empty"), [(2, "validation"), (4, "validation"), (0, "train")])
 def test_a_training_set_too_small_to_cut_is_refused_with_the_split(num_samples: int, empty: str) -> None:
     few = MaskedTensors(torch.arange(num_samples), {})
-    with pytest.raises(InputError, match=rf"of {num_samples} training samples none .* split '{empty}'"):
+    with pytest.raises(InputError, match=rf"none of {num_samples} training samples .* split '{empty}'"):
         SplitSource(few, TEST)

@@ -1,22 +1,21 @@
-"""Joint augmentation: what happens to an image happens to all of its labels, each in its own way.
+"""Joint augmentation: every step changes an image and all its labels together.
 
-An `Augmentation` is a sequence of steps and, for every task, the `LabelKind` that says what a label's numbers mean:
-a flip negates the x of "normals", a larger scale makes "depth" smaller. Names of tasks mean nothing here.
+An `Augmentation` is a sequence of steps and, for every task, a `LabelKind`, which says what the label's numbers mean.
+A flip, for example, negates the x of "normals", and a larger scale divides "depth". Task names have no meaning here.
 
     >>> kinds = {"semseg": "classes", "normals": "normals", "edge": "mask"}
     >>> training = Augmentation((RandomScale(), RandomCrop((256, 256)), RandomFlip(), Normalize()), kinds)
     >>> evaluation = Augmentation((CenterCrop((256, 256)), Normalize()), kinds)
 
-Both go around a data source as ``AugmentedSource(source, training, evaluation)``. What is drawn for a sample is a
-function of (seed, epoch, index) alone, which `nas.data.batches` hands over: any epoch can be made again, with any
-number of workers, in any order.
+``AugmentedSource(source, training, evaluation)`` applies both to a data source. A sample's random numbers depend only
+on (seed, epoch, index), which `nas.data.batches` provides, so any epoch can be reproduced with any number of workers.
 
-Pictures of several sizes get one by `Resize` or `Letterbox`, in every split alike:
-``resized(source, Letterbox((256, 256)), kinds)`` is a source of such pictures, and an `AugmentedSource` may go around
-it.
+`Resize` and `Letterbox` give pictures of several sizes one size, in all splits alike: use
+``resized(source, Letterbox((256, 256)), kinds)``, and an `AugmentedSource` around it if you want one.
 
-A step is any function of (sample, kinds, random numbers) that returns a sample; images are float [C, H, W] in [0, 1]
-until they are normalised, and labels of all kinds but "points" and "none" are [..., H, W].
+A step is any function of (sample, kinds, random numbers) that returns a sample. Images are floats [C, H, W] in [0, 1]
+until they are normalised; labels of all kinds but "points" and "none" are [..., H, W]. Start with
+`nas.data.augmentation.kinds`, which lists the kinds.
 """
 
 from nas.data.augmentation.augmented import Augmentation, Augmented, AugmentedSource, Step

@@ -1,4 +1,4 @@
-"""Augmentations, and data sets and sources under one."""
+"""Augmentations, and the data sets and sources that apply them."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -14,21 +14,21 @@ from nas.data.pixels import PixelScale, find_pixel_scale
 from nas.data.seeds import derive_seed
 
 Step = Callable[[Sample, Kinds, random.Random], Sample]
-"""Makes a new sample of one, with what it needs of random numbers."""
+"""Makes a new sample from one, drawing the random numbers that it needs."""
 
 _TRAINED_ON: tuple[SplitName, ...] = ("train", "architecture")
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Steps, done one after the other.
+    """A sequence of steps.
 
     Args:
-        steps: in their order.
-        kinds: by task, what its labels are.
+        steps: applied in this order.
+        kinds: the kind of each task's labels.
 
     Raises:
-        InputError: a kind that does not exist; when called, a label without a kind or of another one.
+        InputError: a kind does not exist. When called: a label has no kind or does not fit its kind.
     """
 
     steps: Sequence[Step]
@@ -48,10 +48,10 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """A data set under an augmentation.
+    """A data set with an augmentation applied.
 
-    What is drawn for a sample follows from (seed, epoch, index), not from who asks when. `nas.data.batches` sets seed
-    and epoch (`at_epoch`); samples that are asked for directly are those of epoch 0 of seed 0.
+    A sample's random numbers depend only on (seed, epoch, index). `nas.data.batches` sets seed and epoch with
+    `at_epoch`; until then both are 0.
     """
 
     dataset: Dataset
@@ -64,7 +64,7 @@ class Augmented:
         return Augmented(at_epoch(self.dataset, seed, epoch), self.augmentation, seed, epoch)
 
     def sample_name(self, index: int) -> str | None:
-        """What the data set calls a sample."""
+        """The data set's own name of a sample."""
         return sample_name(self.dataset, index)
 
     def __len__(self) -> int:
@@ -86,20 +86,20 @@ class Augmented:
 
 @dataclass(frozen=True, eq=False)
 class AugmentedSource:
-    """A data source, its "train" and "architecture" splits under one augmentation and the others under another."""
+    """A data source with ``training`` applied to "train" and "architecture", ``evaluation`` to the other splits."""
 
     source: DataSource
     training: Augmentation
     evaluation: Augmentation
 
     def describe_splits(self) -> dict[str, list[str]]:
-        """The source's own record of its splits; empty if it keeps none."""
+        """The names of the samples in each split; empty if the source has no names."""
         describe = getattr(self.source, "describe_splits", None)
         return {} if describe is None else dict(describe())
 
     @property
     def pixel_scale(self) -> PixelScale | None:
-        """The source's own, and then what the evaluation normalises."""
+        """The source's own scale, followed by the normalisation of ``evaluation``."""
         scale = find_pixel_scale(self.source)
         for step in self.evaluation.steps:
             if scale is not None and isinstance(step, Normalize):

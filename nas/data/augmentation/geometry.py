@@ -1,4 +1,4 @@
-"""Steps that move pixels: the image's and every label's alike."""
+"""Steps that move the pixels of an image and of its labels."""
 
 import random
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from nas.data.batch import Sample
 from nas.errors import InputError
 
 IGNORED_CLASS = 255
-"""Of pixels that belong to no class."""
+"""The class of pixels that belong to no class."""
 
 MID_GREY = 0.5
-"""Of images in [0, 1]: what 127.5 is in 0 to 255."""
+"""The grey of padding in images in [0, 1]; 127.5 in 0 to 255."""
 
 
 @dataclass(frozen=True)
 class RandomScale:
-    """Enlarge or shrink by a factor s drawn from some, to [floor(s H), floor(s W)].
+    """Enlarge or shrink by a random factor s out of ``scales``, to [floor(s H), floor(s W)].
 
     The image is interpolated bilinearly, labels are taken from the nearest pixel; both put the centre of pixel i of the
     result at (i + 1/2) / s - 1/2. Factors below 1/2 skip pixels of the image.
@@ -50,12 +50,12 @@ class RandomScale:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Cut out a window of a size at random; an image smaller than that is padded on both sides first.
+    """Cut out a window at a random position; a smaller image is padded on both sides first.
 
     Args:
         size: height and width of the result.
-        fill: of the image's padding, on its scale at this step.
-        ignored_class: of the padding of "classes" and "mask"; -1 where 255 is a class.
+        fill: value of the image's padding, on the scale that the image has at this step.
+        ignored_class: label of the padding for "classes" and "mask"; use -1 if 255 is a class.
     """
 
     size: tuple[int, int]
@@ -75,7 +75,7 @@ class RandomCrop:
 
 @dataclass(frozen=True)
 class CenterCrop:
-    """Cut out the middle, or pad to it: what `RandomCrop` does, without chance. Arguments as there."""
+    """Cut out the middle, and pad a smaller image: `RandomCrop` with a fixed position. The arguments are the same."""
 
     size: tuple[int, int]
     fill: float = MID_GREY
@@ -90,9 +90,9 @@ class CenterCrop:
 
 @dataclass(frozen=True)
 class RandomFlip:
-    """Mirror left and right with a probability; the x of normals changes its sign.
+    """Swap left and right with a given probability; the x of normals changes its sign.
 
-    Points stay in their order: a left eye's point is then at what looks like a right eye.
+    Points keep their order: after a flip, the point "left eye" is where a right eye appears to be.
     """
 
     probability: float = 0.5
@@ -110,9 +110,9 @@ class RandomFlip:
 
 
 def sampled(label: Tensor, kind: LabelKind, size: tuple[int, int], scales: tuple[float, float]) -> Tensor:
-    """A label of an image that gets a new height and width, which are ``scales`` times the old ones.
+    """The label for an image of a new height and width, which are ``scales`` times the old ones.
 
-    Pixels are taken from the nearest old one, points are moved; no value changes.
+    Every pixel takes the value of the nearest old pixel; points are moved. No other value changes.
     """
     if kind == "none":
         return label
@@ -145,12 +145,12 @@ def _flipped(label: Tensor, kind: LabelKind, width: int) -> Tensor:
 def window(
     sample: Sample, kinds: Kinds, corner: tuple[int, int], size: tuple[int, int], fill: float, ignored_class: int
 ) -> Sample:
-    """The part of a sample whose upper left pixel is at (row, column) ``corner``; what is outside the image is padded.
+    """The part of a sample with its upper left pixel at (row, column) ``corner``, padded where it is outside the image.
 
     Args:
         size: height and width of the part.
-        fill: of the image's padding.
-        ignored_class: of the padding of "classes" and "mask".
+        fill: value of the image's padding.
+        ignored_class: label of the padding for "classes" and "mask".
     """
     image, labels = sample
 
@@ -181,16 +181,16 @@ def _cut(x: Tensor, corner: tuple[int, int], size: tuple[int, int], fill: float)
 
 
 def _moved(points: Tensor, corner: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Points as a window has them; NaN outside of it."""
+    """Points in the coordinates of a window; NaN for points outside of it."""
     moved = points - points.new_tensor((corner[1], corner[0]))
     beyond = torch.maximum(-moved, moved - moved.new_tensor((size[1], size[0])))
-    # A corner of a box on the image's border is rounded to either side of it.
+    # Rounding may put the corner of a box on the image's border to either side of the border.
     inside = (beyond <= 1e-3).all(-1, keepdim=True)
     return torch.where(inside, moved, torch.nan)
 
 
 def _centred(length: int, wanted: int) -> int:
-    """Where a window in the middle starts; negative if it is longer than what it is in the middle of."""
+    """Where a centred window of length ``wanted`` starts; negative if it is longer than ``length``."""
     return -((wanted - length) // 2)
 
 

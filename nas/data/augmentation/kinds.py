@@ -1,4 +1,4 @@
-"""What the numbers of a label mean, as far as moving its pixels changes them."""
+"""The kinds of labels: how each kind changes when the pixels of its image move."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args
@@ -9,19 +9,19 @@ from torch import Tensor
 from nas.errors import InputError
 
 LabelKind = Literal["classes", "mask", "normals", "depth", "inverse_depth", "values", "points", "none"]
-"""How a label is treated. All but "points" and "none" have pixels, and are resampled to the nearest one, so that no
-value appears that was not there.
+"""The kind of a label. Labels of all kinds but "points" and "none" have pixels; resampling takes the nearest pixel, so
+that no new values appear.
 
 classes        a class per pixel; padding is ignored (255)
 mask           yes and no per pixel; padding is ignored (255)
 normals        directions [3, H, W], x to the right; a flip negates x, a new size leaves them; padding is 0 (invalid)
 depth          metres; a zoom divides it, a resize leaves it; padding is 0 (invalid)
 inverse_depth  disparity or 1 / metres; a zoom multiplies it, a resize leaves it; padding is 0 (invalid)
-values         numbers that stay what they are; padding is NaN (no value)
+values         other numbers, which do not change; padding is NaN (no value)
 points         [..., 2]: x to the right and y down, in pixels from the image's upper left corner (the centre of the
                first pixel is (0.5, 0.5)), such as key points or corners of boxes; they move with the pixels, and a
                point that a crop cuts off is NaN (no value)
-none           belongs to the image as a whole, and stays as it is
+none           a label of the whole image, which does not change
 
 `RandomScale` is a zoom: together with the crop after it, it shows what a camera of a longer focal length sees, as if
 from nearer by. Dividing the depth by the scale and leaving the normals is exact for that camera, and all published
@@ -30,26 +30,26 @@ a metre.
 """
 
 Kinds = Mapping[str, LabelKind]
-"""By task."""
+"""The kind of each task's labels."""
 
 _KNOWN: tuple[str, ...] = get_args(LabelKind)
 _INVALID = {"normals": 0.0, "depth": 0.0, "inverse_depth": 0.0, "values": float("nan"), "points": float("nan")}
 
 
 def padding_value(kind: LabelKind, ignored_class: int) -> float:
-    """What a pixel outside the image is labelled."""
+    """The label of a pixel outside the image."""
     return _INVALID.get(kind, ignored_class)
 
 
 def check_kinds(kinds: Kinds) -> None:
-    """InputError naming the first task whose kind is none of `LabelKind`."""
+    """Raise an InputError that names the first task whose kind is not a `LabelKind`."""
     for task, kind in kinds.items():
         if kind not in _KNOWN:
             raise InputError(f"Augmentation: kinds[{task!r}] must be one of {', '.join(_KNOWN)}; found {kind!r}")
 
 
 def check_label(task: str, label: Tensor, image: Tensor, kinds: Kinds) -> None:
-    """InputError if a label's kind is not given, or the label is not of that kind."""
+    """Raise an InputError if a label's kind is not given, or the label does not fit its kind."""
     if task not in kinds:
         raise InputError(
             f"Augmentation: kinds names {', '.join(kinds) or 'no task'}, and a sample has a label for {task!r}; "

@@ -1,4 +1,4 @@
-"""Steps that change the image's colours, and no label."""
+"""Steps that change the colours of the image and leave the labels alone."""
 
 import random
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class ColorJitter:
 
 @dataclass(frozen=True)
 class Normalize:
-    """(x - mean) / std per channel; as it comes, images in [0, 1] become images in [-1, 1].
+    """(x - mean) / std per channel; the defaults turn images in [0, 1] into images in [-1, 1].
 
     Args:
         mean, std: one number for each channel.

@@ -1,4 +1,4 @@
-"""Steps that give pictures of several sizes one size, without chance: a part of the data, for every split alike."""
+"""Steps that give pictures of several sizes one size. They are not random, and belong to all splits of the data."""
 
 import random
 from collections.abc import Mapping
@@ -16,12 +16,11 @@ from nas.errors import InputError
 
 @dataclass(frozen=True)
 class Resize:
-    """Bring an image to a size, stretching it where its sides have another ratio.
+    """Resize an image, stretching it if its sides have another ratio.
 
-    The image is interpolated bilinearly, and averaged where it shrinks (antialiased). Labels per pixel are taken from
-    the nearest pixel, so classes, masks, edges and normals keep their values; lines of one pixel get gaps where they
-    shrink much. Depth and normals keep their values, as the view is the same (see `LabelKind`). Points move with the
-    pixels.
+    The image is interpolated bilinearly with antialiasing. Each pixel of a label takes the value of the nearest old
+    pixel, so values do not change; but lines one pixel wide get gaps when they shrink much. Depth keeps its values
+    since the view is the same (see `LabelKind`). Points move with the pixels.
 
     Args:
         size: height and width of the result.
@@ -38,14 +37,14 @@ class Resize:
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Bring an image to a size, keeping the ratio of its sides: it gets as large as fits, in the middle of padding.
+    """Resize an image and keep the ratio of its sides: it becomes as large as fits, and is padded on both sides.
 
-    Resized as by `Resize`, padded as by `CenterCrop`: labels have no value in the padding.
+    It resizes as `Resize` does, and pads as `CenterCrop` does: labels have no value in the padding.
 
     Args:
         size: height and width of the result.
-        fill: of the image's padding, on its scale at this step.
-        ignored_class: of the padding of "classes" and "mask"; -1 where 255 is a class.
+        fill: value of the image's padding, on the scale that the image has at this step.
+        ignored_class: label of the padding for "classes" and "mask"; use -1 if 255 is a class.
     """
 
     size: tuple[int, int]
@@ -62,7 +61,7 @@ class Letterbox:
         )
 
     def inner_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width that an image of a size has within the padding.
+        """Height and width of the resized image inside the padding.
 
         >>> Letterbox((64, 64)).inner_size(30, 60)
         (32, 64)
@@ -85,13 +84,11 @@ def require_resizing(step: object) -> None:
 
 
 def resized(source: DataSource, step: Resizing, kinds: Mapping[str, LabelKind]) -> AugmentedSource:
-    """A data source whose pictures all have one size, in every split.
-
-    An `AugmentedSource` around it sees the resized pictures.
+    """A data source with all pictures resized, in every split. An `AugmentedSource` may be put around it.
 
     Args:
-        step: how they get their size.
-        kinds: by task, what its labels are.
+        step: how pictures are resized.
+        kinds: the kind of each task's labels.
     """
     require_resizing(step)
     augmentation = Augmentation((step,), kinds)
@@ -110,7 +107,7 @@ def _resized(step: str, sample: Sample, kinds: Kinds, size: tuple[int, int]) -> 
 
 
 def _interpolated(image: Tensor, size: tuple[int, int]) -> Tensor:
-    # torch (2.13) mixes up the rows of a result that is one pixel wide, but not the columns of one that is one high.
+    # torch 2.13 mixes up the rows of a result one pixel wide; a result one pixel high is right, so transpose.
     turned = size[1] == 1
     given, (height, width) = (image.transpose(1, 2).contiguous(), size[::-1]) if turned else (image, size)
     found = functional.interpolate(given[None], (height, width), mode="bilinear", align_corners=False, antialias=True)[
