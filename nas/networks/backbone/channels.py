@@ -1,4 +1,4 @@
-"""Which dimension of a block's features holds the channels, where the backbone says so."""
+"""The dimension that holds the channels of a block's features, as stated by the backbone."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from nas.networks.backbone.protocol import Backbone
 
 
 def stated_channel_dims(backbone: Backbone) -> tuple[int, ...] | None:
-    """The backbone's ``channel_dim`` for each block; None where it has none or it is None.
+    """The backbone's ``channel_dim``, one for each block; None if it states none.
 
     Raises:
-        InputError: it is neither a dimension nor one for each block. Dimension 0 holds the samples.
+        InputError: it is neither a dimension nor one for each block; or it is 0, the dimension of the samples.
     """
     stated = getattr(backbone, "channel_dim", None)
     if stated is None:

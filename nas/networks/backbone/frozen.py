@@ -1,4 +1,4 @@
-"""A backbone whose stem and first blocks keep the weights that they start from."""
+"""A backbone whose stem and first blocks keep their initial weights."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from nas.tasks.task import Task
 
 
 class FrozenPrefix:
-    """A backbone of which the stem and the first ``num_frozen`` blocks are never trained (`freeze`).
+    """A backbone whose stem and first ``num_frozen`` blocks are never trained (`freeze`).
 
-    It is for pretrained weights: every module that is made of the prefix should start from the same ones. Other
-    members of the backbone are its own.
+    Use it with pretrained weights, so that all instances of a frozen part have the same weights. All other members are
+    those of the given backbone.
     """
 
     def __init__(self, backbone: Backbone, num_frozen: int) -> None:
@@ -39,17 +39,17 @@ class FrozenPrefix:
         return self.backbone.make_head(task)
 
     def __getattr__(self, name: str) -> Any:
-        # Python also asks before __init__, when an instance is copied.
+        # While an instance is copied, Python looks up attributes before __init__ has run.
         if name == "backbone":
             raise AttributeError(name)
         return getattr(self.backbone, name)
 
 
 def freeze(module: nn.Module) -> nn.Module:
-    """The module as a constant function: in evaluation mode for good, its parameters as buffers.
+    """Make a module a constant function, which stays in evaluation mode. Inputs still get gradients.
 
-    What is no parameter no optimiser, no gradient aggregation and no weight decay finds, and what is no BatchNorm
-    nobody resets or estimates anew. Inputs still get gradients.
+    Parameters become buffers, so optimisers, gradient aggregation and weight decay skip them. BatchNorms become
+    constant affine maps, so their statistics are never reset or estimated again.
     """
     return _Frozen(_constant(module.eval()))
 
@@ -69,7 +69,7 @@ class _Frozen(nn.Module):
 
 
 class _FrozenBatchNorm(nn.Module):
-    """A BatchNorm in evaluation mode: (x - mean) / sqrt(var + eps) * weight + bias with constants."""
+    """A BatchNorm in evaluation mode: (x - mean) / sqrt(var + eps) * weight + bias, all constant but x."""
 
     running_mean: Tensor
     running_var: Tensor
@@ -93,7 +93,7 @@ class _FrozenBatchNorm(nn.Module):
 
 
 def _constant(module: nn.Module) -> nn.Module:
-    # Without running statistics a BatchNorm computes the same in both modes.
+    # A BatchNorm without running statistics computes the same in both modes, so it can stay.
     if isinstance(module, _BatchNorm) and module.running_mean is not None:
         return _FrozenBatchNorm(module)
     for name, child in module.named_children():

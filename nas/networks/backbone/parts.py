@@ -1,4 +1,4 @@
-"""Making the parts of a network: every one a module of its own."""
+"""Making the parts of a network, with checks that no two share weights."""
 
 import copy
 from collections import Counter
@@ -18,20 +18,20 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class PartMaker:
-    """Makes the stem, blocks and heads of one network, and refuses a part that the network cannot have.
+    """Makes the stem, blocks and heads of one network, and refuses unsuitable parts.
 
-    Parts are trained apart from each other, so no two may share a tensor. A network that did would train to the end
-    and report that its tasks are alike.
+    No two parts may share a tensor, because each is trained separately. Otherwise the network would train without an
+    error, and a search would report that its tasks are alike.
 
     Raises:
-        InputError: from each method; a part is no module, holds a lazy parameter, or shares a parameter or buffer with
-            a part that was made before.
+        InputError: from each method, if a part is not a module, holds a lazy parameter, or shares a parameter or buffer
+            with an earlier part.
     """
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
         self._num_calls: Counter[str] = Counter()
-        # By address: the tensor, which keeps its address from being reused, its name, and which call of what gave it.
+        # By address: the tensor (kept, so that its address is not reused), its name, and the call that returned it.
         self._owners: dict[int, tuple[Tensor, str, str, int]] = {}
 
     def stem(self) -> nn.Module:
@@ -71,11 +71,11 @@ class PartMaker:
 
 
 def check_backbone(backbone: Backbone, tasks: Sequence[Task]) -> None:
-    """Make every part twice, as a search does, and copy it; nothing is run.
+    """Check a backbone without running it: make every part twice, as a search does, and copy it.
 
     Raises:
-        InputError: `PartMaker` refuses a part, one cannot be copied, none has a parameter to train, or ``channel_dim``
-            is no dimension.
+        InputError: `PartMaker` refuses a part, a part cannot be copied, no part has a parameter to train, or
+            ``channel_dim`` is not a dimension.
     """
     stated_channel_dims(backbone)
     maker = PartMaker(backbone)
@@ -97,10 +97,10 @@ def check_backbone(backbone: Backbone, tasks: Sequence[Task]) -> None:
 
 
 def copied(module: M) -> M:
-    """A deep copy, also of a module that keeps a tensor which it has computed.
+    """A deep copy of a module, which may hold computed tensors.
 
-    The hooks of `torch.nn.utils.weight_norm` and `spectral_norm` leave the computed weight as an attribute, which
-    Python's deepcopy refuses. The copy has its value, and computes it anew when it runs.
+    The hooks of `torch.nn.utils.weight_norm` and `spectral_norm` store the computed weight as an attribute, which
+    Python's deepcopy refuses. The copy gets its value, and computes it again when it runs.
     """
     computed = {
         id(value): value.detach().clone()
@@ -112,6 +112,6 @@ def copied(module: M) -> M:
 
 
 def _address(tensor: Tensor) -> int:
-    """Where a tensor's numbers begin, so that two parameters over the same memory count as one."""
-    # Tensors without memory, of the meta device or of no elements, have the address 0.
+    """The address of a tensor's memory, so that two parameters over the same memory count as one."""
+    # Tensors on the meta device and empty tensors have the address 0.
     return tensor.data_ptr() or id(tensor)

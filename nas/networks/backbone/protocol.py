@@ -1,4 +1,4 @@
-"""What a backbone is. Any object with these members is one; nothing needs to be inherited."""
+"""The protocol of a backbone. Any object with these members is a backbone; nothing needs to be inherited."""
 
 from typing import Protocol, runtime_checkable
 
@@ -14,8 +14,8 @@ class Backbone(Protocol):
     Each ``make_`` call returns a fresh module with its own parameters. A stem maps the input to features; a
     block maps features to features. A head is called as ``head(features, size)``: ``features`` is the tuple of
     the outputs of the blocks in ``taps`` (in that order), ``size`` the spatial size of the network's input
-    (``input.shape[2:]``). Functional operations (an interpolation, a concatenation) live inside a block or a
-    head, so that its cost is all of its cost. README.md beside this file says what else a part may be.
+    (``input.shape[2:]``). Functional operations such as interpolation and concatenation belong inside a block or a
+    head, so that their cost is counted. README.md in this folder states all rules.
 
     Attributes:
         num_blocks: L.

@@ -1,4 +1,4 @@
-"""Running the parts of a network so that none changes what another one reads."""
+"""Running the parts of a network so that no part overwrites a tensor that another part reads."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -14,11 +14,11 @@ class PartRunner:
     """Runs stem, blocks and heads; a part that writes to its input gets a copy of it.
 
     A tensor between two parts has several readers: other branches or candidates, heads, and the backward pass. A part
-    that writes to its input, as one that begins with an in-place activation or dropout does, would change it for all of
-    them. Which parts write is tried on copies before each first runs in a mode (training or evaluation). Only those are
-    given copies, so the others cost no memory.
+    that writes to its input, for example with an in-place activation at its start, would change it for all of them.
+    Before a part first runs in a mode (training or evaluation), a trial run on copies shows whether it writes. Only
+    parts that write get copies, so others cost no extra memory.
 
-    The trial also checks what a part gives. All instances of a block count as one part.
+    The trial run also checks the part's output. All instances of a block count as one part.
     """
 
     def __init__(self) -> None:
@@ -42,19 +42,20 @@ class PartRunner:
     def _run(self, name: str, part: nn.Module, tensors: Sequence[Tensor], size: Sequence[int] | None = None) -> Any:
         """
         Raises:
-            InputError: a part gives no tensor of floating point [B, ...], or writes to its input at some calls only.
+            InputError: a part does not return one floating-point tensor [B, ...], or writes to its input at some calls
+                only.
         """
         key = (name, part.training)
         if key not in self._writes and not _is_traced():
             self._writes[key] = _try(name, part, tensors, size)
-        # A graph that is traced before the part has run gets a copy, which is right in any case.
+        # If the part is traced before it has run, copy its input, which is always right.
         if self._writes.get(key, True):
             return _call(part, tuple(map(_copy, tensors)), size)
         before = _versions(tensors)
         outputs = _call(part, tensors, size)
         if not _is_traced() and _versions(tensors) != before:
             raise InputError(
-                f"{name} writes to its input at some calls and not at others, so other readers of it see either; "
+                f"{name} writes to its input at some calls and not at others, so other parts may read either; "
                 "let it begin with features = features.clone()"
             )
         if size is not None:
@@ -67,10 +68,10 @@ def _call(part: nn.Module, tensors: Sequence[Tensor], size: Sequence[int] | None
 
 
 def _try(name: str, part: nn.Module, tensors: Sequence[Tensor], size: Sequence[int] | None) -> bool:
-    """Whether a part writes to its inputs, found on copies; its buffers and the random numbers stay as they were.
+    """Whether a part writes to its inputs, tried on copies. Its buffers and the random numbers are restored.
 
-    It is apart from the training step, whose rounding would depend on where the copies are in its graph: a resumed run
-    tries a part at another step than an undisturbed one.
+    The trial is not part of the training step. Otherwise copies in that step's graph would change its rounding, and a
+    resumed run, which tries its parts at another step, would differ from an uninterrupted one.
     """
     given = tuple(map(_copy, tensors))
     before, device = _versions(given), tensors[0].device
@@ -85,7 +86,7 @@ def _try(name: str, part: nn.Module, tensors: Sequence[Tensor], size: Sequence[i
 
 @contextmanager
 def explaining_in_place_errors() -> Iterator[None]:
-    """An InputError for a backward pass that fails because a module has changed in place what an earlier one kept."""
+    """Explain, as an InputError, a backward pass that fails because a module overwrote a tensor kept by another one."""
     try:
         yield
     except RuntimeError as error:
@@ -93,7 +94,7 @@ def explaining_in_place_errors() -> Iterator[None]:
             raise
         raise InputError(
             "a module of the network changes in place what an earlier one has kept for its gradient, as "
-            f"nn.Dropout(inplace=True) after nn.ReLU does; leave inplace out there ({in_one_line(error)})"
+            f"nn.Dropout(inplace=True) after nn.ReLU does; remove inplace=True there ({in_one_line(error)})"
         ) from error
 
 
@@ -102,7 +103,7 @@ def _is_traced() -> bool:
 
 
 def _copy(tensor: Tensor) -> Tensor:
-    # A tensor made in inference mode has no version that tells whether it was written to.
+    # A tensor made in inference mode has no version counter, which shows whether it was written to.
     with torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext():
         return tensor.clone()
 
@@ -112,7 +113,7 @@ def _versions(tensors: Sequence[Tensor]) -> list[int]:
 
 
 def check_outputs(name: str, outputs: Any, batch_size: int) -> None:
-    """InputError unless a part gives one tensor of floating point [B, ...], with channels if it is no head.
+    """Raise an InputError unless a part's output is one floating-point tensor [B, ...], with channels unless it is a head.
 
     Args:
         name: "the stem", "block 0", "the head of TASK".

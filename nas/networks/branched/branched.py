@@ -1,4 +1,4 @@
-"""The branched network: a branch tree as a module, every group with its own instance of its block."""
+"""The branched network: a branch tree as a module, in which every group has its own instance of a block."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ class BranchedNetwork(nn.Module):
     """One stem, one instance of block l per group of partition l, one head per task.
 
     Args:
-        backbone: where stem, blocks and heads come from.
+        backbone: makes stem, blocks and heads.
         tasks: the tree's tasks, in any order; others are ignored.
         tree: L partitions; blocks match by position.
 
     Raises:
-        InputError: the tree's number of blocks or its tasks do not fit; or a part is refused (`PartMaker`).
+        InputError: the tree has another number of blocks or other tasks, or `PartMaker` refuses a part.
     """
 
     def __init__(self, backbone: Backbone, tasks: Sequence[Task], tree: BranchTree) -> None:
@@ -35,11 +35,11 @@ class BranchedNetwork(nn.Module):
         )
         self.heads = nn.ModuleDict({name: make.head(by_name[name]) for name in tree.tasks})
         self._run = PartRunner()
-        # Instance that each task runs through, per block.
+        # For each block, the instance that each task uses.
         self._choices_LT = tree.choices_LT
 
     def forward(self, inputs: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
-        """Outputs by task (all, or those named): every block runs once per group that one of them needs."""
+        """The outputs of all tasks, or of the named ones; each block runs once for each group that has one of them."""
         names = self.tree.tasks if tasks is None else tuple(tasks)
         rows = [self.tree.tasks.index(name) for name in names]
         features: dict[int, Tensor] = dict.fromkeys(rows, self._run.stem(self.stem, inputs))
@@ -69,7 +69,7 @@ class BranchedNetwork(nn.Module):
 
 
 def check_fits(tree: BranchTree, num_blocks: int, tasks: Sequence[str]) -> None:
-    """Raise an InputError unless the tree fits a backbone of so many blocks and (a part of) these tasks."""
+    """Raise an InputError unless the tree has as many blocks as the backbone, and only tasks out of ``tasks``."""
     if len(tree.partitions) != num_blocks:
         raise InputError(f"the tree has {len(tree.partitions)} blocks, the backbone {num_blocks}")
     if unknown := [task for task in tree.tasks if task not in tasks]:

@@ -1,4 +1,4 @@
-"""The part of a branched network that some of its tasks need."""
+"""The part of a branched network that serves some of its tasks."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from nas.tree import BranchTree
 
 
 def sub_network(network: BranchedNetwork, tasks: Sequence[Task]) -> BranchedNetwork:
-    """The network of `BranchTree.restricted_to`, made of the whole network's own parts: nothing is copied.
+    """The network of `BranchTree.restricted_to`, which shares its modules with the whole network; nothing is copied.
 
     Args:
-        network: whose tree has these tasks, and perhaps more.
-        tasks: which to keep; outputs come in this order.
+        network: a network for at least these tasks.
+        tasks: tasks to keep; outputs are in this order.
 
     Raises:
         InputError: no task is named, one is named twice, or the network lacks one.
@@ -27,7 +27,7 @@ def sub_network(network: BranchedNetwork, tasks: Sequence[Task]) -> BranchedNetw
 
 
 class _Parts:
-    """A backbone that hands out a network's existing parts, in the order in which a smaller tree's network asks."""
+    """A backbone that returns a network's existing parts, in the order in which `BranchedNetwork` makes them."""
 
     def __init__(self, network: BranchedNetwork, tree: BranchTree) -> None:
         self.num_blocks = len(tree.partitions)

@@ -1,7 +1,20 @@
-"""The differentiable network that a search trains: every candidate of every block, mixed by a routing.
+"""The supernet, which a search trains: C candidates of every block, mixed by a routing.
 
-A routing is data: `sample_routing` draws one from logits, `one_hot_routing` makes one from choices, and
-`own_copy_routing` is the warm-up's, in which every task keeps to its own copies.
+A routing is data, [L, T, C]: the weight of each candidate, for each block and task. `sample_routing` draws one from
+logits, `one_hot_routing` makes one from choices, and `own_copy_routing` gives every task its own copy of each block.
+The supernet holds weights only; logits belong to the search.
+
+>>> import torch
+>>> from nas.networks.supernet import one_hot_routing, sample_routing
+>>> one_hot_routing([[0, 1]], num_candidates=2)
+tensor([[[1., 0.],
+         [0., 1.]]])
+>>> logits_LTC = torch.zeros(6, 3, 3)
+>>> routing_LTC = sample_routing(logits_LTC, 1.0, hard=False, generator=torch.Generator().manual_seed(0))
+>>> torch.allclose(routing_LTC.sum(-1), torch.ones(6, 3))
+True
+
+Start with `nas.networks.supernet.supernet`; its `Supernet.forward` has the formula.
 """
 
 from nas.networks.supernet.routing import one_hot_routing, own_copy_routing, sample_routing

@@ -1,4 +1,4 @@
-"""Activation checkpointing: a block's activations are computed again in the backward pass instead of being kept."""
+"""Activation checkpointing: the backward pass computes a block's activations again, so they need not be kept."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -10,12 +10,13 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(block: nn.Module, features: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-    """``block(features)``, of which only the input and the output are kept for the backward pass (Chen et al., 2016).
+    """``block(features)``, keeping only its input and output for the backward pass (Chen et al., 2016).
 
-    ``run`` calls the block, where it is not called plainly.
+    Outputs, gradients and the BatchNorms' running statistics are those of a plain call: the second run, in the
+    backward pass, draws the same random numbers and does not update the statistics.
 
-    Outputs, gradients and the BatchNorms' running statistics are those of the plain call: the second run, in the
-    backward pass, draws the same random numbers and leaves the statistics alone.
+    Args:
+        run: calls the block; the block itself by default.
     """
     outputs: Tensor = checkpoint(run or block, features, use_reentrant=False, context_fn=partial(_contexts, block))
     return outputs
@@ -26,9 +27,9 @@ def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractC
 
 
 class _StatisticsAtRest:
-    """A context in which BatchNorms leave their statistics alone; torch enters it once for every backward pass.
+    """A context in which BatchNorms do not update their statistics; torch enters it once for every backward pass.
 
-    The statistics have to stay where they are, since what is saved for the backward pass must be the same twice.
+    The statistics stay in their BatchNorms, because both runs must save the same tensors for the backward pass.
     """
 
     def __init__(self, block: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Routings: the weights over candidates per block and task, `routing_LTC`, that a supernet is called with.
+"""Routings: the weights of the candidates for each block and task, `routing_LTC`, an argument of the supernet.
 
 All functions are pure; noise comes from a generator that is passed in.
 """
@@ -33,9 +33,9 @@ def sample_routing(logits_LTC: Tensor, temperature: float, *, hard: bool, genera
     soft = functional.softmax(noisy_LTC / temperature, dim=-1)
     if not hard:
         return soft
-    # Not the soft sample's arg-max: at a high temperature rounding makes its entries equal, and the first would win.
+    # The arg-max of the soft sample would be wrong at high temperatures: its entries round to equal numbers.
     one_hot = functional.one_hot(noisy_LTC.argmax(dim=-1), noisy_LTC.shape[-1]).to(soft.dtype)
-    # The bracket is exactly zero in value, so the forward routing is exactly one-hot.
+    # The value of the bracket is exactly zero, so the forward routing is exactly one-hot.
     return one_hot + (soft - soft.detach())
 
 
@@ -46,9 +46,9 @@ def one_hot_routing(choices_LT: Iterable[Iterable[int]], num_candidates: int) ->
 
 
 def own_copy_routing(num_blocks: int, num_tasks: int, num_candidates: int) -> Tensor:
-    """The routing of the warm-up: task t uses its own copy, candidate t mod C, at every block.
+    """The routing in which task t uses its own copy, candidate t mod C, at every block.
 
-    With C < T tasks that are equal modulo C share a copy.
+    If C < T, tasks with the same t mod C share a copy.
     """
     row = [task % num_candidates for task in range(num_tasks)]
     return one_hot_routing([row] * num_blocks, num_candidates)

@@ -1,4 +1,4 @@
-"""The supernet: C candidates of every block, mixed by a routing that is passed in."""
+"""The supernet: C candidates of every block, mixed by a routing, an argument of the forward pass."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -29,19 +29,19 @@ class Supernet(nn.Module):
     belong to the search.
 
     Args:
-        backbone: where stem, blocks and heads come from.
+        backbone: makes stem, blocks and heads.
         tasks: T tasks.
-        num_candidates: C; T if left out, so that every task can have its own copy.
-        equal_start: all candidates of a block start from the same weights, as copies of a pretrained block do
-            (BMTAS); else each starts from its own.
-        affine_last_norm: keep scale and shift of the last BatchNorm of each candidate. BMTAS leaves them out
-            during the search, since the routing's weights scale the candidates already.
+        num_candidates: C; by default T, so that every task can have its own copy.
+        equal_start: whether all candidates of a block start from the same weights, as copies of a pretrained block do
+            (BMTAS).
+        affine_last_norm: whether the last BatchNorm of each candidate has scale and shift. BMTAS leaves them out
+            during the search, since the routing's weights already scale the candidates.
 
     Attributes:
-        channel_dims: the dimension of each block's features that holds the channels; None where it is not known.
+        channel_dims: the dimension that holds the channels of each block's features; None if it is not known.
 
     Raises:
-        InputError: there is no candidate, or a part is refused (`nas.networks.backbone.PartMaker`).
+        InputError: ``num_candidates`` is below 1, or `nas.networks.backbone.PartMaker` refuses a part.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Supernet(nn.Module):
         self.num_candidates = len(tasks) if num_candidates is None else num_candidates
         self.taps = tuple(backbone.taps)
         if self.num_candidates < 1:
-            raise InputError(f"a supernet needs at least one candidate a block; found {num_candidates}")
+            raise InputError(f"a supernet needs at least one candidate per block; found {num_candidates}")
         self.channel_dims = stated_channel_dims(backbone)
         make = PartMaker(backbone)
         self.stem = make.stem()
@@ -81,7 +81,7 @@ class Supernet(nn.Module):
     def set_execution(
         self, *, candidates: Literal["auto", "plain", "batched"] = "plain", checkpoint_activations: bool = False
     ) -> None:
-        """Choose how blocks are computed from now on, which changes time and memory but, up to rounding, no number.
+        """Choose how later calls compute blocks. It changes time and memory, and results only by rounding.
 
         Args:
             candidates: "plain" runs a block's candidates one after another; "batched" runs them as one computation
@@ -100,9 +100,9 @@ class Supernet(nn.Module):
 
             x_{l+1,t} = sum_c routing[l, t, c] * block[l][c](x_{l,t})
 
-        A candidate runs once per distinct input, so tasks that have shared every choice so far, as all have at
-        block 0, share the work. Candidates of weight zero are skipped where no gradient is asked for, so a
-        one-hot routing costs what its tree costs.
+        A candidate runs once per distinct input, so tasks with equal choices so far share the work, as all tasks do at
+        block 0. Candidates of weight zero are skipped if the routing needs no gradient, so a one-hot routing costs what
+        its tree costs.
 
         Args:
             inputs: [B, ...].
@@ -119,15 +119,15 @@ class Supernet(nn.Module):
         return self._runner.stem(self.stem, inputs)
 
     def features(self, stem: Tensor, routing_LTC: Tensor, tasks: Sequence[str]) -> Iterator[list[Tensor]]:
-        """The named tasks' features after each block, x_{l+1,t}, block by block; tasks that share them have one tensor.
+        """Yield after each block the features x_{l+1,t} of the named tasks; tasks that share features get one tensor.
 
         Args:
-            stem: x_0, of `start`.
+            stem: x_0, from `start`.
             routing_LTC, tasks: as for `forward`.
         """
         rows = [self.task_names.index(name) for name in tasks]
         assert routing_LTC.shape == (self.num_blocks, len(self.task_names), self.num_candidates)
-        # A slice where there is one is a view, which costs next to nothing.
+        # Consecutive rows are taken as a slice, which is a view and nearly free.
         as_slice = rows == list(range(rows[0], rows[0] + len(rows)))
         routing_LTC = routing_LTC[:, rows[0] : rows[0] + len(rows)] if as_slice else routing_LTC[:, rows]
         weights = None if routing_LTC.requires_grad else routing_LTC.tolist()
@@ -137,7 +137,7 @@ class Supernet(nn.Module):
             yield features
 
     def outputs(self, tapped: Sequence[Sequence[Tensor]], tasks: Sequence[str], size: torch.Size) -> dict[str, Tensor]:
-        """The named tasks' outputs, from their features after each block that is a tap and the inputs' size."""
+        """The outputs of the named tasks, from their features after each tap and the spatial size of the inputs."""
         return {
             name: self._runner.head(name, self.heads[name], [features[i] for features in tapped], size)
             for i, name in enumerate(tasks)
@@ -146,7 +146,7 @@ class Supernet(nn.Module):
     def _mixed(
         self, l: int, features: list[Tensor], routing_TC: Tensor, weights_TC: list[list[float]] | None
     ) -> list[Tensor]:
-        """x_{l+1} of each task; the weights are those of the routing, None if their gradient is asked for."""
+        """x_{l+1} of each task; ``weights_TC`` is the routing as numbers, or None if it needs a gradient."""
         mixed = self._batched[l].mixed(features, routing_TC, weights_TC) if self._is_batched(l, features[0]) else None
         if mixed is not None:
             return mixed
@@ -193,7 +193,7 @@ def _make_candidates(make: PartMaker, l: int, num_candidates: int, equal_start: 
 
 
 def remove_last_affine(block: nn.Module) -> None:
-    """Take scale and shift from the last BatchNorm of a block, in the order of its modules, if it has one."""
+    """Remove scale and shift of a block's last BatchNorm (in the order of its modules), if it has one."""
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
     if norms:
         norms[-1].affine = False
@@ -202,7 +202,7 @@ def remove_last_affine(block: nn.Module) -> None:
 
 
 def reset_running_statistics(module: nn.Module) -> None:
-    """Forget the running mean and variance of every BatchNorm."""
+    """Reset the running mean and variance of every BatchNorm."""
     for part in module.modules():
         if isinstance(part, _BatchNorm):
             part.reset_running_stats()

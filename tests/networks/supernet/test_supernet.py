@@ -277,7 +277,7 @@ def test_a_candidate_a_task_unless_told_otherwise():
 
 
 def test_no_candidates_are_refused():
-    with pytest.raises(InputError, match="at least one candidate a block; found 0"):
+    with pytest.raises(InputError, match="at least one candidate per block; found 0"):
         Supernet(VectorBackbone(2), toy_tasks(3), 0)
 
 
