@@ -1,6 +1,10 @@
-"""What trees cost: measured per part, expected over random trees, limited by a budget, and as a penalty on logits.
+"""The cost of trees: measured for each part, expected under a distribution of trees, budgets, and penalties on logits.
 
-`measure_costs` measures; the rest is arithmetic on its `CostTable`.
+- `measure_costs` counts the MACs and parameters of each part of a backbone once; `measure_latency` times each part on a
+  device. The result is a `nas.tree.CostTable`; a tree's cost is the sum over its parts.
+- `expected_cost` is the expected cost of the tree that a search's probabilities describe. It is differentiable.
+- `resolve_budget` turns a share of the cost of separate networks into an amount, and refuses what no tree can keep.
+- `DualPenalty` and `FixedPenalty` add the expected cost to the loss of the logits.
 
 >>> import torch
 >>> from nas.cost import DualPenalty, expected_cost, resolve_budget
@@ -16,7 +20,8 @@
 >>> cost.item()
 56.0
 
-That is a stem, two heads, 10 times 1.5 expected groups and 20 times 1.75. A penalty leads it to the budget:
+That is 1 for the stem, 3 + 2 for the heads, 10 times 1.5 expected groups and 20 times 1.75. A penalty grows while the
+expected cost is above its target, which moves from the initial cost to the budget:
 
 >>> penalty, budget = DualPenalty(), resolve_budget(0.7, table, "macs")
 >>> scale = table.separate_cost()["macs"]
@@ -25,6 +30,8 @@ That is a stem, two heads, 10 times 1.5 expected groups and 20 times 1.75. A pen
 >>> state = penalty.update(state, cost.item(), 0.1, budget, scale)
 >>> state.dual > 0
 True
+
+Start with `nas.cost.operators`, which defines a MAC, and `nas.cost.table`, which measures.
 """
 
 from nas.cost.budget import resolve_budget, smallest_budget

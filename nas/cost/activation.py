@@ -1,14 +1,14 @@
-"""Memory of activations: what autograd keeps for the backward pass."""
+"""Memory of activations: the bytes that autograd keeps for the backward pass."""
 
 import torch
 from torch import Tensor, nn
 
 
 def activation_bytes(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
-    """Bytes that one forward pass saves for the backward pass, beside parameters and buffers.
+    """Bytes that one forward pass saves for the backward pass, without parameters and buffers.
 
-    Every storage counts once, however many operators saved it. Evaluation mode: a batch norm then saves its
-    input as in training, but a single sample is enough.
+    A storage counts once, even if several operators saved it. The module runs in evaluation mode, in which a BatchNorm
+    saves its input as in training, but accepts a single sample.
     """
     own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
     kept: dict[int, Tensor] = {}
@@ -16,7 +16,7 @@ def activation_bytes(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
     def pack(tensor: Tensor) -> Tensor:
         pointer = tensor.untyped_storage().data_ptr()
         if pointer not in own:
-            # Holding the tensor keeps its address from being given to another one meanwhile.
+            # The tensor is kept so that no other one gets its address meanwhile.
             kept[pointer] = tensor
         return tensor
 

@@ -1,4 +1,4 @@
-"""Budgets: what a user states, as an absolute amount of a resource."""
+"""Budgets: from a share or an amount, as a user states it, to an absolute amount of a resource."""
 
 import math
 from decimal import ROUND_CEILING, Decimal
@@ -16,11 +16,11 @@ def resolve_budget(value: float, table: CostTable, resource: str, *, cheapest: B
             (MACs, parameters or milliseconds; one millisecond or less must be stated as a share).
         table: costs of the backbone's parts for the T tasks.
         resource: one of the table's resources.
-        cheapest: the cheapest tree that constraints allow; the fully shared one if left out.
+        cheapest: the cheapest tree that constraints allow; by default the fully shared one.
 
     Raises:
-        InputError: not a positive, finite number; or less than the cheapest tree costs: the message names the smallest
-            feasible budget.
+        InputError: the value is not a positive, finite number, or the cheapest tree costs more; the message then names
+            the smallest feasible budget.
     """
     if resource not in table.resources:
         raise InputError(f"resource must be one of {list(table.resources)}; found {resource!r}")
@@ -29,7 +29,7 @@ def resolve_budget(value: float, table: CostTable, resource: str, *, cheapest: B
     budget = amount * separate if amount <= 1.0 else amount
     shared = smallest_budget(table, resource)
     smallest = shared if cheapest is None else float(table.tree_cost(cheapest)[resource])
-    # A user who divides the two costs and hands in the quotient means the fully shared network.
+    # A user who computes the share of the fully shared network by dividing means that network, whatever the rounding.
     if math.isclose(budget, smallest, rel_tol=1e-12):
         return smallest
     if budget < smallest:
@@ -59,6 +59,6 @@ def _positive(value: Any) -> float:
 
 
 def _round_up(share: float) -> Decimal:
-    """Three decimals, or more for small shares, so that what the message names is feasible when typed in."""
+    """A share rounded up to three decimals (more for small shares), so that the budget in the message is feasible."""
     exact = Decimal(share)
     return exact.quantize(Decimal(1).scaleb(min(exact.adjusted(), -1) - 2), rounding=ROUND_CEILING)

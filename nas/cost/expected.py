@@ -1,4 +1,4 @@
-"""The expected number of groups and the expected cost of a random tree: exact where it can be, differentiable."""
+"""The expected number of groups and the expected cost of a random tree: differentiable, and exact where feasible."""
 
 import math
 from typing import Literal
@@ -55,7 +55,7 @@ def expected_cost(
 
 
 def expected_groups(probs_LTC: Tensor, *, num_samples: int = 4096, generator: torch.Generator | None = None) -> Tensor:
-    """Expected number of groups at each block, E[N_l], of which there are two exact forms and a sampled one.
+    """Expected number of groups at each block, E[N_l], computed by one of two exact forms or by sampling.
 
     Tasks are in one group at block l iff they picked the same candidate at every block up to l, so N_l counts the
     different paths of l + 1 candidates. The form that makes the smaller number of array elements is used; if both
@@ -66,8 +66,8 @@ def expected_groups(probs_LTC: Tensor, *, num_samples: int = 4096, generator: to
         probs_LTC: probabilities, independent over blocks and tasks, [L, T, C]; rows sum to 1 within
             `ROW_SUM_TOLERANCE`.
         num_samples: paths that the sampled form draws.
-        generator: of the sampled form. Without one every call starts from the same seed: it is then a deterministic
-            function, whose error does not average out over calls.
+        generator: random numbers of the sampled form. By default every call starts from the same seed; the result is
+            then deterministic, but its error does not average out over calls.
 
     Returns:
         E[N_l] in double precision, differentiable, [L].
@@ -167,7 +167,8 @@ def groups_by_sampling(probs_LTC: Tensor, num_samples: int, generator: torch.Gen
     (exact 28.0493); its gradient, projected on the exact one, 0.9989 +- 0.0023 of it; the 150 entries' z-scores
     have root mean square 0.83 and maximum 2.7. One estimate's gradient is off by 26 % of the exact norm.
 
-    Differs from: a straight-through estimate (DESIGN.md, section 3), whose gradient is biased.
+    Differs from: a straight-through estimate, which costs the tree of one sampled routing and passes the gradient
+    through the soft routing; that gradient is biased.
     """
     num_blocks, num_tasks, num_candidates = probs_LTC.shape
     per_task = math.ceil(num_samples / num_tasks)

@@ -1,4 +1,4 @@
-"""The latency table of a device: how long each part of a backbone takes there, as a resource beside MACs."""
+"""The latency table of a device: the time that each part of a backbone takes there, a resource like MACs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,8 +29,8 @@ class PartLatency(BaseModel):
 class LatencyTable(BaseModel):
     """Latencies of stem, blocks and heads, each measured alone, on one device.
 
-    The latency of a tree is predicted as the sum over its parts, as its MACs are. That leaves out what running them
-    together saves or costs; `nas profile --latency` says how far measured networks are from it.
+    The latency of a tree is predicted by the sum over its parts, like its MACs. The sum ignores what running the parts
+    together saves or costs; ``nas profile --latency`` compares it with measured networks.
 
     Args:
         device: "cpu" or "cuda", with the name of the hardware.
@@ -78,9 +78,9 @@ class LatencyTable(BaseModel):
         missing = [task for task in tasks if task not in self.heads]
         if len(self.blocks) != num_blocks or missing or tuple(input_shape) != self.input_shape:
             raise InputError(
-                f"{where}: is of {len(self.blocks)} blocks, tasks {', '.join(self.heads)} and inputs "
-                f"{list(self.input_shape)}, the experiment of {num_blocks} blocks, tasks {', '.join(tasks)} and inputs "
-                f"{list(input_shape)}; measure it again with nas profile RECIPE --latency FILE"
+                f"{where}: is for {len(self.blocks)} blocks, tasks {', '.join(self.heads)} and inputs "
+                f"{list(self.input_shape)}; the experiment has {num_blocks} blocks, tasks {', '.join(tasks)} and "
+                f"inputs {list(input_shape)}; measure the latencies again with nas.profile"
             )
 
 

@@ -1,4 +1,4 @@
-"""What a MAC is, and how fvcore counts the operators that it does not know or counts otherwise.
+"""What a MAC is, and how to count it for operators that fvcore does not know or counts differently.
 
 A **MAC** is one multiply-add of a product of matrices, for one sample, in evaluation mode. These operators have them:
 
@@ -12,8 +12,8 @@ scaled_dot_product_attention             queries x keys x (width of a query + wi
 lstm, gru, rnn                           time steps x elements of every weight matrix
 ======================================== ========================================================================
 
-Nothing else has MACs: neither biases, activations, normalisation, pooling and interpolation, nor products and sums of
-elements, nor lookups such as an embedding.
+Nothing else has MACs: not biases, activations, normalisation, pooling or interpolation, not elementwise products and
+sums, and not lookups such as an embedding.
 
 Complex numbers, Fourier transforms, decompositions and operators of other libraries cannot be counted
 (`nas.cost.torch_count` finds them).
@@ -129,7 +129,7 @@ HANDLES: dict[str, _Handle] = {
     "aten::scaled_dot_product_attention": _attention,
     **{f"aten::{kind}": _recurrent for kind in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
 }
-"""Beside fvcore's own handles, or in their place."""
+"""Handles that fvcore lacks, or that replace its own."""
 
 MAC_OPERATORS = ("conv", "linear", "addmm", "mm", "bmm", *(name.removeprefix("aten::") for name in HANDLES))
-"""The names, as fvcore reports them, of the operators that have MACs; others that it counts are listed apart."""
+"""fvcore's names of the operators that have MACs; other operators that it counts are listed separately."""

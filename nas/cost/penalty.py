@@ -1,4 +1,4 @@
-"""Resource penalties: what the loss of the logits gets for an expected cost."""
+"""Resource penalties: terms that the expected cost adds to the loss of the logits."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nas.errors import InputError
 
 @dataclass(frozen=True)
 class PenaltyState:
-    """What a penalty remembers: plain numbers, for a checkpoint.
+    """The state of a penalty: plain numbers, for a checkpoint.
 
     Args:
-        initial_cost: the expected cost at the start of the search, where the target's ramp starts.
+        initial_cost: the expected cost at the start of the search, from which the target's ramp starts.
         dual: the dual variable, >= 0.
-        progress: that of the last update.
+        progress: progress of the search at the last update, in [0, 1].
     """
 
     initial_cost: float
@@ -40,12 +40,12 @@ class PenaltyState:
 class FixedPenalty(BaseModel):
     """A fixed weight on the expected cost: ``weight * E[cost] / per``.
 
-    BMTAS (Bruggemann et al., 2020) has 0.05 per GFLOP, ``FixedPenalty(weight=0.05, per=0.5e9)`` in MACs. Without a
-    penalty the weight is 0. The budget plays no part in it.
+    BMTAS (Bruggemann et al., 2020) uses 0.05 per GFLOP, ``FixedPenalty(weight=0.05, per=0.5e9)`` in MACs. A weight of 0
+    means no penalty. The budget is not used.
 
     Args:
         weight: >= 0.
-        per: amount of the resource that the weight is for.
+        per: the amount of the resource to which the weight applies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,25 +71,25 @@ class FixedPenalty(BaseModel):
 
 
 class DualPenalty(BaseModel):
-    """A weight that grows while the expected cost is above a target, which is led from the initial cost to the budget.
+    """A weight that grows while the expected cost is above a target, which moves from the initial cost to the budget.
 
         excess = (E[cost] - target(progress)) / scale
         loss = max(0, dual + rate * damping * excess) * excess         (the factor is a constant for the gradient)
         dual <- max(0, dual + rate * excess * (progress since the last update))
 
     This is dual ascent on the constraint E[cost] <= budget, with a proportional part (the method of multipliers) that
-    damps its oscillation: on problems of logits alone, 300 to 1,000 steps, the final cost was mostly within 1 % of the
-    budget with it, and 5 to 20 % off without. Time is progress, so that the same rate serves long and short searches.
-    The ramp matters: a dual variable that meets the budget at once grows large and collapses everything to one shared
-    group. A budget above the initial cost is the target from the start.
+    damps its oscillation. In problems with logits only, after 300 to 1,000 steps, the final cost was mostly within 1 %
+    of the budget with damping, and 5 to 20 % off without. Time is measured as progress, so the same rate works for long
+    and short searches. The ramp is necessary: if the budget is the target at once, the dual variable becomes large and
+    all tasks collapse into one shared group. A budget above the initial cost is the target from the start.
 
-    At uniform logits the gradient of the expected cost is zero: the penalty pulls together what the tasks' losses
-    have begun to tell apart, and does not choose by itself who shares.
+    At uniform logits the gradient of the expected cost is zero. So the penalty alone does not choose which tasks share;
+    it pulls tasks together after their losses have begun to separate them.
 
     Args:
         ramp: share of the search after which the target is the budget.
         rate: growth of the dual variable in a whole search, per unit of excess.
-        damping: share of a search by which the present excess is counted ahead; 0 is plain dual ascent.
+        damping: share of a search over which the current excess is extrapolated; 0 is plain dual ascent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -114,8 +114,8 @@ class DualPenalty(BaseModel):
 
         Args:
             expected_cost: scalar, in the resource's unit, as are ``budget`` and ``scale``.
-            progress: of the search, in [0, 1].
-            budget: absolute; None if the user states none.
+            progress: progress of the search, in [0, 1].
+            budget: an absolute amount; None for no budget.
             scale: the cost of separate networks, so that rate and dual variable do not depend on units.
         """
         if budget is None:
@@ -135,4 +135,4 @@ class DualPenalty(BaseModel):
 
 
 Penalty = Annotated[FixedPenalty | DualPenalty, Field(discriminator="kind")]
-"""A field of settings: either penalty, told apart by ``kind``."""
+"""The type of a settings field that holds either penalty; ``kind`` says which."""

@@ -1,4 +1,4 @@
-"""Measuring what a backbone's parts cost, with fvcore, on the discrete modules in evaluation mode."""
+"""Measuring the cost of a backbone's parts with fvcore, each part in evaluation mode."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -99,7 +99,7 @@ class Profile:
 
 
 class _BoundHead(nn.Module):
-    """A head as a module of tensors alone, which tracing asks for."""
+    """A head as a module whose arguments are all tensors, as tracing requires."""
 
     def __init__(self, head: nn.Module, size: Sequence[int]) -> None:
         super().__init__()
@@ -114,8 +114,8 @@ class _BoundHead(nn.Module):
 def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequence[int]) -> Profile:
     """Measure every part of a backbone once.
 
-    The parts are measured one by one on a single zero sample, so the sum over a tree's parts is the count of
-    the built network to the last unit (DESIGN.md, section 3, Units).
+    The parts are measured one by one on a single sample of zeros. Counts are integers, so their sum over a tree's parts
+    is exactly the count of the built network.
 
     Args:
         backbone: any object with the members of `Backbone`.
@@ -123,7 +123,7 @@ def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequen
         input_shape: shape of one sample, without the batch, e.g. (3, 512, 512).
 
     Raises:
-        InputError: a part is no module, or its output no tensor. Whatever a part's own code raises is raised as it is.
+        InputError: a part is not a module, or its output is not a tensor. Errors in a part's own code pass unchanged.
     """
     with torch.random.fork_rng(devices=()):
         inputs = torch.zeros(1, *input_shape)
@@ -142,7 +142,7 @@ def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequen
 
 
 def count_module(module: nn.Module, inputs: tuple[Tensor, ...]) -> PartCost:
-    """The cost of any module on given inputs of one sample, in evaluation mode."""
+    """The cost of any module, in evaluation mode, on the given inputs of one sample."""
     return _measure(module, inputs)[0]
 
 
@@ -188,7 +188,7 @@ def _macs(by_operator: Mapping[str, float]) -> int:
 
 @contextmanager
 def _evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and then every submodule's own mode again."""
+    """Put a module into evaluation mode, and restore every submodule's own mode afterwards."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:

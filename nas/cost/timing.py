@@ -1,4 +1,4 @@
-"""Timing calls against each other: in turns, so that what disturbs a machine disturbs all of them."""
+"""Timing several calls in turns, so that a disturbance of the machine affects all of them."""
 
 import statistics
 import time
@@ -31,16 +31,16 @@ class Timing:
 def time_calls(
     calls: Mapping[str, Call], *, device: torch.device, rounds: int = 20, warmup: int = 3
 ) -> dict[str, Timing]:
-    """How long each call takes.
+    """Measure how long each call takes.
 
-    Every round calls each once, in the same order, after as many rounds of warm-up, in which memory is allocated,
-    kernels are chosen and code is compiled. A GPU is waited for at both ends of a call.
+    Every round makes each call once, in the same order. Rounds of warm-up come first, in which memory is allocated,
+    kernels are chosen and code is compiled. On a GPU, the clock starts and stops when all its work is done.
 
     Args:
-        calls: by name, without arguments.
+        calls: functions without arguments, by name.
         device: where they compute.
-        rounds: timed calls of each; at least two.
-        warmup: calls of each before.
+        rounds: number of timed rounds; at least two.
+        warmup: number of rounds before.
     """
     seen: dict[str, list[float]] = {name: [] for name in calls}
     with torch.inference_mode():

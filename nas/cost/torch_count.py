@@ -1,8 +1,8 @@
-"""The second count of MACs: torch's own counter, which looks at the operators that really run.
+"""A second count of MACs, by torch's own counter, to find what the first one misses.
 
-fvcore (`nas.cost.operators`) reads a trace, in which an operator without a handle costs nothing. torch's
-`FlopCounterMode` sees every operator below it, also those inside of custom functions, and what neither counts can be
-told by its name.
+fvcore (`nas.cost.operators`) reads a trace, and counts nothing for an operator without a handle. torch's
+`FlopCounterMode` sees the operators that really run, also inside of custom functions. Operators that neither counts are
+recognised by their names.
 """
 
 import re
@@ -39,9 +39,9 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class TorchCount:
-    """What torch's counter saw in one call of a module.
+    """The result of torch's counter for one call of a module.
 
-    ``operators`` are, by a module's name, those with arithmetic that it has no formula for.
+    ``operators`` are, by submodule's name, the operators with arithmetic for which the counter has no formula.
     """
 
     macs: Counts
@@ -50,7 +50,7 @@ class TorchCount:
 
 
 def count_with_torch(module: nn.Module, inputs: tuple[Tensor, ...]) -> TorchCount:
-    """Call a module once and count."""
+    """Call a module once, and count its MACs with torch's counter."""
     counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
     operators = _Operators(counter)
     with operators, counter:
@@ -61,15 +61,15 @@ def count_with_torch(module: nn.Module, inputs: tuple[Tensor, ...]) -> TorchCoun
 
 
 def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], seen: TorchCount) -> set[Uncounted]:
-    """Where a count by fvcore is incomplete.
+    """The operators that a count by fvcore misses, or may miss.
 
     Args:
         root: the class of the module that was counted.
-        counted: its MACs by submodule's name, as fvcore has them.
-        unsupported: the operators that fvcore has no handle for, by submodule's name.
-        seen: what torch's counter says of the same call.
+        counted: fvcore's MACs, by submodule's name.
+        unsupported: the operators without a handle in fvcore, by submodule's name.
+        seen: the count of the same call by torch's counter.
     """
-    # Submodules come before what holds them, so that a difference is told where it arises.
+    # Inner modules come first, so that a difference is reported for the module in which it arises.
     apart: list[str] = []
     for name in sorted(counted, key=len, reverse=True):
         if counted[name] != seen.macs.get(name, 0) and not any(_within(inner, name) for inner in apart):
@@ -78,7 +78,7 @@ def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], s
         apart = []
     found = set()
     for name in {*apart, *seen.operators}:
-        # fvcore's names are those of the call in the module's code; torch's counter sees what these come down to.
+        # fvcore names the function that the module calls; torch's counter names the operators that it runs.
         called = {operator for operator in unsupported.get(name, ()) if has_arithmetic(operator)}
         names = {short_name(operator) for operator in called or seen.operators.get(name, set())}
         if not names:
@@ -90,11 +90,11 @@ def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], s
 
 
 def has_arithmetic(operator: str) -> bool:
-    """Whether an operator without a formula may have multiply-adds, by its name, such as ``aten::fft_rfft2``.
+    """Whether an operator without a formula may have multiply-adds, judged by its name, such as ``aten::fft_rfft2``.
 
-    Of torch's own operators those may that are named after a product of matrices, a transform, a decomposition or a
-    layer made of them; of other libraries, and of functions of the user's own, all may. Those that torch marks as
-    working element by element have none.
+    An operator of torch may have them if it is named after a matrix product, a transform, a decomposition or a layer
+    made of those, unless torch marks it as elementwise. Operators of other libraries and the user's own functions may
+    always have them.
     """
     library, _, name = operator.rpartition("::")
     packet = getattr(getattr(torch.ops, library), name, None)
@@ -110,7 +110,7 @@ def short_name(operator: str) -> str:
 
 @contextmanager
 def plain_attention() -> Iterator[None]:
-    """Attention layers made of linear layers and products: without torch's fused path for evaluation mode."""
+    """Turn off torch's fused path of attention layers in evaluation mode, so that their operators can be counted."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -120,7 +120,7 @@ def plain_attention() -> Iterator[None]:
 
 
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Takes down the operators that torch's counter, which runs inside of it, has no formula for."""
+    """Records the operators for which torch's counter, which runs inside of this mode, has no formula."""
 
     supports_higher_order_operators = True
 
@@ -142,12 +142,12 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
     def _take_down(self, operator: str) -> None:
-        # The innermost of the modules that are running has the longest path.
+        # Of all running modules, the innermost one has the longest path.
         self.found[max(self.counter.mod_tracker.parents - {"Global"}, key=len, default="")].add(operator)
 
 
 def _path(name: str, root: str) -> str:
-    """A submodule's path in fvcore's way, "" for the whole, of torch's: ``Global``, ``Block``, ``Block.attention``."""
+    """fvcore's path of a submodule ("" for the whole) from torch's: ``Global``, ``Block``, ``Block.attention``."""
     return "" if name == "Global" else name.removeprefix(root).removeprefix(".")
 
 
@@ -173,7 +173,7 @@ _FORMULAS: dict[Any, Callable[..., int]] = {
     _aten.mkldnn_rnn_layer: _twice(lambda x, w, u, *_: prod(x[:-1]) * (prod(w) + prod(u))),
     _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
 }
-"""What torch's counter lacks."""
+"""Formulas that torch's counter lacks."""
 for _name in ("addmv", "addmv_"):
     _FORMULAS[getattr(_aten, _name)] = _twice(lambda added, matrix, *_: prod(matrix))
 for _name in ("addbmm", "addbmm_", "baddbmm_", "addmm_"):

@@ -1,7 +1,11 @@
-"""From logits, or any dissimilarity of tasks at blocks, to branch trees.
+"""Discretisation: from dissimilarities of tasks, block by block, to the best branch tree for every budget.
 
-`discretize` gives the whole curve of trees against budgets: ``curve.within(budget)`` is the best tree that a budget
-allows, ``curve.elbow()`` a good one without a budget. `argmax_tree` is the published rule.
+- A dissimilarity d_l(s, t) says how much tasks s and t lose by sharing block l; below zero they gain.
+  `dissimilarity_from_logits` derives it from the logits of a search; `nas.strategies.similarity` measures it.
+- `discretize` finds all trees that no other tree beats in both cost and sum of dissimilarities within groups: a curve.
+  ``curve.within(budget)`` is the best tree within a budget, ``curve.elbow()`` a compromise if there is no budget.
+- `Constraints` say which tasks must share a block, which must not, and how much a task may add.
+- `margin` compares the best tree with the second-best one. `argmax_tree` is the rule of the published methods.
 
 >>> import torch
 >>> from nas.discretize import discretize, dissimilarity_from_logits
@@ -19,6 +23,9 @@ allows, ``curve.elbow()`` a good one without a budget. `argmax_tree` is the publ
 (('semseg', 'depth', 'edge'),)
 >>> curve.elbow().cost, curve.exact
 (27.0, True)
+
+Start with `nas.discretize.programme`, which has the formula; `nas.discretize.chains` has the algorithm for up to
+`EXACT_TASKS` tasks, `nas.discretize.beam` the one for more.
 """
 
 from nas.discretize.argmax import argmax_tree, count_changed_choices

@@ -1,4 +1,4 @@
-"""Constraints as what they come to: which partitions each block may have."""
+"""Constraints, translated into the partitions that each block may have."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Allowed:
-    """A condition on the partition of each block alone, so that a programme over (block, partition) keeps it by a mask.
+    """Constraints as conditions on the partition of each single block, so that dynamic programming can use a mask.
 
-    What has split stays split, so "they share through block b" is "they are in one group at blocks 0, ..., b", and
-    "no two share from block b on" is "they are in different groups at blocks b, ..., L-1". A task that is once alone
-    stays alone, so the blocks that it alone uses are the last ones: with f the first block from which head and blocks
-    f, ..., L-1 together stay within its limit, "the task adds at most its limit" is "it is not alone at blocks
-    0, ..., f-1".
+    Tasks that have split stay split. So "they share through block b" means "they are in one group at blocks 0, ..., b",
+    and "no two share from block b on" means "they are in different groups at blocks b, ..., L-1". A task that is alone
+    stays alone, so the blocks that it alone uses are the last ones. Let f be the first block such that the head and
+    blocks f, ..., L-1 together stay within the task's limit. Then "the task adds at most its limit" means "it is not
+    alone at blocks 0, ..., f-1".
 
     Args:
         together_LTT: pairs that must be in one group; symmetric, closed under transitivity.
@@ -80,7 +80,7 @@ class Allowed:
 
 
 def own_costs(task: str, table: CostTable, resource: str) -> Floats:
-    """What a task adds if it is alone from block 0, 1, ..., L on (L is never): those blocks and its head, [L + 1]."""
+    """The cost of a task's own blocks and head if it is alone from block 0, 1, ..., L on (L means never), [L + 1]."""
     costs = [table.heads[task][resource], *(block[resource] for block in reversed(table.blocks))]
     return np.cumsum(np.array(costs, np.float64))[::-1]
 

@@ -1,4 +1,4 @@
-"""The arg-max rule: each task takes its likeliest candidate at each block."""
+"""The arg-max rule: at each block, each task takes its most likely candidate."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from nas.tree import BranchTree
 
 
 def argmax_tree(tasks: Sequence[str], logits_LTC: Tensor, blocks: Sequence[str] | None = None) -> BranchTree:
-    """The tree of the choices ``argmax_c logits[l, t, c]``, as BMTAS and LTB discretise; it cannot keep a budget.
+    """The tree of the choices ``argmax_c logits[l, t, c]``, the rule of BMTAS and LTB, which cannot keep a budget.
 
-    Of equal logits the first candidate is taken, so uniform logits give the fully shared tree.
+    Of equal logits the first one is taken, so uniform logits give the fully shared tree.
 
     Args:
         tasks: names of the T tasks.
@@ -20,7 +20,7 @@ def argmax_tree(tasks: Sequence[str], logits_LTC: Tensor, blocks: Sequence[str] 
         blocks: names of the L blocks.
 
     Raises:
-        InputError: logits are not finite, or their number of tasks is another.
+        InputError: logits are not finite, or not of T tasks.
     """
     check_logits(logits_LTC)
     if logits_LTC.shape[1] != len(tasks):
@@ -29,6 +29,6 @@ def argmax_tree(tasks: Sequence[str], logits_LTC: Tensor, blocks: Sequence[str] 
 
 
 def count_changed_choices(before_LTC: Tensor, after_LTC: Tensor) -> int:
-    """How many of the L T arg-max choices differ between two logits; 0 for long means that they have settled."""
+    """How many of the L T arg-max choices differ between two logits; a search has converged if it stays 0."""
     assert before_LTC.shape == after_LTC.shape
     return int((before_LTC.argmax(dim=-1) != after_LTC.argmax(dim=-1)).sum())

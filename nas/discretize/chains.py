@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from nas.discretize.lattice import Floats, Ints, Lattice, ranges
 
 MAX_VALUE = 2**48
-"""Bound of a chain's value, either sign, so that values of 2^13 partitions fit one 64-bit integer apart."""
+"""Bound of a chain's absolute value, so that the values of 2^13 partitions fit into disjoint ranges of an int64."""
 
 
 @dataclass(frozen=True)
 class Chains:
-    """K chains of partitions of which none is dominated, by ascending cost and so by descending value."""
+    """K non-dominated chains of partitions, by ascending cost and so by descending value."""
 
     cost_K: Floats
     value_K: Ints
@@ -24,7 +24,7 @@ class Chains:
 
 @dataclass(frozen=True, eq=False)
 class Programme:
-    """What `nondominated_chains` is told, but for the budget; its arguments of the same names."""
+    """A problem for `nondominated_chains`: its arguments, except the budget."""
 
     lattice: Lattice
     value_LP: Ints
@@ -33,7 +33,7 @@ class Programme:
     grain: float = 0.0
 
     def chains(self, max_cost: float = np.inf) -> Chains:
-        """The chains that cost at most an amount."""
+        """The chains that cost at most ``max_cost``."""
         return nondominated_chains(
             self.lattice,
             self.value_LP,

@@ -24,12 +24,12 @@ _INFEASIBLE = 2
 def cheapest_tree(
     tasks: Sequence[str], table: CostTable, resource: str, constraints: Constraints | None = None
 ) -> BranchTree:
-    """The tree of least cost that the constraints allow, with the table's names and cost.
+    """The cheapest tree that the constraints allow, with the block names and the cost of the table.
 
-    Without constraints that is the fully shared tree. Of several it is one of those that split least.
+    Without constraints it is the fully shared tree. If several trees are cheapest, it is one with the fewest splits.
 
     Raises:
-        InputError: the constraints contradict each other, or name what is not there.
+        InputError: the constraints contradict each other, or name tasks or blocks that do not exist.
     """
     allowed = Allowed.of(constraints or Constraints(), tasks, table, resource)
     cost_L = np.array([block[resource] for block in table.blocks], np.float64)
@@ -43,10 +43,10 @@ def cheapest_tree(
 def cheapest_labels(allowed: Allowed, cost_L: Floats) -> Ints | None:
     """The labels of the cheapest allowed chain of partitions, [L, T]; None if no chain is allowed.
 
-    Only pairs that must be apart make a chain cost more than the fully shared one. With them it is an integer
-    programme: x_l(s, t) is 1 if two tasks share block l; it is transitive, falls in l, and is 0 or 1 where a
-    constraint says so; block l has sum_t max(0, 1 - sum_{s<t} x_l(s, t)) groups. Blocks in a row with the same
-    constraints are one in it, for to keep a partition is allowed there and no dearer than to split it.
+    Without pairs that must be apart, the fully shared chain is the answer. With them, the problem is an integer
+    programme: x_l(s, t) is 1 if two tasks share block l. It is transitive, does not increase with l, and is 0 or 1
+    where a constraint says so; block l has sum_t max(0, 1 - sum_{s<t} x_l(s, t)) groups. Consecutive blocks with equal
+    constraints form one stage: not splitting is always allowed and never costs more.
     """
     num_blocks, num_tasks, _ = allowed.apart_LTT.shape
     labels_LT = np.zeros((num_blocks, num_tasks), np.int64)
@@ -54,7 +54,7 @@ def cheapest_labels(allowed: Allowed, cost_L: Floats) -> Ints | None:
         return None if allowed.accompanied_LT.any() else labels_LT
     if not allowed.apart_LTT.any():
         return labels_LT
-    # Where all tasks must share there is nothing to solve.
+    # Blocks that all tasks must share need no solving.
     open_L = ~allowed.together_LTT.all(axis=(1, 2))
     together_LTT, apart_LTT, accompanied_LT = (
         rule[open_L] for rule in (allowed.together_LTT, allowed.apart_LTT, allowed.accompanied_LT)
@@ -62,12 +62,12 @@ def cheapest_labels(allowed: Allowed, cost_L: Floats) -> Ints | None:
     rules = (together_LTT, apart_LTT, accompanied_LT)
     changes = [any((rule[l] != rule[l - 1]).any() for rule in rules) for l in range(1, open_L.sum())]
     first_R = np.flatnonzero([True, *changes])
-    # A free task can go where another goes; those that must not be alone may need one each.
+    # A task without constraints can follow another one, but each task that must not be alone may need one as company.
     bound_T = (together_LTT.sum(axis=(0, 1)) > len(together_LTT)) | apart_LTT.any(axis=(0, 1))
     bound_T |= accompanied_LT.any(axis=0)
     free = np.flatnonzero(~bound_T)[: accompanied_LT.any(axis=0).sum()]
     kept = np.concatenate([np.flatnonzero(bound_T), free])
-    # Tasks that must be apart from most come first: that they start groups needs no branching.
+    # Tasks that must be apart from most others come first: they start groups, which spares the solver branching.
     kept = kept[np.argsort(-apart_LTT[:, :, kept].sum(axis=(0, 1)), kind="stable")]
     pairs_R = np.ix_(first_R, kept, kept)
     shared_RKK = _solve(

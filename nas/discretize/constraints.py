@@ -1,4 +1,4 @@
-"""What a practitioner knows about a tree beforehand: who must share, who must not, and what a task may add."""
+"""Constraints on trees: which tasks must share, which must not, and how much a task may add."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -19,13 +19,13 @@ class _Group(BaseModel):
 
 
 class Together(_Group):
-    """Tasks that share every block up to and including ``through_block``; the last one if it is left out."""
+    """Tasks that must share all blocks up to and including ``through_block`` (by default the last block)."""
 
     through_block: NonNegativeInt | None = None
 
 
 class Apart(_Group):
-    """Tasks of which no two share a block from ``from_block`` on; what they do before is free."""
+    """Tasks of which no two may share a block from ``from_block`` on; earlier blocks are not constrained."""
 
     from_block: NonNegativeInt = 0
 
@@ -35,20 +35,20 @@ def _as_group(value: Any) -> Any:
 
 
 class Constraints(BaseModel):
-    """Constraints of discretisation; every tree that `discretize` gives keeps them all.
+    """Constraints on discretisation; every tree from `discretize` keeps them all.
 
-    Blocks count from 0. A plain list of tasks stands for a group without a block.
+    Blocks count from 0. A plain list of tasks is a group with the default block.
 
     Args:
         together: groups of tasks that must share.
         apart: groups of tasks of which no two may share.
         shared_prefix: how many of the first blocks all tasks share.
-        frozen_prefix: keep the weights of the stem and of these blocks as the backbone makes them, which should be
-            pretrained: neither the search nor any training changes them.
-        own_cost: for some tasks a limit on what the task adds to the network: the blocks that it alone uses, and
-            its head. A share in (0, 1] of the cost of the task's own complete network, or an absolute amount of
-            the resource that is counted. Every path from stem to head has the same length in a tree, so this is
-            the cost of a task that a tree decides.
+        frozen_prefix: whether neither the search nor any training changes the weights of the stem and of the shared
+            prefix. Their weights should be pretrained.
+        own_cost: for some tasks, a limit on what the task adds to the network: the blocks that it alone uses, and its
+            head. A share in (0, 1] of the cost of the task's own complete network, or an absolute amount of the
+            counted resource. (All paths from stem to head cost the same but for the heads, so a limit on the cost of a
+            task's path would not constrain the tree.)
 
     >>> Constraints(apart=[["depth", "edge"]], together=[{"tasks": ["semseg", "parts"], "through_block": 2}]).apart
     (Apart(tasks=('depth', 'edge'), from_block=0),)

@@ -18,8 +18,8 @@ class CurvePoint:
     """One tree of a curve.
 
     Args:
-        cost: of the whole network in the curve's resource.
-        value: the sum that discretisation minimises; below zero, sharing is better than none by the noise floor.
+        cost: cost of the whole network in the curve's resource.
+        value: the sum of dissimilarities that discretisation minimises; a tree without sharing has the value 0.
         tree: with the table's block names and its cost in every resource.
     """
 
@@ -30,12 +30,12 @@ class CurvePoint:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where a curve is from, to look beside it (`nas.discretize.margin`).
+    """The problem that a curve solves, so that trees beside the curve can be found (`nas.discretize.margin`).
 
     Args:
-        programme: the programme that it is a result of.
+        programme: the problem.
         partition_KL: indices of the points' partitions in the programme's lattice.
-        unit: what a value of 1 in the programme is worth.
+        unit: a value of 1 in the programme, in units of the dissimilarity.
     """
 
     programme: Programme
@@ -45,13 +45,13 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The K trees of which none is beaten in both cost and value, from the cheapest to the one of lowest value.
+    """The K trees that no other beats in both cost and value, from the cheapest to the one of lowest value.
 
-    ``len``, index and iteration give `CurvePoint`; a tree is built when its point is asked for.
+    Indexing and iteration return `CurvePoint`; its tree is built on access.
 
     Args:
-        exact: whether these are all there are, or what a beam search found.
-        source: of a curve that `discretize` gives.
+        exact: whether the curve has all such trees; a beam search may miss some.
+        source: the problem that the curve solves, if it is from `discretize`.
     """
 
     tasks: tuple[str, ...]
@@ -74,7 +74,7 @@ class Curve:
         return (self[k] for k in range(len(self)))
 
     def within(self, budget: float) -> CurvePoint:
-        """The tree of lowest value that costs at most ``budget``, an absolute amount; of equal ones the cheapest.
+        """The tree of lowest value that costs at most ``budget``, an absolute amount; among equal values the cheapest.
 
         Raises:
             InputError: no tree of the curve is that cheap.
@@ -82,7 +82,7 @@ class Curve:
         return self[self.index_within(budget)]
 
     def index_within(self, budget: float) -> int:
-        """Which point `within` gives."""
+        """The index of the point that `within` returns."""
         if not budget >= self.cost_K[0]:
             raise InputError(
                 f"no tree costs at most {budget} {self.resource}; the cheapest costs {self.cost_K[0]:.15g}"
@@ -90,14 +90,14 @@ class Curve:
         return int(np.searchsorted(self.cost_K, budget, side="right")) - 1
 
     def elbow(self) -> CurvePoint:
-        """The tree for a user who names no budget: the point farthest below the chord between the curve's ends.
+        """A compromise without a budget: the point farthest below the straight line between the curve's ends.
 
-        With both axes scaled so that the ends are (0, 1) and (1, 0), that is the greatest 1 - cost - value. Of equal
-        ones the cheapest, so a curve of one or two points gives its first, and so does one that lies above its chord.
+        With both axes scaled so that the ends are (0, 1) and (1, 0), it maximises 1 - cost - value; among equal points
+        it is the cheapest. So it is the first point if the curve has one or two points, or is nowhere below the line.
         """
         if len(self) == 1:
             return self[0]
         cost_K = (self.cost_K - self.cost_K[0]) / (self.cost_K[-1] - self.cost_K[0])
         value_K = (self.value_K - self.value_K[-1]) / (self.value_K[0] - self.value_K[-1])
-        # In scaled axes rounding is about 1e-16 and must not decide between points on the chord.
+        # Rounding, about 1e-16 on the scaled axes, must not decide between points on the line.
         return self[int(np.argmax(np.round(1.0 - cost_K - value_K, 12)))]

@@ -13,11 +13,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lattice:
-    """P partitions, coarse to fine, and which of them are next to each other.
+    """P partitions, from coarse to fine, and their cover relation.
 
-    P covers Q if Q refines P and no third partition of the lattice lies between. What is wanted over all partitions
-    that Q refines can be gathered over covers alone, from coarse to fine: the partitions of 8 tasks have
-    28,337 covers for 163,754 pairs of a partition and a proper refinement.
+    P covers Q if Q refines P and no third partition of the lattice is between them. A minimum over all partitions that
+    Q refines can be collected along covers only, from coarse to fine. For 8 tasks that is 28,337 covers instead of
+    163,754 pairs of a partition and a proper refinement.
 
     Args:
         labels_PT: each task's group; groups are numbered in the order of their first members, so that equal partitions
@@ -52,7 +52,7 @@ class Lattice:
 
     @classmethod
     def of_pool(cls, labels_PT: Ints) -> Lattice:
-        """Some partitions, in any order; duplicates count once."""
+        """A lattice of given partitions, in any order; duplicates count once."""
         labels_PT = _coarse_to_fine(np.unique(labels_PT, axis=0))
         # Q refines P iff every task shares its group in P with the first member of its group in Q.
         # Small and transposed, because this reads P^2 T numbers.

@@ -1,4 +1,4 @@
-"""How close the second-best tree is: which decision of a discretisation is nearest to falling otherwise."""
+"""How close the second-best tree is, and in which decision it differs from the best one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nas.tree import BranchTree, describe_difference
 
 @dataclass(frozen=True)
 class Margin:
-    """The best tree within a budget, and the best of all others within it.
+    """The best and the second-best tree within a budget.
 
     Args:
-        tree: the best one.
-        runner_up: the best other one; it may be dearer or cheaper.
-        gap: how much greater the runner-up's value is, in units of the dissimilarity; 0 for a tie.
+        tree: the best tree.
+        runner_up: the second-best tree; it may cost more or less.
+        gap: value of the runner-up minus value of the best tree, in units of the dissimilarity; 0 for a tie.
         block: the first block at which the two differ.
     """
 
@@ -30,7 +30,7 @@ class Margin:
     block: int
 
     def decision(self) -> str:
-        """The decision that the two trees differ in first, in words, the best tree being the first."""
+        """The first decision in which the two trees differ, in words; "the first tree" is the best one."""
         return describe_difference(self.tree, self.runner_up)[0]
 
     def noise(self, error_LTT: ArrayLike) -> float:
@@ -38,11 +38,12 @@ class Margin:
 
             sqrt( sum_l sum_{s<t} error_l(s, t)^2 (w_l(s, t) - w'_l(s, t))^2 )
 
-        with w_l(s, t) = 1/|G| if the best tree has s and t in a group G at block l, and 0 otherwise; w' of the other.
+        with w_l(s, t) = 1/|G| if s and t are in a group G of the best tree at block l, and 0 otherwise; w' is the same
+        for the runner-up.
 
         Args:
-            error_LTT: standard deviation of each dissimilarity, [L, T, T], or one for all. Tasks are in the order of
-                the tree's.
+            error_LTT: standard deviation of each dissimilarity, [L, T, T], or one number for all. Tasks are in the
+                tree's order.
         """
         tasks = self.tree.tasks
         squared_LTT = np.square(
@@ -53,18 +54,18 @@ class Margin:
 
 
 def margin(curve: Curve, budget: float) -> Margin | None:
-    """How much worse than the best tree within a budget the best different one within it is; None if there is none.
+    """Compare the best tree within a budget with the second-best one; None if there is only one tree.
 
-    A different tree differs at a first block l: its partitions before are those of the best tree, and at l it has
-    another. So the programme runs once for each of the L blocks, with the partitions before fixed and that of the block
-    forbidden by the mask, and the least of the L values is the runner-up's (Lawler, Management Science 18(7), 1972).
-    They cost less and less, for what refines a fixed partition is little: with 8 tasks and 18 blocks all of them
-    together took 1.3 to 2.8 times one discretisation.
-    For more than `EXACT_TASKS` tasks the runs are over the beam search's last pool, and the gap may be too great.
+    Any other tree has a first block l at which it differs: before l it has the partitions of the best tree, and at l
+    another one. So the programme runs once for each of the L blocks. The mask fixes the partitions before the block and
+    forbids the best tree's partition at it. The lowest of the L values is the runner-up's (Lawler, Management Science
+    18(7), 1972). Later blocks take less time, because few partitions refine a fixed one: with 8 tasks and 18 blocks,
+    all runs together took 1.3 to 2.8 times one discretisation.
+    For more than `EXACT_TASKS` tasks, the runs use the last pool of the beam search, and the gap may be too large.
 
     Args:
-        curve: of `discretize`, with no ``max_cost`` below the budget.
-        budget: absolute.
+        curve: a result of `discretize`, with no ``max_cost`` below the budget.
+        budget: an absolute amount.
 
     Raises:
         InputError: no tree of the curve is that cheap.

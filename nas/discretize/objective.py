@@ -18,12 +18,12 @@ _DIVISIBLE = 840
 class Objective:
     """value_l(P) = sum over groups G of P  (1/|G|) sum_{s<t in G} d_l(s, t),  as a multiple of a smallest unit.
 
-    The dissimilarities are rounded to 2^-b of the greatest one, b = 32 for 8 tasks and 18 blocks; from there on
-    everything is whole numbers for groups of up to 8 tasks, whatever the order of adding.
+    The dissimilarities are rounded to multiples of 2^-b times the greatest one, b = 32 for 8 tasks and 18 blocks. After
+    that, all numbers are integers for groups of up to 8 tasks, so the order of additions does not matter.
 
     Args:
         rounded_LTT: whole numbers; symmetric, with a zero diagonal.
-        unit: what a value of 1 is worth in dissimilarity.
+        unit: a value of 1, in units of the dissimilarity.
     """
 
     rounded_LTT: Floats
@@ -41,10 +41,10 @@ class Objective:
 
     @property
     def rounding(self) -> int:
-        """Values of two trees that differ by no more than this may be equal but for the rounding of d: a tie.
+        """Values of two trees that differ by at most this are a tie, because the rounding of d may explain it.
 
-        A pair of one group of size k counts 1/k and is off by up to half a step of d, so a block by T/4 steps and two
-        trees by L T/2 steps.
+        A pair in a group of size k has the weight 1/k and an error of up to half a rounding step of d. So the error of
+        a block is up to T/4 steps, and that of the difference of two trees up to L T/2 steps.
         """
         num_blocks, num_tasks = len(self.rounded_LTT), len(self.rounded_LTT[0])
         return _DIVISIBLE * num_blocks * num_tasks // 2

@@ -32,26 +32,26 @@ def discretize(
     max_cost: float = math.inf,
     constraints: Constraints | None = None,
 ) -> Curve:
-    """The trees that minimise the dissimilarity within groups, one for every budget (DESIGN.md, section 3).
+    """The trees that minimise the dissimilarity within groups, one for every budget.
 
         argmin over chains of refining partitions   sum_l sum_{G in P_l} (1/|G|) sum_{s<t in G} d_l(s, t)
         subject to                                   cost(tree) <= budget
 
-    Where d is negative, sharing is wanted for its own sake; where it is positive, only because it is cheap. A
-    dissimilarity that cannot be negative must have a noise floor taken off, or separate tasks would always win.
+    Where d is negative, sharing lowers the sum; where it is positive, tasks share only to save cost. From a
+    dissimilarity that cannot be negative, subtract a noise floor; otherwise separate tasks would always win.
 
     Up to `EXACT_TASKS` tasks the curve is exact, by dynamic programming over (block, partition) with real costs
-    (`nas.discretize.chains`); beyond, a beam search (`nas.discretize.beam`) that contains the fully shared tree. No
-    tree exceeds the budget it is asked for, to the last unit of `CostTable.tree_cost`. Equal values, and values that
-    differ by rounding (L T / 2^33 of the greatest d for 8 tasks and 18 blocks), go to the cheaper tree.
+    (`nas.discretize.chains`). For more tasks, a beam search finds it (`nas.discretize.beam`); it always contains the
+    cheapest tree. No tree exceeds its budget, to the last unit of `CostTable.tree_cost`. Among equal values, and values
+    that differ only by rounding (L T / 2^33 of the greatest d for 8 tasks and 18 blocks), the cheaper tree wins.
 
     Args:
         tasks: names of the T tasks.
         dissimilarity_LTT: d, symmetric in the tasks, [L, T, T]; the diagonal does not count.
         table: costs of the L blocks and of the tasks' heads.
         resource: the resource that the budget is in.
-        max_cost: trees that cost more are left out, which saves time; absolute.
-        constraints: what every tree of the curve keeps; its first point is then the cheapest tree that does.
+        max_cost: an absolute amount; trees that cost more are left out, which saves time.
+        constraints: every tree of the curve keeps them; the first point is the cheapest tree that does.
 
     Raises:
         InputError: shapes, tasks or the resource do not fit together, d is not finite or not symmetric, constraints
@@ -67,7 +67,7 @@ def discretize(
     if not max_cost >= smallest:
         which = "fully shared one" if allowed is None else "cheapest that the constraints allow"
         raise InputError(f"no tree costs at most {max_cost} {resource}; the {which} costs {smallest:.15g}")
-    # What passes here by rounding is judged again by the table's own sum.
+    # Trees that pass only by rounding are checked again with the table's own sum.
     limit = max_cost * (1.0 + 1e-12) - fixed
     if exact := len(tasks) <= EXACT_TASKS:
         lattice = Lattice.of_all(len(tasks))

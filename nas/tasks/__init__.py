@@ -1,21 +1,28 @@
-"""Tasks: what the network has to produce, and how each output is trained and judged.
+"""Tasks: what a network should predict, and how each prediction is trained and measured.
 
-A `Task` is data: a name, a number of outputs, a loss, metrics, a weight. The head that produces the outputs is the
-backbone's business (``backbone.make_head(task)``), the labels are the data source's. Losses and metrics that have a
-name are listed in two dicts, `LOSSES` and `METRICS`; anything else is passed as a function:
+A `Task` is data: name, number of outputs, loss, metrics, weight. The backbone makes its head
+(``backbone.make_head(task)``), and the data source provides its labels. `LOSSES` and `METRICS` list the losses and
+metrics that have names; any other is passed as a function.
 
-    >>> Task(name="depth", num_outputs=1, loss="l1", metrics=("rmse", "mae")).weight
-    1.0
+>>> import torch
+>>> from nas.data import collate
+>>> from nas.tasks import SplitLoss, Task, task_losses
+>>> depth = Task(name="depth", num_outputs=1, loss="l1", metrics=("rmse", "mae"))
+>>> image = torch.zeros(3, 4, 4)
+>>> batch = collate([(image, {"depth": torch.tensor([3.0])}), (image, {})])
+>>> task_losses([depth], {"depth": torch.tensor([[1.0], [9.0]])}, batch)
+{'depth': tensor(2.)}
 
-Labels may be missing twice over. A sample without a label for a task takes no part in that task's loss
-(`task_losses`); an entry of a label that nobody annotated (a pixel, an attribute) takes no part in the mean
+Labels may be missing in two ways. A sample without a label is left out of the task's loss, as above (`task_losses`).
+An entry without a value in a label, such as a pixel that was not annotated, is left out of the mean
 (`nas.tasks.ignore`).
 
-A loss over a split does not depend on the batch size (`SplitLoss`).
-What labels a loss or metric takes is stated beside it (`nas.tasks.labels`), and `nas.tasks.survey` holds the labels of
-a whole split against it.
+- `SplitLoss` computes a loss over a whole split, which does not depend on the batch size.
+- `nas.tasks.labels` describes the labels that each loss and metric accepts; `nas.tasks.survey` checks all labels of a
+  split against these descriptions.
+- `nas.tasks.losses` and `nas.tasks.metrics` hold the losses and metrics.
 
-The tasks of the usual data sets are in `nas.datasets`.
+Start with `nas.tasks.task`. `nas.datasets` defines the tasks of well-known data sets.
 """
 
 from nas.tasks.losses import LOSSES, LossFunction

@@ -1,4 +1,4 @@
-"""Whether a task's losses, and the batches they come from, can be what they are."""
+"""Checks of loss values: whether they are possible, and whether the labels explain a loss that is not finite."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,14 +13,14 @@ from nas.tasks.task import Task
 
 
 def accepted_by_loss(task: Task) -> Accepts | None:
-    """What labels a task's loss takes; None for a loss that does not say it."""
+    """The labels that a task's loss accepts; None if the loss does not state them."""
     return accepted_by(LOSSES[task.loss] if isinstance(task.loss, str) else task.loss)
 
 
 def accepted_labels(task: Task) -> dict[str, Accepts]:
-    """What labels a task's loss and metrics take, each distinct description under the name of the first that states it.
+    """The labels that a task's loss and metrics accept, by name; equal descriptions appear once, under the first name.
 
-    The loss comes first, if it states anything.
+    The loss comes first, if it states its labels.
     """
     stated = {task.loss if isinstance(task.loss, str) else "its loss": accepted_by_loss(task)}
     for metric in task.metrics:
@@ -39,31 +39,32 @@ def qualified(metric: object) -> str:
 
 
 def check_losses(tasks: Sequence[Task], losses: Mapping[str, float]) -> None:
-    """InputError if a loss that states what labels it takes is negative: the labels are others.
+    """Raise an InputError if a loss that states its labels is negative, because then the labels do not fit.
 
-    All losses of this project are 0 at least. Those that state nothing may be negative, as likelihoods are.
+    All losses of this project are at least 0. Losses that do not state their labels may be negative,
+    as negative log-likelihoods may be.
     """
     for task in tasks:
         accepted = accepted_by_loss(task)
         if accepted is not None and losses.get(task.name, 0.0) < 0:
             raise InputError(
-                f"task {task.name}: its loss is {losses[task.name]:.4g}, so its labels are none that it takes: "
+                f"task {task.name}: its loss is {losses[task.name]:.4g}, so it does not accept its labels; it takes "
                 f"{accepted.describe(task.num_outputs)}"
             )
 
 
 def check_finite(task: Task, loss: float, what: str, batches: Iterable[Batch]) -> str:
-    """Why a task's loss is not finite, where the batches it comes from are.
+    """Find out whether labels are the reason why a task's loss is not finite.
 
     Args:
         what: "epoch 3: the training loss", for the message.
-        batches: those of the epoch; they are looked at until the cause is found.
+        batches: the epoch's batches; they are read until the cause is found.
 
     Returns:
-        a sentence that blames the training.
+        if all labels are fine, a sentence that suggests a lower learning rate.
 
     Raises:
-        InputError: a label of the task is not finite, or not one that its loss takes; the message says which. (The
+        InputError: a label of the task is not finite, or its loss does not accept it; the message says which. (The
             loader refuses inputs that are not finite.)
     """
     for i, batch in enumerate(batches):
@@ -81,7 +82,7 @@ def check_finite(task: Task, loss: float, what: str, batches: Iterable[Batch]) -
 
 
 def _not_finite(values: torch.Tensor) -> str | None:
-    """What a tensor holds beside finite numbers, in words."""
+    """Which of NaN and infinity a tensor holds, as a word; None if it is finite."""
     if values.isfinite().all():
         return None
     return "NaN" if values.isnan().any() else "infinity"

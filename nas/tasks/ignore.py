@@ -1,10 +1,9 @@
-"""Entries of a label that hold no value.
+"""Entries of a label that hold no value, such as pixels or attributes that were not annotated.
 
-A sample without any label for a task never reaches a loss (`nas.data.Batch` leaves it out). This is about the finer
-case: a label that is there, with pixels or attributes in it that nobody annotated. Classes mark them with a negative
-number or 255, as the usual data sets do (-1, -100 or 255); quantities mark them with NaN, and those that are never zero
-(directions, depths) with 0 as well. Losses and metrics ask the same functions, so that what is not trained on is not
-scored either. `nas.tasks.labels` says which loss asks which.
+(A sample without a label for a task is another case: `nas.data.Batch` leaves it out.) In labels of classes, a negative
+number or 255 marks such entries, as in the usual data sets (-1, -100 or 255). In labels of quantities, NaN marks them;
+and also 0 if the quantity is never zero, as directions and depths are. Losses and metrics use the same functions, so
+entries that are not trained on are not scored either. `nas.tasks.labels` says which function each loss uses.
 """
 
 import torch

@@ -1,7 +1,8 @@
-"""What a label may be: every loss and every named metric says it in an `Accepts`, by the decorator `accepts`.
+"""The labels that losses and metrics accept, described by `Accepts` and stated with the decorator `accepts`.
 
-The table of all of them is in ``nas/data/README.md``. A loss or metric of a recipe's own has no `Accepts` unless it is
-decorated, too, or is a `functools.partial` of one that has; then only the value that it gives is looked at.
+All named losses and metrics state their labels; ``nas/data/README.md`` has a table. A recipe's own loss or metric
+states its labels if it is decorated, or is a `functools.partial` of a decorated one. Otherwise its labels are not
+checked, only the value that it returns.
 """
 
 import functools
@@ -18,23 +19,26 @@ from nas.tasks.ignore import known_classes, known_depths, known_values, known_ve
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LENGTH_TOLERANCE = 0.1
-"""How far lengths of unit vectors may be from 1 in the mean: resizing shortens some, an encoding as colours all."""
+"""How far the mean length of unit vectors may be from 1: resizing shortens some, storage as colours shortens all."""
 
 _LAST_CLASS = "num_outputs - 1"
 
 
 @dataclass(frozen=True)
 class Accepts:
-    """The labels that a loss or a metric takes. `nas.data.loader` hands out unsigned types beyond uint8 as signed ones.
+    """The labels that a loss or a metric accepts.
+
+    The first four are words for messages and tables; the others are checked. (`nas.data.loader` turns uint16, uint32
+    and uint64 into signed types before.)
 
     Args:
-        types: in words.
-        values: in words; a value is what an entry (pixel, attribute, number) of a label holds.
-        no_value: in words, what marks an entry without a value.
-        shape: in words, of one sample's label.
-        known: of (labels, number of outputs), where entries have a value.
-        bounds: of a number of outputs, the least and the largest value.
-        decisions: whether values are classes, or yes and no, so that labels which are all alike teach nothing.
+        types: the types of tensors.
+        values: what an entry (pixel, attribute, number) of a label may hold.
+        no_value: what marks an entry without a value.
+        shape: the shape of one sample's label.
+        known: function of (labels, number of outputs): where entries have a value.
+        bounds: function of the number of outputs: the least and the largest value.
+        decisions: whether values are classes, or yes and no; labels that are all alike then teach nothing.
         integers: whether floating-point types are refused.
         unit_length: whether values are vectors of length 1, over dimension 1.
         channels: the size of dimension 1, if it is fixed.
@@ -60,7 +64,7 @@ class Accepts:
         """The first row of labels [n, ...] that is not accepted, and why; None if all are accepted.
 
         Args:
-            values: their `known_values`, if they are at hand.
+            values: their `known_values`, if already computed.
         """
         if (unfit := self.unfit(labels)) is not None:
             return 0, unfit
@@ -84,7 +88,7 @@ class Accepts:
         return None
 
     def unfit(self, labels: Tensor) -> str | None:
-        """What is wrong with the type or the shape of labels [n, ...], if anything is."""
+        """What is wrong with the type or the shape of labels [n, ...]; None if both are fine."""
         if labels.is_complex() or (self.integers and labels.is_floating_point()):
             return f"is {labels.dtype}"
         if self.channels is not None and labels.shape[1:2] != (self.channels,):
@@ -92,7 +96,7 @@ class Accepts:
         return None
 
     def describe(self, num_outputs: int) -> str:
-        """In words, for a task of so many outputs."""
+        """The description in words, for a task with this number of outputs."""
         values = self.values.replace(_LAST_CLASS, str(num_outputs - 1))
         return f"{self.types}, {values}; {self.no_value} is no value"
 
@@ -159,7 +163,7 @@ UNIT_VECTORS = Accepts(
 
 
 def accepts(description: Accepts) -> Callable[[Function], Function]:
-    """State what labels the decorated loss, or the metric that the decorated function makes, takes."""
+    """State the labels that the decorated loss accepts, or the metric that the decorated function makes."""
 
     def state(function: Function) -> Function:
         function.accepts = description  # type: ignore[attr-defined]
@@ -169,7 +173,7 @@ def accepts(description: Accepts) -> Callable[[Function], Function]:
 
 
 def accepted_by(function: Any) -> Accepts | None:
-    """What a loss or metric has stated; None if it has stated nothing."""
+    """The labels that a loss or metric has stated; None if it has not."""
     while isinstance(function, functools.partial):
         function = function.func
     found = getattr(function, "accepts", None)

@@ -1,6 +1,6 @@
-"""torchmetrics, or one sentence that says which installed package keeps it from being imported.
+"""Imports torchmetrics, and says in one sentence which installed package is at fault if that fails.
 
-torchmetrics imports torchvision wherever it is installed. One that was built for another torch fails at its import.
+torchmetrics imports torchvision if it is installed, which fails if torchvision was built for another torch.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +10,7 @@ from nas.errors import InputError, in_one_line
 try:
     import torchmetrics
 except Exception as error:
-    # From the outermost call to the one that failed: the last package that torchmetrics asked for.
+    # The traceback leads to the failing call; the last package in it is the one at fault.
     names, place = [], error.__traceback__
     while place is not None:
         names.append(str(place.tb_frame.f_globals.get("__name__", "")).partition(".")[0])

@@ -1,4 +1,4 @@
-"""The losses of all tasks on one batch, of which any sample may lack any label."""
+"""The losses of all tasks on one batch, in which any sample may lack any label."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,15 +11,15 @@ from nas.tasks.task import Task
 
 
 def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    """Each task's mean loss over the rows of the batch that have its label, not weighted.
+    """Each task's mean loss over the rows of the batch that have its label, without the task's weight.
 
-    A task that no row has a label for is left out: it has no loss, hence no gradient, not even zeros that an
-    optimiser's momentum or weight decay would take for an update.
+    A task without any label in the batch is left out. So its head gets no gradient, not even a zero one, with which an
+    optimiser's momentum or weight decay would change weights.
 
     Args:
         tasks: the tasks to score.
         outputs: by task, its head's output on the whole batch, [B, ...].
-        batch: the labels that are there.
+        batch: the labels.
 
     Returns:
         A scalar for each task with a label, in the order of ``tasks``.
@@ -33,7 +33,7 @@ def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], batch: Bat
         if labels is None or len(labels) == 0:
             continue
         rows = outputs[task.name]
-        # Picking rows by a mask waits for the device; a fully labelled batch need not.
+        # Indexing with a mask waits for the device, so it is avoided if all rows have labels.
         if len(labels) < len(rows):
             rows = rows[batch.present[task.name]]
         losses[task.name] = apply_loss(
@@ -43,7 +43,7 @@ def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], batch: Bat
 
 
 def apply_loss(task: Task, loss: LossFunction, outputs: Tensor, labels: Tensor, *, ndim: int = 0) -> Tensor:
-    """What a loss, or a part of it with ``ndim`` dimensions, gives; InputError, naming the task, if it gives none."""
+    """Call a loss, or a part of one with ``ndim`` dimensions; an InputError names the task if the call fails."""
     try:
         with as_input_errors(f"its loss failed on outputs {list(outputs.shape)} and labels {list(labels.shape)}"):
             value = loss(outputs, labels)

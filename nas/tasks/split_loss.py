@@ -1,10 +1,10 @@
-"""A task's loss over a whole split, which does not depend on how the split is cut into batches.
+"""A task's loss over a whole split, which does not depend on the batch size.
 
-- A loss of `nas.tasks.losses` is what it would give if the whole split were one batch: the sums that it divides are
-  added up over the batches. The weights of `balanced_binary_cross_entropy` are those of the whole split, too.
-- A loss of a recipe's own gives one number for the samples that it gets, and nothing says how to put two such numbers
-  together. So it always gets groups of `GROUP` labelled samples in the order of the split (the last one has up to
-  twice as many, less one), whatever the batches are, and the mean over the samples counts.
+- A loss of `nas.tasks.losses` has the value that it would have if the whole split were one batch: its numerators and
+  denominators are summed over the batches. The weights of `balanced_binary_cross_entropy` are those of the whole split.
+- A recipe's own loss returns one number for a set of samples, and two such numbers cannot be combined in general. So it
+  always gets groups of `GROUP` labelled samples in the order of the split, whatever the batches are (the last group
+  has up to ``2 * GROUP - 1``). The result is the mean over groups, weighted by their numbers of samples.
 """
 
 import math
@@ -21,13 +21,13 @@ from nas.tasks.multi_task_loss import apply_loss
 from nas.tasks.task import Task
 
 GROUP = 8
-"""Samples that a loss of a recipe's own gets at a time."""
+"""Samples in each call of a recipe's own loss."""
 
 
 class SplitLoss:
-    """Collects a task's outputs and labels batch by batch: ``update``, as often as there are batches, then ``compute``.
+    """Collects a task's outputs and labels: call ``update`` for each batch, then ``compute``.
 
-    Nothing waits for the device before ``compute``.
+    Only ``compute`` waits for the device.
     """
 
     def __init__(self, task: Task) -> None:

@@ -1,7 +1,7 @@
-"""One look at all samples of a split: whether labels and inputs are what the tasks take, and what they are like.
+"""The survey of a split: reads all samples once, checks their labels and inputs, and describes the labels.
 
-It reads every sample once, so it takes as long as loading an epoch, and 10 to 20 ns for each number of a label: 30 ms
-for five maps of 512 x 512 pixels.
+It takes as long as loading an epoch, plus 10 to 20 ns for each number of a label: 30 ms for five maps of 512 x 512
+pixels.
 """
 
 import math
@@ -27,12 +27,12 @@ class TaskLabels:
     """The labels of a task in a split.
 
     Args:
-        num_samples: that have a label with a value in it.
-        num_entries: of these labels, with and without a value.
+        num_samples: samples whose label holds a value.
+        num_entries: entries of these labels, with and without a value.
         num_known: entries that hold a value.
-        low, high: the least and the largest value; None if there is none.
-        counts: how many entries hold each class; of decisions, how many are no and yes (above 0.5). Else None.
-        mean, deviation: of the values, if they are numbers.
+        low, high: the least and the largest value; None if there are no values.
+        counts: number of entries of each class; for yes and no, numbers of no and of yes (above 0.5); otherwise None.
+        mean, deviation: mean and standard deviation of the values, if they are numbers.
     """
 
     num_samples: int = 0
@@ -46,19 +46,19 @@ class TaskLabels:
 
     @property
     def alike(self) -> bool:
-        """Whether there are decisions or classes, and all are the same."""
+        """Whether values are classes, or yes and no, and all are the same."""
         return self.counts is not None and self.num_known > 0 and self.low == self.high
 
 
 @dataclass
 class SplitLabels:
-    """What a split holds: samples, the shapes of its inputs (of one sample), and the labels by task."""
+    """The contents of a split: number of samples, shapes of its inputs (for one sample), and labels by task."""
 
     num_samples: int
     input_shapes: list[list[int]]
     tasks: dict[str, TaskLabels]
     examples: list[Sample] = field(default_factory=list, repr=False)
-    """The first samples with a label of each task; they are not in a file."""
+    """The first samples with a label of each task; they are not written to a file."""
 
     def to_dict(self) -> dict[str, Any]:
         tasks = {name: dict(vars(labels)) for name, labels in self.tasks.items()}
@@ -66,7 +66,7 @@ class SplitLabels:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "SplitLabels":
-        """What `to_dict` gave; LookupError, TypeError or AttributeError for anything else."""
+        """The inverse of `to_dict`; raises LookupError, TypeError or AttributeError for anything else."""
         tasks = {str(name): TaskLabels(**labels) for name, labels in record["tasks"].items()}
         return cls(int(record["num_samples"]), [list(shape) for shape in record["input_shapes"]], tasks)
 
@@ -74,15 +74,15 @@ class SplitLabels:
 def survey(
     tasks: Sequence[Task], dataset: Dataset, where: str, *, batch_size: int, num_workers: int = 0
 ) -> SplitLabels:
-    """Look at all samples of a data set, in their order, and augmented as in a first epoch if they are.
+    """Read all samples of a data set in their order; an augmented data set as in its first epoch.
 
-    Random numbers that the samples draw change nothing elsewhere.
+    The state of global random number generators is restored afterwards.
 
     Args:
-        where: what the data set is, for messages.
+        where: name of the data set, for messages.
 
     Raises:
-        InputError: a label that a task's loss or metrics do not take; the message names the sample. The loader refuses
+        InputError: a task's loss or metrics do not accept a label; the message names the sample. The loader refuses
             inputs that are not finite.
     """
     found = {task.name: _Tally(task) for task in tasks}
@@ -104,7 +104,7 @@ def survey(
 
 
 class _Tally:
-    """Adds up what the labels of a task are."""
+    """Collects statistics of a task's labels."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -136,7 +136,7 @@ class _Tally:
             self._count(labels, values)
 
     def _count(self, labels: Tensor, values: Tensor) -> None:
-        """Take in the labels' known values, of which there are some."""
+        """Count the known values of the labels; at least one is known."""
         assert self.main is not None
         if len(values) == labels.numel():
             self.found.num_samples += len(labels)

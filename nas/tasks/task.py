@@ -1,4 +1,4 @@
-"""A task: what a head has to produce, and how it is judged."""
+"""A task: what a head predicts, and how it is trained and measured."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,13 +16,13 @@ class Task(BaseModel):
 
     Args:
         name: letters, digits and underscores; it names files, columns and outputs.
-        num_outputs: channels or units of the head's output.
-        loss: a name from `nas.tasks.losses.LOSSES`, or a function of (outputs, labels) that gives their mean loss; in
+        num_outputs: number of channels or units of the head's output.
+        loss: a name from `nas.tasks.losses.LOSSES`, or a function of (outputs, labels) that returns their mean loss; in
             evaluation it gets a few samples at a time (`nas.tasks.split_loss`).
-        metrics: by name: a name from `nas.tasks.metrics.METRICS`, or a function of the task that makes a
-            torchmetrics.Metric with `higher_is_better` set. The first one is the task's main metric.
+        metrics: names from `nas.tasks.metrics.METRICS`, or functions of the task that make a torchmetrics.Metric with
+            `higher_is_better` set. The first one is the task's main metric.
         weight: factor of the loss in the sum over tasks.
-        labels: names of the outputs (classes), where they have names.
+        labels: names of the outputs (classes), if they have names.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -37,7 +37,7 @@ class Task(BaseModel):
     @field_validator("name")
     @classmethod
     def _free_name(cls, name: str) -> str:
-        # Heads are submodules by the task's name, beside a module's own attributes.
+        # A head is a submodule under the task's name, so the name must not be an attribute of every module.
         if hasattr(nn.ModuleDict(), name):
             raise ValueError(f"{name!r} is the name of a part of every torch module; choose another, {name}_task say")
         return name

@@ -74,8 +74,8 @@ class BranchTree:
     ) -> "BranchTree":
         """The tree that a discrete routing describes.
 
-        Two tasks are in one group at block l iff their choices agree at every block up to l, so any integer
-        matrix is a valid tree, and many matrices are the same tree (DESIGN.md, section 3).
+        Two tasks are in one group at block l iff their choices agree at every block up to l. So any integer matrix
+        describes a valid tree, and many matrices describe the same tree.
 
         Args:
             tasks: T task names.
@@ -179,7 +179,7 @@ class BranchTree:
         return graph
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as in a tree file (DESIGN.md, section 5)."""
+        """Plain data, as in a tree file (`nas.tree.tree_file`); its fields are those of `FIELDS`."""
         record: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "tasks": list(self.tasks),
@@ -192,7 +192,7 @@ class BranchTree:
 
     @classmethod
     def from_dict(cls, record: Any) -> "BranchTree":
-        """The inverse of `to_dict`; every way a record can be malformed is an InputError that says which."""
+        """The inverse of `to_dict`; an InputError says what is wrong with a malformed record."""
         if not isinstance(record, dict):
             raise InputError(f"a tree is a JSON object; found {brief(record)}")
         if type(version := record.get("schema_version")) is not int or version != SCHEMA_VERSION:

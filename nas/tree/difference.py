@@ -14,9 +14,9 @@ Pair = tuple[str, str]
 
 
 def distance(a: BranchTree, b: BranchTree) -> float:
-    """The share of (block, pair of tasks) on which two trees disagree whether the pair shares the block.
+    """The share of all (block, pair of tasks) for which two trees disagree whether the pair shares the block.
 
-    As tasks that have parted stay apart, with n(s, t) the number of blocks that s and t share,
+    Tasks that have split stay split. So with n(s, t) the number of blocks that s and t share,
 
         distance = mean over pairs s < t of |n_a(s, t) - n_b(s, t)| / L,
 
@@ -37,7 +37,7 @@ def distance(a: BranchTree, b: BranchTree) -> float:
 
 
 def describe_difference(a: BranchTree, b: BranchTree) -> list[str]:
-    """The difference of two trees in sentences, one for all pairs of tasks that differ alike; none if equal.
+    """The difference of two trees in sentences, one for all pairs of tasks with the same difference; empty if equal.
 
     "part at block2" says that block2 is the first block that the tasks do not share. Sentences come in the order
     of the first block where the trees differ.
@@ -104,7 +104,7 @@ def _products(graph: "nx.Graph[Any]", order: Sequence[str]) -> Iterator[tuple[li
 
 
 def _predicate(others: str, block_a: str | None, block_b: str | None, s: str) -> str:
-    """What tasks do among themselves, or with others if there are; None where they share every block."""
+    """What tasks do in both trees, among themselves or with ``others``; a block is None if they share every block."""
     if block_a is None:
         first = f"share{s} every block with {others}" if others else "share every block"
     else:

@@ -38,7 +38,7 @@ def refinements(partition: IndexPartition) -> Iterator[IndexPartition]:
 def enumerate_trees(tasks: Sequence[str], num_blocks: int) -> Iterator[BranchTree]:
     """Every branch tree over some tasks and L blocks, once, from fully shared to fully separate.
 
-    There are `count_trees` of them, made one at a time.
+    They are made one at a time; `count_trees` is their number.
 
     Raises:
         InputError: no tasks, doubled tasks, or no blocks.

@@ -1,4 +1,4 @@
-"""Partitions of tasks into groups: their canonical form, and when one refines another."""
+"""Partitions of tasks into groups: their canonical form, and whether one refines another."""
 
 import reprlib
 from collections import Counter
@@ -52,7 +52,7 @@ def check_refines(coarse: Partition, fine: Partition, coarse_block: str, fine_bl
 
 
 def short_list(names: Iterable[object]) -> str:
-    """A list for an error message, which stays one line even if a file holds a million names."""
+    """A list for an error message, shortened so that it stays one line even for a million names."""
     return _REPR.repr(list(names))
 
 

@@ -14,7 +14,7 @@ def format_quantity(value: float, resource: str) -> str:
 
     Args:
         value: in MACs, parameters or milliseconds, or in the resource's own unit.
-        resource: "macs", "params" or "ms"; another name stands after the number as it is.
+        resource: "macs", "params" or "ms"; any other name is written after the number.
 
     >>> format_quantity(1_234_567_890, "macs"), format_quantity(310_000, "macs"), format_quantity(0, "macs")
     ('1.23 GMACs', '310 kMACs', '0 MACs')

@@ -1,8 +1,8 @@
 """Random branch trees: of any cost, and of a given cost (the control that every search must beat).
 
-A tree over T tasks comes about by T-1 splits of one group into two, each at one of the L blocks or never (then
-the tasks share to the end). *When* the splits happen fixes the cost: a split at block s adds one instance of each
-block from s on, sum_{l >= s} cost_l. *Who* parts does not change it.
+A tree over T tasks is the result of T-1 splits of one group into two, each at one of the L blocks or never (then the
+tasks share to the end). The cost depends only on *where* the splits are: a split at block s adds one instance of each
+block from s on, sum_{l >= s} cost_l. *Which* tasks a split separates does not change the cost.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from nas.tree.branch_tree import BranchTree
 from nas.tree.cost_table import CostTable
 
 MAX_ENUMERATED = 500_000
-"""Up to so many multisets of split positions are looked at one by one: 8 tasks on 18 blocks have 480,700."""
+"""The most multisets of split positions that are enumerated; 8 tasks on 18 blocks have 480,700."""
 
 NUM_DRAWS = 2**16
 
@@ -28,9 +28,9 @@ FloatArray = NDArray[np.float64]
 def random_tree_shape(tasks: Sequence[str], num_blocks: int, rng: np.random.Generator) -> BranchTree:
     """A random tree of any cost.
 
-    The T-1 splits are at independent positions, uniform on the L blocks and "never"; who parts is Kingman's
-    coalescent (backwards, two random groups meet at every split). Every tree has a positive probability, not all
-    the same.
+    The T-1 splits are at independent positions, uniform on the L blocks and "never". Which tasks they separate follows
+    Kingman's coalescent: backwards, two random groups merge at every split. Every tree has a positive probability;
+    probabilities differ.
 
     Raises:
         InputError: no tasks, doubled tasks, or no blocks.
@@ -140,10 +140,10 @@ def _drawn_positions(
 
 
 def _split_at(tasks: Sequence[str], num_blocks: int, positions: IntArray, rng: np.random.Generator) -> BranchTree:
-    """The tree with splits at these positions (``num_blocks`` is never), who parts being random.
+    """A tree with splits at these positions (``num_blocks`` means never) of random groups.
 
-    From the last block to the first, two random groups meet at every split: Kingman's coalescent, in which all
-    histories of meetings are equally likely.
+    From the last block to the first, two random groups merge at every split: Kingman's coalescent, in which all
+    sequences of merges are equally likely.
     """
     groups: list[tuple[str, ...]] = [(task,) for task in tasks]
     partitions = []

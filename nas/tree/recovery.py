@@ -1,4 +1,4 @@
-"""How far two trees agree: how much of a known tree a search has found, or one search of another's."""
+"""How far two trees agree, such as a tree that a search found and the known true tree."""
 
 from dataclasses import dataclass
 
@@ -33,9 +33,8 @@ def recovery(found: BranchTree, planted: BranchTree) -> Recovery:
 
     over pairs of tasks in one group (Hubert and Arabie, Journal of Classification 1985, eq. 5; scikit-learn's): 1 for
     equal partitions, 0 on average for random ones with the same sizes of groups, and negative below that. Where the
-    formula has no value because both partitions are the trivial one (all tasks in one group, or each alone) they are
-    equal and it is 1. Where one alone is trivial it is 0, however little is wrong: a single pair found together where
-    all are planted apart costs the block. The Rand index beside it is the one that tells how much is wrong.
+    formula is 0 / 0, both partitions are trivial in the same way (all tasks in one group, or each alone), and ARI is 1.
+    If only one of them is trivial, ARI is 0, even if a single pair is wrong. The Rand index says how much is wrong.
 
     Raises:
         InputError: the trees differ in their tasks or numbers of blocks.

@@ -8,7 +8,7 @@ from nas.tree.partition import Group
 from nas.tree.quantities import format_quantity
 
 MAX_TASK_WIDTH = 40
-"""A node names its tasks in at most so many characters, else it counts them; its heads name them anyway."""
+"""The most characters of task names at a node; more tasks are counted only, since the heads name them anyway."""
 
 
 def render_text(tree: BranchTree, table: CostTable | None = None) -> str:

@@ -9,7 +9,7 @@ from nas.tree.branch_tree import BranchTree
 
 
 def write_tree(tree: BranchTree, path: str | os.PathLike[str]) -> None:
-    """Write a tree file (DESIGN.md, section 5), whole or not at all.
+    """Write a tree file with the fields of `BranchTree.to_dict`, completely or not at all.
 
     Raises:
         InputError: the folder does not exist or may not be written to.
@@ -25,8 +25,7 @@ def read_tree(path: str | os.PathLike[str]) -> BranchTree:
     """The tree in a tree file.
 
     Raises:
-        InputError: there is no such file, it is no strict JSON, or the record in it is no tree; one line with
-            the path.
+        InputError: the file does not exist, is not strict JSON, or does not hold a tree; one line with the path.
     """
     record = read_json(path)
     try:

@@ -205,7 +205,7 @@ def test_a_run_searched_by_macs_answers_in_milliseconds_of_a_latency_table(folde
     assert "measure a latency table with nas profile RECIPE --latency FILE, and name it with --latency FILE" in line
     latencies((2.0, 9.0, 1.0)).write(path)
     line = refused(capsys, "show", folder, "--within", "23", "--latency", path)
-    assert f"latency {path}: is of 3 blocks" in line
+    assert f"latency {path}: is for 3 blocks" in line
     tree_file = next(folder.glob("trials/0/trees/*.json"))
     assert "this is no run folder" in refused(capsys, "show", tree_file, "--latency", path)
 

@@ -113,7 +113,7 @@ def _versions(tensors: Sequence[Tensor]) -> list[int]:
 
 
 def check_outputs(name: str, outputs: Any, batch_size: int) -> None:
-    """Raise an InputError unless a part's output is one floating-point tensor [B, ...], with channels unless it is a head.
+    """Raise an InputError unless a part returns one floating-point tensor [B, ...]; stems and blocks need channels.
 
     Args:
         name: "the stem", "block 0", "the head of TASK".

@@ -1,9 +1,17 @@
-"""Losses by name: what a task's ``loss`` may be if it is a string.
+"""Losses by name: the strings that a task's ``loss`` may be. Other losses are passed to the task as functions.
 
-Each is a function of (outputs, labels) over the samples that have the label, and gives the mean over the entries that
-hold a value (`nas.tasks.ignore`): a batch with fewer of them weighs as much as a full one, and a batch with none is
-worth 0 with a gradient of 0, never NaN. What labels each takes is stated beside it (`nas.tasks.labels`). A loss that is
-not here is passed to the task as a function.
+Each loss is a function of (outputs, labels) of the samples that have the label, and returns the mean over the entries
+that hold a value (`nas.tasks.ignore`). So a batch with fewer such entries has the same weight as a full one. Without
+any, the loss is 0 with a gradient of 0, never NaN. The decorator `nas.tasks.labels.accepts` on each loss states the
+labels that it accepts.
+
+>>> import torch
+>>> from nas.tasks.losses import LOSSES
+>>> outputs, labels = torch.tensor([[1.0], [5.0]]), torch.tensor([[3.0], [torch.nan]])
+>>> LOSSES["l1"](outputs, labels)
+tensor(2.)
+>>> sorted(name for name in LOSSES if "entropy" in name)
+['balanced_binary_cross_entropy', 'binary_cross_entropy', 'cross_entropy', 'weighted_binary_cross_entropy']
 """
 
 from collections.abc import Callable

@@ -53,8 +53,8 @@ def binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 def weighted_binary_cross_entropy(outputs: Tensor, labels: Tensor, *, positive_weight: float = 0.95) -> Tensor:
     """Mean of ``-w y log sigmoid(x) - (1 - w) (1 - y) log sigmoid(-x)`` over the entries that hold a value.
 
-    For edges, of which there are few: w is 0.95 on PASCAL-Context and 0.8 on NYUD in the published code of ASTMT and
-    those after it. Another weight is ``functools.partial(weighted_binary_cross_entropy, positive_weight=0.8)``.
+    Used for edges, since few pixels are edges: the code of ASTMT and later papers sets w to 0.95 on PASCAL-Context and
+    to 0.8 on NYUD. For another weight, pass ``functools.partial(weighted_binary_cross_entropy, positive_weight=0.8)``.
 
     Args:
         outputs, labels: as for `binary_cross_entropy`.
@@ -65,7 +65,7 @@ def weighted_binary_cross_entropy(outputs: Tensor, labels: Tensor, *, positive_w
     """
     if not 0 <= positive_weight <= 1:
         raise InputError(
-            f"weighted_binary_cross_entropy needs a positive_weight in [0, 1], of which negatives get the rest; "
+            f"weighted_binary_cross_entropy needs a positive_weight in [0, 1] (negatives get 1 - positive_weight); "
             f"found {positive_weight:g}"
         )
     targets, known = _binary_targets("weighted_binary_cross_entropy", outputs, labels)
@@ -74,11 +74,11 @@ def weighted_binary_cross_entropy(outputs: Tensor, labels: Tensor, *, positive_w
 
 @accepts(YES_OR_NO)
 def balanced_binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """`weighted_binary_cross_entropy` whose w is the share of negatives among the batch's entries that hold a value.
+    """`weighted_binary_cross_entropy` in which w is the share of negatives among the batch's entries that hold a value.
 
-    So positives and negatives weigh alike, however few there are of either. A batch that has only one of them is worth
-    0. In an evaluation w is that of the whole split (`nas.tasks.split_loss`). Used for saliency, as in BMTAS; the
-    weights are those of HED (Xie and Tu, ICCV 2015, eq. 2), there per image.
+    So positives and negatives have the same total weight. If a batch has only one of the two, the loss is 0. In an
+    evaluation, w is that of the whole split (`nas.tasks.split_loss`). Used for saliency, as in BMTAS; the weights are
+    those of HED (Xie and Tu, ICCV 2015, eq. 2), which computes them per image.
 
     Args:
         outputs, labels: as for `binary_cross_entropy`.
@@ -90,10 +90,10 @@ def balanced_binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def balanced_sums(outputs: Tensor, labels: Tensor) -> Tensor:
-    """The sums that `balanced_loss` takes, over the entries that hold a value; those of several batches add up.
+    """The sums for `balanced_loss` over the entries that hold a value; the sums of several batches may be added.
 
     Returns:
-        [4]: of the positives' losses, of the negatives' losses, the number of negatives, the number of entries.
+        [4]: sum of the positives' losses, sum of the negatives' losses, number of negatives, number of entries.
     """
     targets, known = _binary_targets("balanced_binary_cross_entropy", outputs, labels)
     losses = functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none") * known
@@ -110,7 +110,7 @@ def balanced_loss(sums: Tensor) -> Tensor:
 
 
 def _binary_targets(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Labels in [0, 1], 0 where there is no value, and where there is one."""
+    """Labels in [0, 1], with 0 for entries without a value, and a mask of the entries with a value."""
     if labels.shape != outputs.shape:
         raise InputError(f"{loss} needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)}")
     known = known_classes(labels, num_classes=2)

@@ -1,4 +1,4 @@
-"""Losses of what is measured in the scene: surface normals and depth."""
+"""Losses of quantities measured in the scene: surface normals and depth."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from nas.tasks.ignore import known_depths, known_vectors
 from nas.tasks.labels import DEPTHS, UNIT_VECTORS, accepts, as_floats
 
 _LEAST_LENGTH = 1e-6
-"""Below it a prediction has no direction to speak of, and its gradient no bound."""
+"""The least length of a prediction; the direction of a shorter one is undefined, and its gradient unbounded."""
 
 
 @accepts(UNIT_VECTORS)
@@ -53,13 +53,13 @@ def depth_l1(outputs: Tensor, labels: Tensor) -> Tensor:
             f"depth_l1 needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)}"
         )
     known = known_depths(labels)
-    # The mask goes on the labels first: infinity * 0 is NaN in the backward pass.
+    # Labels are masked before the subtraction, because infinity * 0 is NaN in the backward pass.
     errors = (outputs - torch.where(known, as_floats(labels), 0)).abs()
     return torch.where(known, errors, 0).sum() / known.sum().clamp(min=1)
 
 
 def _directions(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Predictions of unit length, labels without NaN, and where these have a value, [n, 1, H, W]."""
+    """Predictions of unit length, labels without NaN, and the mask of known normals, [n, 1, H, W]."""
     if labels.shape != outputs.shape or outputs.shape[1:2] != (3,):
         raise InputError(
             f"{loss} needs outputs and labels of one shape [n, 3, ...]; "

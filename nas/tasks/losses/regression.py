@@ -1,4 +1,4 @@
-"""Losses of quantities: numbers of an image, or maps of them."""
+"""Losses of quantities: numbers per image, or maps of numbers."""
 
 import torch
 from torch import Tensor
@@ -31,13 +31,13 @@ def l1(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def _errors(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Errors, 0 where there is no value, and the number of values, at least 1."""
+    """Errors, with 0 for entries without a value; and the number of values, or 1 if there are none."""
     if labels.shape != outputs.shape:
         raise InputError(
             f"{loss} needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)} "
             f"(a single number a sample is a label of shape [1])"
         )
     known = known_values(labels)
-    # The mask goes on the labels first: NaN * 0 is NaN in the backward pass, too.
+    # Labels are masked before the subtraction, because NaN * 0 is NaN in the backward pass, too.
     errors = outputs - torch.where(known, as_floats(labels), 0)
     return torch.where(known, errors, 0), known.sum().clamp(min=1)

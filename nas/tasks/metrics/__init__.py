@@ -1,12 +1,23 @@
-"""Metrics by name: what a task's ``metrics`` may hold as strings.
+"""Metrics by name: the strings that a task's ``metrics`` may hold. Other metrics are passed to the task as functions.
 
-Each is a function of the task that makes a `torchmetrics.Metric`, to be updated with the head's outputs and the
-labels of the samples that have them. Most are torchmetrics' own, told apart by what the outputs mean (logits) and by
-which entries of a label hold no value (`nas.tasks.ignore`). ``higher_is_better`` is set on each. Accuracies, F, IoU and
-other shares are fractions in [0, 1], errors are in the label's unit, angles in degrees, PSNR is in decibels. All are of
-the whole set, however it is cut into batches, and none keeps its samples. A metric that had nothing to measure is NaN,
-"no value": of no known entry, and of yes and no also if all known entries are alike. What labels each takes is stated
-beside it (`nas.tasks.labels`).
+Each is a function of the task that makes a `torchmetrics.Metric`. Update it with the head's outputs and the labels of
+the samples that have them. Most are torchmetrics' own metrics inside a `MaskedMetric`, which turns logits into
+predictions and leaves out entries without a value (`nas.tasks.ignore`).
+
+- Units: accuracies, F, IoU and other shares are fractions in [0, 1]; errors are in the label's unit, angles in degrees,
+  PSNR in decibels. ``higher_is_better`` is set on each metric.
+- A metric does not depend on the batch size, and keeps no samples.
+- A metric is NaN ("no value") if no entry has a value; and also, for labels of yes and no, if all are the same.
+- The decorator `nas.tasks.labels.accepts` on each function states the labels that its metric accepts.
+
+>>> import torch
+>>> from nas.tasks import METRICS, Task
+>>> metric = METRICS["mae"](Task(name="depth", num_outputs=1, loss="l1", metrics=("mae",)))
+>>> metric.update(torch.tensor([[1.0], [5.0]]), torch.tensor([[3.0], [torch.nan]]))
+>>> metric.compute(), metric.higher_is_better
+(tensor(2.), False)
+
+Start with `nas.tasks.metrics.masked`.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def mean_iou(task: Task) -> MaskedMetric:
 
 @accepts(YES_OR_NO)
 def binary_accuracy(task: Task) -> MaskedMetric:
-    """Share of the entries, over all attributes or pixels, on whose side of 0 the logit lies."""
+    """Share of the entries, over all attributes or pixels, for which the sign of the logit is right."""
     return MaskedMetric(BinaryAccuracy(), _positive, decisions=True)
 
 
@@ -64,7 +64,7 @@ def _most_likely(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def _positive(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Yes or no by logits and labels, where these hold a value.
 
-    The logits are cut here, since torchmetrics takes outputs that all lie in [0, 1] for probabilities.
+    Logits become decisions here, because torchmetrics takes outputs for probabilities if all are in [0, 1].
     """
     known = known_classes(labels, num_classes=2)
     return (outputs[known] > 0).long(), (labels[known] > 0.5).long()

@@ -1,6 +1,6 @@
 """Errors of depth, or of inverse depth, over the pixels of all samples whose depth is known (see `known_depths`).
 
-Outputs and labels are [n, 1, H, W] in one unit. All are pooled over the pixels of the set.
+Outputs and labels are [n, 1, H, W] in the same unit. Statistics are over the pixels of the whole set.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def abs_rel(task: Task) -> MaskedMetric:
 
 @accepts(DEPTHS)
 def delta1(task: Task) -> MaskedMetric:
-    """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 is none of them."""
+    """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 counts as wrong."""
     return MaskedMetric(MeanMetric(), _near, higher_is_better=True)
 
 

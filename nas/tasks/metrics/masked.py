@@ -7,17 +7,18 @@ from torch import Tensor
 from torchmetrics import Metric
 
 Entries = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
-"""(outputs [n, ...], labels [n, ...]) -> what another metric is updated with: vectors of what is known, labels last."""
+"""(outputs [n, ...], labels [n, ...]) -> the arguments of the inner metric's ``update``: vectors, labels last."""
 
 
 class MaskedMetric(Metric):
-    """Another metric over the entries that hold a value. It is NaN, "no value", if there is no such entry.
+    """Computes another metric over the entries that hold a value; NaN ("no value") if there are none.
 
     Args:
-        metric: is updated with the entries.
-        entries: picks them.
-        decisions: labels are yes (1) or no (0). It is then also NaN if all are alike, as a constant would be perfect.
-        higher_is_better: for a metric that does not say it.
+        metric: the inner metric, which is updated with these entries.
+        entries: selects the entries.
+        decisions: whether labels are yes (1) or no (0). The metric is then also NaN if all labels are the same, because
+            a constant prediction would be perfect.
+        higher_is_better: set it if the inner metric does not.
     """
 
     full_state_update = False
@@ -40,7 +41,7 @@ class MaskedMetric(Metric):
         return self._higher_is_better
 
     def update(self, outputs: Tensor, labels: Tensor) -> None:
-        """Add samples; those without values change nothing."""
+        """Add samples; samples without values change nothing."""
         entries = self.entries(outputs, labels)
         if len(entries[-1]) == 0:
             return
@@ -60,10 +61,10 @@ class MaskedMetric(Metric):
 
 
 def are_alike(num_yes: Tensor, num_entries: Tensor) -> bool:
-    """Whether all of some decisions are the same, or there are none."""
+    """Whether all labels of yes and no are the same, or there are none."""
     return bool((num_yes == 0) | (num_yes == num_entries))
 
 
 def no_value(like: Tensor) -> Tensor:
-    """What a metric gives that had nothing to measure: NaN."""
+    """The result of a metric that had nothing to measure: NaN."""
     return torch.tensor(torch.nan, device=like.device)

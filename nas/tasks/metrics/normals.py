@@ -1,8 +1,8 @@
-"""Angles in degrees between predicted and true surface normals, over the pixels of all samples that have one.
+"""Angles in degrees between predicted and true surface normals, over all pixels that have a normal.
 
-Predictions and labels are [n, 3, H, W] of any length; a prediction of no direction is 90 degrees off. All are pooled
-over the pixels of the set, as in BMTAS; MTAN's code averages the figures of batches, which differs for the median and
-where samples have fewer valid pixels than others.
+Predictions and labels are [n, 3, H, W], with vectors of any length; a prediction of zeros is 90 degrees off. Statistics
+are over the pixels of the whole set, as in BMTAS. MTAN's code averages the results of batches, which differs for the
+median, and if samples have different numbers of valid pixels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nas.tasks.task import Task
 
 BIN = 0.01
-"""Degrees: how finely angles are counted for the median."""
+"""Width in degrees of the bins in which angles are counted for the median."""
 
 
 @accepts(DIRECTIONS)
@@ -34,7 +34,7 @@ def mean_angle(task: Task) -> MaskedMetric:
 
 @accepts(DIRECTIONS)
 def median_angle(task: Task) -> MaskedMetric:
-    """Median of the angles, the lower one of two, to within 0.01 degrees: they are counted in bins of that width."""
+    """Median of the angles (the lower one of two), to within 0.01 degrees, the width of the bins that count them."""
     return MaskedMetric(_Median(), _angles)
 
 

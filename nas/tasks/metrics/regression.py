@@ -1,4 +1,4 @@
-"""Metrics of quantities: numbers of an image, or maps of them."""
+"""Metrics of quantities: numbers per image, or maps of numbers."""
 
 from __future__ import annotations
 

@@ -5,19 +5,19 @@ from torch import Tensor
 from torch.nn import functional
 
 SIGMA = 2.0
-"""Pixels: how far around a pixel the direction of its line is looked for."""
+"""Standard deviation in pixels of the Gaussian window in which the direction of a line is estimated."""
 
 EQUAL = 1e-4
-"""Numbers closer than that are equal: interpolation rounds."""
+"""Numbers that differ by less count as equal, because interpolation rounds."""
 
 
 def ridges(maps: Tensor) -> Tensor:
-    """Where a map is as high as one pixel to either side, across the line that the pixel lies on.
+    """Where a map is at least as high as one pixel to either side, across the line through the pixel.
 
-    Across is the direction in which the map changes most around the pixel: the first axis of the structure tensor
-    (outer products of gradients, averaged by a Gaussian of 2 pixels). What lies one pixel off is interpolated
-    bilinearly, and beyond the border is what is at the border. A ridge becomes one or two pixels wide. Where
-    neighbours are equal (a label taken for a prediction) nothing is suppressed.
+    "Across" is the direction in which the map changes most around the pixel: the first axis of the structure tensor
+    (outer products of gradients, averaged by a Gaussian of 2 pixels). Values one pixel away are interpolated
+    bilinearly; beyond the border, the map continues with the values at the border. A ridge becomes one or two pixels
+    wide. Between equal neighbours (as in a map of labels) nothing is suppressed.
 
     Args:
         maps: [n, 1, H, W], floats.
