@@ -1,4 +1,4 @@
-"""Chains of partitions of many tasks: the same programme, on a pool that grows around its best chains."""
+"""Chains of partitions of many tasks: the programme of `nas.discretize.chains` on a growing pool of partitions."""
 
 from __future__ import annotations
 
@@ -25,37 +25,38 @@ def beam_search(
     allowed: Allowed | None = None,
     cheapest_LT: Ints | None = None,
 ) -> tuple[Programme, Chains]:
-    """Good chains of refining partitions of many tasks, and the pool of partitions that they are from.
+    """Find good chains of refining partitions of many tasks, from a pool of partitions.
 
-    The pool starts with the fully shared and the fully separate partition and with what greedy merging finds for each
-    block, for the blocks up to each and for the blocks from each on. The programme of `nondominated_chains` gives the
-    best chains in the pool. In each of `NUM_ROUNDS` rounds the pool then gains, around `BEAM_WIDTH` chains spread over
-    the curve and for each run of blocks with one partition,
+    The pool starts with the fully shared and the fully separate partition, and with the results of greedy merging for
+    each block l alone, for blocks 0, ..., l, and for blocks l, ..., L-1. `nondominated_chains` finds the best chains in
+    the pool. Then there are up to `NUM_ROUNDS` rounds. Each takes `BEAM_WIDTH` chains spread over the curve, and, for
+    each run of consecutive blocks with the same partition in a chain, adds to the pool
 
-    - what greedy merging finds between the partition of the block after the run and that of the block before it;
-    - the `NUM_MOVES` best partitions of each kind one step away from the run's own, for the run and for its two ends;
+    - the results of greedy merging between the partition after the run and the partition before it;
+    - of each kind of step, the `NUM_MOVES` best partitions one step away from the run's own, judged by the whole run,
+      by its first block and by its last block.
 
-    and loses what no chain uses as far as it is above `POOL_SIZE`. When the curve stays, the pool gains what is one
-    step away from any of its partitions, until it is full; then the search ends. Labels are thinned to one in
-    `NUM_GRAINS` intervals of cost.
+    Partitions that no chain uses are dropped if the pool exceeds `POOL_SIZE`. If a round does not change the curve, the
+    best partitions one step away from any partition of the pool are added; if the pool is full as well, the search
+    ends. Labels are thinned to one in each of `NUM_GRAINS` intervals of cost.
 
-    Under constraints the programme takes allowed partitions only, so every chain keeps them, and the pool starts with
-    the cheapest allowed chain, too. So that the pool gains partitions that are allowed, merges and steps go by
-    dissimilarities in which pairs that must share attract and pairs that must not repel more than all others together.
+    Under constraints the programme uses allowed partitions only, so every chain keeps them, and the pool also starts
+    with the cheapest allowed chain. Merges and steps then use changed dissimilarities, so that they lead to allowed
+    partitions: those of pairs with a constraint outweigh all others together.
 
-    Measured against the exact programme of 8 and 9 tasks, 5 to 18 blocks, random dissimilarities
-    (tools/bench_discretize.py): on the mean over the curve the values are greater by at most 0.1 % of the curve's span
-    of values, at the worst point by 3 %. On one core, 15 tasks and 8 blocks take 1.5 s, 40 tasks and 6 blocks
-    3.4 s, 40 tasks and 18 blocks 18 s.
+    Measured against the exact programme for 8 and 9 tasks, 5 to 18 blocks, random dissimilarities
+    (tools/bench_discretize.py): values are higher by at most 0.1 % of the curve's range of values on average over the
+    curve, and by 3 % at the worst point. On one core, 15 tasks and 8 blocks take 1.5 s, 40 tasks and 6 blocks 3.4 s,
+    40 tasks and 18 blocks 18 s.
 
     Args:
-        cost_L: of one group, >= 0.
-        max_cost: as in `nondominated_chains`; at least what the cheapest allowed chain costs.
-        allowed: constraints; none if left out.
-        cheapest_LT: labels of the cheapest allowed chain; those of the fully shared one if left out.
+        cost_L: cost of one group, >= 0.
+        max_cost: as in `nondominated_chains`; at least the cost of the cheapest allowed chain.
+        allowed: constraints; by default none.
+        cheapest_LT: labels of the cheapest allowed chain; by default the fully shared one.
 
     Returns:
-        the programme over the last pool, and its chains, of which the first is the cheapest allowed one or beats it.
+        the programme over the last pool, and its chains; the first is the cheapest allowed chain or beats it.
     """
     num_blocks, num_tasks, _ = objective.rounded_LTT.shape
     # Sums over blocks a, ..., b-1 are until[b] - until[a].
@@ -96,7 +97,7 @@ def beam_search(
 
 
 def _pulled(dissimilarity_LTT: Floats, allowed: Allowed) -> Floats:
-    """Dissimilarities to merge by, of which those of constrained pairs outweigh all others in any group."""
+    """Dissimilarities for merging, in which those of constrained pairs outweigh all others in any group."""
     num_blocks, num_tasks, _ = dissimilarity_LTT.shape
     force = num_blocks * num_tasks**2 * (np.abs(dissimilarity_LTT).max() or 1.0)
     pulled_LTT: Floats = dissimilarity_LTT + force * allowed.apart_LTT - force * allowed.together_LTT

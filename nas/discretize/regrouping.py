@@ -1,6 +1,6 @@
-"""Partitions near or between given ones, for a batch of dissimilarities at once: greedy merges, and best single moves.
+"""Greedy merges between two partitions, and the best single steps from a partition, for many partitions at once.
 
-Shapes: N partitions of T tasks; their groups G are padded to T, empty ones at the end.
+Shapes: N partitions of T tasks; groups G are padded to T, with empty groups at the end.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from nas.discretize.lattice import Floats, Ints, canonical
 
 
 def merge_greedily(fine_NT: Ints, coarse_NT: Ints, dissimilarity_NTT: Floats) -> Ints:
-    """The partitions on the way from each fine partition to its coarse one, both included, best merge first.
+    """The partitions on the way from each fine partition to its coarse one, both included; each step is the best merge.
 
-    Agglomerative clustering under the objective sum_G (1/|G|) sum_{s<t in G} d(s, t); groups merge only within a group
-    of the coarse partition.
+    This is agglomerative clustering with the objective sum_G (1/|G|) sum_{s<t in G} d(s, t). Groups merge only within a
+    group of the coarse partition.
 
     Args:
         fine_NT, coarse_NT: canonical labels; each fine partition refines its coarse one.
@@ -22,7 +22,7 @@ def merge_greedily(fine_NT: Ints, coarse_NT: Ints, dissimilarity_NTT: Floats) ->
     """
     num_tasks = fine_NT.shape[1]
     groups = _Groups(fine_NT, dissimilarity_NTT)
-    # The coarse group of each fine one; an empty group has one of its own and so never merges.
+    # The coarse group of each fine group; an empty group gets its own, so that it never merges.
     coarse_NG = np.where(groups.member_NTG, coarse_NT[:, :, None], -1).max(axis=1)
     coarse_NG = np.where(groups.size_NG > 0, coarse_NG, num_tasks + np.arange(num_tasks))
     allowed_NGG = (coarse_NG[:, :, None] == coarse_NG[:, None, :]) & ~np.eye(num_tasks, dtype=bool)
@@ -44,10 +44,10 @@ def merge_greedily(fine_NT: Ints, coarse_NT: Ints, dissimilarity_NTT: Floats) ->
 
 
 def best_moves(labels_NT: Ints, dissimilarity_NTT: Floats, num_moves: int) -> Ints:
-    """For each partition the best ones that are one step away: ``num_moves`` of each kind of step, the best first.
+    """For each partition, the best partitions one step away: ``num_moves`` for each kind of step, the best first.
 
-    A step takes a task into another group, puts it into a group of its own, or merges two groups; the best
-    lowers sum_G (1/|G|) sum_{s<t in G} d(s, t) the most or raises it the least.
+    A step moves a task to another group, moves it to a new group, or merges two groups. The best step decreases
+    sum_G (1/|G|) sum_{s<t in G} d(s, t) most, or increases it least.
 
     Args:
         labels_NT: canonical.
@@ -79,7 +79,7 @@ def best_moves(labels_NT: Ints, dissimilarity_NTT: Floats, num_moves: int) -> In
 
 
 def _lowest(gain_NXY: Floats, number: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Up to ``number`` lowest finite entries of each n: their n, rank, x and y."""
+    """The ``number`` lowest finite entries for each n (or fewer): their n, rank, x and y."""
     flat = gain_NXY.reshape(len(gain_NXY), -1)
     number = min(number, flat.shape[1])
     order = np.argpartition(flat, number - 1, axis=1)[:, :number]
@@ -109,5 +109,5 @@ def _merge_gain(between_NGG: Floats, within_NG: Floats, size_NG: Floats) -> Floa
 
 
 def _mean(total: Floats, size: Floats) -> Floats:
-    """total / size, and 0 of an empty group."""
+    """total / size, and 0 for an empty group."""
     return np.divide(total, size, out=np.zeros_like(total), where=size > 0)

@@ -1,8 +1,8 @@
-"""Branch trees as values: which tasks share which blocks, without any network.
+"""Branch trees as values: which tasks share which blocks. No network is needed.
 
-A `BranchTree` is L partitions of the tasks, each refining the one before. It is canonical, so trees compare and
-hash by what they share, whatever routing described them. A `CostTable` says what the parts of a backbone cost, and
-so what a tree costs.
+A `BranchTree` is L partitions of the tasks, each refining the one before. It is canonical: two trees are equal, and
+have equal hashes, if the same tasks share the same blocks, whatever routing described them. A `CostTable` holds the
+costs of a backbone's parts, from which the cost of a tree follows.
 
 >>> from nas.tree import BranchTree, CostTable, describe_difference, distance, render_text
 >>> tasks = ["semseg", "depth", "edge"]
@@ -22,12 +22,12 @@ stem                         310 kMACs
 total                       11.2 MMACs
 share of separate networks      56.6 %
 
-What there is besides:
+The package also has:
 
-- all trees, each once, and their number: `enumerate_trees`, `count_trees`, over `set_partitions` and `refinements`;
-- random trees, of any cost (`random_tree_shape`) or of a given one (`random_tree`), the control of every search;
-- how two trees differ, as a metric (`distance`) and in words (`describe_difference`);
-- tree files: `read_tree` and `write_tree`; amounts in words: `format_quantity`.
+- all trees and their number: `enumerate_trees`, `count_trees`, based on `set_partitions` and `refinements`;
+- random trees of any cost (`random_tree_shape`) or of a given cost (`random_tree`), to compare a search with chance;
+- the difference of two trees, as a metric (`distance`) and in words (`describe_difference`);
+- tree files (`read_tree`, `write_tree`), and amounts in words (`format_quantity`).
 
 >>> later = BranchTree.from_choices(tasks, [[0, 0, 0], [0, 0, 0], [0, 0, 1]])
 >>> describe_difference(tree, later)

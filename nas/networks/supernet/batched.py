@@ -1,4 +1,4 @@
-"""The candidates of a block in one computation on their stacked weights, instead of one after another."""
+"""Running the candidates of a block as one computation on their stacked weights, instead of one after another."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 _Places = dict[str, list[tuple[Mapping[str, Tensor | None], str]]]
-"""By its name within a candidate: where each candidate keeps a tensor."""
+"""By the name of a tensor within a candidate: where each candidate keeps it."""
 
 
 class _Batching(NamedTuple):
@@ -30,16 +30,15 @@ class _Batching(NamedTuple):
 
 
 class BatchedCandidates:
-    """C candidates of one block that run as one: all on one input or on several, or each on an input of its own.
+    """C candidates of one block that run together: all on one input, all on several inputs, or each on its own input.
 
-    It gives what the candidates give one after another, up to rounding: outputs, gradients, and the BatchNorms' running
-    statistics, as if a candidate had seen its inputs in their order. The candidates keep their weights, which are
-    stacked at every call.
+    Outputs, gradients and the BatchNorms' running statistics are, up to rounding, those of the candidates run one after
+    another on their inputs in order. The candidates keep their weights, which are stacked at every call.
 
-    A block can be batched if its candidates differ in nothing but the values of parameters and BatchNorm statistics,
-    and its computation does not depend on values. Not batched are blocks with other buffers, with BatchNorms that
-    average over all batches (momentum None) or over several processes, with forward hooks, that are compiled, that draw
-    random numbers (dropout), or that `torch.vmap` does not take; the reason is logged once, as information.
+    A block can be batched if its candidates differ only in the values of parameters and BatchNorm statistics, and its
+    computation does not depend on values. A block is not batched if it has other buffers, BatchNorms that average over
+    all batches (momentum None) or over several processes, or forward hooks; if it is compiled or draws random numbers
+    (dropout); or if `torch.vmap` does not support it. The reason is logged once, as information.
     """
 
     def __init__(self, name: str, candidates: Sequence[nn.Module], checkpoint_activations: bool = False) -> None:
@@ -61,15 +60,16 @@ class BatchedCandidates:
     def mixed(
         self, features: Sequence[Tensor], routing_TC: Tensor, weights_TC: list[list[float]] | None
     ) -> list[Tensor] | None:
-        """sum_c routing[t, c] * candidate c(features[t]) for each task; tasks that share a feature have one tensor.
+        """sum_c routing[t, c] * candidate c(features[t]) for each task; tasks with equal features share one tensor.
 
         Args:
-            features: of T tasks, [B, ...].
-            routing_TC, weights_TC: the weights as a tensor and, unless their gradient is asked for, as numbers.
+            features: the features of T tasks, [B, ...].
+            routing_TC, weights_TC: the weights as a tensor, and as numbers unless they need a gradient.
 
         Returns:
-            None where candidates have to run one after another: if the block cannot be batched, or if some weights
-            are zero, but for tasks with one candidate each, of at least two, each of which has one feature.
+            None if candidates must run one after another, because the block cannot be batched or some weights are zero.
+            Zero weights are batched in one case: every task uses one candidate, at least two candidates are used, and
+            each of these has one input.
         """
         if weights_TC is None or all(weight != 0.0 for row in weights_TC for weight in row):
             return self._mixed_all(features, routing_TC)
@@ -108,7 +108,7 @@ class BatchedCandidates:
         return [mixed.view(shape)] if len(features) == 1 else list(mixed.view(len(features), *shape).unbind())
 
     def _run(self, chosen: Sequence[int], inputs: Tensor, batching: "_Batching") -> Tensor | None:
-        """The chosen candidates' outputs: [P, B, ...] on one input or on each its own, [I, P, B, ...] on I inputs."""
+        """Outputs of the P chosen candidates: [P, B, ...] on one input or on one each, [I, P, B, ...] on I inputs."""
         if self._refused is not None:
             self._tell(self._refused)
             return None
@@ -117,7 +117,7 @@ class BatchedCandidates:
         params = [torch.stack(_tensors(places, chosen)) for places in self._params.values()]
         buffers = [torch.stack(_tensors(places, chosen)) for places in self._buffers.values()]
         if batching.inputs is not None:
-            # Each input has statistics of its own, which are put together afterwards.
+            # Each input has its own statistics, which are combined afterwards.
             buffers = [
                 buffer.unsqueeze(1).expand(len(chosen), batching.inputs, *buffer.shape[1:]).contiguous()
                 for buffer in buffers
@@ -134,7 +134,7 @@ class BatchedCandidates:
         if run is None:
             return None
         if self._checkpoint and torch.is_grad_enabled():
-            # The second run, in the backward pass, changes these buffers again, which nobody looks at any more.
+            # The second run, in the backward pass, changes these buffers again, but they are not read after that.
             outputs: Tensor = checkpoint(
                 lambda inputs, *params: run(*params, *buffers, inputs), inputs, *params, use_reentrant=False
             )
@@ -192,7 +192,7 @@ class BatchedCandidates:
 
 
 def _places(candidates: Sequence[nn.Module], tensors: Callable[[nn.Module], Mapping[str, Tensor | None]]) -> _Places:
-    """For each tensor of a candidate, the place that it has in each of them; one that a candidate has twice, once."""
+    """For each tensor of a candidate, its place in every candidate; a tensor used twice counts once."""
     places: _Places = {}
     seen: set[int] = set()
     for prefix, _ in candidates[0].named_modules():

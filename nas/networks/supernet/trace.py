@@ -1,4 +1,4 @@
-"""A function of tensors as the plain list of operators that it runs: what is left of a `vmap` once it has been run."""
+"""Tracing a function of tensors into the plain list of its operators, which removes the overhead of `vmap`."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -15,18 +15,18 @@ _SAME_ELEMENTS = {
 
 
 def trace(function: Callable[..., Tensor], *examples: Tensor) -> Callable[..., Tensor]:
-    """The operators of ``function`` at tensors of these shapes, to be run again on others of the same shapes.
+    """Record the operators of ``function``, to run them again on other tensors of the same shapes.
 
-    A vmap decides anew at every call how to batch each operator, which costs more than the operators themselves where
-    those are small. The trace is what it decided. It can be differentiated, and does in place what the function
-    does in place; but where the function writes to its last tensor, the trace writes to a copy.
+    At every call, a vmap decides how to batch each operator, which takes longer than small operators themselves. The
+    trace stores its decisions. It can be differentiated, and performs the function's in-place operations; but if the
+    function writes to its last tensor, the trace writes to a copy.
 
     Args:
-        function: of tensors alone; what it decides in Python is decided once and for all.
-        examples: copied before the function runs on them.
+        function: a function of tensors only; its decisions in Python are made once, for the examples.
+        examples: example arguments, which are copied first.
 
     Raises:
-        whatever the function raises, and RuntimeError where it reads a value of a tensor.
+        Any error of the function; RuntimeError if it reads the value of a tensor.
     """
     copies = [example.detach().clone() for example in examples]
     before = copies[-1]._version
@@ -34,7 +34,7 @@ def trace(function: Callable[..., Tensor], *examples: Tensor) -> Callable[..., T
         graph = make_fx(function)(*copies)
     _drop_idle_views(graph.graph)
     graph.recompile()
-    # Without a module's call and its hooks.
+    # Calling `forward` directly skips the overhead of a module's call.
     run: Callable[..., Tensor] = graph.forward
     if copies[-1]._version == before:
         return run
@@ -42,7 +42,7 @@ def trace(function: Callable[..., Tensor], *examples: Tensor) -> Callable[..., T
 
 
 def _drop_idle_views(graph: fx.Graph) -> None:
-    """Take out operators that change nothing, of which the batching rules leave many."""
+    """Remove operators that change nothing; batching rules add many of them."""
     for node in list(graph.nodes):
         if node.op == "call_function" and _is_idle(node):
             node.replace_all_uses_with(node.args[0])

@@ -1,4 +1,4 @@
-"""The boundary F measure at the best threshold over a data set (odsF), and the matching of pixels that it needs."""
+"""The boundary F measure at the best threshold for a data set (odsF), and the matching of pixels behind it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NUM_THRESHOLDS = 99
 """0.01, 0.02, ..., 0.99."""
 TOLERANCE = 0.0075
-"""Share of the image's diagonal: how far a predicted pixel may be from the true one."""
+"""The largest distance between a predicted and a true pixel, as a share of the image's diagonal."""
 
 Integers = npt.NDArray[np.int64]
 
@@ -39,20 +39,22 @@ def ods_f(task: Task) -> BoundaryF:
 class BoundaryF(Metric):
     """``max_t 2 M_t / (P_t + G)`` over 99 thresholds t, all counts summed over the images of the set (odsF).
 
-    P_t are the predicted pixels, those on a ridge of the logits (`ridges`) with sigmoid(logit) >= t; G the true ones;
-    M_t how many pairs of a predicted and a true pixel, no pixel in two, can be made within the tolerance. That is the
-    harmonic mean of precision M_t / P_t and recall M_t / G of the Berkeley benchmark (Martin et al., PAMI 2004) with
-    one annotation per image. Pixels without a label are neither predicted nor true. NaN if all labels are alike.
+    P_t is the number of predicted pixels: pixels on a ridge of the logits (`ridges`) with sigmoid(logit) >= t. G is the
+    number of true pixels. M_t is the largest number of pairs of a predicted and a true pixel within the tolerance, with
+    no pixel in two pairs. The measure is the harmonic mean of precision M_t / P_t and recall M_t / G of the Berkeley
+    benchmark (Martin et al., PAMI 2004) with one annotation per image. Pixels without a label are neither predicted nor
+    true. NaN if all labels are the same.
 
-    Differs from the MATLAB tools (BSDS500's, seism's), whose figures are not to be compared beyond a percent:
-    M_t is the largest possible number of pairs, where theirs comes from an assignment of least total distance with
-    random outliers, slightly smaller; logits are thinned once, by non-maximum suppression of our own, where theirs is
-    Dollár's, followed by a morphological thinning at each threshold, so bands of equal logits stay wide here; true
-    edges are taken as they are; the border is not treated apart; there is no interpolation between thresholds.
+    Differs from the MATLAB tools (of BSDS500 and seism), so compare results with theirs to a percent at best:
+
+    - Their M_t comes from an assignment of least total distance with random outliers, and is slightly smaller.
+    - Logits are thinned once, by the non-maximum suppression of `ridges`. They use Dollár's, followed by morphological
+      thinning at each threshold, so bands of equal logits stay wider here.
+    - True edges are not thinned, the border has no special treatment, and thresholds are not interpolated.
 
     Args:
-        tolerance: largest distance of a pair, as a share of the image's diagonal. Below 1 pixel (images with a
-            diagonal under 133 at 0.0075) only a pixel itself is near enough.
+        tolerance: largest distance of a pair, as a share of the image's diagonal. If that is below 1 pixel (for 0.0075,
+            a diagonal under 133), only equal positions make a pair.
     """
 
     higher_is_better = True
@@ -73,12 +75,12 @@ class BoundaryF(Metric):
     def update(self, outputs: Tensor, labels: Tensor) -> None:
         """Add images: logits and labels of one shape, [n, 1, H, W]. The matching runs on the CPU.
 
-        It takes 0.1 to 1 s for 512 x 512 pixels on one core, the more the less the logits are decided.
+        It takes 0.1 to 1 s for 512 x 512 pixels on one core; the less certain the logits, the longer.
         """
         known = known_classes(labels, num_classes=2)
         true = (labels > 0.5) & known
         thresholds = torch.arange(1, NUM_THRESHOLDS + 1, device=outputs.device) / (NUM_THRESHOLDS + 1)
-        # How many thresholds a pixel reaches; 0 is no boundary at any.
+        # The number of thresholds that a pixel reaches; with 0, it is never a boundary.
         reached = torch.bucketize(outputs.float().sigmoid(), thresholds, right=True) * known
         reached = torch.where(ridges(outputs.float()), reached, 0)
         radius = self.tolerance * math.hypot(*outputs.shape[-2:])
@@ -96,17 +98,17 @@ class BoundaryF(Metric):
         return (2 * self.num_pairs / (self.num_predicted + self.num_true).clamp(min=1)).max()
 
     def _at_least(self, reached: Integers) -> Tensor:
-        """By threshold, how many pixels reach it."""
+        """For each threshold, the number of pixels that reach it."""
         counts = np.bincount(reached, minlength=NUM_THRESHOLDS + 1)[1:]
         return torch.from_numpy(counts[::-1].cumsum()[::-1].copy()).to(self.num_predicted.device)
 
 
 def pair_up(points: Integers, weights: Integers, others: Integers, radius: float) -> Integers:
-    """Indices of the points that get a partner among the others, no farther than the radius, and no other twice.
+    """Match points with others within the radius, each at most once; return the indices of the matched points.
 
-    Of all matchings it is one whose points weigh most together. Sets of points that can be matched at once are the
-    independent sets of a matroid, so for every w it also has as many points of weight >= w as any matching of those
-    alone: one matching serves all thresholds.
+    The matching has the greatest total weight of points. Sets of points that can be matched together are the
+    independent sets of a matroid. So for every w, it also matches as many points of weight >= w as any matching of
+    those points alone: one matching serves all thresholds.
 
     Args:
         points: [p, 2].
@@ -122,7 +124,7 @@ def pair_up(points: Integers, weights: Integers, others: Integers, radius: float
         return rows
     shape = len(rows), len(others)
     gains = csr_array((weights[rows][row].astype(np.float64), (row, near["j"])), shape)
-    # A column of its own for each point that may stay alone, worth next to nothing, as SciPy's matching is a full one.
+    # SciPy matches every point, so each point gets an additional column of tiny weight, which means "not matched".
     alone = csr_array((np.full(len(rows), 1e-3), (np.arange(len(rows)), np.arange(len(rows)))))
     matched, partner = min_weight_full_bipartite_matching(hstack([gains, alone], format="csr"), maximize=True)
     return rows[matched[partner < len(others)]]
