@@ -23,9 +23,9 @@ from nas.tree import BranchTree, CostTable
 class PartCost:
     """What one stem, block or head costs, for one sample.
 
-    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`; ``unsupported`` counts the calls of other operators
-    without a count, such as lookups; ``uncounted`` are those among all operators that have MACs which are not in the
-    count, or not rightly (`nas.cost.torch_count`); ``activation_bytes`` is what autograd keeps for the backward pass.
+    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`. ``unsupported`` counts the calls of other operators,
+    such as lookups, that fvcore does not count. ``uncounted`` are the operators whose MACs are missing or wrong in the count
+    (`nas.cost.torch_count`). ``activation_bytes`` is the memory that autograd keeps for the backward pass.
     """
 
     macs: int
@@ -63,7 +63,7 @@ class Profile:
         return counted if self.latency is None else self.latency.added_to(counted)
 
     def macs_by_operator(self, tree: BranchTree) -> dict[str, int]:
-        """Those of a tree's network."""
+        """The MACs of a tree's network, by operator."""
         parts = [self.stem, *(self.heads[task] for task in tree.tasks)]
         for block, num_groups in zip(self.blocks, tree.num_groups, strict=True):
             parts += [block] * num_groups
@@ -76,7 +76,7 @@ class Profile:
 
     @property
     def unsupported(self) -> dict[str, int]:
-        """Operators without a count, over all parts: how often they are called."""
+        """How often operators without a count are called, over all parts."""
         total: dict[str, int] = {}
         for part in self._parts.values():
             for operator, calls in part.unsupported.items():
@@ -85,7 +85,7 @@ class Profile:
 
     @property
     def uncounted(self) -> list[str]:
-        """Where MACs are not known: ``["fft_rfft2 in Block.mixer (block 0, block 1)"]``."""
+        """Operators whose MACs are not known, and where: ``["fft_rfft2 in Block.mixer (block 0, block 1)"]``."""
         places: dict[Uncounted, list[str]] = {}
         for name, part in self._parts.items():
             for one in sorted(part.uncounted, key=str):

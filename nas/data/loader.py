@@ -162,13 +162,13 @@ class _Loader(DataLoader[Any]):
                 yield from self._started()
             return
         except Exception as error:
-            told = _told_by_worker(error)
-            if told is None:
+            worker_error = _error_from_worker(error)
+            if worker_error is None:
                 raise
             # The frames keep the workers in a reference cycle, and torch waits 5 seconds for each collected one.
             for failure in (error, error.__cause__):
                 traceback.clear_frames(failure.__traceback__ if failure is not None else None)
-        raise told
+        raise worker_error
 
     def _started(self) -> Iterator[Batch]:
         try:
@@ -182,7 +182,7 @@ class _Loader(DataLoader[Any]):
             raise OSError(error.errno, error.strerror, SHARED_MEMORY) from error
 
 
-def _told_by_worker(error: Exception) -> Exception | None:
+def _error_from_worker(error: Exception) -> Exception | None:
     """The error that a worker raised, read from its traceback's text; None if the error is not from a worker."""
     text = str(error.__cause__ or error)
     if "Original Traceback" not in text:

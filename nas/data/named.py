@@ -58,7 +58,7 @@ class NamedSamples:
         return in_memory(self.dataset)
 
     def at_epoch(self, seed: int, epoch: int) -> "NamedSamples":
-        """The data set as it is in an epoch."""
+        """The data set in a given epoch."""
         return NamedSamples(at_epoch(self.dataset, seed, epoch), self.split)
 
     def sample_name(self, index: int) -> str:
@@ -151,5 +151,5 @@ def _naming(samples: NamedSamples, *indices: int) -> Iterator[None]:
     except InputError as error:
         where = samples.sample_name(indices[0])
         if len(indices) > 1:
-            where = f"one of {len(indices)} samples, of which the first is {where}"
+            where = f"one of {len(indices)} samples, the first of which is {where}"
         raise SampleFault(f"{' '.join(str(error).splitlines())}; in {where}") from error

@@ -22,7 +22,7 @@ def require_folder(path: Path, what: str) -> Path:
     """The folder; InputError if it does not exist. ``what`` says what it should be, for the message."""
     if not path.is_dir():
         found = "is a file, not a folder" if path.exists() else "no such folder"
-        raise InputError(f"{path}: {found}; it has to be {what}")
+        raise InputError(f"{path}: {found}; it must be {what}")
     return path
 
 
@@ -43,7 +43,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; it has to list the ids of a split, one a line") from None
+        raise InputError(f"{path}: no such file; it must list the ids of a split, one per line") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -60,7 +60,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
             raise InputError(f"{path}: lists {name!r} twice, in lines {first_lines[name]} and {number}; remove one")
         first_lines[name] = number
     if not first_lines:
-        raise InputError(f"{path}: lists no ids; each line has to name one")
+        raise InputError(f"{path}: lists no ids; each line must name one")
     return tuple(first_lines)
 
 

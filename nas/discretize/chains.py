@@ -57,20 +57,21 @@ def nondominated_chains(
 
         cost = sum_l cost_L[l] * (number of groups of P_l)        value = sum_l value_LP[l, P_l]
 
-    From the first block to the last, each partition keeps its non-dominated labels (cost, value): those of all
-    partitions that it refines, plus its own share of the block. Costs are real numbers and are not binned; values are
-    integers, so that sums do not depend on the order of adding; equal values go to the cheaper chain. The time grows
-    with the number of labels times covers: 8 tasks and the MACs of MobileNetV2's 18 blocks take 1.2 s and 0.1 GB
-    (tools/bench_discretize.py); with 18 different costs, and 430,000 labels at the last block, 3.5 s and 0.15 GB.
+    From the first block to the last, each partition keeps its non-dominated labels (cost, value). They are the labels
+    of all partitions that it refines, plus its own cost and value at the block. Costs are real numbers and are not
+    binned. Values are integers, so sums do not depend on the order of additions; among equal values the cheaper chain
+    wins. The time grows with the number of labels times covers: 8 tasks and the MACs of MobileNetV2's 18 blocks take
+    1.2 s and 0.1 GB (tools/bench_discretize.py); with 18 different costs, and 430,000 labels at the last block, 3.5 s
+    and 0.15 GB.
 
     Args:
         lattice: P partitions.
         value_LP: sums over any chain stay within `MAX_VALUE`.
-        cost_L: of one group, >= 0.
-        max_cost: chains that cost more are left out; those within rounding of it may be either.
-        grain: if positive, labels of a partition whose costs lie in one interval of this width are thinned to the
-            one with the lowest value, and the chains are no longer all.
-        allowed_LP: the partitions that each block may have; all of them if left out. Labels of others are dropped.
+        cost_L: cost of one group, >= 0.
+        max_cost: chains that cost more are left out; a chain within rounding of it may be kept or left out.
+        grain: if positive, of all labels of a partition with costs in the same interval of this width, only the one
+            with the lowest value is kept, so some non-dominated chains may be missing.
+        allowed_LP: the partitions that each block may have; by default all.
     """
     num_groups_P = lattice.num_groups_P
     rest_L = np.append(np.cumsum(cost_L[::-1])[::-1], 0.0)
@@ -99,14 +100,14 @@ def nondominated_chains(
 def _best_so_far(lattice: Lattice, partition: Ints, cost: Floats, value: Ints, grain: float) -> tuple[Ints, Ints]:
     """The non-dominated labels of the partitions that each partition refines (itself included).
 
-    Labels come and go as ranks in the order of (cost, value), so that sorting integers brings each partition's labels
-    into order and a running minimum of values finds the dominated ones.
+    Labels are represented by their ranks in the order of (cost, value). So sorting integers orders each partition's
+    labels, and a running minimum of values finds the dominated ones.
 
     Args:
-        partition, cost, value: of N labels, those of one partition together, coarse to fine.
+        partition, cost, value: of N labels, grouped by partition, from coarse to fine.
 
     Returns:
-        partition of the labels kept, in the same order, and each one's index among the N.
+        the partitions of the kept labels, in the same order, and their indices among the N.
     """
     by_rank = np.lexsort((value, cost))
     rank = np.empty_like(by_rank)
@@ -124,7 +125,7 @@ def _best_so_far(lattice: Lattice, partition: Ints, cost: Floats, value: Ints, g
         key |= np.concatenate([rank[mine], inherited])
         key.sort()
         segment, ranks = key >> bits, key & ((1 << bits) - 1)
-        # A step down between partitions that is greater than any value restarts the running minimum.
+        # An offset between partitions, greater than any value, restarts the running minimum.
         stepped = value_R[ranks] - (segment - first) * (2 * MAX_VALUE + 1)
         kept = _falls(stepped)
         segment, ranks = segment[kept], ranks[kept]
@@ -141,13 +142,13 @@ def _best_so_far(lattice: Lattice, partition: Ints, cost: Floats, value: Ints, g
 
 
 def nondominated(cost: Floats, value: Ints) -> Ints:
-    """Indices of the pairs that no other beats, by ascending cost; of equal pairs the first."""
+    """Indices of the pairs that no other pair beats, by ascending cost; of equal pairs the first."""
     by_cost = np.lexsort((value, cost))
     return by_cost[_falls(value[by_cost])]
 
 
 def _falls(value: Ints) -> NDArray[np.bool_]:
-    """Where a sequence is below all that came before."""
+    """Where a sequence is below all its earlier values."""
     falls = np.ones(len(value), np.bool_)
     falls[1:] = value[1:] < np.minimum.accumulate(value)[:-1]
     return falls

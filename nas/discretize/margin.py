@@ -72,7 +72,7 @@ def margin(curve: Curve, budget: float) -> Margin | None:
     """
     k = curve.index_within(budget)
     source, table, resource = curve.source, curve.table, curve.resource
-    assert source is not None, "only a curve of `discretize` knows what lies beside it"
+    assert source is not None, "only a curve from `discretize` has a source"
     programme, best_L = source.programme, source.partition_KL[k]
     limit = budget * (1.0 + 1e-12) - table.total(resource, [0] * len(best_L), curve.tasks)
     free_LP = np.ones_like(programme.value_LP, np.bool_) if programme.allowed_LP is None else programme.allowed_LP

@@ -63,7 +63,5 @@ class Task(BaseModel):
 
 def _known(kind: str, given: Any, known: Iterable[str]) -> Any:
     if isinstance(given, str) and given not in known:
-        raise ValueError(
-            f"there is no {kind} {given!r}; known are {', '.join(known)}; any other is passed as a function"
-        )
+        raise ValueError(f"there is no {kind} {given!r}; known are {', '.join(known)}; pass any other as a function")
     return given

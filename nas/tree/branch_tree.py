@@ -103,7 +103,7 @@ class BranchTree:
 
     @classmethod
     def separate(cls, tasks: Sequence[str], num_blocks: int) -> "BranchTree":
-        """Every task has its own instance of every block: the dearest tree (they still share the stem)."""
+        """Every task has its own instance of every block: the most expensive tree (tasks still share the stem)."""
         return cls(tuple(tasks), (tuple((task,) for task in tasks),) * num_blocks)
 
     @property

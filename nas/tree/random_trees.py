@@ -50,17 +50,17 @@ def random_tree(
 ) -> BranchTree:
     """A random tree that costs at most ``target``, and at least ``(1 - tolerance) target`` if there is such a tree.
 
-    If there is none, the tree has the highest cost below the target. The distribution is that of
+    If there is none, the tree has the highest cost below the target. Trees have the probabilities of
     `random_tree_shape` given that the cost is in this window. Up to `MAX_ENUMERATED` multisets of split
-    positions, this is exact. Beyond, the positions come from `NUM_DRAWS` independent vectors drawn with
+    positions, this is exact. For more, the positions are taken from `NUM_DRAWS` independent vectors drawn with
     ``p(s) ~ exp(lambda sum_{l >= s} cost_l)``, lambda such that their mean cost is the target, weighted back to
-    uniform positions; window and highest cost are then those of the vectors drawn.
+    uniform positions; the window and the highest cost then refer to the drawn vectors.
 
     Args:
         tasks: T task names, each with a head in the table.
         table: what the L blocks, the stem and the heads cost.
         target: an amount of the resource, for the whole tree with stem and heads. Above the fully separate
-            tree's cost, that tree is the dearest.
+            tree's cost, no tree costs more than that tree.
         resource: one of the table's resources.
         tolerance: width of the window, as a share of the target, in [0, 1).
         rng: the only source of randomness.

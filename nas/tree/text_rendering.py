@@ -16,8 +16,8 @@ def render_text(tree: BranchTree, table: CostTable | None = None) -> str:
 
     Args:
         tree: L partitions.
-        table: with it, every node shows what it costs, and the last lines the total and its share of separate
-            networks. Without it, the last line shows the cost that the tree carries, if it does.
+        table: if given, every node shows its cost, and the last lines the total and its share of the cost of separate
+            networks. Otherwise the last line shows the tree's own cost, if it has one.
 
     Raises:
         InputError: the table is of another number of blocks, or lacks a task.

@@ -78,7 +78,7 @@ def test_splits_are_disjoint_shares_that_the_seed_decides(tmp_path: Path) -> Non
     assert splits["test"] == [f"val/{i}" for i in range(5)]
     assert NYUv2(tmp_path, tasks=["semseg"]).describe_splits() == splits
     assert NYUv2(tmp_path, tasks=["semseg"], seed=1).describe_splits()["train"] != splits["train"]
-    with pytest.raises(InputError, match=r"train/depth: no such folder; it has to be the folder of labels for depth"):
+    with pytest.raises(InputError, match=r"train/depth: no such folder; it must be the folder of labels for depth"):
         NYUv2(tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_an_archive_of_arrays_is_refused(root: Path) -> None:
 
 
 def test_gaps_and_missing_folders_are_told_at_once(root: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere: no such folder; it has to be the folder with train and val"):
+    with pytest.raises(InputError, match=r"nowhere: no such folder; it must be the folder with train and val"):
         NYUv2(root / "nowhere")
     (root / "train/image/0.npy").unlink()
     with pytest.raises(

@@ -224,7 +224,7 @@ def test_only_the_folders_of_the_tasks_are_needed(root: Path) -> None:
     with pytest.raises(InputError, match=r"semseg/VOC12 nor semseg/pascal-context, where labels for semseg"):
         PascalMT(root, tasks=("semseg",))
     for task, folder in (("human_parts", "human_parts"), ("normals", "normals_distill"), ("edge", "pascal-context")):
-        with pytest.raises(InputError, match=rf"{folder}.*: no such folder; it has to be .* labels for {task}"):
+        with pytest.raises(InputError, match=rf"{folder}.*: no such folder; it must be .* labels for {task}"):
             PascalMT(root, tasks=(task,))
     with pytest.raises(InputError, match="no labels for depth, parts; its tasks are semseg, human_parts, sal"):
         PascalMT(root, tasks=("depth", "parts"))
@@ -381,12 +381,12 @@ def test_wrong_lists_are_told_at_once(root: Path, path: str, content: bytes, mes
 
 
 def test_missing_folders_and_lists_are_told_at_once(root: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere: no such folder; it has to be the folder PASCAL_MT"):
+    with pytest.raises(InputError, match=r"nowhere: no such folder; it must be the folder PASCAL_MT"):
         PascalMT(root / "nowhere")
     with pytest.raises(InputError, match=r"train\.txt: is a file, not a folder"):
         PascalMT(root / TRAIN)
     (root / VAL).unlink()
-    with pytest.raises(InputError, match=r"val\.txt: no such file; it has to list the ids"):
+    with pytest.raises(InputError, match=r"val\.txt: no such file; it must list the ids"):
         PascalMT(root)
     shutil.rmtree(root / "JPEGImages")
     with pytest.raises(InputError, match=r"JPEGImages: no such folder"):

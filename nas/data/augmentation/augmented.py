@@ -60,7 +60,7 @@ class Augmented:
     epoch: int = 0
 
     def at_epoch(self, seed: int, epoch: int) -> "Augmented":
-        """The data set as it is in an epoch."""
+        """The data set in a given epoch."""
         return Augmented(at_epoch(self.dataset, seed, epoch), self.augmentation, seed, epoch)
 
     def sample_name(self, index: int) -> str | None:

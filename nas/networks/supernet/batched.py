@@ -230,7 +230,7 @@ def _why_not(candidates: Sequence[nn.Module]) -> str | None:
         return "its candidates differ in their parts"
     norms = [module for module in first.modules() if isinstance(module, _BatchNorm)]
     if {id(buffer) for buffer in first.buffers()} - {id(buffer) for norm in norms for buffer in norm.buffers()}:
-        return "it has buffers that are no BatchNorm's"
+        return "it has buffers that do not belong to a BatchNorm"
     if any(norm.momentum is None for norm in norms):
         return "a BatchNorm averages over all batches (momentum None)"
     if any(map(is_synchronised, norms)):

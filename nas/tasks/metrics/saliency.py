@@ -30,8 +30,8 @@ class MaxMeanIoU(Metric):
     for which that mean is largest over the whole set.
 
     P_it are the pixels whose sigmoid(logit) is above t in `THRESHOLDS`, Y_i the positive ones, both among the pixels
-    that hold a value. An image without foreground, in which none is found, counts 1; one without values is left out. As
-    in BMTAS. (Not maxF, which later papers report and which is larger by far.) NaN if all values of the set are alike.
+    that hold a value. An image without foreground counts 1 if no foreground is predicted; an image without values is
+    left out. As in BMTAS. (Later papers report maxF, which is much larger.) NaN if all values of the set are the same.
     """
 
     higher_is_better = True

@@ -154,7 +154,7 @@ class OfValues(nn.Module):
 
 REFUSED = {
     "dropout": (lambda: nn.Sequential(nn.Linear(6, 6), nn.Dropout(0.5)), "random"),
-    "buffer": (OwnBuffer, "buffers that are no BatchNorm's"),
+    "buffer": (OwnBuffer, "buffers that do not belong to a BatchNorm"),
     "average": (lambda: nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6, momentum=None)), "momentum None"),
     "values": (OfValues, "data-dependent"),
 }
