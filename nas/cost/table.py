@@ -24,7 +24,7 @@ class PartCost:
     """What one stem, block or head costs, for one sample.
 
     ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`. ``unsupported`` counts the calls of other operators,
-    such as lookups, that fvcore does not count. ``uncounted`` are the operators whose MACs are missing or wrong in the count
+    such as lookups, that fvcore does not count. ``uncounted`` are the operators whose MACs are missing or wrong
     (`nas.cost.torch_count`). ``activation_bytes`` is the memory that autograd keeps for the backward pass.
     """
 
