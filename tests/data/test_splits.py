@@ -60,7 +60,7 @@ def test_bad_shares_and_names_are_refused() -> None:
     with pytest.raises(InputError, match=r"found 0.6 and 0.4"):
         SplitSource(TRAIN, TEST, architecture=0.6, validation=0.4)
     for shares in ({"architecture": 0}, {"validation": 0}, {"architecture": -0.1}, {"validation": float("nan")}):
-        with pytest.raises(InputError, match=r"SplitSource: architecture and validation are shares above 0"):
+        with pytest.raises(InputError, match=r"SplitSource: architecture and validation must be shares above 0"):
             SplitSource(TRAIN, TEST, **shares)
     with pytest.raises(InputError, match=r"no split 'val'; splits are train, architecture, validation, test"):
         SplitSource(TRAIN, TEST).split("val")  # type: ignore[arg-type]
