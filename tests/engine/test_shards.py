@@ -47,7 +47,7 @@ def test_parts_are_the_batches_of_one_process_in_its_order(num_parts, times, siz
 
 @pytest.mark.parametrize(
     ("size", "batch_size", "words"),
-    [(20, 9, "make batch_size a multiple of 2"), (5, 8, "cannot share a batch of 5 samples")],
+    [(20, 9, "make batch_size a multiple of 2"), (5, 8, "cannot share the split's last batch of 5 samples")],
 )
 def test_batches_that_cannot_be_shared_fairly_are_refused(size, batch_size, words):
     with pytest.raises(InputError, match=words):
