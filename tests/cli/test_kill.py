@@ -32,9 +32,7 @@ def stop_after(
     """Send a command a signal a moment after it has finished so many epochs; its exit status and last words."""
     said = checkpoint.with_suffix(".stderr")
     process = start_command(*arguments, errors=said)
-    while process.is_alive() and not any(
-        int(path.stem[-4:]) >= epochs for path in checkpoint.glob("**/epoch-*.pt")
-    ):
+    while process.is_alive() and not any(int(path.stem[-4:]) >= epochs for path in checkpoint.glob("**/epoch-*.pt")):
         time.sleep(0.01)
     time.sleep(wait)
     os.kill(process.pid, by)

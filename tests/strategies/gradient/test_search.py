@@ -255,7 +255,8 @@ def test_weights_and_logits_are_trained_on_their_own_splits(tmp_path):
 
 
 def test_a_split_smaller_than_a_batch_is_one_batch(tmp_path):
-    state = run(new_search(GradientSettings(**{**QUICK, "epochs": 2, "batch_size": 64}), data=ToyData(TASKS, size=20)), tmp_path)
+    settings = GradientSettings(**{**QUICK, "epochs": 2, "batch_size": 64})
+    state = run(new_search(settings, data=ToyData(TASKS, size=20)), tmp_path)
     assert state.supernet.stem[1].num_batches_tracked == 1
 
 
