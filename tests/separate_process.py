@@ -1,7 +1,7 @@
-"""A command in a process of its own, to be killed there.
+"""Runs a command in a process of its own, which a test can kill.
 
-A new interpreter takes longer for its imports than a small command for its work. So the processes are forked, each from
-the state after the imports, by a server which does nothing else.
+A new interpreter takes longer to import what commands need than a small command takes to run. So a server imports it
+once and does nothing else, and each process is forked from the server.
 """
 
 import multiprocessing
@@ -25,7 +25,7 @@ def start_command(*arguments: str, errors: Path = Path(os.devnull)) -> ForkServe
 
 def _run(arguments: tuple[str, ...], errors: Path) -> None:
     for descriptor, path in ((1, Path(os.devnull)), (2, errors)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     from nas.cli import main
 
     sys.argv = ["nas", *arguments]
