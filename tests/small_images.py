@@ -67,8 +67,9 @@ def image_experiment(backbone, **fields):
         num_threads=1,
         device="cpu",
         goal=Goal(budgets=(0.9,)),
-        strategy=Similarity(epochs=1, batch_size=8, num_rows=256),
-        strategies={"gradient": Gradient(epochs=1, batch_size=8)},
+        # Batching candidates takes longer than searches of this size.
+        strategy=Similarity(epochs=1, batch_size=8, num_rows=256, candidates="plain"),
+        strategies={"gradient": Gradient(epochs=1, batch_size=8, candidates="plain")},
         retrain=TrainingSettings(epochs=1, batch_size=8),
         compare=CompareSettings(seeds=(0,), random_trees=1),
     ).with_fields(fields)

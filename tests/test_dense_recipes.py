@@ -16,6 +16,7 @@ SMALL: dict[str, Any] = {
     "backbone.width": 0.25,
     "strategy.epochs": 2,
     "strategy.batch_size": 4,
+    "strategy.candidates": "plain",
     "retrain.epochs": 1,
     "retrain.batch_size": 2,
     "num_workers": 0,

@@ -17,6 +17,7 @@ SMALL = {
     "data.num_test": 64,
     "strategy.epochs": 2,
     "strategy.batch_size": 32,
+    "strategy.candidates": "plain",
     "retrain.epochs": 1,
     "compare.random_trees": 1,
     "compare.seeds": [0],

@@ -103,26 +103,37 @@ def _files(graph: "nx.DiGraph[str]") -> dict[str, Path]:
     return {name: fields["file"] for name, fields in graph.nodes.items() if fields.get("file") is not None}
 
 
-def _imported_names(file: Path, importer: str) -> Iterator[str]:
+def _imported_names(file: Path, importer: str) -> tuple[str, ...]:
     """Full names of what a file imports, anywhere in it; some are no modules but what modules hold."""
     try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        text = file.read_bytes()
+    except OSError:
+        return ()
+    return _names_in(text, importer if file.name == "__init__.py" else importer.rpartition(".")[0])
+
+
+@functools.lru_cache(maxsize=4096)  # A command looks at the same texts several times.
+def _names_in(text: bytes, package: str) -> tuple[str, ...]:
+    """The same of the text of a module of a package."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
         # What cannot be read cannot be imported either, unless it is compiled already.
-        return
-    package = importer if file.name == "__init__.py" else importer.rpartition(".")[0]
+        return ()
+    found: list[str] = []
     for node in ast.walk(tree):
         match node:
             case ast.Import(names):
-                yield from (alias.name for alias in names)
+                found.extend(alias.name for alias in names)
             case ast.ImportFrom(module, names, level):
                 start = _absolute("." * level + (module or ""), package)
-                yield from (f"{start}.{alias.name}" for alias in names if start)
+                found.extend(f"{start}.{alias.name}" for alias in names if start)
             case ast.Call(
                 ast.Name("import_module" | "__import__") | ast.Attribute(attr="import_module"),
                 [ast.Constant(str(name)), *_],
             ):
-                yield from filter(None, [_absolute(name, package)])
+                found.extend(filter(None, [_absolute(name, package)]))
+    return tuple(found)
 
 
 def _absolute(name: str, package: str) -> str:

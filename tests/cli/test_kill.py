@@ -1,48 +1,43 @@
 """`kill -9` at random moments, Ctrl-C or SIGTERM, then `--resume`: the same logits, trees and metrics, bit for bit."""
 
+import os
 import random
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from separate_process import start_command
 from small_digits import RECIPE, changes
 
+from nas.cli.main import run
 from nas.engine.checkpoint import load_tensors
 
-LAST = 40
+LAST = 16
 """Epochs of a search: enough that it still runs when the signal arrives."""
-CHANGES = changes(strategy__epochs=LAST, goal__budgets=[0.4, 0.9], retrain__epochs=5)
+CHANGES = changes(strategy__epochs=LAST, strategy__num_candidates=3, goal__budgets=[0.4, 0.9], retrain__epochs=5)
 FILES = ("front.json", "trials/0/metrics.jsonl", "trials/0/curve.json", "trials/0/costs.json")
 
 
-def start(*arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-c", "from nas.cli import main; main()", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def finish(*arguments: str) -> None:
-    process = start(*arguments)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    """Run a command to its end in this process, which is another one than that which was killed."""
+    assert run([*arguments]) == 0
 
 
 def stop_after(
     epochs: int, checkpoint: Path, wait: float, *arguments: str, by: signal.Signals = signal.SIGKILL
 ) -> tuple[int, str]:
     """Send a command a signal a moment after it has finished so many epochs; its exit status and last words."""
-    process = start(*arguments)
-    while process.poll() is None and not any(
-        int(path.stem[-4:]) >= epochs for path in checkpoint.glob("**/epoch-*.pt")
-    ):
+    said = checkpoint.with_suffix(".stderr")
+    process = start_command(*arguments, errors=said)
+    while process.is_alive() and not any(int(path.stem[-4:]) >= epochs for path in checkpoint.glob("**/epoch-*.pt")):
         time.sleep(0.01)
     time.sleep(wait)
-    process.send_signal(by)
-    _, errors = process.communicate()
-    return process.returncode, errors
+    os.kill(process.pid, by)
+    process.join()
+    return process.exitcode, said.read_text()
 
 
 def last_epoch(folder: Path) -> int:
@@ -107,9 +102,7 @@ def test_a_retraining_that_is_killed_ends_the_same(undisturbed, tmp_path):
     assert same_tensors(last[0], last[1])
 
 
-def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(undisturbed, tmp_path):
-    import shutil
-
+def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(undisturbed, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)
     (folder / "front.json").unlink()
@@ -117,9 +110,7 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(undisturbed,
     (folder / "trials/0/result.json").unlink()
     latest = folder / f"trials/0/checkpoint/epoch-{LAST:04d}.pt"
     latest.write_bytes(latest.read_bytes()[:-1000])
-    process = start("search", RECIPE, "--out", str(folder), "--resume")
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    (warning,) = [line for line in errors.splitlines() if line.startswith("warning: ")]
+    finish("search", RECIPE, "--out", str(folder), "--resume")
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert latest.name in warning
     assert (folder / "front.json").read_bytes() == (undisturbed / "front.json").read_bytes()

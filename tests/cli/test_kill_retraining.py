@@ -1,13 +1,11 @@
 """`kill -9` in a retraining with everything on, also among its teachers: the same result, logs without doubles."""
 
 import random
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
+from separate_process import start_command
 from small_digits import RECIPE, changes
 
 from nas.cli.main import run
@@ -38,13 +36,12 @@ def finish(*arguments):
 
 def kill_when(reached, wait, *arguments):
     """End a command at once, a moment after a condition holds."""
-    command = [sys.executable, "-c", "from nas.cli import main; main()", "retrain", RECIPE, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not reached():
+    process = start_command("retrain", RECIPE, *arguments)
+    while process.is_alive() and not reached():
         time.sleep(0.01)
     time.sleep(wait)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
 
 
 def trained(folder):

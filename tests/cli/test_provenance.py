@@ -20,7 +20,7 @@ from nas import Experiment, Goal, Similarity, lazy
 def experiment():
     return Experiment(
         tasks=toy_tasks(2), backbone=lazy(Net), data=lazy(ToyData, tasks=toy_tasks(2)), input_shape=(IN_FEATURES,),
-        goal=Goal(budgets=(0.9,)), strategy=Similarity(epochs=1), retrain={"epochs": 1},
+        goal=Goal(budgets=(0.9,)), strategy=Similarity(epochs=1, candidates="plain"), retrain={"epochs": 1},
         compare={"seeds": (0,), "random_trees": 0}, device="cpu", num_threads=1,
     )
 """

@@ -1,13 +1,11 @@
 """Searches by similarity, alone and as a start of the gradient search, through the commands."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
+from separate_process import start_command
 from small_digits import RECIPE, changes, refused
 
 import nas
@@ -95,12 +93,11 @@ def test_a_killed_search_ends_the_same(finished, tmp_path):
     if arguments is SIMILARITY:
         pytest.skip("the hybrid is killed in the same warm-up")
     folder = tmp_path / "run"
-    command = [sys.executable, "-c", "from nas.cli import main; main()", "search", RECIPE, "--out", str(folder)]
-    process = subprocess.Popen([*command, *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not any(folder.glob("trials/0/*/epoch-0002.pt")):
+    process = start_command("search", RECIPE, "--out", str(folder), *arguments)
+    while process.is_alive() and not any(folder.glob("trials/0/*/epoch-0002.pt")):
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert run(["search", RECIPE, "--out", str(folder), "--resume"]) == 0
     for name in FILES:
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name

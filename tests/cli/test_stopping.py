@@ -72,7 +72,8 @@ def test_commands_run_in_other_threads_too(capsys):
 def test_a_closed_stream_is_as_if_nobody_read_it(name, monkeypatch, capsys, own_run):
     monkeypatch.setattr(sys, name, None)
     assert run(["show", str(own_run)]) == 0
-    assert getattr(sys, name).name == os.devnull
+    with getattr(sys, name) as stream:
+        assert stream.name == os.devnull
     monkeypatch.undo()
     assert capsys.readouterr().err == ""
 

@@ -15,7 +15,7 @@ from tree_strategies import trees
 
 from nas.cli.main import run
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 TASKS = ("left", "right", "sum", "larger", "ink", "restore")
 

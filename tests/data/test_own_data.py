@@ -62,7 +62,7 @@ def _experiment(data: Any) -> nas.Experiment:
         backbone=nas.lazy(MobileNetV2, width=0.25, image_tasks=("kind", "weight")),
         data=data,
         input_shape=(3, 32, 32),
-        strategy=nas.Similarity(batch_size=4),
+        strategy=nas.Similarity(batch_size=4, candidates="plain"),
         retrain=nas.TrainingSettings(batch_size=4),
         num_threads=1,
     )

@@ -99,10 +99,15 @@ def search(ranks, settings, budgets=()):
 def searches(ranks):
     # Three steps of each kind in each of two epochs, the first of them on own copies.
     common = GradientSettings(
-        epochs=2, warmup=0.5, batch_size=8, weights=SGD, logits=OptimizerSettings(kind="sgd", lr=5.0)
+        epochs=2,
+        warmup=0.5,
+        batch_size=8,
+        candidates="plain",
+        weights=SGD,
+        logits=OptimizerSettings(kind="sgd", lr=5.0),
     )
     variants = {
-        "soft": {},
+        "soft": {"candidates": "auto"},
         "per task": {"weight_step": "per_task", "checkpoint_activations": True},
         "hard": {"routing": "hard"},
         "one path": {"routing": "one_path", "reset_statistics": False},
@@ -161,7 +166,7 @@ def drawn(ranks):
         settings = TrainingSettings(epochs=1, batch_size=8, splits=("train",), aggregate="graddrop", balance="random")
         return {
             "retraining": retraining(ranks, settings),
-            "search": search(ranks, GradientSettings(epochs=1, batch_size=8)),
+            "search": search(ranks, GradientSettings(epochs=1, batch_size=8, candidates="plain")),
         }
     finally:
         BACKBONE = before

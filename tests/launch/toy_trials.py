@@ -51,7 +51,7 @@ def experiment():
         data=lazy(Data),
         input_shape=(IN_FEATURES,),
         goal=Goal(budgets=(0.6, 0.9)),
-        strategy=Gradient(epochs=4, batch_size=16, logits=OptimizerSettings(kind="adam", lr=5e-2)),
+        strategy=Gradient(epochs=4, batch_size=16, candidates="plain", logits=OptimizerSettings(kind="adam", lr=5e-2)),
         device="cpu",
         num_threads=1,
     )

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 GOOD = """
 from nas import Experiment, lazy
-from nas.tasks import digit_tasks
+from nas.datasets.digits import digit_tasks
 
 def experiment():
     return Experiment(tasks=digit_tasks(), backbone=lazy(dict), data=lazy(dict), input_shape=(1, 12, 20))

@@ -9,7 +9,7 @@ from nas.recipe import changed_modules, load_recipe, module_hashes
 EXPERIMENT = """
 def experiment():
     from nas import Experiment, lazy
-    from nas.tasks import digit_tasks
+    from nas.datasets.digits import digit_tasks
     return Experiment(tasks=digit_tasks(), backbone=lazy(make), data=lazy(dict), input_shape=(1, 12, 20))
 """
 
@@ -84,7 +84,7 @@ def test_a_module_that_was_edited_or_is_gone_is_named(project):
 def test_a_recipe_gets_its_own_modules_as_they_are(project, tmp_path):
     """Not those of another project, nor those that this process imported before they were edited."""
     text = (
-        "import net_user\nfrom nas import Experiment, lazy\nfrom nas.tasks import digit_tasks\n"
+        "import net_user\nfrom nas import Experiment, lazy\nfrom nas.datasets.digits import digit_tasks\n"
         + EXPERIMENT.replace("lazy(make)", "lazy(dict, width=net_user.width)")
     )
     files = {"recipe": text, "net_user": "from net_here import width", "net_here": "width = 8"}

@@ -38,7 +38,7 @@ def experiment(backbone=FourierBackbone, **goal):
         device="cpu",
         num_threads=1,
         goal=Goal(**goal),
-        strategy=Similarity(epochs=1, batch_size=8),
+        strategy=Similarity(epochs=1, batch_size=8, candidates="plain"),
         retrain=TrainingSettings(epochs=1, batch_size=8),
     )
 

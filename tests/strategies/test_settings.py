@@ -15,8 +15,8 @@ BACKBONE = VectorBackbone(2)
 TABLE = measure_costs(BACKBONE, TASKS, (IN_FEATURES,)).table
 SGD = OptimizerSettings(kind="sgd", lr=0.3)
 
-SIMILARITY = Similarity(epochs=2, batch_size=16, num_rows=64)
-GRADIENT = Gradient(epochs=3, batch_size=16, routing="soft")
+SIMILARITY = Similarity(epochs=2, batch_size=16, num_rows=64, candidates="plain")
+GRADIENT = Gradient(epochs=3, batch_size=16, routing="soft", candidates="plain")
 
 NUMBERS = {
     ("similarity", "copies"): 3,
