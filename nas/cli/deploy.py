@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from nas.cli.amounts import format_quantity
 from nas.cli.app import _changes, _console, _print_json, app
 from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg, SetOption
 from nas.cli.progress import quiet_output
 from nas.errors import WorkFailed
-from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.export import Exported

@@ -32,10 +32,12 @@ from nas.cost.expected import expected_cost, expected_groups
 from nas.cost.latency import LatencyTable, PartLatency, describe_device, measure_latency
 from nas.cost.operators import einsum_macs
 from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
+from nas.cost.resources import RESOURCES, Resource, find_resource, format_quantity
 from nas.cost.table import PartCost, Profile, count_module, measure_costs
 from nas.cost.timing import Timing, time_calls
 
 __all__ = [
+    "RESOURCES",
     "DualPenalty",
     "FixedPenalty",
     "LatencyTable",
@@ -44,12 +46,15 @@ __all__ = [
     "Penalty",
     "PenaltyState",
     "Profile",
+    "Resource",
     "Timing",
     "count_module",
     "describe_device",
     "einsum_macs",
     "expected_cost",
     "expected_groups",
+    "find_resource",
+    "format_quantity",
     "measure_costs",
     "measure_latency",
     "resolve_budget",
