@@ -74,16 +74,14 @@ def test_the_bound_holds_for_a_large_network():
 
 def peaks_of_parts(network, inputs):
     """The peak of every part at the inputs that it has in the network."""
-    peaks, given = [], {}
+    given = {}
     parts = [part for part, _ in network.sharing()]
     handles = [part.register_forward_pre_hook(lambda part, args: given.__setitem__(part, args)) for part in parts]
     with torch.no_grad():
         network(inputs)
     for handle in handles:
         handle.remove()
-    for part in parts:
-        peaks.append(peak_bytes(lambda part=part: part(*given[part])))
-    return peaks
+    return [peak_bytes(lambda part=part: part(*given[part])) for part in parts]
 
 
 def test_an_unknown_resource_is_refused_with_the_known_ones(capsys, tmp_path):
