@@ -1,12 +1,12 @@
 """Metrics by name: what a task's ``metrics`` may hold as strings.
 
 Each is a function of the task that makes a `torchmetrics.Metric`, to be updated with the head's outputs and the
-labels of the samples that have them. Most are torchmetrics' own, told apart by what the outputs mean (logits) and by
-which entries of a label hold no value (`nas.tasks.ignore`). ``higher_is_better`` is set on each. Accuracies, F, IoU and
-other shares are fractions in [0, 1], errors are in the label's unit, angles in degrees, PSNR is in decibels. All are of
-the whole set, however it is cut into batches, and none keeps its samples. A metric that had nothing to measure is NaN,
-"no value": of no known entry, and of yes and no also if all known entries are alike. What labels each takes is stated
-beside it (`nas.tasks.labels`).
+labels of the samples that have them. Most are torchmetrics' own inside a `MaskedMetric`, which leaves out the entries
+of a label that hold no value (`nas.tasks.ignore`); others of torchmetrics can be wrapped in the same way.
+``higher_is_better`` is set on each. Accuracies, F, IoU and other shares are fractions in [0, 1], errors are in the
+label's unit, angles in degrees, PSNR is in decibels. All are of the whole set, however it is cut into batches, and none
+keeps its samples. A metric that had nothing to measure is NaN, "no value": of no known entry, and of yes and no also if
+all known entries are alike. What labels each takes is stated beside it (`nas.tasks.labels`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,19 @@ from typing import TYPE_CHECKING
 import torchmetrics
 
 from nas.tasks.metrics.boundary import BoundaryF, ods_f
-from nas.tasks.metrics.classification import accuracy, binary_accuracy, binary_f1, f1, mean_iou
-from nas.tasks.metrics.depth import abs_rel, delta1, depth_mae, depth_rmse
-from nas.tasks.metrics.normals import mean_angle, median_angle, within_angle
-from nas.tasks.metrics.regression import mae, psnr, rmse
+from nas.tasks.metrics.classification import (
+    accuracy,
+    binary_accuracy,
+    binary_f1,
+    class_entries,
+    decision_entries,
+    f1,
+    mean_iou,
+)
+from nas.tasks.metrics.depth import abs_rel, delta1, depth_entries, depth_mae, depth_rmse
+from nas.tasks.metrics.masked import MaskedMetric
+from nas.tasks.metrics.normals import angle_entries, mean_angle, median_angle, within_angle
+from nas.tasks.metrics.regression import mae, number_entries, psnr, rmse
 from nas.tasks.metrics.saliency import max_mean_iou
 
 if TYPE_CHECKING:
@@ -51,11 +60,16 @@ METRICS: dict[str, Callable[[Task], torchmetrics.Metric]] = {
 __all__ = [
     "METRICS",
     "BoundaryF",
+    "MaskedMetric",
     "abs_rel",
     "accuracy",
+    "angle_entries",
     "binary_accuracy",
     "binary_f1",
+    "class_entries",
+    "decision_entries",
     "delta1",
+    "depth_entries",
     "depth_mae",
     "depth_rmse",
     "f1",
@@ -64,6 +78,7 @@ __all__ = [
     "mean_angle",
     "mean_iou",
     "median_angle",
+    "number_entries",
     "ods_f",
     "psnr",
     "rmse",
