@@ -13,12 +13,13 @@ from tree_strategies import trees
 
 from nas import Goal
 from nas.cli.main import run
-from nas.cost import RESOURCES, Resource, count_module, measure_costs
+from nas.cost import RESOURCES, Resource, count_module, expected_cost, measure_costs
+from nas.cost.resources import decimal_units
 from nas.cost.resources.activation import peak_bytes
 from nas.datasets.digits import digit_tasks
 from nas.networks.branched import BranchedNetwork
+from nas.networks.supernet import one_hot_routing
 from nas.tree import BranchTree
-from nas.tree.quantities import decimal_units
 from search_spaces import DigitsBackbone, MobileNetV2
 
 FLOAT = 4
@@ -53,10 +54,14 @@ SPACES = [
 @pytest.mark.parametrize(("backbone", "tasks", "shape"), SPACES)
 def test_activations_of_a_tree_are_those_of_its_networks_parts_and_bound_the_peak(backbone, tasks, shape, data):
     tree = data.draw(trees(tasks=names(tasks), num_blocks=3))
-    predicted = measure_costs(backbone, tasks, shape, "activation").table.tree_cost(tree)["activation"]
+    table = measure_costs(backbone, tasks, shape, "activation").table
+    predicted = table.tree_cost(tree)["activation"]
+    routing_LTC = one_hot_routing(torch.tensor(tree.choices_LT), len(tasks))
+    assert expected_cost(routing_LTC, table, "activation").item() == predicted
     network = BranchedNetwork(backbone, tasks, tree).eval()
     assert sum(peaks_of_parts(network, torch.zeros(1, *shape))) == predicted
-    assert 0 < peak_bytes(lambda: network(torch.zeros(1, *shape)[:])) <= predicted + torch.zeros(1, *shape).nbytes
+    inputs = torch.zeros(1, *shape)
+    assert 0 < peak_bytes(lambda: network(inputs)) <= predicted
 
 
 def test_the_bound_holds_for_a_large_network():

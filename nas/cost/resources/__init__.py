@@ -12,7 +12,6 @@ tables work with it:
 
 A recipe can add one of its own before it makes its `Goal`, the number of modules for instance:
 
-    >>> from nas.tree.quantities import decimal_units
     >>> modules = Resource("modules", "modules", decimal_units("modules"), lambda part: len([*part.module.modules()]))
     >>> RESOURCES["modules"] = modules
     >>> format_quantity(12, "modules")
@@ -26,7 +25,7 @@ from nas.cost.resources.ms import MS
 from nas.cost.resources.params import PARAMS
 from nas.cost.resources.resource import Resource, TracedPart
 from nas.errors import InputError
-from nas.tree.quantities import format_amount, plain_quantity
+from nas.tree.quantities import decimal_units, format_amount, plain_quantity
 
 RESOURCES: dict[str, Resource] = {
     resource.name: resource
@@ -80,6 +79,7 @@ __all__ = [
     "Resource",
     "TracedPart",
     "counted_resources",
+    "decimal_units",
     "find_resource",
     "format_quantity",
 ]
