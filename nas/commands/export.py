@@ -176,7 +176,8 @@ def _destination(
     opened: OpenRun, out: str | Path | None, format: ExportFormat, tree_id: str, tasks: Sequence[str] | None
 ) -> Path:
     if out is None:
-        path = opened.folder.path / "exports" / f"{'-'.join([tree_id, *(tasks or ())])}.{format.name}"
+        name = "-".join([tree_id, *(tasks or ())])
+        path = opened.folder.path / "exports" / f"{name}{format.suffix or f'.{format.name}'}"
     else:
         path = Path(out)
     if format.suffix:
