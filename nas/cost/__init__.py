@@ -1,6 +1,7 @@
 """What trees cost: measured per part, expected over random trees, limited by a budget, and as a penalty on logits.
 
-`measure_costs` measures; the rest is arithmetic on its `CostTable`.
+`measure_costs` measures; the rest is arithmetic on its `CostTable`. What can be measured, and its unit, is in
+`nas.cost.resources`.
 
 >>> import torch
 >>> from nas.cost import DualPenalty, expected_cost, resolve_budget

