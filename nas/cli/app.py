@@ -12,6 +12,7 @@ from rich.console import Console
 
 import nas
 from nas.cli import tables
+from nas.cli.amounts import format_quantity
 from nas.cli.options import (
     TREES,
     AddressOption,
@@ -25,7 +26,6 @@ from nas.cli.options import (
 )
 from nas.cli.progress import Display, display, quiet_output, training_figures
 from nas.files import without_nan
-from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.compare import Progress
@@ -205,7 +205,7 @@ def show(
         ),
     ] = None,
     resource: Annotated[
-        str | None, typer.Option("--resource", help="What --within counts: macs, params or ms.")
+        str | None, typer.Option("--resource", help="What --within counts, for instance macs, params or ms.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Draw the tree into this file: png, svg, pdf, dot or graphml.")

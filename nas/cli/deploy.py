@@ -2,15 +2,15 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas.cli.amounts import format_quantity
 from nas.cli.app import _changes, _console, _print_json, app
 from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg, SetOption
 from nas.cli.progress import quiet_output
 from nas.errors import WorkFailed
-from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.export import Exported
@@ -26,13 +26,24 @@ _MOST_SHOWN = 3
 """Resized pictures that are named; `--json` names all."""
 
 
+def _known_format(name: str) -> str:
+    from nas.deploy import FORMATS
+
+    if name not in FORMATS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(FORMATS)}.")
+    return name
+
+
 @app.command()
 def export(
     run: RunArg,
     format: Annotated[
-        Literal["bundle", "onnx", "pt2"],
+        str,
         typer.Option(
-            "--format", help="A folder with weights and a model card, an ONNX model, or a torch.export program."
+            "--format",
+            metavar="FORMAT",
+            callback=_known_format,
+            help="bundle (a folder with weights and a model card), onnx, or pt2 (a torch.export program).",
         ),
     ],
     tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which retrained tree: {TREES}.")] = None,

@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from nas.cli.amounts import format_quantity
 from nas.cli.trial_table import TrialTable, trial_name
-from nas.tree import format_quantity
 
 if TYPE_CHECKING:
     from nas.run import Trial, TrialEvent

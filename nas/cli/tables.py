@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from nas.tree import format_quantity
+from nas.cli.amounts import format_quantity
 
 if TYPE_CHECKING:
     from nas.commands.comparison import Comparison, Row
@@ -128,17 +128,21 @@ def _name(row: Row) -> str:
 
 def profile_table(report: Mapping[str, Any]) -> Table:
     """Costs of parts and networks."""
-    table = _table("", "MACs", "params", "activations", "of separate")
+    from nas.cost import RESOURCES
+
+    counted = [name for name in RESOURCES if name in report["stem"]]
+    headings = [RESOURCES[name].unit if RESOURCES[name].always else name for name in counted]
+    table = _table("", *headings, "activations", "of separate")
     rows: list[tuple[str, Mapping[str, Any]]] = [("stem", report["stem"])]
     rows += [(block["name"], block) for block in report["blocks"]]
     rows += [(f"head {name}", head) for name, head in report["heads"].items()]
     networks: list[tuple[str, Mapping[str, Any]]] = [(f"single {n}", c) for n, c in report["single"].items()]
     networks += [(name, report[name]) for name in ("shared", "tree", "separate") if name in report]
     for name, cost in rows:
-        table.add_row(name, *_amounts(cost), "")
+        table.add_row(name, *_amounts(cost, counted), "")
     table.add_section()
     for name, cost in networks:
-        table.add_row(name, *_amounts(cost), _share(cost["macs"], report["separate"]["macs"]))
+        table.add_row(name, *_amounts(cost, counted), _share(cost["macs"], report["separate"]["macs"]))
     captions = []
     if report["unsupported"]:
         calls = [f"{name} ({n} call{'' if n == 1 else 's'})" for name, n in report["unsupported"].items()]
@@ -229,12 +233,8 @@ def _share(amount: float, whole: float) -> str:
     return f"{amount / whole:.3f}" if whole else ""
 
 
-def _amounts(cost: Mapping[str, Any]) -> tuple[str, str, str]:
-    return (
-        format_quantity(cost["macs"], "macs"),
-        format_quantity(cost["params"], "params"),
-        bytes_in_words(cost["activation_bytes"]),
-    )
+def _amounts(cost: Mapping[str, Any], counted: Sequence[str]) -> list[str]:
+    return [*(format_quantity(cost[name], name) for name in counted), bytes_in_words(cost["activation_bytes"])]
 
 
 def _table(*columns: str, left: Sequence[str] = ()) -> Table:

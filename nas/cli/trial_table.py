@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from nas.tree import format_quantity
+from nas.cli.amounts import format_quantity
 
 if TYPE_CHECKING:
     from nas.run import Trial, TrialEvent

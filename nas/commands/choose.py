@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from nas.commands.comparison import Comparison, Row
-from nas.cost import resolve_budget
+from nas.cost import RESOURCES, format_quantity, resolve_budget
+from nas.cost.resources import MS
 from nas.discretize import Constraints
 from nas.errors import InputError
 from nas.files import without_nan
 from nas.run import RunFolder
 from nas.run.costs import read_costs
-from nas.tree import BranchTree, CostTable, format_quantity
+from nas.tree import BranchTree, CostTable
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,15 @@ def choose(
     comparison, table = Comparison.read(folder.path / "compare"), read_costs(folder, latency=latency)
     if table is None:
         raise InputError(f"{folder.path}: none of its trials has a costs.json; run the search again with --resume")
-    counted = resource if resource is not None else comparison.resource if latency is None else "ms"
-    if counted == "ms" and "ms" not in table.resources:
-        raise InputError(
-            f"{folder.path}: its costs are in {', '.join(table.resources)}; for milliseconds measure a latency table "
-            "with nas profile RECIPE --latency FILE, and name it with --latency FILE"
+    counted = resource if resource is not None else comparison.resource if latency is None else MS.name
+    if counted in RESOURCES and counted not in table.resources:
+        how = (
+            "for milliseconds measure a latency table with nas profile RECIPE --latency FILE, and name it with "
+            "--latency FILE"
+            if RESOURCES[counted].needs_latency
+            else f"a run has {counted} in them if its goal.resource is {counted}"
         )
+        raise InputError(f"{folder.path}: its costs are in {', '.join(table.resources)}; {how}")
     limit = math.inf if within is None else resolve_budget(within, table, counted)
     measured = _measured(folder, comparison, table, counted)
     return _best(measured, limit, -math.inf if worst is None else -worst, f"{folder.path}")

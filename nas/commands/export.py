@@ -1,11 +1,11 @@
-"""`nas export`: a trained network as a bundle, an ONNX model or a `torch.export` program, verified."""
+"""`nas export`: a trained network in one of `nas.deploy.formats`, verified."""
 
 import logging
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 
@@ -14,31 +14,21 @@ from nas.commands.export_macs import warn_of_macs
 from nas.commands.opening import OpenRun, Recipe, open_run
 from nas.commands.trees import find_tree
 from nas.deploy import (
-    PICTURE,
-    BackboneRecord,
+    FORMATS,
     Description,
-    ExportableNetwork,
+    Export,
     ExportFormat,
     InputRecord,
     Measurement,
     Samples,
     TaskRecord,
-    as_bytes,
-    describe_bundle,
-    deviations,
     draw_samples,
-    export_graph,
+    find_format,
     is_bundle,
-    load_bundle,
-    model_card,
-    takes_other_sizes,
-    verification,
-    write_bundle,
-    write_graph,
 )
 from nas.engine.checkpoint import load_tensors
-from nas.errors import InputError, WorkFailed
-from nas.files import make_folder, new_folder, write_json_atomically
+from nas.errors import InputError
+from nas.files import make_folder, write_json_atomically
 from nas.networks.branched import BranchedNetwork, sub_network
 from nas.run import TrainedNetwork, build_backbone, build_network, installed_version
 from nas.tasks import Task
@@ -66,7 +56,7 @@ class Exported:
 def export(
     run: str | Path,
     *,
-    format: ExportFormat,
+    format: str,
     tree: str | Path | None = None,
     tasks: Sequence[str] | None = None,
     out: str | Path | None = None,
@@ -84,28 +74,33 @@ def export(
 
     Args:
         run: the run folder.
-        format: "bundle" (a folder; weights, tree, card), "onnx" or "pt2".
+        format: a name of `nas.deploy.FORMATS`: "bundle" (a folder; weights, tree, card), "onnx" or "pt2".
         tree: id, file or name (`nas.run.named_tree`); the only retrained tree if left out, or else the front's
             best.
         tasks: export only the sub-tree that these need, in this order; all of the tree's if left out.
         out: the file, or a bundle's folder, new or empty; in the run's ``exports/`` if left out.
         checkpoint: of a training; the best epoch of the tree's training if left out.
-        preprocess: let the graph make inputs of bytes, as the data source's ``pixel_scale`` says. Not for bundles.
-        postprocess: let the graph give answers (`nas.deploy.answers`) instead of logits. Not for bundles.
+        preprocess: let the graph make inputs of bytes, as the data source's ``pixel_scale`` says. Graphs only.
+        postprocess: let the graph give answers (`nas.deploy.answers`) instead of logits. Graphs only.
 
     Raises:
         InputError: nothing trained, no such task, or the network cannot be exported in this format.
         WorkFailed: what was written gives other outputs than the network; it is not kept.
     """
-    if format not in get_args(ExportFormat):
-        raise InputError(f"there is no format {format!r}; formats are {', '.join(get_args(ExportFormat))}")
-    if format == "bundle" and (preprocess or postprocess):
-        raise InputError(
-            "a bundle holds no graph for --preprocess or --postprocess to change; leave them out, or export onnx or pt2"
-        )
+    chosen = find_format(format)
+    _check_options(chosen, {"preprocess": preprocess, "postprocess": postprocess})
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     with opened.folder.locked():
-        return _export(opened, format, tree, tasks, out, checkpoint, preprocess, postprocess)
+        return _export(opened, chosen, tree, tasks, out, checkpoint, preprocess, postprocess)
+
+
+def _check_options(format: ExportFormat, wanted: Mapping[str, bool]) -> None:
+    refused = [option for option, asked in wanted.items() if asked and option not in format.options]
+    if not refused:
+        return
+    flags = " and ".join(f"--{option}" for option in refused)
+    others = " or ".join(each.name for each in FORMATS.values() if each.options.issuperset(refused))
+    raise InputError(f"format {format.name} does not support {flags}; leave it out, or export {others}")
 
 
 def _export(
@@ -131,26 +126,23 @@ def _export(
         )
     measured = opened.measure(opened.experiment)
     table = measured.table
-    described = _describe(network, kept, samples, format, table, trained if checkpoint is None else None)
+    described = _describe(network, kept, samples, format.name, table, trained if checkpoint is None else None)
     record = _record(opened, path)
     make_folder(record.parent)
-    if format == "bundle":
-        described = _write_bundle(opened, network, described, samples, table, path, record)
-    else:
-        module = ExportableNetwork(
-            network, described.tasks, pixels=samples.pixels if preprocess else None, give_answers=postprocess
-        )
-        described = described.model_copy(
-            update={
-                "answers": postprocess,
-                "input": described.input.model_copy(update={"takes_pixels": preprocess}),
-            }
-        )
-        inputs = as_bytes(samples.inputs, samples.pixels) if preprocess and samples.pixels else samples.inputs
-        data, described = export_graph(module, inputs, samples.origin, described)
-        make_folder(path.parent)
-        record.unlink(missing_ok=True)
-        write_graph(path, data, described)
+    described = format.write(
+        Export(
+            network=network,
+            make_backbone=lambda: build_backbone(opened.experiment),
+            description=described,
+            samples=samples,
+            preprocess=preprocess,
+            postprocess=postprocess,
+            draw=lambda drawn, picture: _draw(drawn, table, picture),
+            # An export without its record was killed before the end (`_was_left`).
+            on_verified=lambda: record.unlink(missing_ok=True),
+        ),
+        path,
+    )
     write_json_atomically(record, described.model_dump(mode="json"))
     warn_of_macs(described, measured)
     return Exported(path, described)
@@ -183,12 +175,13 @@ def _destination(
     opened: OpenRun, out: str | Path | None, format: ExportFormat, tree_id: str, tasks: Sequence[str] | None
 ) -> Path:
     if out is None:
-        path = opened.folder.path / "exports" / f"{'-'.join([tree_id, *(tasks or ())])}.{format}"
+        name = "-".join([tree_id, *(tasks or ())])
+        path = opened.folder.path / "exports" / f"{name}{format.suffix or f'.{format.name}'}"
     else:
         path = Path(out)
-    if format != "bundle":
-        if path.suffix != f".{format}":
-            raise InputError(f"--out {path}: a file in format {format} is called *.{format}")
+    if format.suffix:
+        if path.suffix != format.suffix:
+            raise InputError(f"--out {path}: a file in format {format.name} is called *{format.suffix}")
         if path.is_dir():
             raise InputError(f"--out {path}: is a folder; name a file")
     elif path.exists() and not (path.is_dir() and (not any(path.iterdir()) or _was_left(opened, path))):
@@ -211,7 +204,7 @@ def _describe(
     network: BranchedNetwork,
     tasks: Sequence[Task],
     samples: Samples,
-    format: ExportFormat,
+    format: str,
     table: CostTable,
     best: Path | None,
 ) -> Description:
@@ -234,40 +227,6 @@ def _describe(
         measured=measured,
         versions={"python": platform.python_version(), **{name: installed_version(name) for name in _PACKAGES}},
     )
-
-
-def _write_bundle(
-    opened: OpenRun,
-    network: BranchedNetwork,
-    described: Description,
-    samples: Samples,
-    table: CostTable,
-    folder: Path,
-    record: Path,
-) -> Description:
-    """Write a bundle into a hidden folder, load and compare it, and give it its name."""
-    backbone = build_backbone(opened.experiment)
-    free = takes_other_sizes(network, samples.inputs)
-    described = described.model_copy(update={"input": described.input.model_copy(update={"dynamic_size": free})})
-    loads = bool(BackboneRecord.of(backbone).args)
-    title = f"{', '.join(described.names)} ({described.branch_tree.id})"
-    make_folder(folder.parent)
-    with new_folder(folder) as hidden:
-        drawn = _draw(described, table, hidden / PICTURE)
-        card = model_card(described, title, picture=PICTURE if drawn else None, loads=loads)
-        write_bundle(hidden, network, backbone, described, card)
-        loaded = load_bundle(hidden, backbone=None if loads else backbone)
-        with torch.no_grad():
-            expected = network(samples.inputs)
-        found = deviations(described.tasks, expected, loaded(samples.inputs), are_answers=False)
-        if wrong := [name for name, deviation in found.items() if not deviation.acceptable]:
-            raise WorkFailed(f"{folder}: the bundle gives other outputs than the network for {', '.join(wrong)}")
-        verified = verification(found, len(samples.inputs), samples.origin)
-        described = described.model_copy(update={"verified": verified})
-        describe_bundle(hidden, described)
-        # A bundle without it was left by an export that was killed (`_was_left`).
-        record.unlink(missing_ok=True)
-    return described
 
 
 def _draw(described: Description, table: CostTable, path: Path) -> bool:

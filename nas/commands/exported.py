@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from nas.deploy import ExportedModel, as_bytes, open_model
+from nas.deploy import ExportedModel, as_bytes, format_of, open_model
 from nas.deploy.bundle import read_bundle_record
 from nas.errors import InputError
 from nas.networks.backbone import Backbone
@@ -45,4 +45,4 @@ class ExportedNetwork(nn.Module):
 
 def is_export(path: Path) -> bool:
     """Whether a path is that of an exported network, and not of a checkpoint."""
-    return path.is_dir() or path.suffix in (".onnx", ".pt2")
+    return format_of(path) is not None

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from nas.cost import LatencyTable, Timing, describe_device, measure_latency, time_calls
+from nas.cost.resources import MACS, MS
 from nas.deploy.runtimes import RUNTIMES, make_call
 from nas.errors import InputError
 from nas.recipe import Experiment
@@ -62,9 +63,9 @@ def profile_latency(
     costs = {name: table.tree_cost(built) for name, built in trees.items()} | {"separate": separate}
     networks = {
         name: {
-            "macs_share": cost["macs"] / separate["macs"],
-            "parts_ms": cost["ms"],
-            "parts_share": cost["ms"] / separate["ms"],
+            "macs_share": cost[MACS.name] / separate[MACS.name],
+            "parts_ms": cost[MS.name],
+            "parts_share": cost[MS.name] / separate[MS.name],
             "runtimes": {
                 runtime: {
                     **timed[name].to_dict(),

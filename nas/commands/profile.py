@@ -16,10 +16,9 @@ from nas.tree import BranchTree, read_tree
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """A network's totals; ``activation_bytes`` is per sample, for training."""
+    """A network's totals: ``amounts`` of counted resources; ``activation_bytes`` is per sample, for training."""
 
-    macs: int
-    params: int
+    amounts: Mapping[str, float]
     macs_by_operator: Mapping[str, int]
     activation_bytes: int
 
@@ -30,14 +29,17 @@ class NetworkCost:
             for operator, count in part.by_operator.items():
                 by_operator[operator] = by_operator.get(operator, 0) + count
         return cls(
-            sum(part.macs for part in parts),
-            sum(part.params for part in parts),
+            {name: sum(part.amounts[name] for part in parts) for name in parts[0].amounts},
             by_operator,
             sum(part.activation_bytes for part in parts),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        return {**self.__dict__, "macs_by_operator": dict(self.macs_by_operator)}
+        return {
+            **self.amounts,
+            "macs_by_operator": dict(self.macs_by_operator),
+            "activation_bytes": self.activation_bytes,
+        }
 
 
 def profile(
@@ -66,9 +68,10 @@ def profile(
         rounds: timed calls of each part and network.
 
     Returns:
-        plain data: "stem", "blocks", "heads" per part; "single" per task; "shared", "separate" (T complete
-        single-task networks) and "tree"; "unsupported" counts calls of operators that have no count, "uncounted" names
-        those among them that have MACs, each with its module; "latency" is what `profile_latency` gives.
+        plain data, each with the amounts of counted resources, ``goal.resource`` among them: "stem", "blocks", "heads"
+        per part; "single" per task; "shared", "separate" (T complete single-task networks) and "tree";
+        "unsupported" counts calls of operators that have no count, "uncounted" names those among them that have MACs,
+        each with its module; "latency" is what `profile_latency` gives.
 
     Raises:
         InputError: bad recipe or tree; the backbone does not run at that size.

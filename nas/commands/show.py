@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from nas.commands.diagnosing import in_lines, verdicts
+from nas.cost import format_quantity
+from nas.cost.resources import MACS
 from nas.errors import InputError
 from nas.run import RunFolder, TrainedNetwork, is_tree_name, named_tree
 from nas.run.costs import read_costs, read_table
@@ -52,14 +54,18 @@ def show(
         from nas.report import save_tree
 
         save_tree(found, Path(out), table)
-    text = _of_run(RunFolder.open(path), found, table) if path.is_dir() else render_text(found, table)
+    text = _of_run(RunFolder.open(path), found, table) if path.is_dir() else _in_words(found, table)
     return "\n".join([*above, text])
+
+
+def _in_words(tree: BranchTree, table: CostTable | None) -> str:
+    return render_text(tree, table, in_words=format_quantity)
 
 
 def _of_run(run: RunFolder, tree: BranchTree, table: CostTable | None) -> str:
     """A tree, what the run's search says of it, and in a run without a search the trainings of it."""
     below = in_lines(verdicts(run, tree)) or (_trainings(run, tree) if run.only_retrained else [])
-    return "\n".join([render_text(tree, table), *([""] if below else []), *below])
+    return "\n".join([_in_words(tree, table), *([""] if below else []), *below])
 
 
 def _trainings(run: RunFolder, tree: BranchTree) -> list[str]:
@@ -104,7 +110,7 @@ def find(path: Path, name: str | None, latency: str | Path | None = None) -> tup
 def _resource(run: RunFolder) -> str:
     """What a run's budgets count."""
     goal = run.record["experiment"].get("goal")
-    resource = goal.get("resource", "macs") if isinstance(goal, dict) else None
+    resource = goal.get("resource", MACS.name) if isinstance(goal, dict) else None
     if not isinstance(resource, str):
         raise InputError(f"{run.path / 'experiment.json'}: its goal.resource is not the name of a resource")
     return resource

@@ -1,10 +1,7 @@
 """The cost of trees: measured for each part, expected under a distribution of trees, budgets, and penalties on logits.
 
-- `measure_costs` counts the MACs and parameters of each part of a backbone once; `measure_latency` times each part on a
-  device. The result is a `nas.tree.CostTable`; a tree's cost is the sum over its parts.
-- `expected_cost` is the expected cost of the tree that a search's probabilities describe. It is differentiable.
-- `resolve_budget` turns a share of the cost of separate networks into an amount, and refuses what no tree can keep.
-- `DualPenalty` and `FixedPenalty` add the expected cost to the loss of the logits.
+`measure_costs` measures; the rest is arithmetic on its `CostTable`. What can be measured, and its unit, is in
+`nas.cost.resources`.
 
 >>> import torch
 >>> from nas.cost import DualPenalty, expected_cost, resolve_budget
@@ -39,10 +36,12 @@ from nas.cost.expected import expected_cost, expected_groups
 from nas.cost.latency import LatencyTable, PartLatency, describe_device, measure_latency
 from nas.cost.operators import einsum_macs
 from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
+from nas.cost.resources import RESOURCES, Resource, find_resource, format_quantity
 from nas.cost.table import PartCost, Profile, count_module, measure_costs
 from nas.cost.timing import Timing, time_calls
 
 __all__ = [
+    "RESOURCES",
     "DualPenalty",
     "FixedPenalty",
     "LatencyTable",
@@ -51,12 +50,15 @@ __all__ = [
     "Penalty",
     "PenaltyState",
     "Profile",
+    "Resource",
     "Timing",
     "count_module",
     "describe_device",
     "einsum_macs",
     "expected_cost",
     "expected_groups",
+    "find_resource",
+    "format_quantity",
     "measure_costs",
     "measure_latency",
     "resolve_budget",

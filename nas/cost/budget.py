@@ -13,7 +13,7 @@ def resolve_budget(value: float, table: CostTable, resource: str, *, cheapest: B
 
     Args:
         value: a share in (0, 1] of the cost of T complete single-task networks, or, above 1, an absolute amount
-            (MACs, parameters or milliseconds; one millisecond or less must be stated as a share).
+            in the unit of the resource (one millisecond or less must be stated as a share).
         table: costs of the backbone's parts for the T tasks.
         resource: one of the table's resources.
         cheapest: the cheapest tree that constraints allow; by default the fully shared one.

@@ -8,6 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from torch import Tensor, nn
 
+from nas.cost.resources import MS
 from nas.cost.timing import Timing, time_calls
 from nas.errors import InputError
 from nas.files import read_json, write_json_atomically
@@ -67,9 +68,9 @@ class LatencyTable(BaseModel):
     def added_to(self, table: CostTable) -> CostTable:
         """A cost table of the same blocks and (at most) these tasks, with milliseconds as a further resource."""
         return CostTable(
-            {**table.stem, "ms": self.stem.median},
-            tuple({**cost, "ms": part.median} for cost, part in zip(table.blocks, self.blocks, strict=True)),
-            {task: {**cost, "ms": self.heads[task].median} for task, cost in table.heads.items()},
+            {**table.stem, MS.name: self.stem.median},
+            tuple({**cost, MS.name: part.median} for cost, part in zip(table.blocks, self.blocks, strict=True)),
+            {task: {**cost, MS.name: self.heads[task].median} for task, cost in table.heads.items()},
             table.block_names,
         )
 

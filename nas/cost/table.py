@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nas.cost.activation import activation_bytes
 from nas.cost.latency import LatencyTable
 from nas.cost.operators import HANDLES, MAC_OPERATORS
+from nas.cost.resources import MACS, PARAMS, Resource, TracedPart, counted_resources
 from nas.cost.torch_count import Uncounted, count_with_torch, plain_attention, short_name, uncounted
 from nas.errors import InputError
 from nas.networks.backbone.protocol import Backbone
@@ -23,17 +24,25 @@ from nas.tree import BranchTree, CostTable
 class PartCost:
     """What one stem, block or head costs, for one sample.
 
-    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`. ``unsupported`` counts the calls of other operators,
-    such as lookups, that fvcore does not count. ``uncounted`` are the operators whose MACs are missing or wrong
-    (`nas.cost.torch_count`). ``activation_bytes`` is the memory that autograd keeps for the backward pass.
+    ``amounts`` are those of counted resources (`nas.cost.resources`); ``macs`` among them is the sum of ``by_operator``
+    over `MAC_OPERATORS`; ``unsupported`` counts the calls of other operators without a count, such as lookups;
+    ``uncounted`` are those among all operators that have MACs which are not in the count, or not rightly
+    (`nas.cost.torch_count`); ``activation_bytes`` is what autograd keeps for the backward pass.
     """
 
-    macs: int
-    params: int
+    amounts: Mapping[str, float]
     by_operator: Mapping[str, int]
     unsupported: Mapping[str, int]
     activation_bytes: int
     uncounted: frozenset[Uncounted] = frozenset()
+
+    @property
+    def macs(self) -> int:
+        return int(self.amounts[MACS.name])
+
+    @property
+    def params(self) -> int:
+        return int(self.amounts[PARAMS.name])
 
 
 @dataclass(frozen=True)
@@ -51,13 +60,10 @@ class Profile:
 
     @property
     def table(self) -> CostTable:
-        def cost(part: PartCost) -> dict[str, float]:
-            return {"macs": part.macs, "params": part.params}
-
         counted = CostTable(
-            cost(self.stem),
-            tuple(cost(block) for block in self.blocks),
-            {task: cost(head) for task, head in self.heads.items()},
+            self.stem.amounts,
+            tuple(block.amounts for block in self.blocks),
+            {task: head.amounts for task, head in self.heads.items()},
             tuple(f"block{l}" for l in range(len(self.blocks))),
         )
         return counted if self.latency is None else self.latency.added_to(counted)
@@ -111,7 +117,9 @@ class _BoundHead(nn.Module):
         return output
 
 
-def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequence[int]) -> Profile:
+def measure_costs(
+    backbone: Backbone, tasks: Sequence[Task], input_shape: Sequence[int], resource: str | None = None
+) -> Profile:
     """Measure every part of a backbone once.
 
     The parts are measured one by one on a single sample of zeros. Counts are integers, so their sum over a tree's parts
@@ -121,44 +129,48 @@ def measure_costs(backbone: Backbone, tasks: Sequence[Task], input_shape: Sequen
         backbone: any object with the members of `Backbone`.
         tasks: the tasks whose heads are measured.
         input_shape: shape of one sample, without the batch, e.g. (3, 512, 512).
+        resource: what to count beside the resources that every cost table has (`nas.cost.resources`).
 
     Raises:
         InputError: a part is not a module, or its output is not a tensor. Errors in a part's own code pass unchanged.
     """
+    resources = counted_resources(resource)
     with torch.random.fork_rng(devices=()):
         inputs = torch.zeros(1, *input_shape)
-        stem_cost, features = _measure_part(backbone.make_stem(), (inputs,), "make_stem()")
+        stem_cost, features = _measure_part(backbone.make_stem(), (inputs,), resources, "make_stem()")
         block_costs, tapped = [], []
         for l in range(backbone.num_blocks):
-            block_cost, features = _measure_part(backbone.make_block(l), (features,), f"make_block({l})")
+            block_cost, features = _measure_part(backbone.make_block(l), (features,), resources, f"make_block({l})")
             block_costs.append(block_cost)
             if l in backbone.taps:
                 tapped.append(features)
         heads = {}
         for task in tasks:
             head = _BoundHead(backbone.make_head(task), inputs.shape[2:])
-            heads[task.name], _ = _measure_part(head, tuple(tapped), f"make_head({task.name})")
+            heads[task.name], _ = _measure_part(head, tuple(tapped), resources, f"make_head({task.name})")
     return Profile(tuple(input_shape), stem_cost, tuple(block_costs), heads)
 
 
-def count_module(module: nn.Module, inputs: tuple[Tensor, ...]) -> PartCost:
-    """The cost of any module, in evaluation mode, on the given inputs of one sample."""
-    return _measure(module, inputs)[0]
+def count_module(module: nn.Module, inputs: tuple[Tensor, ...], resource: str | None = None) -> PartCost:
+    """The cost of any module on given inputs of one sample, in evaluation mode; ``resource`` as in `measure_costs`."""
+    return _measure(module, inputs, counted_resources(resource))[0]
 
 
-def _measure_part(part: Any, inputs: tuple[Tensor, ...], made_by: str) -> tuple[PartCost, Tensor]:
+def _measure_part(
+    part: Any, inputs: tuple[Tensor, ...], resources: Sequence[Resource], made_by: str
+) -> tuple[PartCost, Tensor]:
     made = part.head if isinstance(part, _BoundHead) else part
     if not isinstance(made, nn.Module):
         raise InputError(f"{made_by} must give a torch module; found {type(made).__name__}")
-    cost, output = _measure(part, inputs)
+    cost, output = _measure(part, inputs, resources)
     if not isinstance(output, Tensor):
         raise InputError(f"the module of {made_by} must give one tensor; found {type(output).__name__}")
     return cost, output
 
 
-def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, Any]:
-    with _evaluation_mode(module), plain_attention():
-        with torch.no_grad():
+def _measure(module: nn.Module, inputs: tuple[Tensor, ...], resources: Sequence[Resource]) -> tuple[PartCost, Any]:
+    with _evaluation_mode(module):
+        with plain_attention(), torch.no_grad():
             analysis = FlopCountAnalysis(module, inputs).uncalled_modules_warnings(False)
             analysis.unsupported_ops_warnings(False).tracer_warnings("none").set_op_handle(**HANDLES)
             counted = {name: round(count) for name, count in analysis.by_operator().items()}
@@ -171,12 +183,14 @@ def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, A
             apart = {replace(one, module=one.module.replace("_BoundHead.head", head)) for one in apart}
         named = {one.operator for one in apart}
         unsupported = {short_name(name): calls for name, calls in analysis.unsupported_ops().items()}
+        traced = TracedPart(module, inputs, macs[""])
+        with plain_attention():
+            saved = activation_bytes(module, inputs)
         cost = PartCost(
-            macs=macs[""],
-            params=sum(parameter.numel() for parameter in module.parameters()),
+            amounts={each.name: each.count(traced) for each in resources if each.count is not None},
             by_operator=counted,
             unsupported={name: calls for name, calls in unsupported.items() if name not in named},
-            activation_bytes=activation_bytes(module, inputs),
+            activation_bytes=saved,
             uncounted=frozenset(apart),
         )
     return cost, seen.output

@@ -1,7 +1,7 @@
 """Exported networks: a bundle, ONNX or a `torch.export` program, each verified, and each safe to open.
 
     retrained checkpoint -> BranchedNetwork -> sub_network of some tasks -> ExportableNetwork (pre-, post-processing)
-        -> export_graph (.onnx, .pt2: written, run, compared)  |  write_bundle (safetensors, JSON, a card)
+        -> a format of `nas.deploy.formats`: written, run, compared (.onnx, .pt2, or a bundle of safetensors and JSON)
 
 All say the same of themselves (`Description`), and `open_model` makes the same kind of callable of them. Other people's
 files are data: a bundle is never unpickled and imports nothing it names, a .pt2 is inspected before torch
@@ -15,21 +15,23 @@ says so where they are missing.
 from nas.deploy.backbone_record import BackboneRecord
 from nas.deploy.bundle import PICTURE, Bundle, describe_bundle, is_bundle, load_bundle, takes_other_sizes, write_bundle
 from nas.deploy.card import model_card
-from nas.deploy.comparison import TOLERANCE, Deviation, deviations
-from nas.deploy.description import Description, ExportFormat, InputRecord, Measurement, Pixels, TaskRecord
+from nas.deploy.comparison import TOLERANCE, Deviation, deviations, verification
+from nas.deploy.description import Description, InputRecord, Measurement, Pixels, TaskRecord
 from nas.deploy.exportable import ExportableNetwork
-from nas.deploy.graph_export import export_graph, verification
-from nas.deploy.model import ExportedModel, open_model, write_graph
+from nas.deploy.formats import FORMATS, Export, ExportFormat, find_format, format_of
+from nas.deploy.model import ExportedModel, export_graph, open_model, write_graph
 from nas.deploy.output_kind import OutputKind, answers, is_map, output_kind
 from nas.deploy.samples import Samples, as_bytes, draw_samples
 
 __all__ = [
+    "FORMATS",
     "PICTURE",
     "TOLERANCE",
     "BackboneRecord",
     "Bundle",
     "Description",
     "Deviation",
+    "Export",
     "ExportFormat",
     "ExportableNetwork",
     "ExportedModel",
@@ -45,6 +47,8 @@ __all__ = [
     "deviations",
     "draw_samples",
     "export_graph",
+    "find_format",
+    "format_of",
     "is_bundle",
     "is_map",
     "load_bundle",

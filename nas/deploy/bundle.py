@@ -24,8 +24,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from nas.deploy.backbone_record import BackboneRecord
+from nas.deploy.comparison import other_sizes
 from nas.deploy.description import Description
-from nas.deploy.graph_export import other_sizes
 from nas.errors import InputError, as_input_errors, explain
 from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically, write_text_atomically
 from nas.networks.backbone import Backbone

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from nas.cost import format_quantity
 from nas.deploy.description import Description, TaskRecord
 from nas.tree import render_text
 
@@ -57,7 +58,8 @@ def _labels(task: TaskRecord) -> str:
 
 def _tree(description: Description, picture: str | None) -> str:
     drawn = f"![The tree]({picture})\n\n" if picture else ""
-    return f"## Tree\n\n{drawn}```text\n{render_text(description.branch_tree)}\n```\n\nThe cost is that of one sample."
+    text = render_text(description.branch_tree, in_words=format_quantity)
+    return f"## Tree\n\n{drawn}```text\n{text}\n```\n\nThe cost is that of one sample."
 
 
 def _input(description: Description) -> str:

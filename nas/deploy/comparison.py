@@ -1,12 +1,13 @@
 """How far an exported network's outputs are from those of the network it was made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from nas.deploy.description import TaskRecord
+from nas.data import derive_seed
+from nas.deploy.description import TaskRecord, Verification
 from nas.deploy.output_kind import answers
 
 TOLERANCE = 1e-4
@@ -66,3 +67,34 @@ def _deviation(task: TaskRecord, expected: Tensor, found: Tensor, *, are_answers
         return Deviation(float("inf"), scale)
     difference = (found - expected).abs().max()
     return Deviation(difference.item() if torch.isfinite(difference) else float("inf"), scale)
+
+
+def verification(
+    found: dict[str, Deviation],
+    num_samples: int,
+    origin: str,
+    macs: dict[str, int] | None = None,
+    uncounted: Sequence[str] = (),
+) -> Verification:
+    """The record of a comparison; ``macs`` are by operator."""
+    return Verification(
+        num_samples=num_samples,
+        samples=origin,
+        deviation={name: deviation.difference for name, deviation in found.items()},
+        scale={name: deviation.scale for name, deviation in found.items()},
+        macs=None if macs is None else sum(macs.values()),
+        macs_by_operator=macs or {},
+        uncounted=tuple(uncounted),
+    )
+
+
+def other_sizes(inputs: Tensor) -> Iterator[Tensor]:
+    """Random inputs like the samples but for their size: one that no stride divides, and a larger one."""
+    generator = torch.Generator().manual_seed(derive_seed("other sizes"))
+    height, width = inputs.shape[2:]
+    for size in ((height + 1, width + 3), (height + 32, width)):
+        shape = (2, inputs.shape[1], *size)
+        if inputs.dtype == torch.uint8:
+            yield torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+        else:
+            yield torch.randn(shape, generator=generator)

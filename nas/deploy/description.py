@@ -23,7 +23,6 @@ from nas.tasks import LOSSES, METRICS, Task
 from nas.training import Measured
 from nas.tree import BranchTree
 
-ExportFormat = Literal["bundle", "onnx", "pt2"]
 KEY = "branched_nas"
 """The name under which ONNX's metadata and a .pt2's extra files hold the description."""
 _MOST_NUMBERS = 8
@@ -172,7 +171,7 @@ class Description(_Record):
     """All that an exported network says of itself.
 
     Args:
-        format: what it lies in.
+        format: the name of the format that it is written in (`nas.deploy.formats`).
         tasks: in the order of its outputs.
         tree: as in a tree file.
         input: what it takes.
@@ -184,7 +183,7 @@ class Description(_Record):
     """
 
     schema_version: Literal[1] = 1
-    format: ExportFormat
+    format: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)
     tasks: tuple[TaskRecord, ...] = Field(min_length=1, max_length=MOST_TASKS)
     tree: dict[str, Any]
     input: InputRecord

@@ -1,22 +1,18 @@
 """Exported networks of every format as one kind of callable."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from nas.deploy.bundle import load_bundle
 from nas.deploy.description import Description, InputRecord, TaskRecord
-from nas.deploy.onnx_file import load_onnx
+from nas.deploy.exportable import ExportableNetwork
+from nas.deploy.formats import FORMATS, GraphFormat, Run, find_format, format_of
 from nas.deploy.output_kind import answers
-from nas.deploy.program import load_program
 from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
-from nas.files import write_bytes_atomically
 from nas.networks.backbone import Backbone
-
-LOADERS = {".onnx": load_onnx, ".pt2": load_program}
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,7 @@ class ExportedModel:
 
     path: Path
     description: Description
-    _run: Callable[[Tensor], Sequence[Tensor]]
+    _run: Run
 
     @property
     def tasks(self) -> tuple[TaskRecord, ...]:
@@ -95,7 +91,9 @@ class ExportedModel:
 
 
 def open_model(path: str | Path, *, backbone: Backbone | None = None) -> ExportedModel:
-    """An exported network: the folder of a bundle, a .pt2 or an .onnx. Opening one runs no code from it.
+    """An exported network in one of `nas.deploy.formats`: the folder of a bundle, a .pt2 or an .onnx.
+
+    Opening one runs no code from it.
 
     Args:
         path: of the file or folder.
@@ -105,33 +103,32 @@ def open_model(path: str | Path, *, backbone: Backbone | None = None) -> Exporte
         InputError: there is no such file, it is none of these, or it is refused.
     """
     path = Path(path)
-    if path.is_dir():
-        bundle = load_bundle(path, backbone=backbone)
-        return ExportedModel(path, bundle.description, lambda batch: list(bundle(batch).values()))
-    if not path.is_file():
+    if not (path.is_dir() or path.is_file()):
         raise InputError(f"{path}: no such file")
-    if path.suffix not in LOADERS:
-        raise InputError(f"{path}: neither a bundle (a folder) nor {' nor '.join(LOADERS)}")
-    try:
-        data = path.read_bytes()
-    except MemoryError:
-        raise InputError(f"{path}: has {path.stat().st_size / 2**30:.1f} GiB, more than fit into memory") from None
-    run, description = LOADERS[path.suffix](data, str(path))
-    if f".{description.format}" != path.suffix:
+    format = format_of(path)
+    if format is None:
+        others = " nor ".join(each.suffix for each in FORMATS.values() if each.suffix)
+        raise InputError(f"{path}: neither a bundle (a folder) nor {others}")
+    run, description = format.load(path, backbone)
+    if description.format != format.name:
         raise InputError(f"{path}: describes itself as {description.format}")
     return ExportedModel(path, description, run)
 
 
+def export_graph(
+    module: ExportableNetwork, inputs: Tensor, origin: str, described: Description
+) -> tuple[bytes, Description]:
+    """`GraphFormat.export` in the format that is described."""
+    return _graph_format(described).export(module, inputs, origin, described)
+
+
 def write_graph(path: Path, data: bytes, described: Description) -> None:
-    """Write a .pt2 or .onnx that `export_graph` has verified; it has its name only if it can be read again.
+    """`GraphFormat.write_file` in the format that is described."""
+    _graph_format(described).write_file(path, data, described)
 
-    Raises:
-        InputError: the file cannot be written. WorkFailed: what the disk gives back is not what was written.
-    """
 
-    def verify(hidden: Path) -> None:
-        _, found = LOADERS[path.suffix](hidden.read_bytes(), str(path))
-        if found != described:
-            raise WorkFailed(f"{path}: cannot be read as it was written")
-
-    write_bytes_atomically(path, data, verify=verify)
+def _graph_format(described: Description) -> GraphFormat:
+    format = find_format(described.format)
+    if not isinstance(format, GraphFormat):
+        raise InputError(f"format {described.format} holds no graph")
+    return format

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from nas.cost import find_resource
 from nas.limits import MOST_TASKS
 from nas.recipe.lazy import Lazy
 from nas.recipe.overrides import apply_changes
@@ -148,10 +149,10 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _latency_is_measured(self) -> "Experiment":
-        if self.goal.resource == "ms" and self.latency is None:
+        if find_resource(self.goal.resource).needs_latency and self.latency is None:
             raise ValueError(
-                "goal.resource 'ms' needs a latency table: measure one with nas profile RECIPE --latency FILE, "
-                "then set latency to FILE"
+                f"goal.resource {self.goal.resource!r} needs a latency table: measure one with nas profile RECIPE "
+                "--latency FILE, then set latency to FILE"
             )
         return self
 

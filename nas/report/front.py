@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
+from nas.cost import RESOURCES, format_quantity
 from nas.errors import InputError
 from nas.report.canvas import TextStyle, plain_style, shortened, text_width
 from nas.report.label_placement import Rect, place_labels
 from nas.report.palette import OKABE_ITO
 from nas.report.summary import check_resource
-from nas.tree import CostTable, format_quantity
+from nas.tree import CostTable
 
 INK, GREY, LIGHT_GREY, BEST = "#1A1A1A", "#6B6B6B", "#B8B8B8", OKABE_ITO[0]
 AXIS, TICK, ID, BUDGET = TextStyle(8.5, INK), TextStyle(7.5, GREY), TextStyle(7.5, INK), TextStyle(6.5, GREY)
-AXIS_LABELS = {"macs": "MACs per sample", "params": "parameters", "ms": "latency (ms)"}
 AXIS_ROOM, TITLE_ROOM, ID_ROOM = 230.0, 360.0, 90.0
 FRONT_GAPS = (3.0, 10.0, 18.0, 27.0, 38.0, 50.0)
 """Between a mark and its label, as they are tried; dominated trees only have the first three."""
@@ -125,13 +125,14 @@ def _budgets(values: Iterable[float | None], separate: float | None, resource: s
 
 def _draw_axes(axes: Axes, quality: str, resource: str, separate: float | None) -> None:
     axes.set_ylabel(shortened(quality, AXIS, AXIS_ROOM), **_text(AXIS))
-    axes.set_xlabel(shortened(AXIS_LABELS.get(resource, resource), AXIS, AXIS_ROOM), **_text(AXIS))
+    known = RESOURCES.get(resource)
+    axes.set_xlabel(shortened(resource if known is None else known.title, AXIS, AXIS_ROOM), **_text(AXIS))
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["bottom", "left"]].set_color(LIGHT_GREY)
     axes.tick_params(labelsize=TICK.size, labelcolor=TICK.colour, color=LIGHT_GREY)
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.margins(x=0.14, y=0.16)
-    if resource != "ms":
+    if known is None or not known.needs_latency:
         axes.xaxis.set_major_formatter(EngFormatter())
     if separate:
         to_share, to_cost = partial(np.multiply, 1 / separate), partial(np.multiply, separate)

@@ -6,9 +6,10 @@ from typing import Any
 
 import networkx as nx
 
+from nas.cost import format_quantity
 from nas.report.palette import task_colours, text_colour
 from nas.report.summary import check_resource
-from nas.tree import BranchTree, CostTable, format_quantity
+from nas.tree import BranchTree, CostTable
 
 
 def plain_graph(tree: BranchTree, table: CostTable | None = None) -> "nx.DiGraph[str]":

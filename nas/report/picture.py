@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from nas.cost import format_quantity
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width, wrapped
 from nas.report.layout import Box, Layout, lay_out, outline
 from nas.report.palette import task_colours, text_colour
 from nas.report.summary import check_resource, summary
-from nas.tree import BranchTree, CostTable, format_quantity
+from nas.tree import BranchTree, CostTable
 
 INK, GREY, LIGHT_GREY = "#1A1A1A", "#6B6B6B", "#C4C4C4"
 TITLE = TextStyle(10.5, INK, bold=True)

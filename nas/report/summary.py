@@ -1,7 +1,8 @@
 """What a tree costs and saves, in a line or two."""
 
+from nas.cost import format_quantity
 from nas.errors import InputError
-from nas.tree import BranchTree, CostTable, format_quantity
+from nas.tree import BranchTree, CostTable
 
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 

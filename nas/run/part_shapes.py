@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from nas.cost import RESOURCES
+from nas.cost.resources import PARAMS
 from nas.errors import brief
 from nas.networks.backbone import Backbone
 from nas.tasks import Task
@@ -33,20 +35,21 @@ def changed_parts(record: Mapping[str, Any], table: CostTable, shapes: Shapes) -
     Args:
         record: the file's content, a well-formed cost table. Without shapes it is of an older version, which may have
             counted MACs in another way, so then only numbers of parameters count.
-        table: what the parts cost, with milliseconds or without; these are not compared.
+        table: what the parts cost. Counted resources are compared; milliseconds, which are measured, are not.
     """
     then, now = CostTable.from_dict(record), table
     if len(then.blocks) != len(now.blocks):
         return [f"the backbone has {len(now.blocks)} blocks, and had {len(then.blocks)}"]
     known = record.get("shapes")
     changed = [] if not isinstance(known, Mapping) else _changed_shapes(known, shapes)
-    resources = ("params",) if known is None else ("params", "macs")
+    counted = [each.name for each in RESOURCES.values() if not each.needs_latency]
+    resources = [PARAMS.name] if known is None else counted
     parts = [("stem", then.stem, now.stem)]
     parts += [(f"block {l}", *costs) for l, costs in enumerate(zip(then.blocks, now.blocks, strict=True))]
     parts += [(f"head {name}", then.heads[name], cost) for name, cost in now.heads.items() if name in then.heads]
     for name, before, cost in parts:
         for resource in resources:
-            if resource in before and before[resource] != cost[resource]:
+            if resource in before and resource in cost and before[resource] != cost[resource]:
                 changed.append(f"{name} has {cost[resource]:,} {resource}, and had {before[resource]:,}")
     return changed
 

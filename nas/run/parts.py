@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.cost import LatencyTable, Profile, measure_costs, resolve_budget
+from nas.cost import RESOURCES, LatencyTable, Profile, measure_costs, resolve_budget
+from nas.cost.resources import MACS
 from nas.data import SPLITS, DataSource, NamedSource, derive_seed, find_pixel_scale
 from nas.discretize import cheapest_tree
 from nas.engine import SINGLE_PROCESS, Ranks
@@ -99,7 +100,7 @@ def build_network(experiment: Experiment, tree: BranchTree, seed: int) -> Branch
 def measure(experiment: Experiment) -> Profile:
     """Costs of the experiment's backbone and heads at its input shape; no data is needed.
 
-    With a latency table, it is among them.
+    They have `goal.resource`, and milliseconds if there is a latency table.
 
     Raises:
         InputError: the backbone is refused (`nas.networks.backbone.check_backbone`), or does not run.
@@ -110,7 +111,7 @@ def measure(experiment: Experiment) -> Profile:
     try:
         with as_input_errors(part):
             check_backbone(backbone, experiment.tasks)
-            measured = measure_costs(backbone, experiment.tasks, experiment.input_shape)
+            measured = measure_costs(backbone, experiment.tasks, experiment.input_shape, experiment.goal.resource)
     except (MemoryError, RuntimeError) as error:
         # A single sample that does not fit into memory is too large, however small the machine.
         raise InputError(f"{part}: {in_one_line(error)}") from error
@@ -190,9 +191,10 @@ def check_counted(experiment: Experiment, uncounted: Sequence[str], budgets: Seq
     if not uncounted:
         return
     lacking = f"MACs are incomplete, because these operators cannot be counted: {', '.join(uncounted)}"
-    if budgets and experiment.goal.resource == "macs" and not experiment.allow_uncounted_macs:
+    if budgets and experiment.goal.resource == MACS.name and not experiment.allow_uncounted_macs:
+        others = ", ".join(name for name in RESOURCES if name != MACS.name)
         raise InputError(
-            f"{lacking}; state the budgets in another resource (goal.resource params or ms), or accept budgets for "
+            f"{lacking}; state the budgets in another resource (goal.resource {others}), or accept budgets for "
             "what is counted with allow_uncounted_macs=true"
         )
     _LOGGER.warning(lacking)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from nas.cost import resolve_budget
+from nas.cost import format_quantity, resolve_budget
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.errors import WorkFailed
 from nas.recipe.experiment import Experiment
@@ -17,7 +17,7 @@ from nas.run.run_folder import RunFolder
 from nas.run.trial_folder import TrialFolder
 from nas.run.trial_plan import Trial
 from nas.strategies import Found, FoundTree, History, Strategy
-from nas.tree import CostTable, format_quantity
+from nas.tree import CostTable
 
 OnEpoch = Callable[[dict[str, Any]], None]
 

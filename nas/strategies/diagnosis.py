@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from nas.cost import format_quantity
 from nas.discretize import Curve, Margin
 from nas.files import read_record, write_json_atomically
-from nas.tree import BranchTree, format_quantity, recovery
+from nas.tree import BranchTree, recovery
 
 UNDECIDED = 0.9
 """Entropy of a block in units of log C. From there on two tasks that favour the same of 3 to 12 candidates agree no

@@ -11,7 +11,8 @@ costs of a backbone's parts, from which the cost of a tree follows.
 (('semseg', 'depth'), ('edge',))
 >>> block, head = {"macs": 2_000_000}, {"macs": 310_000}
 >>> table = CostTable(stem=head, blocks=(block,) * 3, heads=dict.fromkeys(tasks, head), block_names=("a", "b", "c"))
->>> print(render_text(tree, table))
+>>> from nas.cost import format_quantity
+>>> print(render_text(tree, table, in_words=format_quantity))
 stem                         310 kMACs
 └─ a  semseg, depth, edge      2 MMACs
    ├─ b-c  semseg, depth       4 MMACs
@@ -27,7 +28,7 @@ The package also has:
 - all trees and their number: `enumerate_trees`, `count_trees`, based on `set_partitions` and `refinements`;
 - random trees of any cost (`random_tree_shape`) or of a given cost (`random_tree`), to compare a search with chance;
 - the difference of two trees, as a metric (`distance`) and in words (`describe_difference`);
-- tree files (`read_tree`, `write_tree`), and amounts in words (`format_quantity`).
+- tree files (`read_tree`, `write_tree`).
 
 >>> later = BranchTree.from_choices(tasks, [[0, 0, 0], [0, 0, 0], [0, 0, 1]])
 >>> describe_difference(tree, later)
@@ -41,7 +42,6 @@ from nas.tree.cost_table import Cost, CostTable
 from nas.tree.difference import describe_difference, distance
 from nas.tree.enumeration import IndexPartition, count_trees, enumerate_trees, refinements, set_partitions
 from nas.tree.partition import Group, Partition
-from nas.tree.quantities import format_quantity
 from nas.tree.random_trees import random_tree, random_tree_shape
 from nas.tree.recovery import Recovery, recovery
 from nas.tree.text_rendering import render_text
@@ -59,7 +59,6 @@ __all__ = [
     "describe_difference",
     "distance",
     "enumerate_trees",
-    "format_quantity",
     "random_tree",
     "random_tree_shape",
     "read_tree",

@@ -1,31 +1,43 @@
-"""Amounts of a resource in words: ``1.23 GMACs``, ``4.1 M params``, ``12.3 ms``."""
+"""Amounts with three significant digits and a unit: ``1.23 GMACs``, ``4.1 M params``, ``12.3 ms``."""
+
+Units = tuple[tuple[float, str], ...]
+"""Scales and their names, the largest first; the scale 1 is the unit that amounts are stated in."""
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-_UNITS: dict[str, tuple[tuple[float, str], ...]] = {
-    "macs": (*((scale, f"{prefix}MACs") for scale, prefix in _PREFIXES), (1.0, "MACs")),
-    "params": (*((scale, f"{prefix} params") for scale, prefix in _PREFIXES), (1.0, "params")),
-    "ms": ((1e3, "s"), (1.0, "ms"), (1e-3, "µs")),
-}
 
+def decimal_units(unit: str, *, between: str = " ") -> Units:
+    """A unit with the prefixes k, M, G, T and P; ``between`` separates prefix and unit.
 
-def format_quantity(value: float, resource: str) -> str:
-    """An amount with three significant digits and the unit of its resource.
-
-    Args:
-        value: in MACs, parameters or milliseconds, or in the resource's own unit.
-        resource: "macs", "params" or "ms"; any other name is written after the number.
-
-    >>> format_quantity(1_234_567_890, "macs"), format_quantity(310_000, "macs"), format_quantity(0, "macs")
-    ('1.23 GMACs', '310 kMACs', '0 MACs')
-    >>> format_quantity(4_100_000, "params"), format_quantity(12.34, "ms"), format_quantity(2500, "joules")
-    ('4.1 M params', '12.3 ms', '2.5 k joules')
+    >>> decimal_units("MACs", between="")[-2:], decimal_units("params")[-2:]
+    (((1000.0, 'kMACs'), (1.0, 'MACs')), ((1000.0, 'k params'), (1.0, 'params')))
     """
-    units = _UNITS.get(resource) or (*((scale, f"{prefix} {resource}") for scale, prefix in _PREFIXES), (1.0, resource))
+    return (*((scale, f"{prefix}{between}{unit}") for scale, prefix in _PREFIXES), (1.0, unit))
+
+
+def format_amount(value: float, units: Units) -> str:
+    """An amount in the largest of its units that it has one of.
+
+    >>> format_amount(1_234_567_890, decimal_units("MACs", between="")), format_amount(0, decimal_units("params"))
+    ('1.23 GMACs', '0 params')
+    """
     # Rounded before the unit is chosen: 999.9 k is 1 M, not 1e+03 k.
     rounded = float(f"{value:.3g}")
     if rounded == 0:
         scale, unit = 1.0, next(unit for scale, unit in units if scale == 1)
     else:
         scale, unit = next(((scale, unit) for scale, unit in units if abs(rounded) >= scale), units[-1])
-    return f"{rounded / scale:.3g} {unit}"
+    number = rounded / scale
+    # Between 1000 and 1023 bytes there is no larger unit.
+    return f"{number:.3g} {unit}" if abs(number) < 1000 else f"{value / scale:.4g} {unit}"
+
+
+def plain_quantity(value: float, resource: str) -> str:
+    """An amount of any resource: the name of the resource is its unit.
+
+    `nas.cost.format_quantity` knows the units of the resources that have a file.
+
+    >>> plain_quantity(2500, "joules")
+    '2.5 k joules'
+    """
+    return format_amount(value, decimal_units(resource))

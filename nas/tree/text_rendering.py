@@ -1,23 +1,26 @@
 """A branch tree as plain text for the terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from nas.tree.branch_tree import BranchTree
 from nas.tree.cost_table import Cost, CostTable
 from nas.tree.partition import Group
-from nas.tree.quantities import format_quantity
+from nas.tree.quantities import plain_quantity
 
 MAX_TASK_WIDTH = 40
 """The most characters of task names at a node; more tasks are counted only, since the heads name them anyway."""
 
 
-def render_text(tree: BranchTree, table: CostTable | None = None) -> str:
+def render_text(
+    tree: BranchTree, table: CostTable | None = None, *, in_words: Callable[[float, str], str] = plain_quantity
+) -> str:
     """The tree from its stem to its heads, one line a node; blocks between which no tasks part are one node.
 
     Args:
         tree: L partitions.
-        table: if given, every node shows its cost, and the last lines the total and its share of the cost of separate
-            networks. Otherwise the last line shows the tree's own cost, if it has one.
+        table: with it, every node shows what it costs, and the last lines the total and its share of separate
+            networks. Without it, the last line shows the cost that the tree carries, if it does.
+        in_words: writes an amount of a resource; `nas.cost.format_quantity` knows units.
 
     Raises:
         InputError: the table is of another number of blocks, or lacks a task.
@@ -42,7 +45,7 @@ def render_text(tree: BranchTree, table: CostTable | None = None) -> str:
     if cost:
         rows.append(("total", cost))
     resources = tuple(cost)
-    lines = [(label, [format_quantity(row[r], r) if r in row else "" for r in resources]) for label, row in rows]
+    lines = [(label, [in_words(row[r], r) if r in row else "" for r in resources]) for label, row in rows]
     if table:
         separate = table.separate_cost(tree.tasks)
         lines.append(("share of separate networks", [_percentage(cost[r], separate[r]) for r in resources]))

@@ -86,7 +86,7 @@ def test_what_cannot_be_exported_is_refused(trained, tmp_path, capsys):
 
     assert "tree" in line("--format", "pt2", "--tasks", "left,other")
     assert "is called *.onnx" in line("--format", "onnx", "--out", tmp_path / "x.pt2")
-    assert "a bundle holds no graph" in line("--format", "bundle", "--postprocess")
+    assert "format bundle does not support --postprocess" in line("--format", "bundle", "--postprocess")
     assert "no tree 'ffff'" in line("--format", "pt2", "--tree", "ffff")
     assert "--format" in line("--format", "tflite")
     assert "no such checkpoint" in line("--format", "pt2", "--checkpoint", trained / "retrained" / "x.pt")

@@ -102,14 +102,14 @@ def test_a_size_that_a_network_allows_is_free_and_one_that_it_does_not_is_not(tm
 
 def test_macs_that_only_a_given_up_attempt_cannot_count_are_not_called_uncounted(tmp_path, monkeypatch, caplog):
     """The digits' network runs at its own size alone; with free sizes, of which nothing is kept, MACs are unknown."""
-    from nas.deploy import graph_export
+    from nas.deploy.formats import onnx
 
     def count(model, shape):
         if any(dim.dim_param for dim in model.graph.input[0].type.tensor_type.shape.dim[1:]):
             raise InputError("the size of x is only known when the ONNX model runs")
         return {"conv": 7}
 
-    monkeypatch.setattr(graph_export, "count_macs", count)
+    monkeypatch.setattr(onnx, "count_macs", count)
     network, _, tasks, inputs, pixels = make_network("digits", 0)
     model = export_and_open(tmp_path, network, tasks, inputs, pixels, "onnx")
     assert model.description.verified.macs == 7

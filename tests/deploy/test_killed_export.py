@@ -14,6 +14,7 @@ from nas.errors import WorkFailed
 from nas.tree import BranchTree, write_tree
 
 export_module = importlib.import_module("nas.commands.export")
+bundle_module = importlib.import_module("nas.deploy.formats.bundle")
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,13 @@ def bundle_to(folder, trained, *arguments):
 
 def test_a_bundle_has_its_name_when_it_is_verified(trained, tmp_path, monkeypatch):
     out, seen = tmp_path / "out" / "bundle", []
-    load = export_module.load_bundle
+    load = bundle_module.load_bundle
 
     def loaded(folder, **named):
         seen.append((folder == out, out.exists()))
         return load(folder, **named)
 
-    monkeypatch.setattr(export_module, "load_bundle", loaded)
+    monkeypatch.setattr(bundle_module, "load_bundle", loaded)
     assert bundle_to(out, trained) == 0
     assert seen == [(False, False)]
     assert nas.load_bundle(out).description.verified is not None
@@ -46,14 +47,14 @@ def test_a_bundle_has_its_name_when_it_is_verified(trained, tmp_path, monkeypatc
 
 
 def test_a_bundle_that_gives_other_outputs_is_not_kept(trained, tmp_path, monkeypatch, capsys):
-    load = export_module.load_bundle
+    load = bundle_module.load_bundle
 
     def damaged(folder, **named):
         bundle = load(folder, **named)
         next(bundle.network.parameters()).add_(1.0)
         return bundle
 
-    monkeypatch.setattr(export_module, "load_bundle", damaged)
+    monkeypatch.setattr(bundle_module, "load_bundle", damaged)
     assert bundle_to(tmp_path / "bundle", trained) == 1
     assert "the bundle gives other outputs than the network for left" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -82,7 +83,7 @@ def test_what_a_killed_export_has_left_is_removed_by_the_next(trained, tmp_path,
     with monkeypatch.context() as patched:
         # As if the process were gone before it could clean up.
         patched.setattr(shutil, "rmtree", lambda *_, **__: None)
-        patched.setattr(export_module, "describe_bundle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(bundle_module, "describe_bundle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert bundle_to(tmp_path / "bundle", trained) == 130
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".")

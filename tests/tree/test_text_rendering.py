@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from tree_strategies import trees, trees_with_tables
 
+from nas.cost import format_quantity
 from nas.errors import InputError
-from nas.tree import BranchTree, CostTable, format_quantity, random_tree_shape, render_text
+from nas.tree import BranchTree, CostTable, random_tree_shape, render_text
 
 TASKS = ("semseg", "depth", "edge")
 
@@ -13,7 +14,7 @@ def test_a_tree_with_costs():
     block, head = {"macs": 100_000, "params": 7_000}, {"macs": 10_000, "params": 500}
     table = CostTable(head, (block,) * 4, dict.fromkeys(TASKS, head), ("conv1", "conv2", "conv3", "conv4"))
     tree = BranchTree.from_choices(TASKS, [[0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 1, 2]])
-    assert render_text(tree, table) == "\n".join(
+    assert render_text(tree, table, in_words=format_quantity) == "\n".join(
         [
             "stem                                  10 kMACs   500 params",
             "└─ conv1-conv2  semseg, depth, edge  200 kMACs  14 k params",
@@ -41,7 +42,7 @@ def test_tasks_that_part_at_once_hang_on_the_stem():
 def test_every_node_is_one_line_and_lines_are_aligned(tree_and_table):
     tree, table = tree_and_table
     tree = tree.with_cost(table)
-    lines = render_text(tree, table).splitlines()
+    lines = render_text(tree, table, in_words=format_quantity).splitlines()
     assert [line.split("head ")[1].split()[0] for line in lines if "─ head " in line] == sorted(
         tree.tasks, key=lambda task: next(i for i, line in enumerate(lines) if f"head {task} " in line)
     )
@@ -64,7 +65,7 @@ def test_without_costs_there_are_none(tree):
 
 def test_a_tree_that_carries_its_cost_shows_it():
     tree = BranchTree(("a",), ((("a",),),), cost={"macs": 2e9})
-    assert render_text(tree).splitlines()[-1].split() == ["total", "2", "GMACs"]
+    assert render_text(tree, in_words=format_quantity).splitlines()[-1].split() == ["total", "2", "GMACs"]
 
 
 def test_eight_tasks_on_eighteen_blocks_fit_a_terminal():

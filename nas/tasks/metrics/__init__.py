@@ -1,23 +1,12 @@
 """Metrics by name: the strings that a task's ``metrics`` may hold. Other metrics are passed to the task as functions.
 
-Each is a function of the task that makes a `torchmetrics.Metric`. Update it with the head's outputs and the labels of
-the samples that have them. Most are torchmetrics' own metrics inside a `MaskedMetric`, which turns logits into
-predictions and leaves out entries without a value (`nas.tasks.ignore`).
-
-- Units: accuracies, F, IoU and other shares are fractions in [0, 1]; errors are in the label's unit, angles in degrees,
-  PSNR in decibels. ``higher_is_better`` is set on each metric.
-- A metric does not depend on the batch size, and keeps no samples.
-- A metric is NaN ("no value") if no entry has a value; and also, for labels of yes and no, if all are the same.
-- The decorator `nas.tasks.labels.accepts` on each function states the labels that its metric accepts.
-
->>> import torch
->>> from nas.tasks import METRICS, Task
->>> metric = METRICS["mae"](Task(name="depth", num_outputs=1, loss="l1", metrics=("mae",)))
->>> metric.update(torch.tensor([[1.0], [5.0]]), torch.tensor([[3.0], [torch.nan]]))
->>> metric.compute(), metric.higher_is_better
-(tensor(2.), False)
-
-Start with `nas.tasks.metrics.masked`.
+Each is a function of the task that makes a `torchmetrics.Metric`, to be updated with the head's outputs and the
+labels of the samples that have them. Most are torchmetrics' own inside a `MaskedMetric`, which leaves out the entries
+of a label that hold no value (`nas.tasks.ignore`); others of torchmetrics can be wrapped in the same way.
+``higher_is_better`` is set on each. Accuracies, F, IoU and other shares are fractions in [0, 1], errors are in the
+label's unit, angles in degrees, PSNR is in decibels. All are of the whole set, however it is cut into batches, and none
+keeps its samples. A metric that had nothing to measure is NaN, "no value": of no known entry, and of yes and no also if
+all known entries are alike. What labels each takes is stated beside it (`nas.tasks.labels`).
 """
 
 from __future__ import annotations
@@ -28,10 +17,19 @@ from typing import TYPE_CHECKING
 import torchmetrics
 
 from nas.tasks.metrics.boundary import BoundaryF, ods_f
-from nas.tasks.metrics.classification import accuracy, binary_accuracy, binary_f1, f1, mean_iou
-from nas.tasks.metrics.depth import abs_rel, delta1, depth_mae, depth_rmse
-from nas.tasks.metrics.normals import mean_angle, median_angle, within_angle
-from nas.tasks.metrics.regression import mae, psnr, rmse
+from nas.tasks.metrics.classification import (
+    accuracy,
+    binary_accuracy,
+    binary_f1,
+    class_entries,
+    decision_entries,
+    f1,
+    mean_iou,
+)
+from nas.tasks.metrics.depth import abs_rel, delta1, depth_entries, depth_mae, depth_rmse
+from nas.tasks.metrics.masked import MaskedMetric
+from nas.tasks.metrics.normals import angle_entries, mean_angle, median_angle, within_angle
+from nas.tasks.metrics.regression import mae, number_entries, psnr, rmse
 from nas.tasks.metrics.saliency import max_mean_iou
 
 if TYPE_CHECKING:
@@ -62,11 +60,16 @@ METRICS: dict[str, Callable[[Task], torchmetrics.Metric]] = {
 __all__ = [
     "METRICS",
     "BoundaryF",
+    "MaskedMetric",
     "abs_rel",
     "accuracy",
+    "angle_entries",
     "binary_accuracy",
     "binary_f1",
+    "class_entries",
+    "decision_entries",
     "delta1",
+    "depth_entries",
     "depth_mae",
     "depth_rmse",
     "f1",
@@ -75,6 +78,7 @@ __all__ = [
     "mean_angle",
     "mean_iou",
     "median_angle",
+    "number_entries",
     "ods_f",
     "psnr",
     "rmse",

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 @accepts(CLASSES)
 def accuracy(task: Task) -> MaskedMetric:
     """Share of the entries whose most likely class is the label (top 1, all entries weighted alike)."""
-    return MaskedMetric(MulticlassAccuracy(task.num_outputs, average="micro"), _most_likely)
+    return MaskedMetric(MulticlassAccuracy(task.num_outputs, average="micro"), class_entries)
 
 
 @accepts(CLASSES)
 def f1(task: Task) -> MaskedMetric:
     """Mean of the classes' F1 = 2 TP / (2 TP + FP + FN), over the classes that occur in labels or outputs."""
-    return MaskedMetric(MulticlassF1Score(task.num_outputs, average="macro"), _most_likely)
+    return MaskedMetric(MulticlassF1Score(task.num_outputs, average="macro"), class_entries)
 
 
 @accepts(CLASSES)
@@ -40,28 +40,28 @@ def mean_iou(task: Task) -> MaskedMetric:
     A class that is in no label and in no output is left out of the mean, as in BMTAS; the background counts like any
     other class (21 on PASCAL, 7 for human parts). MTAN's code averages over the samples of a batch instead.
     """
-    return MaskedMetric(MulticlassJaccardIndex(task.num_outputs, average="macro"), _most_likely)
+    return MaskedMetric(MulticlassJaccardIndex(task.num_outputs, average="macro"), class_entries)
 
 
 @accepts(YES_OR_NO)
 def binary_accuracy(task: Task) -> MaskedMetric:
-    """Share of the entries, over all attributes or pixels, for which the sign of the logit is right."""
-    return MaskedMetric(BinaryAccuracy(), _positive, decisions=True)
+    """Share of the entries, over all attributes or pixels, on whose side of 0 the logit lies."""
+    return MaskedMetric(BinaryAccuracy(), decision_entries, decisions=True)
 
 
 @accepts(YES_OR_NO)
 def binary_f1(task: Task) -> MaskedMetric:
     """F1 of the positive entries, over all attributes or pixels, at logit 0."""
-    return MaskedMetric(BinaryF1Score(), _positive, decisions=True)
+    return MaskedMetric(BinaryF1Score(), decision_entries, decisions=True)
 
 
-def _most_likely(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def class_entries(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Classes that the logits [n, num_classes, ...] choose, and the labels [n, ...], where these hold a class."""
     known = known_classes(labels, outputs.shape[1])
     return outputs.argmax(1)[known], labels[known].long()
 
 
-def _positive(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def decision_entries(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Yes or no by logits and labels, where these hold a value.
 
     Logits become decisions here, because torchmetrics takes outputs for probabilities if all are in [0, 1].

@@ -24,33 +24,34 @@ FACTOR = 1.25
 @accepts(DEPTHS)
 def depth_rmse(task: Task) -> MaskedMetric:
     """Root of the mean of ``(p - d)^2``."""
-    return MaskedMetric(MeanSquaredError(squared=False), _known)
+    return MaskedMetric(MeanSquaredError(squared=False), depth_entries)
 
 
 @accepts(DEPTHS)
 def depth_mae(task: Task) -> MaskedMetric:
     """Mean of ``|p - d|``: the absolute error of NYUv2's and Cityscapes' tables."""
-    return MaskedMetric(MeanAbsoluteError(), _known)
+    return MaskedMetric(MeanAbsoluteError(), depth_entries)
 
 
 @accepts(DEPTHS)
 def abs_rel(task: Task) -> MaskedMetric:
     """Mean of ``|p - d| / d``: the relative error."""
-    return MaskedMetric(MeanAbsolutePercentageError(), _known)
+    return MaskedMetric(MeanAbsolutePercentageError(), depth_entries)
 
 
 @accepts(DEPTHS)
 def delta1(task: Task) -> MaskedMetric:
-    """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 counts as wrong."""
+    """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 is none of them."""
     return MaskedMetric(MeanMetric(), _near, higher_is_better=True)
 
 
-def _known(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def depth_entries(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs and labels of the pixels whose depth is known, as two vectors."""
     known = known_depths(labels)
     return outputs[known].float(), labels[known].float()
 
 
 def _near(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
-    predicted, depths = _known(outputs, labels)
+    predicted, depths = depth_entries(outputs, labels)
     # Without a division, so that predictions of 0 and below need no case of their own.
     return ((torch.maximum(predicted, depths) < FACTOR * torch.minimum(predicted, depths)).float(),)

@@ -1,4 +1,4 @@
-"""A metric over the entries of the labels that hold a value."""
+"""A metric of torchmetrics over the entries of the labels that hold a value."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,28 @@ from torch import Tensor
 from torchmetrics import Metric
 
 Entries = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
-"""(outputs [n, ...], labels [n, ...]) -> the arguments of the inner metric's ``update``: vectors, labels last."""
+"""(outputs [n, ...], labels [n, ...]) -> what a metric is updated with: vectors of the known entries, labels last."""
 
 
 class MaskedMetric(Metric):
-    """Computes another metric over the entries that hold a value; NaN ("no value") if there are none.
+    """Another metric over the entries that hold a value; NaN, "no value", if there is no such entry.
+
+    Every metric of torchmetrics that takes vectors becomes a metric of a task with it:
+
+    >>> from torchmetrics.classification import MulticlassCohenKappa
+    >>> from nas.tasks.metrics import class_entries
+    >>> kappa = MaskedMetric(MulticlassCohenKappa(num_classes=2), class_entries)
+    >>> logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
+    >>> kappa.update(logits, torch.tensor([0, 1, 255]))
+    >>> kappa.compute()
+    tensor(1.)
 
     Args:
-        metric: the inner metric, which is updated with these entries.
-        entries: selects the entries.
-        decisions: whether labels are yes (1) or no (0). The metric is then also NaN if all labels are the same, because
-            a constant prediction would be perfect.
-        higher_is_better: set it if the inner metric does not.
+        metric: is updated with the entries.
+        entries: picks the entries: `class_entries`, `decision_entries`, `number_entries`, `depth_entries` or
+            `angle_entries` of `nas.tasks.metrics`, or your own.
+        decisions: labels are yes (1) or no (0). It is then also NaN if all are alike, as a constant would be perfect.
+        higher_is_better: for a metric that does not say it.
     """
 
     full_state_update = False

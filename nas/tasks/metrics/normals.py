@@ -29,13 +29,13 @@ BIN = 0.01
 @accepts(DIRECTIONS)
 def mean_angle(task: Task) -> MaskedMetric:
     """Mean of the angles."""
-    return MaskedMetric(MeanMetric(), _angles, higher_is_better=False)
+    return MaskedMetric(MeanMetric(), angle_entries, higher_is_better=False)
 
 
 @accepts(DIRECTIONS)
 def median_angle(task: Task) -> MaskedMetric:
-    """Median of the angles (the lower one of two), to within 0.01 degrees, the width of the bins that count them."""
-    return MaskedMetric(_Median(), _angles)
+    """Median of the angles, the lower one of two, to within 0.01 degrees: they are counted in bins of that width."""
+    return MaskedMetric(_Median(), angle_entries)
 
 
 def within_angle(degrees: float) -> Callable[[Task], MaskedMetric]:
@@ -62,7 +62,8 @@ def angles(outputs: Tensor, labels: Tensor) -> Tensor:
     return torch.rad2deg(2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1)))
 
 
-def _angles(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
+def angle_entries(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
+    """Angles in degrees at the pixels that have a normal, as one vector."""
     return (angles(outputs, labels),)
 
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 @accepts(NUMBERS)
 def rmse(task: Task) -> MaskedMetric:
     """Root of the mean squared error over all entries of all samples."""
-    return MaskedMetric(MeanSquaredError(squared=False), _known)
+    return MaskedMetric(MeanSquaredError(squared=False), number_entries)
 
 
 @accepts(NUMBERS)
 def mae(task: Task) -> MaskedMetric:
     """Mean absolute error over all entries of all samples."""
-    return MaskedMetric(MeanAbsoluteError(), _known)
+    return MaskedMetric(MeanAbsoluteError(), number_entries)
 
 
 @accepts(SHARES)
@@ -35,10 +35,10 @@ def psnr(task: Task) -> MaskedMetric:
     The error is pooled over all pixels of all samples first; papers on restoration often average the ratio of each
     image instead, which is higher.
     """
-    return MaskedMetric(PeakSignalNoiseRatio(data_range=1.0), _known)
+    return MaskedMetric(PeakSignalNoiseRatio(data_range=1.0), number_entries)
 
 
-def _known(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def number_entries(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The entries that hold a value, as two vectors."""
     known = known_values(labels)
     return outputs[known], as_floats(labels[known])

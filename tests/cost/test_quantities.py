@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.tree import format_quantity
+from nas.cost import format_quantity
 
 
 @pytest.mark.parametrize(
