@@ -155,7 +155,7 @@ class TreeTraining:
         if ranks.is_first:
             self.check()
         experiment = self.experiment
-        ranks.call_on_first(lambda: self.run.labels.settle(experiment, data))
+        ranks.call_on_first(lambda: self.run.labels.check_all(experiment, data))
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(

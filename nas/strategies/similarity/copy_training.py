@@ -24,7 +24,7 @@ from nas.tasks.epoch_losses import EpochLosses, MeanLosses, mean_of
 from nas.training.joined import JoinedDataset
 
 
-class WarmUpRecord(TypedDict):
+class CopyTrainingRecord(TypedDict):
     """One epoch of a warm-up, as ``metrics.jsonl`` has it; the losses are means over the copies as well."""
 
     epoch: int
@@ -33,7 +33,7 @@ class WarmUpRecord(TypedDict):
 
 
 @dataclass
-class WarmUpState(LoopState[WarmUpRecord]):
+class CopyTrainingState(LoopState[CopyTrainingRecord]):
     """The copies, their optimiser, and the progress of the training, which has no best epoch."""
 
     copies: Supernet
@@ -62,8 +62,8 @@ class WarmUpState(LoopState[WarmUpRecord]):
 
 
 @dataclass(eq=False)
-class WarmUp:
-    """Everything that stays the same during a warm-up; `WarmUpState` holds what changes.
+class CopyTraining:
+    """Everything that stays the same during a warm-up; `CopyTrainingState` holds what changes.
 
     K networks of each task learn from the task's loss. Only the stem is shared, and it learns from all losses. All
     random numbers of an epoch depend on ``(seed, epoch)`` only, so a resumed warm-up gives the same bits as an
@@ -93,7 +93,7 @@ class WarmUp:
             copies = make_copies(backbone, self.tasks, self.settings.copies, affine_last_norm=self.affine_last_norm)
         return copies.to(self.device)
 
-    def start(self, backbone: Backbone) -> WarmUpState:
+    def start(self, backbone: Backbone) -> CopyTrainingState:
         """The state before the first epoch.
 
         Raises:
@@ -106,13 +106,17 @@ class WarmUp:
         synchronise_batch_norm(copies, self.ranks)
         copies.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         settings.compute.prepare(copies)
-        return WarmUpState(copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device))
+        return CopyTrainingState(
+            copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device)
+        )
 
-    def run(self, state: WarmUpState, checkpoints: CheckpointFolder, on_epoch: Callable[[WarmUpRecord], None]) -> None:
+    def run(
+        self, state: CopyTrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[CopyTrainingRecord], None]
+    ) -> None:
         """Train from the state's epoch to the last one."""
         run_epochs(state, self.settings.epochs, self.train_epoch, checkpoints, on_epoch, ranks=self.ranks)
 
-    def train_epoch(self, state: WarmUpState, epoch: int) -> WarmUpRecord:
+    def train_epoch(self, state: CopyTrainingState, epoch: int) -> CopyTrainingRecord:
         """One pass over the settings' splits."""
         num_steps = self.num_steps
         losses = EpochLosses(self.tasks, epoch, lambda: self._loader(epoch))
@@ -126,7 +130,7 @@ class WarmUp:
         total = sum(task.weight * means.get(task.name, 0.0) for task in self.tasks)
         return {"epoch": epoch, "phase": "own copies", "weights": {"total": total, "tasks": means}}
 
-    def step(self, state: WarmUpState, batch: Batch) -> dict[str, Tensor]:
+    def step(self, state: CopyTrainingState, batch: Batch) -> dict[str, Tensor]:
         """Update all copies on one batch (or this rank's part of it), except those of tasks without labels in it.
 
         Returns:
@@ -153,7 +157,7 @@ class WarmUp:
         state.scaler.update()
         return dict(zip(losses, summed, strict=True))
 
-    def try_steps(self, state: WarmUpState) -> tuple[dict[str, float], float]:
+    def try_steps(self, state: CopyTrainingState) -> tuple[dict[str, float], float]:
         """One step on the first batch.
 
         Returns:
