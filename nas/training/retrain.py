@@ -9,6 +9,7 @@ import torch
 import torchmetrics
 
 from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
+from nas.data.concatenated import ConcatenatedDataset
 from nas.engine import ALONE, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.errors import WorkFailed
@@ -17,7 +18,6 @@ from nas.tasks import Task
 from nas.tasks.checks import check_finite, check_losses
 from nas.training.distill import Distillation
 from nas.training.evaluate import evaluate, make_metrics
-from nas.training.joined import JoinedDataset
 from nas.training.measured import Measured
 from nas.training.methods import require_methods
 from nas.training.score import EpochScore
@@ -145,7 +145,7 @@ class Retraining:
         return patience is not None and state.num_epochs - (state.best_epoch or 0) >= patience
 
     def _training_set(self) -> Dataset:
-        return JoinedDataset([self.data.split(name) for name in self.settings.splits])
+        return ConcatenatedDataset([self.data.split(name) for name in self.settings.splits])
 
     def _batches(self, epoch: int, shard: tuple[int, int] = (0, 1)) -> Iterable[Batch]:
         """The batches of an epoch, or a rank's part of each."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
+from nas.data.concatenated import ConcatenatedDataset
 from nas.engine import ALONE, Ranks, synchronise_batch_norm
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.optimizer import set_learning_rate
@@ -22,7 +23,6 @@ from nas.strategies.similarity.copies import make_copies, routing_of, twin_batch
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.tasks import Task, task_losses
 from nas.tasks.checks import check_finite, check_losses
-from nas.training.joined import JoinedDataset
 
 
 @dataclass
@@ -191,7 +191,7 @@ class WarmUp:
     @property
     def training_set(self) -> Dataset:
         """The settings' splits as one."""
-        return JoinedDataset([self.data.split(name) for name in self.settings.splits])
+        return ConcatenatedDataset([self.data.split(name) for name in self.settings.splits])
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, or this rank's part of each, on the device."""
