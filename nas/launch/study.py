@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nas.data import derive_seed
 from nas.errors import InputError, in_one_line
 from nas.files import write_bytes_atomically
-from nas.recipe import Choice, Experiment, Int, LogUniform, Range
+from nas.recipe import Experiment, Int, LogUniform, OneOf, Range
 from nas.run import Outcome, Trial, TrialResult
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Proposals:
 
     def _plain(self, name: str, value: Any) -> Any:
         """A choice is stored as JSON, for Optuna keeps no lists."""
-        return json.loads(value) if isinstance(self._settings.ranges[name], Choice) else value
+        return json.loads(value) if isinstance(self._settings.ranges[name], OneOf) else value
 
     def _open(self, folder: Path) -> "optuna.Study":
         import optuna
@@ -175,7 +175,7 @@ def _distributions(experiment: Experiment) -> dict[str, "optuna.distributions.Ba
 def _distribution(interval: Range) -> "optuna.distributions.BaseDistribution":
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(interval, Choice):
+    if isinstance(interval, OneOf):
         return CategoricalDistribution([json.dumps(value) for value in interval.values])
     if isinstance(interval, Int):
         return IntDistribution(interval.low, interval.high)

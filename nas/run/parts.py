@@ -96,7 +96,7 @@ def build_network(experiment: Experiment, tree: BranchTree, seed: int) -> Branch
         return BranchedNetwork(backbone, experiment.tasks, tree)
 
 
-def measure(experiment: Experiment) -> Profile:
+def measure_parts(experiment: Experiment) -> Profile:
     """Costs of the experiment's backbone and heads at its input shape; no data is needed.
 
     With a latency table, it is among them.
@@ -136,7 +136,7 @@ class TrialParts:
     def build(cls, experiment: Experiment) -> "TrialParts":
         """All parts; InputError if one of them or a metric does not work, or budgets and constraints allow no tree."""
         # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
-        measured = measure(experiment)
+        measured = measure_parts(experiment)
         table = measured.table
         metric_directions(experiment.tasks)
         check_counted(experiment, measured.uncounted, experiment.goal.budgets)

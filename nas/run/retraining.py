@@ -153,7 +153,7 @@ class TreeTraining:
         if ranks.first:
             self.check()
         experiment = self.experiment
-        ranks.from_first(lambda: self.run.labels.settle(experiment, data))
+        ranks.from_first(lambda: self.run.labels.check_all(experiment, data))
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(

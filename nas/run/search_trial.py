@@ -49,7 +49,7 @@ def run_trial(
         (folder.path / "failure.json").unlink(missing_ok=True)
         folder.write_setting(trial)
         built = parts or TrialParts.build(experiment)
-        ranks.from_first(lambda: run.labels.settle(experiment, built.data))
+        ranks.from_first(lambda: run.labels.check_all(experiment, built.data))
         found = search_in(folder, experiment, built, device, on_epoch, ranks)
         points = [_point(run, folder, experiment, tree, built.table) for tree in found.trees]
         result = TrialResult(points=tuple(points))

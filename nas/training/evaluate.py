@@ -77,13 +77,13 @@ def evaluate(
     means = {name: loss.compute() for name, loss in losses.items()}
     check_losses(chosen, means)
     return {
-        name: {"loss": means[name]} | {key: measure(name, key, metric) for key, metric in used[name].items()}
+        name: {"loss": means[name]} | {key: metric_value(name, key, metric) for key, metric in used[name].items()}
         for name in used
     }
 
 
 @torch.no_grad()
-def try_measures(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[Sample]) -> None:
+def try_metrics(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[Sample]) -> None:
     """Run a network, and every task's loss and metrics, on some samples of one shape: does each fit the others?
 
     A metric that does not give a value of so few samples is not judged.
@@ -115,7 +115,7 @@ def try_measures(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[
                     metric.compute()
                 except Exception:  # some need more samples, and say so in a way of their own
                     continue
-                measure(task.name, name, metric)
+                metric_value(task.name, name, metric)
     network.train(was_training)
 
 
@@ -127,7 +127,7 @@ def update_metrics(task: Task, metrics: Mapping[str, torchmetrics.Metric], outpu
             metric.update(outputs[batch.present[task.name]], labels)
 
 
-def measure(task: str, name: str, metric: torchmetrics.Metric) -> float:
+def metric_value(task: str, name: str, metric: torchmetrics.Metric) -> float:
     """A metric's value, NaN if it had no labels to measure; InputError unless it is one number."""
     if not metric.update_called:
         return math.nan
