@@ -74,8 +74,8 @@ class Canvas:
     def bezier(self, points: Sequence[Point], colour: str, thickness: float) -> None:
         """A straight line to the second point, a cubic Bezier curve to the last but one, a straight line to the end."""
         self._extend(points)
-        codes = [PlotPath.MOVETO, PlotPath.LINETO, *(PlotPath.CURVE4,) * 3, PlotPath.LINETO]
-        patch = PathPatch(PlotPath(points, codes), edgecolor=colour, facecolor="none", linewidth=thickness, clip_on=False)
+        path = PlotPath(points, [PlotPath.MOVETO, PlotPath.LINETO, *(PlotPath.CURVE4,) * 3, PlotPath.LINETO])
+        patch = PathPatch(path, edgecolor=colour, facecolor="none", linewidth=thickness, clip_on=False)
         self._axes.add_patch(patch)
 
     def text(
