@@ -1,4 +1,4 @@
-"""Retraining: training a branched network on all tasks together, with a checkpoint after every epoch."""
+"""Retraining: trains the network of a tree on all its tasks, with a checkpoint after every epoch."""
 
 import itertools
 import math
@@ -27,18 +27,18 @@ from nas.training.step import StepLosses, train_step
 
 
 class Retraining:
-    """Everything that stays the same while a network is trained; `TrainingState` is what changes.
+    """Everything that stays the same while a network is trained; `TrainingState` holds what changes.
 
-    Randomness comes from ``(seed, epoch)``, as in the search, so a resumed training is bitwise an undisturbed
-    one for the same number of threads.
+    All random numbers of an epoch depend on ``(seed, epoch)`` only. So a resumed training gives the same bits as an
+    uninterrupted one, for the same number of threads.
 
     Args:
-        tasks: all of the recipe; a network's own are trained.
-        teachers: by task, the networks to learn from, where the settings ask for distillation.
-        ranks: those that share each batch. Rank 0 measures, decides and writes, and dropout is each one's own.
+        tasks: all tasks of the recipe; a network may have only some of them.
+        teachers: by task, the networks for distillation, if the settings ask for it.
+        ranks: processes that share each batch. Rank 0 evaluates, decides and writes. Dropout differs between ranks.
 
     Raises:
-        InputError: settings that name a task or metric that is not there, or need a package that is not installed.
+        InputError: the settings name an unknown task or metric, or need a package that is not installed.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Retraining:
     def run(
         self, state: TrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
     ) -> None:
-        """Train from wherever the state is to the last epoch, or until patience ends.
+        """Train from the state's epoch to the last one, or until patience ends.
 
-        The state is then the last epoch's; the best one's is in the checkpoints.
+        The state is then that of the last epoch; the state of the best epoch is in the checkpoints.
         """
         state.network.to(self.device)
         state.result.to(self.device)
@@ -91,7 +91,7 @@ class Retraining:
         dataset = self._training_set()
         num_steps = math.ceil(max(1, len(dataset) // settings.batch_size) / settings.accumulate)
         chosen = [task for task in self.tasks if task.name in state.network.tree.tasks]
-        # Kept on the device and looked at after the epoch, so that no step waits for its loss.
+        # The losses stay on the device until the epoch ends, so that no step waits for them.
         seen: list[StepLosses] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(derive_seed(self.seed, "retrain", epoch, *self.ranks.apart))
@@ -123,7 +123,7 @@ class Retraining:
         }
 
     def evaluate(self, network: BranchedNetwork, split: SplitName) -> Measured:
-        """Losses and metrics on one split, measured by rank 0 while the others wait."""
+        """Losses and metrics on one split; rank 0 computes them while the others wait."""
         measured: Measured = self.ranks.from_first(lambda: self._measure(network, split))
         return measured
 
@@ -175,15 +175,15 @@ class Retraining:
         """By task, the mean over the steps in which it had a loss.
 
         Raises:
-            InputError: a loss is not finite, or negative, because of inputs or labels.
-            WorkFailed: a loss is not finite though these are as they should be.
+            InputError: a loss is negative or not finite because of inputs or labels.
+            WorkFailed: a loss is not finite although inputs and labels are valid.
         """
         names = [name for losses in seen for name in losses.by_task]
         values = torch.stack([loss for losses in seen for loss in losses.by_task.values()]).tolist()
         by_name = {task.name: task for task in self.tasks}
         by_task: dict[str, list[float]] = {}
         for name, value in zip(names, values, strict=True):
-            # The first that is not finite: it makes all the others NaN from the next step on.
+            # Report the first loss that is not finite: it makes all others NaN from the next step on.
             if not math.isfinite(value):
                 raise WorkFailed(
                     check_finite(by_name[name], value, f"epoch {epoch + 1}: the training loss", self._batches(epoch))

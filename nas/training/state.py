@@ -1,4 +1,4 @@
-"""What changes while a network is trained: all of it, and all that a checkpoint holds."""
+"""Everything that changes while a network is trained, which is what a checkpoint holds."""
 
 import json
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ from nas.training.settings import TrainingSettings
 
 @dataclass
 class TrainingState:
-    """Network, optimiser, and how far the training is. ``history`` holds one plain record per finished epoch.
+    """Network, optimiser, and the number of finished epochs. ``history`` holds one plain record per finished epoch.
 
-    What the settings leave out is None.
+    Parts that the settings do not ask for are None.
     """
 
     network: BranchedNetwork
@@ -35,7 +35,7 @@ class TrainingState:
 
     @classmethod
     def start(cls, network: BranchedNetwork, settings: TrainingSettings, ranks: Ranks = ALONE) -> "TrainingState":
-        """A training that has not begun, of a network that lies on its device; all ranks start from rank 0's."""
+        """The state before the first epoch, for a network on its device; all ranks start from rank 0's weights."""
         tasks = network.tree.tasks
         settings = settings.for_tasks(len(tasks))
         device = next(network.parameters()).device
@@ -43,7 +43,7 @@ class TrainingState:
         synchronise_batch_norm(network, ranks)
         settings.compute.prepare(network)
         if settings.aggregate != "none" and settings.compute.compile:
-            # Each task's backward pass needs what the others' have used, which compiled code would overwrite.
+            # The backward passes of the tasks share saved tensors, which compiled code would overwrite.
             torch._functorch.config.donated_buffer = False
         return cls(
             network,
@@ -56,11 +56,11 @@ class TrainingState:
 
     @property
     def result(self) -> BranchedNetwork:
-        """The network that is measured and kept: the average of the weights where there is one."""
+        """The network that is evaluated and kept: the average of the weights if there is one."""
         return self.network if self.average is None else self.average.network
 
     def record(self) -> dict[str, Any]:
-        """Tensors and plain values alone, for a checkpoint; ``network`` is the result."""
+        """The state as tensors and plain values, for a checkpoint; its ``network`` is `result`."""
         record = {
             "network": self.result.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -73,7 +73,7 @@ class TrainingState:
         return record | {name: part.state_dict() for name, part in self._parts().items()}
 
     def load(self, record: dict[str, Any], where: str) -> None:
-        """Take over a checkpoint's record; one of another network is an InputError naming `where`."""
+        """Restore a checkpoint's record; InputError naming `where` if it belongs to another network."""
         load_network(self.result, record, where)
         if self.average is not None:
             load_network(self.network, {"network": record.get("trained_network")}, where)
@@ -94,25 +94,25 @@ class TrainingState:
             raise InputError(f"{where}: not a checkpoint of this training ({in_one_line(error)})") from error
 
     def _parts(self) -> dict[str, Any]:
-        """What beside the network and its optimiser goes on from where it was."""
+        """The other parts with a state of their own, by name."""
         scaler = self.scaler if self.scaler.is_enabled() else None
         parts = {"balance": self.balance, "aggregation": self.aggregation, "scaler": scaler}
         return {name: part for name, part in parts.items() if part is not None}
 
 
 def load_network(network: BranchedNetwork, record: dict[str, Any], where: str) -> None:
-    """Load a checkpoint's weights into a network; another network's are an InputError naming `where`."""
+    """Load a checkpoint's weights into a network; InputError naming `where` if they belong to another network."""
     try:
         network.load_state_dict(record["network"])
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
-        raise InputError(f"{where}: holds no weights of this tree's network ({reason})") from error
+        raise InputError(f"{where}: its weights do not fit the network of this tree ({reason})") from error
 
 
 def parameter_groups(network: BranchedNetwork, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """The network's parameters for the optimiser: by how many tasks use them, if their rate is divided by it."""
+    """The parameters as groups for the optimiser: one group per number of tasks if their rate is divided by it."""
     if settings.shared_lr == "same":
-        # One group, not several of the same rate: an optimiser takes its time for each.
+        # One group instead of several with the same rate, because each group costs time in every step.
         return [{"params": list(network.parameters()), "lr": settings.optimizer.lr}]
     by_sharing: dict[int, list[torch.nn.Parameter]] = {}
     for group, parameters in parameters_by_group(network).items():
