@@ -1,4 +1,4 @@
-"""What the logits say about how far a search is."""
+"""How decided the logits are, and how much an epoch changed them."""
 
 import math
 from typing import Any
@@ -20,7 +20,7 @@ def entropy_L(logits_LTC: Tensor) -> Tensor:
 
 
 def drift(before_LTC: Tensor, after_LTC: Tensor) -> float:
-    """Root mean square change of the dissimilarities that trees are made from, over blocks and pairs of tasks."""
+    """Change of the dissimilarities that trees are made from: root mean square over blocks and pairs of tasks."""
     num_tasks = before_LTC.shape[1]
     change_LTT = dissimilarity_from_logits(after_LTC) - dissimilarity_from_logits(before_LTC)
     num_pairs = max(1, len(change_LTT) * num_tasks * (num_tasks - 1))

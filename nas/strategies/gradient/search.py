@@ -1,4 +1,4 @@
-"""The bilevel search: passes over two splits in turn, with a checkpoint after every epoch."""
+"""The bilevel search: trains logits and weights on two splits in turn, with a checkpoint after every epoch."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,14 +26,13 @@ OnEpoch = Callable[[dict[str, Any]], None]
 
 
 class BilevelSearch:
-    """Everything that stays the same during a search; `SearchState` is what changes.
+    """Everything that stays the same during a search; `SearchState` holds what changes.
 
-    Whatever is random in an epoch (order of samples, routing, dropout) comes from seeds derived from
-    ``(seed, epoch)``, so an epoch depends on the state before it and on nothing else. That is what makes a
-    resumed search bitwise equal to an undisturbed one, for the same number of threads.
+    All random numbers of an epoch (order of samples, routing, dropout) come from seeds derived from ``(seed, epoch)``,
+    so an epoch depends only on the state before it. A resumed search therefore gives the same bits as an uninterrupted
+    one, for the same number of threads.
 
-    Of several ranks each has its part of every batch; rank 0 draws the routing and writes, and dropout is each one's
-    own.
+    Several ranks share every batch. Rank 0 draws the routing and writes. Dropout differs between ranks.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class BilevelSearch:
         self.target = max(self.budgets, default=None)
 
     def start(self, supernet: Supernet, logits_LTC: Tensor | None = None) -> SearchState:
-        """The state before the first epoch: the logits, uniform if left out, fresh optimisers, and a new penalty."""
+        """The state before the first epoch, with these logits (uniform by default) and fresh optimisers."""
         state = SearchState.start(supernet, self.settings, self.device, self.ranks)
         if logits_LTC is not None:
             with torch.no_grad():
@@ -72,7 +71,7 @@ class BilevelSearch:
         return replace(state, penalty=self.settings.penalty.initial_state(self.expected_cost(state)))
 
     def run(self, state: SearchState, checkpoints: CheckpointFolder, on_epoch: OnEpoch) -> None:
-        """Train from wherever the state is to the last epoch."""
+        """Train from the state's epoch to the last one."""
         for epoch in range(state.num_epochs, self.settings.epochs):
             record = self.train_epoch(state, epoch)
             state.num_epochs = epoch + 1
@@ -110,17 +109,17 @@ class BilevelSearch:
         }
 
     def expected_cost(self, state: SearchState) -> float:
-        """Of softmax(logits), in the resource."""
+        """Expected cost of softmax(logits), in the goal's resource."""
         with torch.no_grad():
             probs_LTC = torch.softmax(state.logits_LTC, dim=-1)
             return expected_cost(probs_LTC, self.table, self.resource).item()
 
     def try_steps(self, state: SearchState) -> tuple[dict[str, float], float]:
-        """One step of each kind on a first batch of each split, as in the first epoch after the warm-up.
+        """One weight step and one logits step on the first batches, as in the first epoch after the warm-up.
 
         Returns:
-            the weights' losses by task, and how many seconds the whole search would take at this pace (steps of
-            the warm-up are counted in full, though they are cheaper).
+            the losses of the weight step by task, and the predicted seconds of the whole search (the steps of the
+            warm-up are counted in full, though they are cheaper).
         """
         settings, epoch = self.settings, self.settings.warmup_epochs
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
@@ -201,7 +200,7 @@ class _Mean:
     """Means of losses over an epoch, per task over the batches that had its labels.
 
     Args:
-        whole: makes the batches of the epoch again, of all ranks, to find why a loss is not finite.
+        whole: makes the batches of the epoch again, for all ranks, to find out why a loss is not finite.
     """
 
     def __init__(self, tasks: Sequence[Task], epoch: int, whole: Callable[[], Iterable[Batch]]) -> None:
@@ -213,7 +212,7 @@ class _Mean:
 
     def add(self, losses: dict[str, Tensor]) -> None:
         for name, loss in losses.items():
-            # At once: from the next step on all losses are NaN, and logits that are NaN have no expected cost.
+            # Report it now: from the next step on all losses are NaN, and the expected cost of NaN logits fails.
             if not torch.isfinite(loss):
                 task = next(task for task in self.tasks if task.name == name)
                 raise WorkFailed(check_finite(task, loss.item(), f"epoch {self.epoch + 1}: the loss", self.whole()))

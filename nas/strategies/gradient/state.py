@@ -1,4 +1,4 @@
-"""The state of a search: everything that changes while it runs, and how it is stored."""
+"""The state of a search: everything that changes while it runs, and what a checkpoint holds."""
 
 import json
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from nas.strategies.gradient.settings import GradientSettings
 
 @dataclass
 class SearchState:
-    """Weights, logits, their optimisers, the loss's scale, the penalty's dual variable, and how far the search is.
+    """Weights, logits, their optimisers, the loss scale, the penalty's dual variable, and the number of epochs.
 
     ``logits_LTC`` is a leaf on the supernet's device. ``history`` holds one plain record per finished epoch.
     """
@@ -36,7 +36,7 @@ class SearchState:
     def start(
         cls, supernet: Supernet, settings: GradientSettings, device: torch.device, ranks: Ranks = ALONE
     ) -> "SearchState":
-        """Uniform logits and fresh optimisers; the supernet is computed as the settings say, the same on all ranks."""
+        """Uniform logits and fresh optimisers; the supernet is set up by the settings, with rank 0's weights."""
         supernet.to(device)
         ranks.same_as_first(supernet.state_dict().values())
         synchronise_batch_norm(supernet, ranks)
@@ -54,12 +54,12 @@ class SearchState:
         )
 
     def reset_optimizers(self, settings: GradientSettings) -> None:
-        """Forget moments and step counts of both optimisers."""
+        """Reset the moments and step counts of both optimisers."""
         self.weight_optimizer = settings.weights.make(self.supernet.parameters())
         self.logits_optimizer = settings.logits.make([self.logits_LTC])
 
     def record(self) -> dict[str, Any]:
-        """Tensors and plain values alone, for a checkpoint."""
+        """The state as tensors and plain values, for a checkpoint."""
         return {
             "tasks": list(self.supernet.task_names),
             "supernet": self.supernet.state_dict(),
@@ -74,9 +74,9 @@ class SearchState:
         }
 
     def load(self, record: dict[str, Any], where: str) -> None:
-        """Take over a checkpoint's record; one of another architecture is an InputError naming `where`."""
+        """Restore a checkpoint's record; InputError naming `where` if it belongs to another architecture."""
         try:
-            # The rows of the logits are in this order, which the names of the weights do not tell.
+            # The rows of the logits have this order, and the names of the weights do not show it.
             if list(record["tasks"]) != list(self.supernet.task_names):
                 raise ValueError(f"its tasks are {record['tasks']}, here they are {list(self.supernet.task_names)}")
             if record["logits_LTC"].shape != self.logits_LTC.shape:

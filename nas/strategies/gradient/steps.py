@@ -1,4 +1,4 @@
-"""The two steps of a bilevel search. Each changes its own parameters and leaves the other's bitwise alone."""
+"""The two optimiser steps of a bilevel search: one changes only the weights, the other only the logits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ Losses = dict[str, Tensor]
 """Detached, unweighted mean loss of each task that the batch has labels for, on any rank."""
 
 Shares = Mapping[str, float]
-"""Of each task that the batch has labels for on any rank, which part of them is here (`Ranks.label_shares`)."""
+"""By task, the share of the batch's labels that this rank has (`Ranks.label_shares`)."""
 
 
 def weight_step(
@@ -32,10 +32,10 @@ def weight_step(
     settings: GradientSettings,
     ranks: Ranks = ALONE,
 ) -> Losses:
-    """Update the weights on one batch, or this rank's part of it, under a fixed routing that all ranks have.
+    """Update the weights on one batch (or this rank's part of it) under a fixed routing, the same on all ranks.
 
-    ``per_task`` takes one optimiser step per task, as BMTAS does; ``joint`` one step on the weighted sum.
-    Weights that no labelled task reaches get no gradient and are not touched.
+    ``per_task`` takes one optimiser step per task, as BMTAS does; ``joint`` takes one step on the weighted sum.
+    Weights that no task with labels uses do not change.
     """
     routing_LTC = routing_LTC.detach()
     turns = [[task] for task in tasks] if settings.weight_step == "per_task" else [list(tasks)]
@@ -106,7 +106,7 @@ def logits_step(
             losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
             total = weighted_sum(labelled, losses)
         cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, resource, generator=generator)
-        # The penalty measures in units of what separate networks cost.
+        # The penalty uses the cost of separate networks as its unit.
         scale = table.separate_cost()[resource]
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
         total = total + ranks.once(len(losses) * penalty.to(state.logits_LTC))
@@ -123,7 +123,7 @@ def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
 def _losses(
     state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: GradientSettings
 ) -> tuple[Losses, dict[str, Tensor]]:
-    """The tasks' losses, and the outputs that they are of."""
+    """The tasks' losses, and the outputs that they come from."""
     with _running(batch, settings):
         outputs = state.supernet(settings.compute.inputs(batch.inputs), routing_LTC, [task.name for task in tasks])
     outputs = settings.compute.outputs(outputs)
@@ -177,9 +177,9 @@ def _running(batch: Batch, settings: GradientSettings) -> Iterator[None]:
 def _descend(
     state: SearchState, optimizer: torch.optim.Optimizer, total: Tensor, losses: Losses, ranks: Ranks
 ) -> Losses:
-    """One step down the sum of the ranks' totals; the sums of their losses."""
+    """Step on the sum of the totals of all ranks, and return the losses summed over the ranks."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    # `zero_grad`, without its profiling, which takes longer than a small network's forward pass.
+    # Instead of `zero_grad`, whose profiling takes longer than the forward pass of a small network.
     for parameter in parameters:
         parameter.grad = None
     with naming_in_place_changes():
@@ -192,7 +192,7 @@ def _descend(
 
 @contextmanager
 def _frozen(supernet: Supernet) -> Iterator[None]:
-    """No gradients for weights, which also saves computing them."""
+    """Weights get no gradients, which also saves their computation."""
     trained = [parameter for parameter in supernet.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""How unlike two tasks are at a block, and how unlike a task is to itself: the noise floor."""
+"""Distances between the features of different tasks, block by block, and between copies of one task (noise floor)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,15 +27,17 @@ class Dissimilarity:
         d_l(s, t)     = mean over all pairs of a copy of s and a copy of t
         floor_l(s, t) = (w_l(s) + w_l(t)) / 2,    w_l(t) = mean over all pairs of different copies of t
 
-    A task that has learned nothing is as far from itself as from others, so it shares with anybody. With one copy the
-    floor is 0: then a budget alone makes tasks share, since none are alike enough to share for nothing.
+    The copies of a task that has learned nothing are as far from each other as from other tasks, so the task may share
+    with any other. With one copy the floor is 0. Then every pair of tasks is above the floor, and tasks share only
+    because of a budget.
 
     Args:
         tasks: names, in the order of the rows.
-        measure: what was measured, and of what: "r2 of features".
+        measure: the measure and what it compares: "r2 of features".
         dissimilarity_LTT: d; symmetric, zero on the diagonal.
-        floor_LTT: symmetric; its diagonal is zero and means nothing.
-        error_LTT: standard error of d: the deviation over the pairs of copies, over the root of K. None with one copy.
+        floor_LTT: the floor; symmetric, its diagonal is zero and not used.
+        error_LTT: standard error of d: standard deviation over the pairs of copies, divided by the root of K. None with
+            one copy.
     """
 
     tasks: tuple[str, ...]
@@ -46,7 +48,7 @@ class Dissimilarity:
 
     @classmethod
     def of_copies(cls, tasks: Sequence[str], measure: str, copies_LCC: Floats) -> "Dissimilarity":
-        """From dissimilarities of all copies, copy k of task t being at k T + t."""
+        """From the dissimilarities of all copies, where copy k of task t is in row k T + t."""
         num_tasks = len(tasks)
         num_copies = copies_LCC.shape[1] // num_tasks
         copies_LKTKT = copies_LCC.reshape(-1, num_copies, num_tasks, num_copies, num_tasks)
@@ -59,7 +61,7 @@ class Dissimilarity:
         return cls(tuple(tasks), measure, across_LTT * off_TT, floor_LTT, error_LTT if num_copies > 1 else None)
 
     def above_floor(self, times: float = 1.0) -> Floats:
-        """d - times * floor: below zero, two tasks are more alike than so many times chance."""
+        """d - times * floor. Below zero, two tasks differ by less than ``times`` the difference that chance makes."""
         return self.dissimilarity_LTT - times * self.floor_LTT
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,7 +76,7 @@ class Dissimilarity:
 
     @classmethod
     def from_dict(cls, record: Any, where: str) -> "Dissimilarity":
-        """What `to_dict` gave; anything else is an InputError naming ``where``."""
+        """The inverse of `to_dict`; InputError naming ``where`` if the record is malformed."""
         try:
             tasks, measure = tuple(record["tasks"]), record["measure"]
             blocks = record["blocks"]
@@ -91,7 +93,7 @@ class Dissimilarity:
 
 
 def measure_dissimilarity(warmup: WarmUp, copies: Supernet, backbone: Backbone) -> Dissimilarity:
-    """Dissimilarities of a finished warm-up's tasks, on samples that it was trained on; labels do not count."""
+    """Dissimilarities of the tasks of a finished warm-up, on samples of its training splits; labels are not used."""
     settings = warmup.settings
     with torch.random.fork_rng(devices=[warmup.device] if warmup.device.type == "cuda" else []):
         features = _features(warmup, copies)
@@ -109,7 +111,7 @@ def _features(warmup: WarmUp, copies: Supernet) -> Iterator[Tensor]:
     dataset, seed = warmup.training_set, derive_seed(warmup.seed, "features")
 
     def inputs() -> Iterable[Tensor]:
-        # Data that draw from torch's own generator give the same again.
+        # Data sets that draw from torch's global generator give the same samples again.
         torch.manual_seed(seed)
         loader = batches(
             dataset,

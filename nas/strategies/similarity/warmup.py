@@ -27,7 +27,7 @@ from nas.tasks.checks import check_finite, check_losses
 
 @dataclass
 class WarmUpState:
-    """The copies, their optimiser, and how far the training is. ``history`` holds one plain record per epoch."""
+    """The copies, their optimiser, and the number of finished epochs. ``history`` holds one plain record per epoch."""
 
     copies: Supernet
     optimizer: torch.optim.Optimizer
@@ -48,7 +48,7 @@ class WarmUpState:
     def load(self, record: dict[str, Any], where: str) -> None:
         """Take over a checkpoint's record; one of another architecture is an InputError naming `where`."""
         try:
-            # Which candidate is whose copy is in this order, which the names of the weights do not tell.
+            # The candidates have the order of the tasks, and the names of the weights do not show it.
             if list(record["tasks"]) != list(self.copies.task_names):
                 raise ValueError(f"its copies are {record['tasks']}, here they are {list(self.copies.task_names)}")
             self.copies.load_state_dict(record["supernet"])
@@ -63,15 +63,15 @@ class WarmUpState:
 
 
 class WarmUp:
-    """Everything that stays the same during a warm-up; `WarmUpState` is what changes.
+    """Everything that stays the same during a warm-up; `WarmUpState` holds what changes.
 
-    Each task trains K networks of its own, each on the task's loss; only the stem is shared, and learns from all. As in
-    the search, whatever is random in an epoch comes from ``(seed, epoch)``, so a resumed warm-up is bitwise an
-    undisturbed one, for the same number of threads.
+    K networks of each task learn from the task's loss. Only the stem is shared, and it learns from all losses. All
+    random numbers of an epoch depend on ``(seed, epoch)`` only, so a resumed warm-up gives the same bits as an
+    uninterrupted one, for the same number of threads.
 
     Args:
-        affine_last_norm: of the copies, as `nas.networks.supernet.Supernet` has it.
-        ranks: those that share each batch; rank 0 writes, and dropout is each one's own.
+        affine_last_norm: see `nas.networks.supernet.Supernet`.
+        ranks: processes that share each batch. Rank 0 writes. Dropout differs between ranks.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class WarmUp:
         self.affine_last_norm = affine_last_norm
 
     def make_copies(self, backbone: Backbone) -> Supernet:
-        """The copies before training: by the seed, so the same weights at every call."""
+        """The copies before training; the seed decides their weights, so every call gives the same ones."""
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(derive_seed(self.seed, "own copies"))
             copies = make_copies(backbone, self.tasks, self.settings.copies, affine_last_norm=self.affine_last_norm)
@@ -107,10 +107,10 @@ class WarmUp:
         """The state before the first epoch.
 
         Raises:
-            InputError: the backbone states a dimension of the channels that its features do not have.
+            InputError: the features do not have the channel dimension that the backbone states.
         """
         settings, copies = self.settings, self.make_copies(backbone)
-        # Needed after the training; what is wrong with it is said before.
+        # Needed only after the training, but errors should come before it.
         copies.channel_dims = channel_dims(copies, self.training_set[0][0][None].to(self.device))
         self.ranks.same_as_first(copies.state_dict().values())
         synchronise_batch_norm(copies, self.ranks)
@@ -121,7 +121,7 @@ class WarmUp:
     def run(
         self, state: WarmUpState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
     ) -> None:
-        """Train from wherever the state is to the last epoch."""
+        """Train from the state's epoch to the last one."""
         while state.num_epochs < self.settings.epochs:
             record = self.train_epoch(state, state.num_epochs)
             state.num_epochs += 1
@@ -133,7 +133,7 @@ class WarmUp:
     def train_epoch(self, state: WarmUpState, epoch: int) -> dict[str, Any]:
         """One pass over the settings' splits."""
         num_steps = self.num_steps
-        # Kept on the device and looked at after the epoch, so that no step waits for its loss.
+        # The losses stay on the device until the epoch ends, so that no step waits for them.
         seen: list[dict[str, Tensor]] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(derive_seed(self.seed, "own copies", epoch, *self.ranks.apart))
@@ -145,7 +145,7 @@ class WarmUp:
         return {"epoch": epoch, "phase": "own copies", "weights": self._means(seen, epoch)}
 
     def step(self, state: WarmUpState, batch: Batch) -> dict[str, Tensor]:
-        """Update all copies on one batch, or this rank's part of it; those of a task without a label are not touched.
+        """Update all copies on one batch (or this rank's part of it), except those of tasks without labels in it.
 
         Returns:
             detached, unweighted losses by the copies' names.
@@ -172,10 +172,10 @@ class WarmUp:
         return dict(zip(losses, summed, strict=True))
 
     def try_steps(self, state: WarmUpState) -> tuple[dict[str, float], float]:
-        """One step on a first batch.
+        """One step on the first batch.
 
         Returns:
-            each task's loss, of its first copy; and how many seconds the whole warm-up would take at this pace.
+            each task's loss (of its first copy), and the predicted seconds of the whole warm-up.
         """
         state.copies.train()
         start = time.perf_counter()
@@ -217,7 +217,7 @@ class WarmUp:
         for losses in seen:
             values = torch.stack(list(losses.values())).tolist() if losses else []
             for name, value in zip(losses, values, strict=True):
-                # Of the first step that has one: from the next step on, the stem makes all of them NaN.
+                # Report the first loss that is not finite: from the next step on, the stem makes all losses NaN.
                 owner = name.partition(":")[0]
                 if not math.isfinite(value):
                     task = next(task for task in self.tasks if task.name == owner)
