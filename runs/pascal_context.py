@@ -48,7 +48,7 @@ def augmented_pascal(
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> AugmentedSource:
-    """Pictures in [-1, 1]. Training pictures are scaled, cropped and flipped at random; others are cropped centrally."""
+    """Pictures in [-1, 1]; training pictures are scaled, cropped and flipped at random, others cropped centrally."""
     source = PascalMT(
         root,
         half_resolution=half_resolution,

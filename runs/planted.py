@@ -78,6 +78,6 @@ def planted_experiment(
 
 
 def planted_share(problem: PlantedProblem, backbone: PlantedBackbone) -> float:
-    """The cost of the planted tree as a share of separate networks, rounded up so that a budget of it allows the tree."""
+    """The cost of the planted tree as a share of separate networks, rounded up so that this budget allows the tree."""
     table = measure_costs(backbone, planted_tasks(problem), problem.input_shape).table
     return math.ceil(1e4 * table.tree_cost(problem.tree)["macs"] / table.separate_cost()["macs"]) / 1e4

@@ -69,12 +69,12 @@ def _check_names(module: nn.Module, names: Sequence[str]) -> None:
 
 
 def _trace(module: nn.Module, names: Sequence[str]) -> list[fx.Node]:
-    """What the last name's output depends on, in the order of execution; each name is called once, in order."""
+    """The nodes that the last name's output depends on, in the order of execution, checked for the calls of names."""
     parameters = list(inspect.signature(module.forward).parameters.values())[1:]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     try:
         nodes = list(_SpineTracer(names).trace(module, concrete_args=defaults or None).nodes)
-    # Whatever the module's own code raises when it is given a symbol instead of a tensor.
+    # The module's own code may raise anything when it gets a symbol instead of a tensor.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(

@@ -137,7 +137,7 @@ class ResNet:
 
     @cached_property
     def _residuals(self) -> list[tuple[str, list[Settings]]]:
-        """For each block except ASPP, the prefix of its names in torchvision, and the settings of its residual blocks."""
+        """For each block except ASPP, the prefix of its names in torchvision, and its residual blocks' settings."""
         residuals: list[tuple[str, list[Settings]]] = []
         in_channels = STAGE_CHANNELS[0]
         stages = zip(

@@ -1,4 +1,4 @@
-"""A page on which shapes and text are drawn, in points. The layout of trees does not depend on matplotlib; this does."""
+"""A page on which shapes and text are drawn, in points; the only module of the tree's picture that uses matplotlib."""
 
 import io
 import math

@@ -56,11 +56,11 @@ def place_labels(
     places: list[Rect | None] = []
     for mark, size in zip(marks, sizes, strict=True):
         around = [_around(mark, size, gap)[:: 1 if above else -1] for gap in gaps]
-        # The better side is tried at every distance before the worse one is.
+        # All distances on the better side come before the worse side.
         candidates = [c for side in (slice(4), slice(4, 8)) for places_at in around for c in places_at[side]]
         free = [c for c in candidates if c.inside(page) and _is_free(c, taken)]
         others = [other for other in taken if other != mark]
-        # The line to the label avoids the other marks, too, unless there is no such place.
+        # Prefer places whose line to the mark avoids the other marks.
         place = next((c for avoided in (others, placed) for c in free if _is_free_way(mark, c, avoided)), None)
         if place is not None:
             placed.append(place)
