@@ -2,7 +2,7 @@
 
 A write point is an operation below the command's folder: opening a file for writing, renaming, removing, or making or
 removing a folder. Python reports each of them to an audit hook, so the commands need no changes. At the chosen point
-the process ends by SIGKILL: before a file is renamed or removed, or after a file was opened and has a part of its bytes.
+the process ends by SIGKILL: before a file is renamed or removed, or when an opened file has only a part of its bytes.
 
 Operations of other processes, and of libraries that are not written in Python (pyarrow, tensorboard's file system), are
 not write points.
