@@ -12,7 +12,7 @@ class Store:
 
     Attributes:
         checkpoints: checkpoints of the search.
-        warmup: checkpoints of a training before the search, such as that of own copies.
+        preparation: checkpoints of a training before the search, such as that of own copies.
     """
 
     CHECKPOINTS = ("checkpoint", "warm-up")
@@ -20,7 +20,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.checkpoints, self.warmup = (CheckpointFolder(folder / name) for name in self.CHECKPOINTS)
+        self.checkpoints, self.preparation = (CheckpointFolder(folder / name) for name in self.CHECKPOINTS)
 
     def write(self, name: str, record: Any) -> None:
         """Write plain data to ``<name>.json`` in the trial's folder."""

@@ -25,7 +25,7 @@ from nas.networks.branched import BranchedNetwork
 from nas.networks.supernet import Supernet
 from nas.networks.supernet.recompute import recomputed
 from nas.strategies.gradient import BilevelSearch, GradientSettings
-from nas.strategies.similarity import SimilaritySettings, WarmUp
+from nas.strategies.similarity import CopyTraining, SimilaritySettings
 from nas.training import DistillSettings, Retraining, TrainingSettings, TrainingState
 from nas.tree import BranchTree
 
@@ -114,7 +114,7 @@ def searches(ranks):
 def warm_up(ranks):
     with TemporaryDirectory() as folder:
         settings = SimilaritySettings(epochs=2, batch_size=8, splits=("train",), weights=SGD)
-        job = WarmUp(TASKS, UnevenData(), settings, seed=3, device=ranks.device, ranks=ranks)
+        job = CopyTraining(TASKS, UnevenData(), settings, seed=3, device=ranks.device, ranks=ranks)
         state = job.start(BACKBONE)
         job.run(state, CheckpointFolder(Path(folder)), lambda _: None)
     return {"weights": state.copies.state_dict(), "history": state.history}

@@ -21,10 +21,10 @@ from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Train
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
-    first_warmup_steps,
-    make_warmup,
-    run_warmup,
+    first_copy_steps,
+    make_copy_training,
     sufficient_cost,
+    train_copies,
 )
 from nas.strategies.similarity.start import candidate_sources, start_candidates, starting_logits
 from nas.strategies.store import Store
@@ -79,7 +79,7 @@ class Gradient(GradientSettings):
             state.load(saved, str(problem.store.checkpoints.folder))
         elif self.init is not None:
             state = self._start_from_copies(search, state.supernet, problem)
-        before = problem.store.warmup.latest()
+        before = problem.store.preparation.latest()
         earlier = [] if before is None else before["history"]
 
         def on_epoch(_: Mapping[str, Any]) -> None:
@@ -124,8 +124,8 @@ class Gradient(GradientSettings):
     def _start_from_copies(self, search: BilevelSearch, supernet: Supernet, problem: Problem) -> SearchState:
         """Start from the weights of own copies, and from logits that favour the trees of their similarity."""
         assert self.init is not None
-        warmup = make_warmup(problem, self.init, affine_last_norm=self.affine_last_norm)
-        trained, measured = run_warmup(warmup, problem, first=True)
+        training = make_copy_training(problem, self.init, affine_last_norm=self.affine_last_norm)
+        trained, measured = train_copies(training, problem, first=True)
         sources = candidate_sources(measured, supernet.num_candidates)
         start_candidates(supernet, trained.copies, sources)
         limits = search.budgets or (sufficient_cost(problem, self.init, measured),)
@@ -175,7 +175,7 @@ class Gradient(GradientSettings):
         search.try_steps(state)
         losses, seconds = search.try_steps(state)
         if self.init is not None:
-            seconds += first_warmup_steps(problem, self.init).seconds
+            seconds += first_copy_steps(problem, self.init).seconds
         return FirstSteps(losses, seconds, state_bytes(state.supernet))
 
     def inherit(self, network: BranchedNetwork, tasks: Sequence[Task], backbone: Backbone, store: Store) -> None:

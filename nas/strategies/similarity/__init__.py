@@ -9,26 +9,26 @@ tasks can share the block.
     >>> Similarity(copies=3).num_epochs
     20
 
-Start with `dissimilarity`, which defines the distances and the noise floor. `warmup` trains the copies,
+Start with `dissimilarity`, which defines the distances and the noise floor. `copy_training` trains the copies,
 `features_by_block` collects their features as rows, and `measures` compares the rows. `start` turns the result into
 the first candidates and logits of a gradient search.
 """
 
+from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
 from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
 from nas.strategies.similarity.features import features_by_block
 from nas.strategies.similarity.measures import MEASURES, dissimilarity, linear_cka, r_squared, rdm_correlation
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.similarity.start import candidate_sources, medoid, start_candidates, starting_logits
 from nas.strategies.similarity.strategy import Similarity
-from nas.strategies.similarity.warmup import WarmUp, WarmUpState
 
 __all__ = [
     "MEASURES",
+    "CopyTraining",
+    "CopyTrainingState",
     "Dissimilarity",
     "Similarity",
     "SimilaritySettings",
-    "WarmUp",
-    "WarmUpState",
     "candidate_sources",
     "dissimilarity",
     "features_by_block",

@@ -88,7 +88,7 @@ def _pass(
         l = next(iter(rows))
         features_CNW = torch.cat(rows.pop(l), dim=1)
         if not torch.isfinite(features_CNW).all():
-            raise WorkFailed(f"features after block {l} hold NaN or infinity; lower the learning rate of the warm-up")
+            raise WorkFailed(f"features after block {l} hold NaN or infinity; lower the learning rate of the copies")
         yield features_CNW
 
 

@@ -6,17 +6,19 @@ from typing import Any
 from nas.discretize import Curve, discretize
 from nas.errors import InputError
 from nas.strategies.protocol import FirstSteps, Problem, state_bytes
+from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
 from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
 from nas.strategies.similarity.settings import SimilaritySettings
-from nas.strategies.similarity.warmup import WarmUp, WarmUpState
 from nas.strategies.store import Store
 
 _RECORD = "similarity"
 
 
-def make_warmup(problem: Problem, settings: SimilaritySettings, *, affine_last_norm: bool = True) -> WarmUp:
+def make_copy_training(
+    problem: Problem, settings: SimilaritySettings, *, affine_last_norm: bool = True
+) -> CopyTraining:
     """The training of the copies, ready to start."""
-    return WarmUp(
+    return CopyTraining(
         problem.tasks,
         problem.data,
         settings,
@@ -28,36 +30,38 @@ def make_warmup(problem: Problem, settings: SimilaritySettings, *, affine_last_n
     )
 
 
-def run_warmup(warmup: WarmUp, problem: Problem, *, first: bool = False) -> tuple[WarmUpState, Dissimilarity]:
+def train_copies(
+    training: CopyTraining, problem: Problem, *, first: bool = False
+) -> tuple[CopyTrainingState, Dissimilarity]:
     """Train from the last checkpoint to the end, compare the copies, and write the result to ``similarity.json``.
 
     Every rank compares them on the same inputs: this takes seconds, and no rank has to wait.
 
     Args:
-        first: whether another training follows. The checkpoints then go to `Store.warmup`.
+        first: whether another training follows. The checkpoints then go to `Store.preparation`.
     """
-    checkpoints = problem.store.warmup if first else problem.store.checkpoints
-    state = warmup.start(problem.backbone)
-    if (saved := warmup.ranks.from_first(checkpoints.latest)) is not None:
+    checkpoints = problem.store.preparation if first else problem.store.checkpoints
+    state = training.start(problem.backbone)
+    if (saved := training.ranks.from_first(checkpoints.latest)) is not None:
         state.load(saved, str(checkpoints.folder))
-    warmup.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
-    measured = measure_dissimilarity(warmup, state.copies, problem.backbone)
+    training.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
+    measured = measure_dissimilarity(training, state.copies, problem.backbone)
     problem.store.write(_RECORD, measured.to_dict())
     return state, measured
 
 
 def read_dissimilarity(store: Store) -> Dissimilarity:
-    """The dissimilarities that `run_warmup` wrote; InputError if the file is missing or malformed."""
+    """The dissimilarities that `train_copies` wrote; InputError if the file is missing or malformed."""
     return Dissimilarity.from_dict(store.read(_RECORD), f"{store.folder / _RECORD}.json")
 
 
-def first_warmup_steps(problem: Problem, settings: SimilaritySettings) -> FirstSteps:
-    """The losses of one step of the warm-up, and its predicted time."""
-    warmup = make_warmup(problem, settings)
-    state = warmup.start(problem.backbone)
+def first_copy_steps(problem: Problem, settings: SimilaritySettings) -> FirstSteps:
+    """The losses of one step of the training, and its predicted time."""
+    training = make_copy_training(problem, settings)
+    state = training.start(problem.backbone)
     # The first step includes allocations and the choice of algorithms, so only the second is timed.
-    warmup.try_steps(state)
-    losses, seconds = warmup.try_steps(state)
+    training.try_steps(state)
+    losses, seconds = training.try_steps(state)
     return FirstSteps(losses, seconds, state_bytes(state.copies))
 
 

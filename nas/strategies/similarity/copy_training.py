@@ -1,4 +1,4 @@
-"""The own-copy warm-up: all copies of all tasks trained at once, with a checkpoint after every epoch."""
+"""Trains all copies of all tasks at once, with a checkpoint after every epoch."""
 
 import json
 import math
@@ -26,7 +26,7 @@ from nas.tasks.checks import check_finite, check_losses
 
 
 @dataclass
-class WarmUpState:
+class CopyTrainingState:
     """The copies, their optimiser, and the number of finished epochs. ``history`` holds one plain record per epoch."""
 
     copies: Supernet
@@ -59,14 +59,14 @@ class WarmUpState:
                 raise ValueError("its history is not a list of records")
             json.dumps(self.history)  # a TypeError unless it is plain
         except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
-            raise InputError(f"{where}: not a checkpoint of this warm-up ({in_one_line(error)})") from error
+            raise InputError(f"{where}: not a checkpoint of these own copies ({in_one_line(error)})") from error
 
 
-class WarmUp:
-    """Everything that stays the same during a warm-up; `WarmUpState` holds what changes.
+class CopyTraining:
+    """Everything that stays the same while own copies are trained; `CopyTrainingState` holds what changes.
 
     K networks of each task learn from the task's loss. Only the stem is shared, and it learns from all losses. All
-    random numbers of an epoch depend on ``(seed, epoch)`` only, so a resumed warm-up gives the same bits as an
+    random numbers of an epoch depend on ``(seed, epoch)`` only, so a resumed training gives the same bits as an
     uninterrupted one, for the same number of threads.
 
     Args:
@@ -103,7 +103,7 @@ class WarmUp:
             copies = make_copies(backbone, self.tasks, self.settings.copies, affine_last_norm=self.affine_last_norm)
         return copies.to(self.device)
 
-    def start(self, backbone: Backbone) -> WarmUpState:
+    def start(self, backbone: Backbone) -> CopyTrainingState:
         """The state before the first epoch.
 
         Raises:
@@ -116,10 +116,12 @@ class WarmUp:
         synchronise_batch_norm(copies, self.ranks)
         copies.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         settings.compute.prepare(copies)
-        return WarmUpState(copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device))
+        return CopyTrainingState(
+            copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device)
+        )
 
     def run(
-        self, state: WarmUpState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
+        self, state: CopyTrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
     ) -> None:
         """Train from the state's epoch to the last one."""
         while state.num_epochs < self.settings.epochs:
@@ -130,7 +132,7 @@ class WarmUp:
                 checkpoints.save(state.num_epochs, state.record(), None)
             on_epoch(record)
 
-    def train_epoch(self, state: WarmUpState, epoch: int) -> dict[str, Any]:
+    def train_epoch(self, state: CopyTrainingState, epoch: int) -> dict[str, Any]:
         """One pass over the settings' splits."""
         num_steps = self.num_steps
         # The losses stay on the device until the epoch ends, so that no step waits for them.
@@ -144,7 +146,7 @@ class WarmUp:
                 seen.append(self.step(state, batch))
         return {"epoch": epoch, "phase": "own copies", "weights": self._means(seen, epoch)}
 
-    def step(self, state: WarmUpState, batch: Batch) -> dict[str, Tensor]:
+    def step(self, state: CopyTrainingState, batch: Batch) -> dict[str, Tensor]:
         """Update all copies on one batch (or this rank's part of it), except those of tasks without labels in it.
 
         Returns:
@@ -171,11 +173,11 @@ class WarmUp:
         state.scaler.update()
         return dict(zip(losses, summed, strict=True))
 
-    def try_steps(self, state: WarmUpState) -> tuple[dict[str, float], float]:
+    def try_steps(self, state: CopyTrainingState) -> tuple[dict[str, float], float]:
         """One step on the first batch.
 
         Returns:
-            each task's loss (of its first copy), and the predicted seconds of the whole warm-up.
+            each task's loss (of its first copy), and the predicted seconds of the whole training.
         """
         state.copies.train()
         start = time.perf_counter()
