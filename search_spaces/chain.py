@@ -65,7 +65,7 @@ def _check_names(module: nn.Module, names: Sequence[str]) -> None:
             raise InputError(f"{_type(module)}: {name} and {first} are the same module: parts cannot share one")
         inside = next((other for other in names if other.startswith(name + ".")), None)
         if inside:
-            raise InputError(f"{_type(module)}: {inside} lies inside {name}: name one of the two")
+            raise InputError(f"{_type(module)}: {inside} is inside {name}: name one of the two")
 
 
 def _trace(module: nn.Module, names: Sequence[str]) -> list[fx.Node]:

@@ -32,7 +32,7 @@ DIGIT_TASKS = ("left", "right", "sum", "larger", "ink", "restore")
 
 HEIGHT, WIDTH = 12, 20
 SCAN = 8
-# A scan's upper left corner lies in these ranges, ends included: the scans overlap by up to four columns.
+# Ranges of a scan's upper left corner, ends included, so that scans overlap by up to four columns.
 ROWS = (0, HEIGHT - SCAN)
 LEFT_COLUMNS, RIGHT_COLUMNS = (1, 4), (8, 11)
 CONTRASTS = (0.4, 1.0)

@@ -42,8 +42,8 @@ class PascalMT:
     human_parts int64 [H, W]       0 to 6, see `PART_CLASSES`; a picture without people with annotated parts
                                    does not have this label and does not count in the task's loss
     sal         float [1, H, W]    1 where the stored value is above 127, else 0
-    normals     float [3, H, W]    unit vectors of 2 x / 255 - 1; zero where there is none: where the class in LabelMap
-                                   is not one of `INDOOR_CLASSES`, and where the stored pixel is (255, 255, 255)
+    normals     float [3, H, W]    unit vectors of 2 x / 255 - 1; zero if the pixel has no normal: its class in LabelMap
+                                   is not one of `INDOOR_CLASSES`, or the stored pixel is (255, 255, 255)
     edge        float [1, H, W]    0 or 1: edges of LabelMap's classes, see `class_edges`
     =========== ================== =====================================================================
 

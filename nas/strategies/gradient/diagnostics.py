@@ -12,7 +12,7 @@ from nas.discretize import count_changed_choices, dissimilarity_from_logits
 def entropy_L(logits_LTC: Tensor) -> Tensor:
     """Entropy of softmax(logits) per block, averaged over tasks and divided by log C: 1 is undecided, 0 decided.
 
-    With one candidate there is nothing to decide, and the entropy is 0.
+    With one candidate the entropy is 0.
     """
     log_probs_LTC = torch.log_softmax(logits_LTC.double(), dim=-1)
     entropy_LT = -(log_probs_LTC.exp() * log_probs_LTC).sum(dim=-1)

@@ -70,30 +70,31 @@ def logits_step(
     loss, as BMTAS does; gradients are summed over the tasks and one step is taken. Nothing changes on a batch
     without labels.
 
-    With one-path routing only the candidates of the sample run, as the network of its tree, and the weight of the
+    With one-path routing only the sampled candidates run, as the network of their tree. The routing weight of the
     sampled candidate s of task t at block l gets the gradient
 
         <d loss_t / d x_{l+1,t}, x_{l+1,t}>,   x_{l+1,t} = block[l][s](x_{l,t})
 
-    which goes on to the logits through the soft sample; the other candidates' weights get none. It takes one forward
-    pass of the tree and, for each task, one backward pass along its path: T L block evaluations, where all
-    candidates take T C L.
+    which reaches the logits through the soft sample; the weights of the other candidates get no gradient. This takes
+    one forward pass of the tree, and for each task one backward pass along its path: T L block evaluations, while
+    running all candidates takes T C L.
 
-    Differs from: GDAS (Dong and Yang, CVPR 2019), whose published code gives the weight of a candidate that did
-    not run the sum of d loss / d x, as if its output were one everywhere; and from straight-through, "hard", in which
-    all candidates run and get <d loss_t / d x_{l+1,t}, block[l][c](x_{l,t})>. Of the straight-through gradient it keeps
-    the sampled candidate's term. The estimate is biased: what all candidates of a block would contribute alike cancels
-    in that sum, and does not here. Where the loss does not depend on the scale of x_{l+1,t}, as before a convolution
-    with BatchNorm, the inner product is zero (Euler), and the logits learn from the penalty alone.
+    Differs from GDAS (Dong and Yang, CVPR 2019): its published code gives the weight of a candidate that did not run
+    the sum of d loss / d x, as if its output were one everywhere. Differs from straight-through ("hard"): there all
+    candidates run and get <d loss_t / d x_{l+1,t}, block[l][c](x_{l,t})>; here only the term of the sampled candidate
+    remains. The estimate is biased: contributions that are equal for all candidates of a block cancel in the
+    straight-through gradient, but not here. If the loss does not depend on the scale of x_{l+1,t}, as before a
+    convolution with BatchNorm, the inner product is zero (Euler), and the logits learn only from the penalty.
 
     Args:
-        batch: or this rank's part of it.
+        batch: the batch, or this rank's part of it.
         routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
-        budget: absolute, in the resource; None if the search has no target.
+        budget: the target as an absolute amount of the resource; None if the search has no target.
         progress: share of the search after its warm-up, in [0, 1].
-        resource: the cost that the penalty is on.
-        generator: of the paths that a sampled expected cost draws, where there are too many tasks for the exact one.
-        ranks: those that share the batch; all have the same routing.
+        resource: the resource of the penalised cost.
+        generator: random numbers for the paths of a sampled expected cost, which is used with too many tasks for the
+            exact one.
+        ranks: processes that share the batch; all have the same routing.
     """
     (shares,) = ranks.label_shares([batch.labels], [task.name for task in tasks])
     labelled = [task for task in tasks if task.name in shares]
