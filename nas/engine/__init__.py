@@ -6,6 +6,6 @@ loops that train have no branches. Who starts the processes does not matter here
 """
 
 from nas.engine.batch_norm import SynchronisedBatchNorm, is_synchronised, synchronise_batch_norm
-from nas.engine.ranks import ALONE, Ranks, as_real
+from nas.engine.ranks import SINGLE_PROCESS, Ranks, as_real
 
-__all__ = ["ALONE", "Ranks", "SynchronisedBatchNorm", "as_real", "is_synchronised", "synchronise_batch_norm"]
+__all__ = ["SINGLE_PROCESS", "Ranks", "SynchronisedBatchNorm", "as_real", "is_synchronised", "synchronise_batch_norm"]

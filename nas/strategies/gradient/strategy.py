@@ -75,7 +75,7 @@ class Gradient(GradientSettings):
     def search(self, problem: Problem) -> Found:
         """Train, find the trees, and estimate the quality of each with inherited weights."""
         search, state = self.start(problem)
-        if (saved := problem.ranks.from_first(problem.store.checkpoints.latest)) is not None:
+        if (saved := problem.ranks.call_on_first(problem.store.checkpoints.latest)) is not None:
             state.load(saved, str(problem.store.checkpoints.folder))
         elif self.init is not None:
             state = self._start_from_copies(search, state.supernet, problem)
@@ -86,7 +86,7 @@ class Gradient(GradientSettings):
             problem.on_epoch([*earlier, *state.history])
 
         search.run(state, problem.store.checkpoints, on_epoch)
-        if not problem.ranks.first:
+        if not problem.ranks.is_first:
             return Found(())
         trees, diagnosis, curve = self._trees(state, problem)
         return Found(

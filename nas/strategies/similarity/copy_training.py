@@ -12,11 +12,11 @@ from torch import Tensor
 
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
 from nas.data.concatenated import ConcatenatedDataset
-from nas.engine import ALONE, Ranks, synchronise_batch_norm
+from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.optimizer import set_learning_rate
-from nas.errors import InputError, WorkFailed, blaming, in_one_line
-from nas.networks.backbone import Backbone, naming_in_place_changes
+from nas.errors import InputError, WorkFailed, as_input_errors, in_one_line
+from nas.networks.backbone import Backbone, explaining_in_place_errors
 from nas.networks.supernet import Supernet
 from nas.strategies.similarity.channels import channel_dims
 from nas.strategies.similarity.copies import make_copies, routing_of, twin_batch, twins_of
@@ -84,7 +84,7 @@ class CopyTraining:
         device: torch.device,
         num_workers: int = 0,
         affine_last_norm: bool = True,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         self.tasks = tuple(tasks)
         self.ranks = ranks
@@ -112,9 +112,9 @@ class CopyTraining:
         settings, copies = self.settings, self.make_copies(backbone)
         # Needed only after the training, but errors should come before it.
         copies.channel_dims = channel_dims(copies, self.training_set[0][0][None].to(self.device))
-        self.ranks.same_as_first(copies.state_dict().values())
+        self.ranks.copy_from_first(copies.state_dict().values())
         synchronise_batch_norm(copies, self.ranks)
-        copies.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
+        copies.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         settings.compute.prepare(copies)
         return CopyTrainingState(
             copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device)
@@ -128,7 +128,7 @@ class CopyTraining:
             record = self.train_epoch(state, state.num_epochs)
             state.num_epochs += 1
             state.history.append(record)
-            if self.ranks.first:
+            if self.ranks.is_first:
                 checkpoints.save(state.num_epochs, state.record(), None)
             on_epoch(record)
 
@@ -138,7 +138,7 @@ class CopyTraining:
         # The losses stay on the device until the epoch ends, so that no step waits for them.
         seen: list[dict[str, Tensor]] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "own copies", epoch, *self.ranks.apart))
+            torch.manual_seed(derive_seed(self.seed, "own copies", epoch, *self.ranks.seed_suffix))
             state.copies.train()
             for step, batch in enumerate(self.batches(epoch)):
                 progress = (epoch + step / num_steps) / self.settings.epochs
@@ -159,14 +159,14 @@ class CopyTraining:
             return {}
         compute = self.settings.compute
         shape = list(batch.inputs.shape)
-        with blaming(f"the backbone does not run on inputs of shape {shape}"), compute.autocast(self.device):
+        with as_input_errors(f"the backbone does not run on inputs of shape {shape}"), compute.autocast(self.device):
             inputs = compute.inputs(batch.inputs)
             outputs = state.copies(inputs, routing_of(state.copies), [twin.name for twin in twins])
         outputs = compute.outputs(outputs)
-        losses = self.ranks.parts(task_losses(twins, outputs, batch), outputs, shares)
+        losses = self.ranks.weighted_losses(task_losses(twins, outputs, batch), outputs, shares)
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.stack([twin.weight * losses[twin.name] for twin in twins]).sum()
-        with naming_in_place_changes():
+        with explaining_in_place_errors():
             state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         summed = self.ranks.reduce(state.copies.parameters(), list(losses.values()))
         state.scaler.step(state.optimizer)

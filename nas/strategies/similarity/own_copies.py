@@ -42,7 +42,7 @@ def train_copies(
     """
     checkpoints = problem.store.preparation if first else problem.store.checkpoints
     state = training.start(problem.backbone)
-    if (saved := training.ranks.from_first(checkpoints.latest)) is not None:
+    if (saved := training.ranks.call_on_first(checkpoints.latest)) is not None:
         state.load(saved, str(checkpoints.folder))
     training.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
     measured = measure_dissimilarity(training, state.copies, problem.backbone)

@@ -44,7 +44,7 @@ class Similarity(SimilaritySettings):
     def search(self, problem: Problem) -> Found:
         """Train the copies, compare them, and discretise."""
         state, measured = train_copies(make_copy_training(problem, self), problem)
-        if not problem.ranks.first:
+        if not problem.ranks.is_first:
             return Found(())
         curve = curve_of(problem, measured)
         # Without a floor, a gain cannot be told from chance.
