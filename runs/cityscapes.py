@@ -1,13 +1,13 @@
 """Cityscapes, two dense tasks on MobileNetV2, in the arrays and with the augmentation of MTAN (Liu et al., CVPR 2019).
 
-Needed, named by environment variables or by ``--set``:
+Set these paths by environment variables or by ``--set``:
 
 - ``CITYSCAPES`` (``data.root``): the folder of `nas.datasets.npy_layout.Cityscapes`; "data/cityscapes" if unset.
-- ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without the variable
-  everything starts at random.
+- ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without it all
+  weights start at random.
 
-The fully shared network costs 0.61 of two separate ones. Depth is inverse depth, which a scale multiplies, where
-MTAN's code divides it. The lengths and rates are usual ones, not tuned here.
+The fully shared network costs 0.61 of two separate ones. The depth labels are inverse depth, so enlarging a picture
+multiplies them; MTAN's code divides them. Epochs and learning rates are common values and were not tuned.
 """
 
 import os
@@ -38,7 +38,7 @@ def augmented_cityscapes(
 
 
 def experiment() -> Experiment:
-    """A variant of `runs/nyuv2.py`: other tasks, data and budgets, the same network, lengths and rates."""
+    """A variant of `runs/nyuv2.py` with other tasks, data and budgets."""
     return nyuv2().with_fields(
         {
             "tasks": cityscapes_tasks(),

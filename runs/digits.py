@@ -1,4 +1,4 @@
-"""Six tasks on pairs of handwritten digits: the example that runs anywhere in minutes, without a download."""
+"""Six tasks on pairs of handwritten digits: an example that runs in minutes on any machine, without a download."""
 
 from nas import CompareSettings, Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.cost import DualPenalty
@@ -25,7 +25,7 @@ def experiment() -> Experiment:
                 batch_size=64,
                 weights=OptimizerSettings(kind="adam", lr=3e-3, weight_decay=1e-4),
                 logits=OptimizerSettings(kind="adam", lr=5e-2),
-                # With a hundred steps for the logits, a dual variable that grows faster overshoots to the shared tree.
+                # The logits get only a hundred steps; a faster dual variable overshoots to the shared tree.
                 penalty=DualPenalty(rate=30.0, damping=1.0),
             )
         },
@@ -36,6 +36,6 @@ def experiment() -> Experiment:
             schedule=ScheduleSettings(kind="cosine", warmup=0.1),
         ),
         compare=CompareSettings(seeds=(0, 1, 2), random_trees=3),
-        # The networks are so small that a second thread costs more than it gives, and one repeats everywhere.
+        # For networks this small a second thread is slower, and one thread gives the same results on every machine.
         num_threads=1,
     )

@@ -1,12 +1,13 @@
 """NYUv2, three dense tasks on MobileNetV2, in the arrays and with the augmentation of MTAN (Liu et al., CVPR 2019).
 
-Needed, named by environment variables or by ``--set``:
+Set these paths by environment variables or by ``--set``:
 
 - ``NYUV2`` (``data.root``): the folder of `nas.datasets.npy_layout.NYUv2`; "data/nyuv2" if it is not set.
-- ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without the variable
-  everything starts at random.
+- ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without it all
+  weights start at random.
 
-The fully shared network costs 0.48 of three separate ones. The lengths and rates are usual ones, not tuned here.
+The fully shared network costs 0.48 of three separate ones. Epochs and learning rates are common values and were not
+tuned.
 """
 
 import os
@@ -31,7 +32,7 @@ from search_spaces import MobileNetV2
 
 SIZE = (288, 384)
 KINDS: dict[str, LabelKind] = {"semseg": "classes", "depth": "depth", "normals": "normals"}
-# Of ImageNet, which the weights are used to.
+# Mean and deviation of ImageNet, with which the weights were trained.
 NORMALIZE = Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
@@ -48,7 +49,7 @@ def augmented_nyuv2(
 
 
 def augmented(source: DataSource, kinds: dict[str, LabelKind], size: tuple[int, int]) -> AugmentedSource:
-    """Those trained on are enlarged by 1, 1.2 or 1.5, which divides their depth, cut and flipped at random."""
+    """Training pictures are enlarged by 1, 1.2 or 1.5 (which divides their depth), cropped and flipped at random."""
     training = (RandomScale((1.0, 1.2, 1.5)), RandomCrop(size), RandomFlip(), NORMALIZE)
     evaluation = (CenterCrop(size), NORMALIZE)
     return AugmentedSource(source, Augmentation(training, kinds), Augmentation(evaluation, kinds))

@@ -1,22 +1,22 @@
 """PASCAL-Context, five dense tasks on MobileNetV2: BMTAS as published (Bruggemann et al., BMVC 2020).
 
-Needed, named by environment variables or by ``--set``:
+Set these paths by environment variables or by ``--set``:
 
 - ``PASCAL_MT`` (``data.root``): the folder of `nas.datasets.pascal`; "data/PASCAL_MT" if it is not set.
 - ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names. Published results
-  start from them; without the variable everything starts at random.
-- ``data.cache``, if wanted: a folder outside of the data for decoded samples. In half resolution, decoding one takes
-  some 40 ms on one core, and reading it from there 8.
+  start from them; without them all weights start at random.
+- ``data.cache`` (optional): a folder outside of the data for decoded samples. In half resolution, decoding a sample
+  takes about 40 ms on one core, and reading it from the cache 8 ms.
 
-The search sees pictures in half resolution, cut to 256 x 256; costs are those of 512 x 512. Retraining sees full
-resolution, cut to 512 x 512, and has dropout in R-ASPP:
+The search uses pictures in half resolution, cropped to 256 x 256; costs are measured at 512 x 512. Retraining uses full
+resolution, cropped to 512 x 512, and dropout in R-ASPP:
 
     tools/nas search runs/pascal_context.py --out RUN
     tools/nas retrain RUN --set data.half_resolution=false --set data.crop=512 --set backbone.dropout=0.1
 
-and so do `evaluate` and `compare`, with the same changes. Differs from what was published: 5 % of the training pictures
-are held out, on which the best epoch is chosen; what `PascalMT` says of its labels; no synchronised BatchNorm, as
-there is one GPU. For a tree within a budget: ``--set strategy.discretize=exact --set goal.budgets=[0.5,0.6,0.7]``.
+`evaluate` and `compare` need the same changes. Differs from the paper: 5 % of the training pictures are held out to
+choose the best epoch; labels differ as `PascalMT` documents; BatchNorm is not synchronised, since there is one GPU.
+For trees within budgets: ``--set strategy.discretize=exact --set goal.budgets=[0.5,0.6,0.7]``.
 """
 
 import os
@@ -48,7 +48,7 @@ def augmented_pascal(
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> AugmentedSource:
-    """Pictures in [-1, 1]; those trained on are scaled, cut and flipped at random, the others cut in the middle."""
+    """Pictures in [-1, 1]; training pictures are scaled, cropped and flipped at random, others cropped centrally."""
     source = PascalMT(
         root,
         half_resolution=half_resolution,

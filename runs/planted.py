@@ -1,4 +1,4 @@
-"""Tasks whose best tree is known, because a teacher with that tree made their labels: does a search find it?"""
+"""Does a search find the right tree? The labels come from a teacher network with a known tree."""
 
 import math
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from search_spaces import PlantedBackbone
 
 
 def experiment() -> Experiment:
-    """Six tasks, four fully connected blocks, and as much budget as the planted tree costs."""
+    """Six tasks, four fully connected blocks; the budget is the cost of the planted tree."""
     return planted_experiment(tree_a())
 
 
@@ -22,11 +22,11 @@ def planted_experiment(
     """The experiment of any planted problem.
 
     Args:
-        problem: what is planted.
-        seed: of the teacher and its samples, and of the search and the trainings.
-        width: of the student; the teacher's if left out.
+        problem: the planted problem.
+        seed: seed of the teacher, its samples, the search and the trainings.
+        width: width of the student; by default the teacher's.
         norm: whether the student has BatchNorms.
-        fields: of `Experiment`, in the place of those here.
+        fields: fields of `Experiment` that replace those set here.
     """
     tasks = planted_tasks(problem)
     student = {
@@ -37,7 +37,7 @@ def planted_experiment(
         "pooled": problem.pooled,
         "norm": norm,
     }
-    # Smaller data get more epochs, not fewer steps. A label of an image is one at each position, so fewer will do.
+    # The number of steps does not depend on the amount of data. Images need fewer steps, since each has many labels.
     num_steps = 1000 if problem.kind == "conv" else 2000
     steps_per_epoch = max(1, (problem.num_train + problem.num_architecture) // 64)
     defaults = {
@@ -46,7 +46,7 @@ def planted_experiment(
         "data": lazy(planted_data, seed=seed, **asdict(problem)),
         "input_shape": problem.input_shape,
         "goal": Goal(budgets=(planted_share(problem, PlantedBackbone(**student)),)),
-        # A quarter of the steps of a training, on two copies of every task: for tree A 1.3 trainings of its network.
+        # A quarter of the steps of a training, on two copies of every task: for tree A the cost of 1.3 trainings.
         "strategy": Similarity(
             epochs=max(1, round(num_steps / 4 / steps_per_epoch)),
             batch_size=64,
@@ -60,7 +60,7 @@ def planted_experiment(
                 batch_size=64,
                 weights=OptimizerSettings(kind="adam", lr=1e-2),
                 logits=OptimizerSettings(kind="adam", lr=3e-2),
-                # The states of optimisers that are forgotten every twelve steps never settle.
+                # A pass has only twelve steps, too few for the optimisers' states after a reset.
                 reset_optimizers=False,
             )
         },
@@ -71,13 +71,13 @@ def planted_experiment(
             schedule=ScheduleSettings(kind="cosine"),
         ),
         "seed": seed,
-        # The networks are so small that a second thread costs more than it gives.
+        # For networks this small a second thread is slower.
         "num_threads": 1,
     }
     return Experiment(**{**defaults, **fields})
 
 
 def planted_share(problem: PlantedProblem, backbone: PlantedBackbone) -> float:
-    """What the planted tree costs, as a share of separate networks, rounded up so that it allows that tree."""
+    """The cost of the planted tree as a share of separate networks, rounded up so that this budget allows the tree."""
     table = measure_costs(backbone, planted_tasks(problem), problem.input_shape).table
     return math.ceil(1e4 * table.tree_cost(problem.tree)["macs"] / table.separate_cost()["macs"]) / 1e4

@@ -16,11 +16,11 @@ CACHE = Path.home() / ".cache" / "branched-nas" / "scenes"
 
 
 def experiment() -> Experiment:
-    """The digits' kind of backbone, wider, at 64 x 64 pixels: six blocks, four budgets."""
+    """A wider version of the digits' backbone at 64 x 64 pixels: six blocks, four budgets."""
     tasks = scene_tasks()
     return Experiment(
         tasks=tasks,
-        # Light heads: at this size those of DeepLabV3+ would cost three times as much as all that can be shared.
+        # Light heads: at this size, DeepLabV3+ heads would cost three times as much as all shareable blocks.
         backbone=lazy(
             DigitsBackbone,
             widths=(16, 24, 32, 48, 64, 64),
@@ -56,6 +56,6 @@ def experiment() -> Experiment:
             schedule=ScheduleSettings(kind="cosine", warmup=0.1),
         ),
         compare=CompareSettings(seeds=(0, 1, 2), random_trees=2),
-        # Steps this small gain little from a second thread, and lose much where the cores are shared.
+        # A second thread makes such small steps hardly faster, and much slower if other processes use the cores.
         num_threads=1,
     )

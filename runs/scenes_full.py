@@ -10,7 +10,7 @@ from search_spaces import MobileNetV2
 
 
 def experiment() -> Experiment:
-    """A variant of `runs/scenes.py`: the same tasks, the published network's 18 blocks, longer passes."""
+    """A variant of `runs/scenes.py` with the same tasks, the 18 blocks of BMTAS's network, and more samples."""
     return small().with_fields(
         {
             "backbone": lazy(MobileNetV2),

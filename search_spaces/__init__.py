@@ -1,13 +1,24 @@
-"""Search spaces: backbones, cut into a stem, L blocks and heads, over which branch trees are searched.
+"""Search spaces: backbones, cut into a stem, L blocks and heads.
 
-Any object with the members of `nas.networks.backbone.Backbone` is one; nothing is inherited or registered. Tasks may
-part before any block, so where a backbone is cut into blocks decides which trees there are. These are here:
+A search decides for every block which tasks share it. Tasks may part before any block, so the cuts between the blocks
+decide which trees exist. A backbone is any object with the members of `nas.networks.backbone.Backbone`; there is no
+base class and no registry.
 
-- `DigitsBackbone`: six small convolutions for pairs of digits, for trying things out in minutes;
+- `DigitsBackbone`: six small convolutions for pairs of digits, for experiments that take minutes;
 - `MobileNetV2`: 17 inverted residuals and R-ASPP with DeepLabV3+ heads, the space of BMTAS;
-- `PlantedBackbone`: one layer a block, the student of problems whose best tree is known;
-- `ResNet`: dilated ResNets of 18, 34 or 50 layers, ASPP in the encoder or in the heads;
-- `from_module`: a backbone from a module of your own that is a chain of submodules, with the weights it has.
+- `PlantedBackbone`: one layer a block, for problems whose best tree is known;
+- `ResNet`: dilated ResNets of 18, 34 or 50 layers, with ASPP in the encoder or in the heads;
+- `from_module`: turns your own module into a backbone and keeps its weights.
+
+>>> from torch import nn
+>>> from search_spaces.heads import ImageHead
+>>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3))
+>>> backbone = from_module(net, stem="0", blocks=["1", "2"], head=lambda task: ImageHead(8, task.num_outputs))
+>>> backbone.num_blocks
+2
+
+Start with `digits`, the shortest. `convolution`, `residual`, `aspp` and `heads` are building blocks, `pretrained` reads
+files of weights, and `chain` cuts modules for `from_module`.
 """
 
 from search_spaces.digits import DigitsBackbone

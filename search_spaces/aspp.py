@@ -1,4 +1,4 @@
-"""Atrous spatial pyramid pooling: context of several sizes, gathered before the head."""
+"""Atrous spatial pyramid pooling: combines context of several sizes."""
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,8 @@ Activation = type[nn.ReLU] | type[nn.ReLU6]
 class ImagePooling(nn.Module):
     """The mean over the image, a 1x1 convolution, BatchNorm and activation: [B, C, H, W] -> [B, out_channels, H, W].
 
-    Bilinear upsampling of a 1x1 map repeats it, so it is expanded. In training BatchNorm sees one value per image
-    and channel, and so needs batches of two or more.
+    The 1x1 map is expanded to the size of the input, which equals bilinear upsampling. BatchNorm gets one value per
+    image and channel, so training needs batches of two or more.
     """
 
     def __init__(self, in_channels: int, out_channels: int, activation: Activation) -> None:

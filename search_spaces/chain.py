@@ -1,4 +1,4 @@
-"""Cut a module into the parts of a chain, at the outputs of submodules that are named."""
+"""Cuts a module into a chain of parts, at the outputs of named submodules."""
 
 import inspect
 import operator
@@ -14,21 +14,21 @@ from nas.networks.backbone import copied
 
 
 def cut(module: nn.Module, names: Sequence[str]) -> list[fx.GraphModule]:
-    """Split ``module`` at the outputs of the named submodules: applied in turn, the parts compute the last of them.
+    """Split ``module`` at the outputs of the named submodules; the parts, applied in turn, compute the last output.
 
-    Part i goes from the output of ``names[i - 1]`` (the first from the module's input) to that of ``names[i]``, with
-    all that is needed between them, modules and functions, in the order of execution. What comes after the last name
-    is left out. Only the forward of modules that contain a named one is traced (torch.fx); the others are taken
-    whole. The parts hold copies; ``module`` stays as it is.
+    Part i computes the output of ``names[i]`` from that of ``names[i - 1]`` (the first part, from the module's input).
+    It contains all modules and functions in between, in the order of execution. Everything after the last name is left
+    out. torch.fx traces only the forward of modules that contain a named one; other modules stay whole. The parts hold
+    copies, and ``module`` does not change.
 
     Raises:
-        InputError: saying which value, module or parameter keeps the module from being such a chain.
+        InputError: the module is not such a chain; the message names the value, module or parameter that prevents it.
     """
     _check_names(module, names)
     try:
         module = copied(module)
     except Exception as error:
-        raise InputError(f"{_type(module)} cannot be copied, as each candidate has to be: {error}") from error
+        raise InputError(f"{_type(module)} cannot be copied, but each candidate is a copy: {error}") from error
     evaluated = _trace(module.eval(), names)
     trained = _trace(module.train(), names)
     for node, other in zip(trained, evaluated, strict=False):
@@ -65,16 +65,16 @@ def _check_names(module: nn.Module, names: Sequence[str]) -> None:
             raise InputError(f"{_type(module)}: {name} and {first} are the same module: parts cannot share one")
         inside = next((other for other in names if other.startswith(name + ".")), None)
         if inside:
-            raise InputError(f"{_type(module)}: {inside} lies inside {name}: name one of the two")
+            raise InputError(f"{_type(module)}: {inside} is inside {name}: name one of the two")
 
 
 def _trace(module: nn.Module, names: Sequence[str]) -> list[fx.Node]:
-    """What the last name's output depends on, in the order of execution; each name is called once, in order."""
+    """The nodes that the last name's output depends on, in the order of execution, checked for the calls of names."""
     parameters = list(inspect.signature(module.forward).parameters.values())[1:]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     try:
         nodes = list(_SpineTracer(names).trace(module, concrete_args=defaults or None).nodes)
-    # Whatever the module's own code raises when it is given a symbol instead of a tensor.
+    # The module's own code may raise anything when it gets a symbol instead of a tensor.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
@@ -96,7 +96,7 @@ def _trace(module: nn.Module, names: Sequence[str]) -> list[fx.Node]:
         if node not in needed and needed.intersection(node.all_input_nodes) and _in_place(node, module):
             raise InputError(
                 f"{_type(module)}: {_describe(node)} changes a value in place and its result is not used, so its "
-                "place in the chain is not known: assign its result"
+                "place in the chain is unknown: assign its result"
             )
     return [node for node in nodes if node in needed]
 
@@ -132,7 +132,7 @@ def _split(module: nn.Module, nodes: list[fx.Node], names: Sequence[str]) -> lis
 
 
 def _check_unshared(module: nn.Module, part: list[fx.Node], name: str, owners: dict[int, tuple[str, str]]) -> None:
-    """Note under ``owners`` which part holds each tensor, and refuse one that two parts hold."""
+    """Add the tensors of a part to ``owners``; InputError if another part has one of them."""
     for node in part:
         if node.op == "get_attr":
             tensors = [(str(node.target), operator.attrgetter(str(node.target))(module))]
@@ -155,13 +155,13 @@ def _build(module: nn.Module, start: fx.Node, part: list[fx.Node], name: str) ->
     """The part as a module whose submodules are registered in the order of execution."""
     graph = fx.Graph()
     x = graph.placeholder("x")
-    # A module may write to its input, and what else reads it, another candidate or a head, must find it unchanged.
+    # A module may change its input in place, but other candidates and heads read the same input.
     copies = {start: graph.call_method("clone", (x,))}
     attributes: dict[str, nn.Module | torch.Tensor] = {}
     for node in part:
         copies[node] = graph.node_copy(node, lambda other: copies[other])
         if node.op in ("call_module", "get_attr"):
-            # Without dots, as nested names would be grouped and so leave the order of execution.
+            # Without dots, because nested names would be grouped and lose the order of execution.
             flat = str(node.target).replace(".", "_")
             attribute = operator.attrgetter(str(node.target))(module)
             while attributes.setdefault(flat, attribute) is not attribute:
@@ -185,7 +185,7 @@ def _in_place(node: fx.Node, module: nn.Module) -> bool:
 
 
 def _ancestors(node: fx.Node) -> set[fx.Node]:
-    """The node and all that its value depends on."""
+    """The node, and all nodes that its value depends on."""
     found: set[fx.Node] = set()
     waiting = [node]
     while waiting:
@@ -210,7 +210,7 @@ def _describe(node: fx.Node) -> str:
 
 
 def _where(error: Exception) -> str:
-    """The last line of the user's code in the traceback: not torch's and not this file's."""
+    """The last line of the traceback that is neither in torch nor in this file, hence in the user's code."""
     library = str(Path(torch.__file__).parent)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith((library, __file__, "<")):

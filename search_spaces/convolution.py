@@ -1,4 +1,4 @@
-"""Convolutions as the backbones and heads here use them: no bias, zero-padded, Kaiming-initialised."""
+"""The convolutions of the backbones and heads: without bias, zero-padded, Kaiming-initialised."""
 
 from torch import nn
 
@@ -42,17 +42,17 @@ def conv_bn(
 
 
 def dilated_stages(strides: tuple[int, ...], reduction: int, output_stride: int) -> list[tuple[int, int, int]]:
-    """Trade strides for dilation where the features' stride would pass ``output_stride``.
+    """Replace strides by dilation where the features' stride would exceed ``output_stride``.
 
     Args:
         strides: the first stride of each stage.
-        reduction: the stride of what comes before them.
-        output_stride: the stride of the last stage's features, a power of two.
+        reduction: the stride of the features before the first stage.
+        output_stride: the wanted stride of the last stage's features, a power of two.
 
     Returns:
-        per stage (stride, rate before, rate after): the rate before belongs to the convolution that had the stride,
-        the rate after to all later ones. With these rates the features of the network as it was trained, without
-        dilation, are those of the dilated one at every n-th place (DeepLab, arXiv 1606.00915, section 3.1).
+        for each stage (stride, rate before, rate after): "before" is the dilation rate of the convolution that had the
+        stride, "after" that of all later ones. The features of the original network are then those of the dilated one
+        at every n-th position (DeepLab, arXiv 1606.00915, section 3.1).
     """
     stages, rate = [], 1
     for stride in strides:

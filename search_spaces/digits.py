@@ -14,12 +14,12 @@ from nas.tasks import Task
 class DigitsBackbone:
     """A 3x3 convolution that halves the resolution, then blocks of one 3x3 convolution each.
 
-    Heads read the last block of the stem's resolution and the last block of all. The tasks named in ``dense_tasks``
-    get a head that draws an image of the input's size; any other task gets one that pools the features to a vector.
+    Heads read two blocks: the last one with the stem's resolution, and the last one of all. Tasks in ``dense_tasks``
+    get a head whose output is an image of the input's size; other tasks get one that pools the features to a vector.
 
     Args:
-        widths: channels of each of the L blocks; the stem has as many as the first.
-        strided: indices of the blocks that halve the resolution once more; not the first.
+        widths: channels of each of the L blocks; the stem has as many as the first block.
+        strided: indices of the blocks that halve the resolution again; not the first block.
         dense_tasks: names of the tasks whose output is an image.
         in_channels: channels of the input.
 
@@ -61,7 +61,7 @@ class DigitsBackbone:
 
 
 class ConvBlock(nn.Module):
-    """ReLU(BN(conv3x3(x))), plus x before the ReLU where the shapes agree (He et al., CVPR 2016)."""
+    """ReLU(BN(conv3x3(x))), or ReLU(BN(conv3x3(x)) + x) if the shapes agree (He et al., CVPR 2016)."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
@@ -75,9 +75,9 @@ class ConvBlock(nn.Module):
 
 
 class PooledHead(nn.Module):
-    """Classes or numbers from the last features: means over the halves left and right, then two linear layers.
+    """Classes or numbers from the last features: means over the left and the right half, then two linear layers.
 
-    Which side a feature is on decides most of the tasks, so the mean keeps that much of the position.
+    Two means instead of one, because most tasks depend on the side that a feature is on.
     """
 
     def __init__(self, width: int, num_outputs: int, hidden: int = 32) -> None:

@@ -1,4 +1,4 @@
-"""A backbone from any module that is a chain of submodules, with the weights it has."""
+"""Makes a backbone from a module that is a chain of submodules, and keeps its weights."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class ModuleBackbone:
 
     @property
     def weights_report(self) -> str:
-        """What every part starts from, which ``nas retrain --from pretrained`` takes for trained weights."""
+        """Where the weights come from; its existence tells ``nas retrain --from pretrained`` that they are trained."""
         return "the module's own"
 
     @cached_property
@@ -66,28 +66,28 @@ def from_module(
     taps: Sequence[int] | None = None,
     channel_dim: int | Sequence[int] | None = None,
 ) -> ModuleBackbone:
-    """Turn a module into a backbone, cut at the outputs of the submodules that are named.
+    """Turn a module into a backbone, cut at the outputs of the named submodules.
 
-    The stem is all that the module computes up to and with the output of ``stem``; block l goes on from there to the
-    output of ``blocks[l]``, with whatever lies between; what comes after the last block (the classifier) is left out.
-    Every stem and candidate is a copy that starts from the module's weights. As a module may write to its input, each
-    part first copies its own. A part's submodules are in the order of execution; within a module that is not cut,
-    they are in the order in which its author registered them.
+    The stem computes the output of the submodule ``stem`` from the input. Block l computes the output of ``blocks[l]``
+    from the output before it, including all that the module does in between. Everything after the last block (the
+    classifier) is left out. Every stem and candidate is a copy that starts with the module's weights. Each part copies
+    its input first, since modules may change their input in place. The submodules of a part are in the order of
+    execution; those of a module that is not cut are in the order of their registration.
 
     Args:
-        module_or_factory: a module, which is cut at once, or a function that makes it, which is called once, at the
-            first ``make_``.
+        module_or_factory: a module, which is cut now, or a function that makes it, which is called at the first
+            ``make_``.
         stem: the name of a submodule, as in ``named_modules()``.
         blocks: names of submodules, in the order of their calls.
-        head: makes a task's head, which is called as ``head(features, size)``; ``features`` are the outputs of the
-            blocks in ``taps``.
-        channel_dim: the dimension of the blocks' outputs that holds the channels, or one for each block; found out
-            where not given (`nas.strategies.similarity.channels.channel_dims`).
-        taps: indices of blocks, ascending, ending with the last block; the last block alone where not given.
+        head: makes the head of a task, which is called as ``head(features, size)``; ``features`` are the outputs of
+            the blocks in ``taps``.
+        channel_dim: the dimension of the blocks' outputs that holds the channels, or one for each block; by default it
+            is inferred (`nas.strategies.similarity.channels.channel_dims`).
+        taps: indices of blocks, ascending, ending with the last block; by default only the last block.
 
     Raises:
-        InputError: where the module is not such a chain: a name that it lacks or that is called twice, a value that
-            skips a cut, weights that two parts share, a forward that cannot be traced, with its place.
+        InputError: the module is not such a chain: a name does not exist or is called twice, a value skips a cut, two
+            parts share weights, or the forward cannot be traced (the message says where).
     """
     if isinstance(blocks, str):
         raise InputError(f"from_module: blocks is the string {blocks!r}, must be a list of names")

@@ -84,7 +84,7 @@ class ImageHead(nn.Module):
 
 def _output_conv(in_channels: int, num_outputs: int) -> nn.Conv2d:
     layer = nn.Conv2d(in_channels, num_outputs, 1)
-    # Small outputs at first: every class equally likely, every regression near zero.
+    # The first outputs are small: all classes are about equally likely, and regressions are near zero.
     nn.init.normal_(layer.weight, std=0.01)
     nn.init.zeros_(cast(Tensor, layer.bias))
     return layer

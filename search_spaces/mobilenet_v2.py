@@ -44,20 +44,20 @@ class InvertedResidual(nn.Module):
 class MobileNetV2:
     """A stem, 17 inverted residuals and R-ASPP as blocks 0 to 17; heads read blocks 2 (stride 4) and 17.
 
-    Where the output stride is below 32, later strides become dilation: at 16, the blocks of 160 and 320 channels
-    after the one that had the stride have rate 2.
+    With an output stride below 32, later strides become dilation. With 16, the block that had the last stride has rate
+    1, and the later blocks of 160 and 320 channels have rate 2.
 
-    A task gets a DeepLabV3+ head, whose outputs are [B, num_outputs, H, W]; one that is named in ``image_tasks`` gets
-    a linear layer on the mean over the image, whose outputs are [B, num_outputs].
+    A task gets a DeepLabV3+ head with outputs [B, num_outputs, H, W]. A task in ``image_tasks`` gets a linear layer on
+    the mean over the image, with outputs [B, num_outputs].
 
     Args:
         width: multiplier of the channels of stem and inverted residuals, rounded to multiples of 8 as in the paper's
             code; R-ASPP and heads keep their 128.
-        output_stride: of the inverted residuals: 8, 16 or 32.
-        dropout: in R-ASPP; BMTAS has 0 in search and 0.1 in retraining.
+        output_stride: stride of the last inverted residual's features: 8, 16 or 32.
+        dropout: dropout in R-ASPP; BMTAS uses 0 in the search and 0.1 in retraining.
         image_tasks: names of the tasks that have one label per image.
-        weights: a state-dict file with torchvision's names that every stem and inverted residual starts from.
-            It is opened at the first ``make_``.
+        weights: a state-dict file with torchvision's names, from which stem and inverted residuals start. It is opened
+            at the first ``make_``.
     """
 
     width: float = 1.0
@@ -106,14 +106,14 @@ class MobileNetV2:
 
     @property
     def weights_report(self) -> LoadReport | None:
-        """Which names of ``weights`` are used, which not, and which are missing; None without ``weights``."""
+        """The names of ``weights`` that are used, not used, and missing; None without ``weights``."""
         return self._pretrained.report if self._pretrained else None
 
     def _new_stem(self) -> nn.Module:
         return conv_bn(3, self._channels(STEM_CHANNELS), 3, stride=2, activation=nn.ReLU6)
 
     def _channels(self, channels: int) -> int:
-        """The multiple of 8 next to ``width * channels``, but never less than 90 % of it."""
+        """The multiple of 8 nearest to ``width * channels``, but at least 90 % of it."""
         scaled = self.width * channels
         rounded = max(8, int(scaled + 4) // 8 * 8)
         return rounded if rounded >= 0.9 * scaled else rounded + 8

@@ -15,22 +15,22 @@ from search_spaces.pretrained import LoadReport, PretrainedWeights
 
 @dataclass(frozen=True)
 class PlantedBackbone:
-    """L blocks of one layer and tanh each; the stem does nothing and costs nothing, so that all can be parted.
+    """L blocks of one layer and tanh each. The stem is the identity and costs nothing, so tasks can part everywhere.
 
-    Heads read the last block alone: a linear layer to the outputs, of the mean over the positions or at each of them.
+    Heads are linear layers on the last block's features: on the mean over the positions, or at each position.
 
     Args:
         num_blocks: L.
         kind: "dense" has linear layers, "conv" 3x3 convolutions padded with zeros.
         width: features, or channels, of every block.
-        input_width: those of the input, which the first block reads.
-        pooled: whether heads of "conv" read the mean over the positions and give numbers, not an image.
-        norm: whether BatchNorm comes between each layer and its tanh; the layer then has no bias.
-        weights: a state-dict file that every block starts from, with the names of the blocks' ``nn.ModuleList``
+        input_width: features, or channels, of the input.
+        pooled: for "conv": whether heads read the mean over the positions and give numbers instead of an image.
+        norm: whether there is a BatchNorm between each layer and its tanh; the layers then have no bias.
+        weights: a state-dict file from which all blocks start, with the names of an ``nn.ModuleList`` of the blocks
             ("0.0.weight"). It is opened at the first ``make_block``.
 
     Raises:
-        InputError: there is no such kind, or a number is below 1.
+        InputError: the kind is unknown, or a number is below 1.
     """
 
     num_blocks: int = 4
@@ -63,7 +63,7 @@ class PlantedBackbone:
 
     @property
     def weights_report(self) -> LoadReport | None:
-        """Which names of ``weights`` are used, which not, and which are missing; None without ``weights``."""
+        """The names of ``weights`` that are used, not used, and missing; None without ``weights``."""
         return self._pretrained.report if self._pretrained else None
 
     @cached_property

@@ -19,13 +19,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadReport:
-    """Which names of the file and of the backbone met.
+    """The names in a file of weights, compared with those of the backbone.
 
     Attributes:
         path: the file.
-        loaded: names that are in both.
-        unmatched: names in the file that the backbone has no place for, such as the classifier's.
-        missing: names in the backbone that the file lacks; they keep their random start.
+        loaded: names in both.
+        unmatched: names only in the file, such as the classifier's.
+        missing: names only in the backbone; these tensors keep their random start.
     """
 
     path: Path
@@ -42,12 +42,12 @@ class LoadReport:
 
 
 class PretrainedWeights:
-    """A state-dict file, read once, that fills the parts of a backbone.
+    """A state-dict file that is read once and loaded into the parts of a backbone.
 
     Args:
-        path: of the file; it is opened at the first `load_into`.
-        make_parts: makes the parts that the file describes, by the prefix of their names in it; called once, on
-            the meta device, to learn their names and shapes.
+        path: the file; it is opened at the first `load_into`.
+        make_parts: makes the parts that the file describes, by the prefix of their names in the file. It is called
+            once, on the meta device, to get names and shapes.
     """
 
     def __init__(self, path: Path, make_parts: Callable[[], Mapping[str, nn.Module]]) -> None:
@@ -55,10 +55,10 @@ class PretrainedWeights:
         self._make_parts = make_parts
 
     def load_into(self, part: nn.Module, prefix: str) -> None:
-        """Copy the file's values into a part that is called ``prefix`` there.
+        """Copy the file's values into a part whose names in the file begin with ``prefix``.
 
         Raises:
-            InputError: at the first call, for a file that cannot be read or does not fit the backbone.
+            InputError: at the first call, if the file cannot be read or does not fit the backbone.
         """
         loaded = set(self.report.loaded)
         own = {name: self._tensors[prefix + name] for name in part.state_dict() if prefix + name in loaded}
@@ -66,7 +66,7 @@ class PretrainedWeights:
 
     @cached_property
     def report(self) -> LoadReport:
-        """What of the file is used; logged in one line when it is first known."""
+        """Which names of the file are used; the first call logs this in one line."""
         with torch.device("meta"):
             parts = self._make_parts()
         shapes = {
@@ -88,7 +88,7 @@ class PretrainedWeights:
             self.path,
             loaded,
             unmatched=tuple(name for name in self._tensors if name not in shapes),
-            # A counter that BatchNorm does not use unless its momentum is None; files older than it lack it.
+            # A counter that BatchNorm uses only if its momentum is None, and that old files do not have.
             missing=tuple(
                 name for name in shapes if name not in self._tensors and not name.endswith("num_batches_tracked")
             ),
@@ -105,7 +105,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read names and tensors from a .pth, .pt or .safetensors file; nothing in the file is executed.
 
     Raises:
-        InputError: naming the file, where it is missing, damaged, not a state dict, or a pickle of anything else.
+        InputError: the file is missing, damaged, not a state dict, or a pickle of other objects; the message names it.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file of pretrained weights: download it first, or leave out `weights`")
@@ -119,7 +119,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        # Its message advises to load without the protection.
+        # torch's own message is not shown, since it advises to load without this protection.
         raise InputError(
             f"{path}: not a state dict but a pickle of other objects, refused because loading it can run its code, "
             "or damaged: save model.state_dict() instead"

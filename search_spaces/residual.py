@@ -9,7 +9,7 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (arXiv 1512.03385, figure 5 left).
 
     The shortcut is registered and computed first, so that the last BatchNorm of the module is the last of the path.
-    ``rates`` are the dilation of what had the stride and of what follows it.
+    ``rates`` are the dilation rates of the first convolution, which had the stride, and of the second.
     """
 
     expansion = 1

@@ -35,24 +35,24 @@ ASPP_RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
 
 @dataclass(frozen=True)
 class ResNet:
-    """ResNet-18, -34 or -50, whose later strides become dilation, with one of two decoders.
+    """ResNet-18, -34 or -50 with one of two decoders; later strides become dilation.
 
-    "deeplabv3plus": ASPP is the last block, which tasks can share; heads are DeepLabV3+'s and read the last block at
-    stride 4 and ASPP. "aspp": the residual blocks are all the blocks; each head has an ASPP of its own (DeepLabV3,
-    and LTB's ResNet-34) and reads the last block.
+    With "deeplabv3plus", ASPP is the last block, so tasks can share it. The heads are those of DeepLabV3+ and read the
+    last block with stride 4, and ASPP. With "aspp", the blocks are the residual blocks only, and each head has its own
+    ASPP (DeepLabV3; LTB's ResNet-34) and reads the last block.
 
-    A task gets a head whose outputs are [B, num_outputs, H, W]; one that is named in ``image_tasks`` gets a linear
-    layer on the mean over the image, whose outputs are [B, num_outputs].
+    A task gets a head with outputs [B, num_outputs, H, W]. A task in ``image_tasks`` gets a linear layer on the mean
+    over the image, with outputs [B, num_outputs].
 
     Args:
         depth: 18, 34 or 50.
-        output_stride: of the residual blocks: 8 or 16.
-        granularity: what a block of the search is: a residual "block", or a "stage" of them.
+        output_stride: stride of the last residual block's features: 8 or 16.
+        granularity: whether a block of the search is one residual "block" or a whole "stage".
         decoder: "deeplabv3plus" or "aspp".
-        dropout: in ASPP.
+        dropout: dropout in ASPP.
         image_tasks: names of the tasks that have one label per image.
-        weights: a state-dict file with torchvision's names that the stem and every residual block start from.
-            It is opened at the first ``make_``.
+        weights: a state-dict file with torchvision's names, from which stem and residual blocks start. It is opened at
+            the first ``make_``.
     """
 
     depth: Depth = 18
@@ -117,7 +117,7 @@ class ResNet:
 
     @property
     def weights_report(self) -> LoadReport | None:
-        """Which names of ``weights`` are used, which not, and which are missing; None without ``weights``."""
+        """The names of ``weights`` that are used, not used, and missing; None without ``weights``."""
         return self._pretrained.report if self._pretrained else None
 
     @property
@@ -137,7 +137,7 @@ class ResNet:
 
     @cached_property
     def _residuals(self) -> list[tuple[str, list[Settings]]]:
-        """Per block but ASPP: its prefix in torchvision's names, and the settings of its residual blocks."""
+        """For each block except ASPP, the prefix of its names in torchvision, and its residual blocks' settings."""
         residuals: list[tuple[str, list[Settings]]] = []
         in_channels = STAGE_CHANNELS[0]
         stages = zip(

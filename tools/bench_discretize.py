@@ -1,10 +1,10 @@
-"""How long discretisation takes, how it grows, and how far the beam search is from the exact programme.
+"""Times discretisation, shows how the time grows, and compares the beam search with exact discretisation.
 
     .venv/bin/python tools/bench_discretize.py [--blocks 18] [--tasks 2 4 6 8] [--many 10 15 40] [--seeds 3]
 
-Costs are the MACs of MobileNetV2's blocks. Three kinds of dissimilarity: `uniform` has no structure but grows from
-block to block, `latent` comes from points in the plane, so that it is nearly the same tree at every block, `normal` is
-of either sign without any structure. Times are processor seconds.
+Costs are the MACs of MobileNetV2's blocks. There are three kinds of dissimilarity. `uniform` is random and grows from
+block to block; `latent` comes from points in the plane, so that all blocks suggest nearly the same tree; `normal` is
+random with both signs. Times are processor seconds.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def exact_table(tasks: list[int], num_blocks: int) -> Table:
-    """Time against T over covers, and over all refinements in the same run."""
+    """Time for each T, with covers only, and with all refinements (the plain programme)."""
     table = Table(
         "tasks", "kind", "partitions", "covers", "refinements", "points", "s", "growth", "s, refinements", "ratio"
     )
@@ -94,7 +94,7 @@ def exact_table(tasks: list[int], num_blocks: int) -> Table:
 
 
 def gap_table(tasks: list[int], num_blocks: int, num_seeds: int) -> Table:
-    """How much greater the beam's values are, in percent of the span of the exact curve's values."""
+    """How much greater the beam's values are, in percent of the range of the exact curve's values."""
     table = Table("tasks", "kind", "mean gap, %", "greatest, %", "pool", "s, beam", "s, exact")
     table.title = f"Beam search against the exact programme, {num_blocks} blocks, {num_seeds} seeds"
     for num_tasks, kind in itertools.product(tasks, KINDS):
@@ -123,7 +123,7 @@ def gap_table(tasks: list[int], num_blocks: int, num_seeds: int) -> Table:
 
 
 def beam_table(tasks: list[int], num_blocks: int) -> Table:
-    """Time against T."""
+    """Time of the beam search for each T."""
     table = Table("tasks", "kind", "points", "pool", "s", "growth")
     table.title = f"Beam search, {num_blocks} blocks"
     before: dict[str, float] = {}
@@ -144,7 +144,7 @@ def beam_table(tasks: list[int], num_blocks: int) -> Table:
 
 
 def gap_K(exact: Chains, beam: Chains) -> Floats:
-    """At the cost of each exact point: (best of the beam's value - exact value) / span of exact values."""
+    """At the cost of each exact point: (best value of the beam - exact value) / range of exact values."""
     cheap_enough = np.searchsorted(beam.cost_K, exact.cost_K, side="right") - 1
     span = max(1, exact.value_K[0] - exact.value_K[-1])
     gaps: Floats = (beam.value_K[cheap_enough] - exact.value_K) / span
@@ -152,7 +152,7 @@ def gap_K(exact: Chains, beam: Chains) -> Floats:
 
 
 def with_all_refinements(lattice: Lattice) -> Lattice:
-    """The same partitions, with every refinement in the place of the covers: the plain programme."""
+    """The same partitions with all refinements instead of the covers: the plain programme."""
     above: list[set[int]] = [set() for _ in lattice.labels_PT]
     for coarse, fine in lattice.covers.tolist():
         above[fine] |= above[coarse] | {coarse}

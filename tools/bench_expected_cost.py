@@ -1,9 +1,9 @@
-"""How long the forms of the expected number of groups take, forward and backward, and how they grow.
+"""Times the three ways to compute the expected number of groups, forward and backward, and shows how they grow.
 
     .venv/bin/python tools/bench_expected_cost.py [--threads 1] [--samples 4096] [--seconds 0.3]
 
-The form that `expected_groups` chooses is marked. Elements are what its choice counts. A dash stands for an exact
-form beyond four times the limit of elements.
+The form that `expected_groups` chooses is marked. It chooses by the number of elements, which the table shows. A dash
+stands for an exact form with more than four times the limit of elements.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--samples", type=int, default=4096)
-    parser.add_argument("--seconds", type=float, default=0.3, help="spent on each number, which is the fastest of them")
+    parser.add_argument("--seconds", type=float, default=0.3, help="for each number, which is the shortest time")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     generator = torch.Generator().manual_seed(0)

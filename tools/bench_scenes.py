@@ -1,9 +1,9 @@
-"""How many labelled scenes a second the renderer makes.
+"""Measures how many labelled scenes per second the renderer makes.
 
     .venv/bin/python tools/bench_scenes.py [--samples 96] [--size 96] [--workers 2] [--device cpu]
 
-One process renders with one thread; with `--workers`, a loader has that many such processes, as in training. Processor
-time is printed beside wall-clock time, since on a busy machine only the former says what the renderer costs.
+By default one process renders with one thread; with `--workers`, a loader has that many processes, as in training.
+Processor time is printed beside wall-clock time, since only the former is meaningful on a busy machine.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from nas.datasets.scenes import Scenes
 
 BATCH = 16
 WARM_UP = 2
-"""Batches that are not counted, for each process that renders."""
+"""Number of first batches of each process that are not counted."""
 
 
 def main() -> None:

@@ -1,16 +1,16 @@
-"""Time and memory of a search's steps: the published way against ours, in one run, and how they grow with the tasks.
+"""Time and memory of the steps of a gradient search, as published and as computed here, for several numbers of tasks.
 
     .venv/bin/python tools/bench_search.py [--space mobilenet digits planted] [--tasks 2 4 5 8] [--device cpu]
         [--threads 2] [--ways published "same maths" one-path] [--rounds 3] [--memory] [--front runs/digits.py]
         [--budget-s 600] [--out FILE.json]
 
-"published" is BMTAS's step (soft routing, a candidate after the other, an optimiser step per task). "same maths" gives
-the same numbers as that, as the project computes them. "one-path" is other mathematics: the sampled trees run as one
-network; it is timed at uniform routing, at trees of about half the separate cost, and along a schedule of temperature
-and logits. A way may be followed by +channels-last, +bfloat16, +compile or +recomputed.
+"published" is BMTAS's step: soft routing, one candidate after the other, one optimiser step per task. "same maths"
+gives the same numbers, computed as this project does. "one-path" is another method: it runs only the sampled
+candidates. It is timed with uniform routing, with trees of about half the separate cost, and along a schedule of
+temperature and logits. The name of a way may end with +channels-last, +bfloat16, +compile or +recomputed.
 
-All ways of a cell (a space and a number of tasks) are timed in one process, in turn; memory has a process for each way.
-Cells are worked through until the budget of seconds is spent, and what is left out is said.
+A cell is a search space with a number of tasks. All ways of a cell are timed in one process, in turn. Memory is
+measured in one process per way. When the given seconds are over, the remaining cells are listed as left out.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _measure(cell: dict[str, Any]) -> dict[str, Any]:
-    """One process's share of the work."""
+    """The measurements of one process."""
     problem = make_problem(cell["space"], cell["tasks"], cell["batch"], cell["image"])
     device = torch.device(cell["device"])
     if "memory" in cell:
@@ -94,7 +94,7 @@ def _work(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _in_process(cell: dict[str, Any], threads: int, end: float) -> dict[str, Any] | None:
-    """What a fresh process measures; None if it does not within the time that is left."""
+    """The result of a new process; None if it does not finish in the remaining time."""
     left = end - time.monotonic()
     if left <= 0:
         return None
@@ -141,7 +141,7 @@ def _show(result: dict[str, Any], console: Console) -> None:
             f"a front of five budgets costs {five / one:.2f} of a search with one ({five:.0f} s, {one:.0f} s)"
         )
     for what in result["left_out"]:
-        console.print(f"left out, since the budget of seconds was spent: {what}")
+        console.print(f"left out, since the given seconds were over: {what}")
 
 
 def _show_cell(cell: dict[str, Any], console: Console) -> None:
@@ -155,7 +155,7 @@ def _show_cell(cell: dict[str, Any], console: Console) -> None:
         row = [way]
         for job in ("weight step, uniform", "weight step, half shared", "logits step, uniform", "schedule"):
             seconds = _with_schedule(times).get(job)
-            # A soft step costs the same whatever the tree, so it is what a half shared one is compared with.
+            # The cost of a soft step does not depend on the tree, so half shared trees are compared with it.
             compared = base.get(job, base["weight step, uniform"])
             row.append("" if seconds is None else f"{1e3 * seconds:.1f} ({compared / seconds:.1f}x)")
         memory = cell["memory"].get(way)
@@ -170,7 +170,7 @@ def _with_schedule(times: dict[str, float]) -> dict[str, float]:
 
 
 def _show_growth(cells: list[dict[str, Any]], console: Console) -> None:
-    """Exponents of T, fitted to logarithms, and the step of twice the tasks where both were timed."""
+    """Exponents p of time ~ T^p, fitted to logarithms, and the ratio of the times at 8 and 4 tasks if both exist."""
     by_tasks = {cell["tasks"]: cell["seconds"] for cell in cells}
     table = Table(title=f"{cells[0]['space']}: growth of steps, seconds ~ T^p")
     for column in ("way", "weight step, p", "logits step, p", "weight step at 8 tasks / at 4"):

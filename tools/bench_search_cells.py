@@ -29,7 +29,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "joint": ("soft, one step on the sum of the losses", {"weight_step": "joint"}),
     "one-path": ("one candidate a task and block, one step", {"routing": "one_path", "weight_step": "joint"}),
 }
-"""By name: what it is, and how its settings differ from the published ones."""
+"""By name, a description, and the settings that differ from the published ones."""
 
 COMPUTE: dict[str, dict[str, Any]] = {
     "": {},
@@ -38,21 +38,21 @@ COMPUTE: dict[str, dict[str, Any]] = {
     "compile": {"compute": ComputeSettings(compile=True)},
     "recomputed": {"checkpoint_activations": True},
 }
-"""Added to a way's settings: ``one-path+bfloat16``."""
+"""Settings that a suffix adds to a way: ``one-path+bfloat16``."""
 
 NUM_PHASES = 6
-"""Points of a search at which a step of its schedule is timed."""
+"""Number of points of a search at which a step is timed."""
 
 SHORT = 10.0
-"""Seconds that rounds are repeated for, however many it takes."""
+"""Least seconds for which rounds are repeated."""
 
 NUM_SAMPLES = 3
-"""Routings, or trees, that a time is the mean over."""
+"""Number of routings or trees over which a time is averaged."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A backbone, T tasks, one batch, and what everything costs."""
+    """A backbone, T tasks, one batch, and the cost table."""
 
     backbone: Any
     tasks: tuple[Task, ...]
@@ -65,7 +65,7 @@ class Problem:
 
 
 def make_problem(space: str, num_tasks: int, batch_size: int | None, image: int | None) -> Problem:
-    """ "mobilenet" has the outputs of the five tasks of PASCAL-Context in turn, the others one kind of task."""
+    """The problem of a space: "mobilenet" repeats the five tasks of PASCAL-Context, others have one kind of task."""
     generator = torch.Generator().manual_seed(0)
     if space == "mobilenet":
         side, size = image or 96, batch_size or 4
@@ -102,7 +102,7 @@ class Way:
         self.state = SearchState.start(supernet, self.settings, device)
         supernet.train()
         if way == "published":
-            # As torch makes them by default, and the published code did.
+            # torch's default, which the published code uses.
             self.state.weight_optimizer = torch.optim.Adam(supernet.parameters(), lr=1e-3, weight_decay=1e-4)
             self.state.logits_optimizer = torch.optim.Adam([self.state.logits_LTC], lr=1e-2, weight_decay=5e-5)
         self.batch = problem.batch.to(device)
@@ -120,11 +120,11 @@ class Way:
         arguments = (self.problem.tasks, self.settings, self.problem.table, None, 0.5)
         logits_step(self.state, self.batch, routing_LTC, *arguments)
         with torch.no_grad():
-            # Steps are to be compared at the same logits.
+            # All steps are timed with the same logits.
             self.state.logits_LTC.zero_()
 
     def jobs(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        """What is timed, by name; several jobs of one name are averaged."""
+        """The functions that are timed, by name; the times of functions with the same name are averaged."""
         zeros_LTC = torch.zeros(self.state.logits_LTC.shape)
         for seed in range(NUM_SAMPLES if self.hard else 1):
             routing_LTC = self.sample(zeros_LTC, 5.0, seed)
@@ -159,10 +159,11 @@ def half_shared_tree(problem: Problem, seed: int) -> BranchTree:
 
 
 def time_ways(problem: Problem, names: list[str], device: torch.device, rounds: int, seconds: float) -> dict[str, Any]:
-    """Seconds of each job of each way: the least of some rounds, in which all take turns.
+    """Seconds of each job of each way: the minimum over several rounds.
 
-    The machine is as busy for one as for another, and the least is what the work takes when it is left alone. Short
-    rounds are repeated for `SHORT` seconds; one that would exceed the ``seconds`` given is left out, but not the first.
+    In each round all ways take turns, so that other load on the machine affects all of them. The minimum is closest to
+    the time without other load. Short rounds are repeated for `SHORT` seconds. A round that would exceed ``seconds`` is
+    left out, except the first.
     """
     start, best = time.perf_counter(), dict[int, float]()
     ways = {name: Way(problem, name, device) for name in names}
@@ -171,7 +172,7 @@ def time_ways(problem: Problem, names: list[str], device: torch.device, rounds: 
         begun = time.perf_counter()
         for i, (_, _, run) in enumerate(jobs):
             took = _seconds(run, device)
-            # The first round pays for allocations, traces and algorithm choices.
+            # Not counted: this call includes allocations, traces and the choice of algorithms.
             if done:
                 best[i] = min(best.get(i, took), took)
         now = time.perf_counter()
@@ -198,8 +199,8 @@ def _seconds(run: Callable[[], object], device: torch.device) -> float:
 
 
 def peak_memory(problem: Problem, name: str, device: torch.device) -> dict[str, float]:
-    """Bytes at the peak of one weight step and one logits step, of the device, or of this process on the CPU, and
-    what the process had before. A process's peak never falls, so each measurement needs its own."""
+    """Peak bytes of one weight step and one logits step (of the GPU, or of this process on the CPU), and the bytes
+    before. The peak of a process never falls, so each measurement needs a new process."""
     way = Way(problem, name, device)
     before = _peak(device)
     way.weight_step(way.sample(torch.zeros(way.state.logits_LTC.shape), 5.0, 0))
@@ -214,7 +215,7 @@ def _peak(device: torch.device) -> float:
 
 
 def time_costs(problem: Problem, rounds: int = 5) -> dict[str, float]:
-    """Seconds of the expected cost, forward and backward, and of all discrete trees from logits without structure."""
+    """Seconds of the expected cost, forward and backward, and of finding all discrete trees from random logits."""
     num_tasks = len(problem.tasks)
     generator = torch.Generator().manual_seed(0)
     logits_LTC = torch.randn(len(problem.table.blocks), num_tasks, num_tasks, generator=generator).requires_grad_()

@@ -1,12 +1,18 @@
-"""What a trial costs beside its search: several hundred trials of a stand-in that takes milliseconds.
+"""Measures the overhead of a trial, with several hundred trials whose searches are replaced by a few milliseconds.
 
     .venv/bin/python tools/bench_trials.py [--trials 100 300] [--epochs 3] [--milliseconds 5] [--repeats 3]
 
-Each variant runs in a process of its own, on a Ray of its own: `plain` is Tune with the same stand-in and its defaults,
-`tuned` the same with Tune's own loggers off and its processes used again, `ours` is `run_trials` with everything that
-it writes, `ours, Optuna` the same with proposals from a study, `resume` goes on with a run of which half the trials are
-done, `nothing left` with one of which all are. The first two trials wait for their processes, which import torch in
-ours; the last columns are what each further trial costs. Memory is the driver's at its highest.
+Each variant has its own process and its own Ray:
+
+- `plain`: Ray Tune with its defaults;
+- `tuned`: Ray Tune without its loggers, and with reused processes;
+- `ours`: `run_trials` with all files that it writes;
+- `ours, Optuna`: the same with values that a study proposes;
+- `resume`: continues a run in which half of the trials are finished;
+- `nothing left`: continues a run in which all trials are finished.
+
+The first two trials wait until their processes have started (and, in ours, imported torch). The last columns are the
+cost of each further trial. Memory is the largest of the driver.
 """
 
 import argparse
@@ -44,7 +50,7 @@ def main() -> None:
         return
     cases = [(variant, num) for variant in given.variants for num in sorted(given.trials)]
     found: dict[tuple[str, int], list[dict[str, float]]] = {case: [] for case in cases}
-    # In turns, so that a machine's better and worse minutes are everybody's.
+    # In turns, so that other load on the machine affects all variants.
     for variant, num in cases * given.repeats:
         found[variant, num].append(in_a_process(variant, num, given.epochs, given.milliseconds))
         print(f"{variant}, {num} trials: {found[variant, num][-1]['seconds']:.1f} s", file=sys.stderr)
@@ -63,7 +69,7 @@ def in_a_process(variant: str, num_trials: int, num_epochs: int, milliseconds: f
 
 
 def table_of(found: Mapping[tuple[str, int], Sequence[Mapping[str, float]]], title: str) -> Table:
-    """Medians; of the seconds the range, too; and what a further trial costs by the medians."""
+    """A table of medians, the range of the seconds, and the cost of each further trial, computed from the medians."""
     table = Table(
         "variant", "trials", "s", "from", "to", "driver: CPU s", "MiB", "ms a further trial", "CPU ms", title=title
     )
@@ -101,7 +107,7 @@ def measure(variant: str, num_trials: int, num_epochs: int, seconds: float) -> d
 
 
 def prepare(variant: str, num_trials: int, num_epochs: int, seconds: float, folder: Path) -> Callable[[], Any]:
-    """What is measured, with whatever it needs made before."""
+    """The function to measure; everything that it needs is prepared before."""
     if variant in ("plain", "tuned"):
         return partial(plain_tune, num_trials, num_epochs, seconds, folder, tuned=variant == "tuned")
     study = variant == "ours, Optuna"
@@ -132,7 +138,7 @@ def plain_tune(num_trials: int, num_epochs: int, seconds: float, folder: Path, *
 
 
 def ours(num_trials: int, num_epochs: int, seconds: float, folder: Path, *, of: int, study: bool = False) -> None:
-    """Trials as `nas search` runs them, with a stand-in in the place of the search."""
+    """Trials as `nas search` runs them, with a stand-in for the search."""
     from nas.commands.opening import begin_run, new_run, open_run
     from nas.launch.tuning import run_trials
     from nas.launch.worker import Assignment
@@ -162,7 +168,7 @@ def ours(num_trials: int, num_epochs: int, seconds: float, folder: Path, *, of: 
 def stand_in_search(
     num_epochs: int, seconds: float, experiment: Any, trial: Any, run: Any, device: Any, on_epoch: Any
 ) -> Any:
-    """What a trial leaves behind, without the search: the same files and the same reports."""
+    """A trial without the search, with the same files and the same reports."""
     from nas.run import Point, Quality, TrialResult, write_outcome
 
     folder = run.trial(trial.number)

@@ -1,13 +1,13 @@
-"""Which strategy finds better trees: every method, on problems whose answer is known and on real ones, seed by seed.
+"""Compares which strategy finds better trees, on problems with a known tree and on real ones, with several seeds.
 
     .venv/bin/python tools/evidence.py [--problems NAME ...] [--methods NAME ...] [--seeds 20] [--processes 1]
     .venv/bin/python tools/evidence.py --report [--out DIR] [--figure FILE.png]
 
-A unit of work is one problem with one seed: all methods search, then every distinct tree is trained with that seed,
-beside random trees of equal cost, the shared and the separate one. What is done lies in ``DIR/<problem>/<seed>/`` and
-is not done again, so that the tool can be killed and started anew at any time, or started twice on different problems.
-Units go seed by seed, so that the report on unfinished work compares the same seeds. `tools/evidence_report.py` turns
-the results into the tables and the picture of the log.
+A unit is one problem with one seed. All methods search; then every distinct tree is trained with that seed, beside
+random trees of equal cost, the shared tree and the separate tree. Results are in ``DIR/<problem>/<seed>/`` and are not
+computed again, so the tool can be killed and restarted, or started twice on different problems. The units run seed by
+seed, so that a report on unfinished work compares the same seeds. `tools/evidence_report.py` makes the tables and the
+picture for the log.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Unit:
     methods: tuple[str, ...]
 
     def run(self) -> None:
-        """Search by every method, then train every tree; only what is not there yet."""
+        """Search with every method, then train every tree; finished results are kept."""
         torch.set_num_threads(1)
         experiment = self.experiment()
         parts = TrialParts.build(experiment)
@@ -72,7 +72,7 @@ class Unit:
                 self.train(experiment, parts.data, tree)
 
     def experiment(self) -> Experiment:
-        """The problem's; where it is to be pretrained, after that has been done."""
+        """The experiment of the problem; its pretraining runs first if the problem asks for it."""
         experiment = self.problem.make(self.seed)
         if not self.problem.pretrained:
             return experiment
@@ -90,7 +90,7 @@ class Unit:
         return judge_validity(losses).valid
 
     def search(self, number: int, method: Method) -> list[Tree]:
-        """The trees of one method; those of a finished search are only read."""
+        """The trees of one method; a finished search is only read."""
         path = self.folder / f"{method.name}.json"
         if path.is_file():
             return list(read_json(path)["trees"])
@@ -112,12 +112,12 @@ class Unit:
     def trees_of(
         self, run: RunFolder, number: int, name: str, experiment: Experiment, parts: TrialParts, label: str | None
     ) -> list[Tree]:
-        """Search, or discretise anew what has been searched; a tree is labelled with its budget if it has one."""
+        """Search, or discretise the result of a finished search again; trees are labelled with their budget if any."""
         found = search_in(run.trial(number), experiment, parts, CPU)
         return [tree_record(name, each.budget or label, each.tree, parts.table) for each in found.trees]
 
     def exact_trees(self, run: RunFolder, number: int, method: Method, table: CostTable) -> list[Tree]:
-        """Of a search that takes the arg-max: the exact trees of the same logits within the budgets."""
+        """For a search that takes the arg-max: the trees of exact discretisation of the same logits, per budget."""
         experiment = self.experiment()
         saved = run.trial(number).store.checkpoints.latest()
         assert saved is not None
@@ -152,7 +152,7 @@ class Unit:
             return dict(read_json(path)["test"])
         started = time.perf_counter()
         if self.problem.planted is None:
-            # A run of its own, in which no tree belongs to a trial.
+            # In a separate run folder, because the tree does not belong to a trial.
             run = RunFolder(self.folder / "trained")
             test = TreeTraining(run, experiment, tree, self.seed, "fresh").train(data, CPU).test
         else:
@@ -163,7 +163,7 @@ class Unit:
 
 
 def train_briefly(experiment: Experiment, data: DataSource, tree: BranchTree, seed: int) -> Measured:
-    """Test results after the last step of a training that takes seconds, and so needs no checkpoints."""
+    """Test results after the last epoch of a training that takes seconds and therefore writes no checkpoints."""
     training = Retraining(experiment.tasks, data, experiment.retrain, seed=seed, device=CPU)
     return training.evaluate(trained_briefly(training, experiment, tree, seed), "test")
 
@@ -176,7 +176,7 @@ def trained_briefly(training: Retraining, experiment: Experiment, tree: BranchTr
 
 
 def write_shared_blocks(experiment: Experiment, seed: int, path: Path) -> None:
-    """The blocks of the trained network that shares all of them."""
+    """Train the fully shared network, and write the weights of its blocks."""
     parts = TrialParts.build(experiment)
     tree = BranchTree.shared(experiment.task_names, parts.backbone.num_blocks)
     training = Retraining(experiment.tasks, parts.data, experiment.retrain, seed=seed, device=CPU)
@@ -198,7 +198,7 @@ def distinct(trees: Iterator[BranchTree]) -> list[BranchTree]:
 
 
 def run_unit(name: str, seed: int, out: Path, methods: tuple[str, ...]) -> str:
-    """One unit, named for the log; the work of a process of its own."""
+    """Run one unit in a process, and return a line for the log."""
     unit = Unit(PROBLEMS[name], seed, out / name / str(seed), methods)
     make_folder(unit.folder)
     started = time.perf_counter()
@@ -214,7 +214,7 @@ def run_all(
     out: Path,
     say: Callable[[str], None],
 ) -> bool:
-    """All units of the problems, seed by seed; whether all ended well. One that fails does not keep the others back."""
+    """Run all units seed by seed, and return whether all succeeded. After a failure the other units still run."""
     most = max(len(PROBLEMS[name].seeds) for name in names)
     turns = [
         (name, PROBLEMS[name].seeds[i])

@@ -1,4 +1,4 @@
-"""The picture of what `tools/evidence.py` has measured: a panel a problem."""
+"""The picture of the results of `tools/evidence.py`, with one panel per problem."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def draw_agreement(axis: Axes, units: Sequence[UnitResult]) -> None:
     for row, line in enumerate(lines):
         values = [unit.mean(line, "ari") for unit in units if line in unit.lines]
         color = COLORS[line[0]]
-        # Spread in height, so that equal values can be counted.
+        # Points are spread vertically, so that equal values do not cover each other.
         axis.scatter(values, row + rng.uniform(-0.18, 0.18, len(values)), s=14, color=color, alpha=0.55, linewidths=0)
         axis.plot([statistics.fmean(values)] * 2, [row - 0.32, row + 0.32], color=color, linewidth=2.5)
     plain = ("its cost", "argmax")

@@ -21,7 +21,7 @@ import planted
 import scenes
 
 OWN_CHOICE = "own choice"
-"""What a tree is called that similarity takes without being told what to spend."""
+"""The label of the tree that the similarity search chooses without a budget."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Method:
     """A way to search.
 
     Args:
-        changes: of the problem's experiment, by dotted name.
-        label: what its tree is called if it keeps no budget.
-        also_exact: whether its logits are also discretised exactly within the problem's budgets.
-        variants: what else the same training gives: by label, changes that it is discretised with anew.
+        changes: changes to the problem's experiment, by dotted name.
+        label: label of its tree if it has no budget.
+        also_exact: whether exact discretisation within the problem's budgets is applied to its logits, too.
+        variants: by label, changes with which the result of the same training is discretised again.
     """
 
     name: str
@@ -47,16 +47,16 @@ class Method:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to search trees for.
+    """A problem for all methods.
 
     Args:
-        make: the experiment of a seed, whose budgets are those of all methods.
-        seeds: of data (where they are drawn), search and training.
-        planted: the tree that made the labels, by seed; without it networks are judged by delta_m.
-        num_random: random trees for each budget.
-        only_valid: whether seeds whose planted tree is no better than random trees are left out. Of the others only the
-            controls are trained, since the question is which trees are found.
-        pretrained: whether everything starts from the same weights: those of the shared network, trained on the data.
+        make: makes the experiment of a seed; all methods use its budgets.
+        seeds: seeds of data (if they are random), search and training.
+        planted: the planted tree, by seed; without it networks are compared by delta_m.
+        num_random: number of random trees for each budget.
+        only_valid: whether to leave out seeds whose planted tree is not better than random trees. For the other seeds
+            only the controls are trained, since only the found trees matter.
+        pretrained: whether all networks start from the blocks of the fully shared network, trained on the same data.
     """
 
     make: Callable[[int], Experiment]
@@ -105,10 +105,10 @@ def gradient() -> Method:
 
 
 def published(per: float, **changes: Any) -> Method:
-    """BMTAS, with what has to change for a problem: its length, batch size and rates.
+    """BMTAS, with the changes that a problem needs: epochs, batch size and learning rates.
 
-    Its penalty, 0.05 a GFLOP for each task, makes no sense for other networks. With 1 / T for separate networks,
-    planted tree A is recovered best among the weights 0, 0.03 and 1 / T; 1 collapses to the shared tree.
+    The published penalty, 0.05 per GFLOP and task, does not fit other networks. Here the penalty of separate networks
+    is 1 / T. Among 0, 0.03 and 1 / T this weight recovers planted tree A best; 1 collapses to the shared tree.
 
     Args:
         per: the cost of separate networks times T.
@@ -132,7 +132,7 @@ def planted_problem(
     pretrained: bool = False,
     **fields: Any,
 ) -> Problem:
-    """Searches as long as in the prototype: 1,500 steps of the published search's weights."""
+    """A planted problem; the published search takes 1,500 weight steps."""
     first = planted.planted_experiment(make(0), **fields)
     rates = {
         "epochs": round(1500 / (make(0).num_train // 64)),
@@ -178,4 +178,4 @@ PROBLEMS = {
     "digits": real_problem(digits.experiment, 5, goal__budgets=(0.3, 0.4, 0.6)),
     "scenes": real_problem(scenes.experiment, 5, goal__budgets=(0.5, 0.7), retrain__epochs=10),
 }
-"""By name. Of the random ones, only those that are valid are searched."""
+"""The problems by name. Random problems are searched only if they are valid."""

@@ -1,4 +1,4 @@
-"""Tables and a picture of what `tools/evidence.py` has measured."""
+"""Makes tables and a picture from the results of `tools/evidence.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nas.training.validity import mean_test_loss
 from nas.tree import BranchTree, recovery
 
 Line = tuple[str, str]
-"""A method and what its tree is called: a budget, "argmax", ..."""
+"""A method and the label of its tree: a budget, "argmax", ..."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Result:
 
 @dataclass(frozen=True)
 class UnitResult:
-    """A finished unit: its trees by line (several random ones a line), and what each search took."""
+    """A finished unit: its trees by line (a line may have several random trees), and the cost of each search."""
 
     seed: int
     lines: Mapping[Line, Sequence[Result]]
@@ -61,7 +61,7 @@ def report(names: Sequence[str], out: Path, figure: Path | None) -> str:
 
 
 def load(name: str, folder: Path) -> UnitResult | None:
-    """A unit's results, of the trees that are trained (of problems that train none, of all); None without controls."""
+    """A unit's results for all trained trees (for all trees if the problem trains none); None without controls."""
     if not (folder / "trees.json").is_file():
         return None
     record = read_json(folder / "trees.json")
@@ -127,7 +127,7 @@ def section(name: str, units: Sequence[UnitResult]) -> str:
             cells.append(interval([-unit.mean(line, "quality") for unit in having]))
         else:
             cells.append(interval([unit.mean(line, "quality") for unit in having]))
-        # The trees of one training; the first of them stands for its cost.
+        # One training may give several trees; its cost is shown at the first.
         method = line[0]
         cells += [
             mean_of(unit.search_cost.get(method) for unit in having),
@@ -151,7 +151,7 @@ def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
         if other[0].startswith("similarity") or other[0] in ("planted", "separate"):
             continue
         for line in ours:
-            # A planted problem has one budget, which both are compared at.
+            # A planted problem has one budget, at which both methods are compared.
             if not planted and line[1] not in (OWN_CHOICE, other[1]):
                 continue
             for field in ("ari", "quality") if planted else ("quality",):

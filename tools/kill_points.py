@@ -1,11 +1,11 @@
-"""Kills every command that writes at each of its write points, and repeats it (`tools.write_points`).
+"""Kills each command at each point where it writes a file, and repeats the command (`tools.write_points`).
 
-    tools/kill_points                         every write point of every command
-    tools/kill_points export-onnx data        of these
-    tools/kill_points --sample 3 --seed 1     three points of each, drawn at random
+    tools/kill_points                         all write points of all commands
+    tools/kill_points export-onnx data        only of these commands
+    tools/kill_points --sample 3 --seed 1     three random points of each command
 
-Exit status 1 if a repetition fails, if it gives other files than an undisturbed command, or if anything is left over.
-Uploads to a storage and several trials on Ray have no points here: pyarrow and other processes write them.
+The exit status is 1 if a repeated command fails, gives other files than an uninterrupted command, or leaves temporary
+files. Uploads to a storage and several trials on Ray are not tested, because pyarrow and other processes write them.
 """
 
 import argparse
@@ -47,11 +47,11 @@ class Case:
     """A command of the command line.
 
     Args:
-        arguments: of ``nas``; STORE stands for the full path of the folder ``store``.
-        again: what is added to go on with a command that was killed.
-        before: what has to be there, by name in `PREPARATIONS`, in this order.
+        arguments: arguments of ``nas``; STORE stands for the full path of the folder ``store``.
+        again: arguments that are added to continue a command that was killed.
+        before: names in `PREPARATIONS` that run first, in this order.
         varying: patterns of paths whose contents may differ from run to run.
-        imports: modules that the command imports late; they are imported once, before its processes are started.
+        imports: modules that the command imports late; they are imported once, before its processes start.
     """
 
     arguments: tuple[str, ...]
@@ -82,7 +82,7 @@ def make_tree() -> int:
 
 
 def make_store() -> int:
-    """A stored run, as far as a fetch looks at it."""
+    """The part of a stored run that a fetch reads."""
     from nas.launch.run_storage import RunStorage
 
     for name in ("experiment.json", "front.json", "trials/0/metrics.jsonl", "trials/1/trees/ab.json"):
@@ -140,7 +140,7 @@ CASES: dict[str, Case] = {
 
 
 def sweep(names: Sequence[str], scratch: Path, sample: int | None, seed: int) -> list[str]:
-    """Try the commands of these names; prints a line for each, and returns what was wrong."""
+    """Test the commands with these names; print a line for each, and return the faults."""
     rng, faults = random.Random(seed), []
 
     def choose(count: int) -> Sequence[int]:
@@ -164,7 +164,7 @@ def sweep(names: Sequence[str], scratch: Path, sample: int | None, seed: int) ->
 
 
 def _prepare(names: Sequence[str], scratch: Path) -> Path:
-    """A folder with the results of these preparations, one after the other; made once."""
+    """A folder with the results of these preparations, in this order; made only once."""
     folder = scratch / "-".join(("before", *names))
     if not folder.is_dir():
         work = scratch / "work"

@@ -1,12 +1,11 @@
-"""Kills a command at each of its write points, repeats it, and compares what is left with an undisturbed run.
+"""Kills a command at each of its write points, repeats it, and compares the files with those of an uninterrupted run.
 
-A write point is a file that is opened for writing, a renaming, a removal, or a folder that is made or removed, below
-the folder that the command works in. Python reports each of them to an audit hook, so the commands themselves know
-nothing of this. At the chosen point the process ends by SIGKILL: before a renaming or removal happens, and in the
-middle of a file that has just been opened, which then holds a part of its bytes.
+A write point is an operation below the command's folder: opening a file for writing, renaming, removing, or making or
+removing a folder. Python reports each of them to an audit hook, so the commands need no changes. At the chosen point
+the process ends by SIGKILL: before a file is renamed or removed, or when an opened file has only a part of its bytes.
 
-What other processes write, and libraries that are not written in Python (pyarrow, tensorboard's file system), has no
-points here.
+Operations of other processes, and of libraries that are not written in Python (pyarrow, tensorboard's file system), are
+not write points.
 """
 
 import filecmp
@@ -27,21 +26,21 @@ from nas.errors import InputError
 from nas.files import is_temporary
 
 SECONDS = 600
-"""What a command may take; it is killed and reported if it takes longer."""
+"""Time limit of a command in seconds; a command that takes longer is killed and reported."""
 
 Command = Callable[[], int]
-"""Returns an exit status; it runs in a process of its own."""
+"""A function that runs in a new process and returns an exit status."""
 Point = tuple[str, str]
-"""What happens, and to which file, relative to the command's folder."""
+"""An event, and the file that it changes, relative to the command's folder."""
 
 
 class WritePoints:
-    """An audit hook that writes down the write points below a folder, or ends the process at one of them.
+    """An audit hook that logs the write points below a folder, or ends the process at one of them.
 
     Args:
-        folder: the command's; what is written elsewhere does not count.
-        log: a file elsewhere that gets a line for each point.
-        kill_at: the number of the point to end at, counted from 0; None to let the command end.
+        folder: the command's folder; writing elsewhere does not count.
+        log: a file outside of the folder that gets a line for each point.
+        kill_at: number of the point at which the process ends, counted from 0; None to let the command finish.
     """
 
     def __init__(self, folder: Path, log: Path, kill_at: int | None) -> None:
@@ -69,7 +68,7 @@ class WritePoints:
 
 
 def _written(event: str, arguments: tuple[Any, ...]) -> str | None:
-    """The full path of what an audit event changes; None if it changes no file."""
+    """The full path of the file or folder that an audit event changes; None if it changes none."""
     if event == "open":
         path, _, flags = arguments
         if isinstance(path, int) or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
@@ -84,7 +83,7 @@ def _written(event: str, arguments: tuple[Any, ...]) -> str | None:
 
 
 def _write_half(path: str, flags: int) -> None:
-    """What a process leaves that is killed while it writes a file."""
+    """Write a part of a file, as a process does that is killed while it writes."""
     try:
         descriptor = os.open(path, flags, 0o666)
     except OSError:
@@ -96,10 +95,10 @@ def _write_half(path: str, flags: int) -> None:
 def run_command(
     command: Command, folder: Path, log: Path, *, kill_at: int | None = None
 ) -> tuple[int | None, list[Point]]:
-    """Run a command in a process of its own, in a folder.
+    """Run a command in a new process, in a folder.
 
     Returns:
-        its exit status, None if it was killed, and its write points.
+        its exit status (None if it was killed) and its write points.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -150,14 +149,14 @@ def find_faults(
 
     Args:
         first: the command; it works in ``scratch/work``.
-        again: what goes on with it after it was killed.
-        before: a folder of what is there before the command; it is copied, not changed.
+        again: the command that continues after it was killed.
+        before: a folder with the files before the command; it is copied and does not change.
         scratch: a folder for copies.
-        choose: from the number of write points to those that are tried.
+        choose: chooses the write points that are tested, given their number.
         varying: patterns of paths whose contents may differ from run to run.
 
     Returns:
-        the number of write points tried, and what was wrong, each with its point.
+        the number of tested write points, and the faults, each with its point.
     """
     work, whole, log = scratch / "work", scratch / "whole", scratch / "points"
 
@@ -180,7 +179,7 @@ def find_faults(
         status, reached = run_command(first, work, log, kill_at=k)
         where = f"killed at point {k} of {len(points)}" + (" ({} {})".format(*reached[-1]) if reached else "")
         problems = []
-        # Threads that make one folder at the same time may have one point fewer than before: then nobody was killed.
+        # Threads that make one folder at the same time may have one point less than before; then no process was killed.
         killed += status is None
         if status is not None and status != 0:
             problems = [f"it was not killed, exit status {status}: {last_line(log)}"]
@@ -213,7 +212,7 @@ def _alike(one: Path, other: Path) -> bool:
         return True
     if one.suffix != ".pt":
         return False
-    # Equal values may be written differently: one object twice, or two that are equal.
+    # Equal values may give different bytes: a pickle writes a shared object once, and two equal objects twice.
     from nas.engine.checkpoint import load_tensors
 
     try:

@@ -24,10 +24,9 @@ from nas.tree import BranchTree, CostTable
 class PartCost:
     """What one stem, block or head costs, for one sample.
 
-    ``amounts`` are those of counted resources (`nas.cost.resources`); ``macs`` among them is the sum of ``by_operator``
-    over `MAC_OPERATORS`; ``unsupported`` counts the calls of other operators without a count, such as lookups;
-    ``uncounted`` are those among all operators that have MACs which are not in the count, or not rightly
-    (`nas.cost.torch_count`); ``activation_bytes`` is what autograd keeps for the backward pass.
+    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`; ``unsupported`` counts the calls of other operators
+    without a count, such as lookups; ``uncounted`` are those among all operators that have MACs which are not in the
+    count, or not rightly (`nas.cost.torch_count`); ``activation_bytes`` is what autograd keeps for the backward pass.
     """
 
     amounts: Mapping[str, float]

@@ -39,7 +39,7 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class TorchCount:
-    """The result of torch's counter for one call of a module.
+    """What torch's counter saw in one call of a module.
 
     ``operators`` are, by submodule's name, the operators with arithmetic for which the counter has no formula.
     """
@@ -50,7 +50,7 @@ class TorchCount:
 
 
 def count_with_torch(module: nn.Module, inputs: tuple[Tensor, ...]) -> TorchCount:
-    """Call a module once, and count its MACs with torch's counter."""
+    """Call a module once and count."""
     counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
     operators = _Operators(counter)
     with operators, counter:
@@ -61,7 +61,7 @@ def count_with_torch(module: nn.Module, inputs: tuple[Tensor, ...]) -> TorchCoun
 
 
 def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], seen: TorchCount) -> set[Uncounted]:
-    """The operators that a count by fvcore misses, or may miss.
+    """Where a count by fvcore is incomplete.
 
     Args:
         root: the class of the module that was counted.

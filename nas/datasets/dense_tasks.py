@@ -1,9 +1,8 @@
-"""Tasks with an answer for every pixel, as the usual data sets have them.
+"""Dense tasks, with one prediction per pixel, as the usual data sets have them.
 
-The weights that a task comes with are those of BMTAS (1, 2, 5, 10 and 50 for segmentation, human parts, saliency,
-normals and edges; depth, which it has not, weighs 1), and the metric is the one that papers report. Every field of
-`Task` can be changed: ``edge(weight=20, metrics=("ods_f", "binary_f1"))``. Data sources call a task by the name that it
-has here.
+The default weights are those of BMTAS: 1 for segmentation, 2 for human parts, 5 for saliency, 10 for normals, 50 for
+edges, and 1 for depth, which BMTAS does not have. The default metric is the one that papers report. Both can be
+changed: ``edge(weight=20, metrics=("ods_f", "binary_f1"))``. The data sources use the same names of tasks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -99,12 +98,12 @@ def _task(changes: Mapping[str, Any], **defaults: Any) -> Task:
 
 
 def pascal_context_tasks() -> tuple[Task, ...]:
-    """The five of PASCAL-Context as BMTAS trains and reports them (`nas.datasets.pascal`)."""
+    """The five tasks of PASCAL-Context as BMTAS trains and reports them (`nas.datasets.pascal`)."""
     return semseg(len(VOC_CLASSES), labels=VOC_CLASSES), human_parts(), sal(), normals(), edge()
 
 
 def scene_tasks() -> tuple[Task, ...]:
-    """The six of rendered scenes (`nas.datasets.scenes`), in the order of its labels; depth is in metres."""
+    """The six tasks of rendered scenes (`nas.datasets.scenes`), in the order of its labels; depth is in metres."""
     return (
         semseg(len(SEMSEG_CLASSES), labels=SEMSEG_CLASSES),
         human_parts(name="parts", labels=PARTS),
@@ -116,10 +115,10 @@ def scene_tasks() -> tuple[Task, ...]:
 
 
 def nyuv2_tasks() -> tuple[Task, ...]:
-    """The three of NYUv2 as MTAN and those after it train and report them (`nas.datasets.npy_layout.NYUv2`).
+    """The three tasks of NYUv2 as MTAN and later papers train and report them (`nas.datasets.npy_layout.NYUv2`).
 
-    All weigh 1, and the loss of normals is the cosine's. Their metrics are averaged over images or batches, ours over
-    pixels.
+    All have weight 1, and the loss of normals is the cosine loss. Differs from these papers: they average metrics over
+    images or batches; here they are averaged over pixels.
     """
     return (
         semseg(len(NYU_CLASSES), labels=NYU_CLASSES, metrics=("mean_iou", "accuracy")),
@@ -129,9 +128,9 @@ def nyuv2_tasks() -> tuple[Task, ...]:
 
 
 def cityscapes_tasks() -> tuple[Task, ...]:
-    """The two of Cityscapes as MTAN and those after it train and report them (`nas.datasets.npy_layout.Cityscapes`).
+    """The two tasks of Cityscapes as MTAN and later papers train them (`nas.datasets.npy_layout.Cityscapes`).
 
-    "depth" is the inverse depth: as a `nas.data.augmentation.LabelKind` it is "inverse_depth".
+    "depth" is the inverse depth; its `nas.data.augmentation.LabelKind` is "inverse_depth".
     """
     return (
         semseg(len(CITYSCAPES_CATEGORIES), labels=CITYSCAPES_CATEGORIES, metrics=("mean_iou", "accuracy")),

@@ -1,9 +1,9 @@
-"""Data sets that lie on the disk as one array per sample and label: NYUv2 and Cityscapes as MTAN published them.
+"""Data sets with one array file per sample and label: NYUv2 and Cityscapes as MTAN published them.
 
     root/{train,val}/{image,label,depth,normal}/<i>.npy       i = 0, 1, 2, ...
 
-The same folders serve LibMTL, auto-lambda and Nash-MTL. `NYUv2` and `Cityscapes` know what theirs hold; `NpyLayout`
-reads any others of this form.
+LibMTL, auto-lambda and Nash-MTL use the same folders. `NYUv2` and `Cityscapes` know their labels; `NpyLayout` reads any
+other data set of this form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class ClassMaps:
         array = read_npy(path)
         _require_shape(path, array, (None, None))
         with np.errstate(invalid="ignore"):
-            # A NaN becomes some integer, which it then differs from.
+            # A NaN becomes an arbitrary integer, differs from it, and so is refused.
             classes_HW = array.astype(np.int64)
         known = (classes_HW >= 0) & (classes_HW < self.num_classes)
         wrong = ~known & (classes_HW != -1) & (classes_HW != IGNORED) | (classes_HW != array)
@@ -58,7 +58,7 @@ class NumberMaps:
     """A folder of arrays of floats [H, W, channels]. Labels are float [channels, H, W], with the same values.
 
     Args:
-        kind: what the numbers mean, as far as moving pixels changes them.
+        kind: how augmentation changes the numbers when it moves pixels.
     """
 
     folder: str
@@ -72,20 +72,20 @@ class NumberMaps:
 class NpyLayout:
     """A data source of arrays in folders ``train`` and ``val``, numbered from 0.
 
-    A sample is a picture, float [3, H, W] in [0, 1] from the folder ``image`` ([H, W, 3]), and the labels. ``val`` is
-    "test"; ``train`` is cut at random as `nas.data.ids.IdSplits.cut` says. What `describe_splits` calls "train/7" is
-    ``train/*/7.npy``. Arrays are read when samples are asked for.
+    A sample is a picture, float [3, H, W] in [0, 1] from the folder ``image`` ([H, W, 3]), and the labels. The split
+    "test" is ``val``. The other splits are a random partition of ``train`` (see `nas.data.ids.IdSplits.cut`). The id
+    "train/7" in `describe_splits` stands for ``train/*/7.npy``. Arrays are read when a sample is requested.
 
     Args:
-        root: the folder that has ``train`` and ``val``.
+        root: the folder that contains ``train`` and ``val``.
         labels: by task, `ClassMaps` or `NumberMaps`.
-        architecture, validation: shares, above 0 and below 1.
-        seed: of the cut.
-        resize: gives pictures of several sizes one size, in all splits, with their labels.
+        architecture, validation: shares of ``train``, above 0 and below 1.
+        seed: seed of the partition.
+        resize: resizes pictures and labels of all splits to one size.
 
     Raises:
-        InputError: a folder is missing or empty, the pictures are not numbered 0, 1, 2, ..., or one of them has no
-            label. What is wrong with an array is told when it is read.
+        InputError: a folder is missing or empty, the pictures are not numbered 0, 1, 2, ..., or a picture has no label.
+            Errors in an array are raised when it is read.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class NpyLayout:
 
     @property
     def kinds(self) -> dict[str, LabelKind]:
-        """By task, what its labels are to an augmentation."""
+        """By task, the kind of its labels, which decides how an augmentation changes them."""
         return {task: maps.kind for task, maps in self.labels.items()}
 
     def split(self, name: SplitName) -> SamplesById:
@@ -135,7 +135,7 @@ class NpyLayout:
         """The sample of an id.
 
         Raises:
-            InputError: an array is missing, damaged, or not of the form above.
+            InputError: an array is missing, damaged, or has another form.
         """
         half, number = id.split("/")
         image = _read_image(self.root / half / "image" / f"{number}.npy")
@@ -150,7 +150,7 @@ class NpyLayout:
         return (image, labels) if self.resize is None else self.resize((image, labels), self.kinds)
 
     def _list_ids(self, half: str) -> list[str]:
-        """``half/0``, ``half/1``, ..., as many as there are pictures, each with a file for every label."""
+        """``half/0``, ``half/1``, ... for all pictures; InputError unless each has a file for every label."""
         folder = require_folder(self.root / half / "image", "the folder of pictures")
         found = list_arrays(folder)
         if not found:
@@ -244,7 +244,7 @@ def _chosen(
 
 def _read_image(path: Path) -> Tensor:
     image_3HW = _channels_first(path, 3)
-    # Resampling may overshoot a little; 0 to 255 does not.
+    # Resampled pictures may exceed [0, 1] a little; larger values mean pictures in 0 to 255.
     low, high = image_3HW.min().item(), image_3HW.max().item()
     if not -0.5 <= low <= high <= 1.5:
         raise InputError(f"{path}: holds values from {low:g} to {high:g}; pictures are floats in [0, 1]")

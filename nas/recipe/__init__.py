@@ -1,6 +1,27 @@
-"""Recipes: what a recipe file returns, how it is changed by ``--set``, recorded, and loaded.
+"""Recipes: Python files whose function ``experiment()`` returns an `Experiment`.
 
-recipe.py -> `Experiment` (typed, validated, lazy) -> experiment.json
+An `Experiment` holds everything that a run depends on, typed and validated. The data and the backbone are lazy: a
+class or function with its arguments, which is called only when it is needed. So an experiment can be built, changed
+and recorded without reading any data.
+
+>>> from nas.datasets.digits import DigitPairs, digit_tasks
+>>> from search_spaces import DigitsBackbone
+>>> experiment = Experiment(
+...     tasks=digit_tasks(),
+...     backbone=lazy(DigitsBackbone),
+...     data=lazy(DigitPairs, num_train=64),
+...     input_shape=(1, 12, 20),
+... )
+>>> changes = parse_overrides(["strategy.epochs=2", "goal.budgets=[0.4, 0.6]", "data.num_train=128"])
+>>> changed = experiment.with_fields(changes)
+>>> changed.num_epochs, changed.goal.budgets, changed.data.args
+(2, (0.4, 0.6), {'num_train': 128})
+>>> describe(changed)["data"]
+{'type': 'nas.datasets.digits.source.DigitPairs', 'args': {'num_train': 128}}
+
+Start with `experiment`, which documents every field. `load` runs a recipe file, `modules` finds the local modules that
+it imports, `overrides` applies ``--set``, `record` writes an experiment as JSON data, and `trial_settings` says which
+separate searches a run makes.
 """
 
 from nas.recipe.experiment import CompareSettings, Experiment

@@ -26,16 +26,16 @@ from nas.tasks import Task
 from nas.training import TrainingSettings
 
 MAX_THREADS = 1024
-"""More threads or workers than any machine has; far more of them end the process without a word."""
+"""More threads or workers than any machine has. A much larger number ends the process without an error message."""
 
 
 class CompareSettings(BaseModel):
     """What `compare` trains beside the found trees.
 
     Args:
-        seeds: each network is trained once per seed; at least three for a spread that means something.
-        random_trees: how many random trees of (nearly) the same cost stand beside each found tree.
-        tolerance: how far below the found tree's cost a random one may cost, as a share.
+        seeds: each network is trained once per seed; use at least three for a meaningful spread.
+        random_trees: number of random trees of (nearly) the same cost for each found tree.
+        tolerance: how far a random tree's cost may be below the found tree's cost, as a share.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +50,7 @@ def _as_lazy(value: Any) -> Any:
 
 
 def _as_strategy(value: Any, info: ValidationInfo) -> Any:
-    """A strategy by its name, the recipe's own ones first, or an object that is one."""
+    """The strategy with this name (the recipe's own ones first), or the given object if it is a strategy."""
     own = info.data.get("strategies", {})
     if isinstance(value, str):
         if value not in {**own, **STRATEGIES}:
@@ -72,32 +72,32 @@ class Experiment(BaseModel):
 
     Args:
         tasks: the tasks, each name once.
-        backbone: lazy, gives an object with the members of `nas.networks.backbone.Backbone`.
-        data: lazy, gives a `nas.data.DataSource`.
-        input_shape: of one sample, without the batch; costs are measured at it.
+        backbone: a lazy object that makes a backbone (`nas.networks.backbone.Backbone`).
+        data: a lazy object that makes a data source (`nas.data.DataSource`).
+        input_shape: shape of one sample, without the batch; costs are measured at it.
         goal: which trees are wanted.
-        strategy: how they are found: ``Similarity(...)`` compares own copies of every task, ``Gradient(...)`` searches
-            a supernet's logits, ``bmtas()`` does so as published; or any object of the protocol
-            `nas.strategies.protocol`, or a name of `nas.strategies.STRATEGIES`. The default is what found better trees
-            for less (tools/evidence.py, runs/LOG.md).
-        strategies: strategies with the recipe's settings that ``strategy`` and ``--strategy`` choose by their names
-            here; a name of `nas.strategies.STRATEGIES` that is not here has its default settings.
+        strategy: how they are found. ``Similarity(...)`` compares own copies of every task, ``Gradient(...)`` trains
+            the logits of a supernet, and ``bmtas()`` is the published setting of the latter. Any other object of the
+            protocol (`nas.strategies.protocol`) works, too, and so does a name of `nas.strategies.STRATEGIES`. The
+            default found better trees at a lower cost (tools/evidence.py, runs/LOG.md).
+        strategies: by name, strategies with settings for this recipe; ``strategy`` and ``--strategy`` can name them.
+            Names of `nas.strategies.STRATEGIES` that are not listed here mean the default settings.
         retrain: settings of training discrete networks.
         compare: what found trees are compared with.
-        trials: the separate searches of the experiment; one, if left out.
-        seed: of everything random.
+        trials: the separate searches of the experiment; by default one.
+        seed: seed of all random numbers.
         device: "cpu", "cuda", "cuda:1", ...; "auto" is a GPU if there is one.
-        num_threads: threads of torch on the CPU; results are bitwise repeatable for the same number only, so it
-            is part of the experiment. If left out, the number of the machine that starts the run, which the
-            run folder records and a resumed run keeps.
-        num_workers: processes that load samples.
-        processes: that share each batch, of a search, its measurements and every retraining: equal parts, averaged
-            gradients, batch statistics of all (`nas.engine.Ranks`). Rounding alone tells the result from that of one,
-            and dropout, whose masks are each process' own. Each reserves `trials.cpus` and `trials.gpus`, and has
-            `num_threads`; they are started by Ray Train.
-        latency: a latency table (``nas profile RECIPE --latency FILE``), for ``goal.resource="ms"``.
-        allow_uncounted_macs: accept budgets in MACs although some of the backbone's arithmetic cannot be counted
-            (`nas.cost.operators`); the budgets then hold for what is counted. Otherwise such budgets are refused.
+        num_threads: torch's threads on the CPU. Results are equal bit for bit only for the same number, so it is part
+            of the experiment. By default it is torch's number on the machine that starts the run; the run folder
+            records it, and a resumed run keeps it.
+        num_workers: number of processes that load samples.
+        processes: number of processes that share each batch of searches, measurements and retrainings: equal parts,
+            averaged gradients, and batch statistics over the whole batch (`nas.engine.Ranks`). The result differs from
+            that of one process only by rounding, and by dropout, whose masks differ between processes. Each process
+            reserves `trials.cpus` and `trials.gpus` and uses `num_threads`. Ray Train starts the processes.
+        latency: file of a latency table (``nas profile RECIPE --latency FILE``), for ``goal.resource="ms"``.
+        allow_uncounted_macs: accept budgets in MACs although some operators of the backbone cannot be counted
+            (`nas.cost.operators`). The budgets then apply to the counted part. Otherwise such budgets are refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -1,4 +1,4 @@
-"""Lazy objects: what a recipe builds only when it is needed, and a record can name."""
+"""Lazy objects: a class or function with its arguments, which is called only when the object is needed."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,7 +12,8 @@ from nas.errors import InputError
 class Lazy:
     """A class or function with the keyword arguments it will be called with.
 
-    A recipe does no I/O: its data and its backbone are lazy, so that costs can be measured without the data.
+    A recipe does no I/O. Its data and its backbone are lazy, so that costs can be measured without the data, and the
+    record of a run can name both.
 
         >>> Lazy(dict, {"a": 1})()
         {'a': 1}
@@ -26,10 +27,10 @@ class Lazy:
         return self.target(**self.args)
 
     def with_argument(self, name: str, value: Any) -> "Lazy":
-        """The same with one argument changed, which the target must know."""
+        """A copy with one argument changed; InputError if the target has no such argument."""
         try:
             known = inspect.signature(self.target).parameters
-        except ValueError:  # some of Python's own types do not say what they take
+        except ValueError:  # some of Python's built-in types have no signature
             return Lazy(self.target, {**self.args, name: value})
         if name not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
             raise InputError(f"{self.name} has no argument {name!r}; it has {', '.join(known)}")
@@ -46,6 +47,6 @@ def lazy(target: Callable[..., Any], **args: Any) -> Lazy:
 
 
 def qualified_name(value: Any) -> str:
-    """``module.name`` of a class or function, of an object's class otherwise."""
+    """``module.name`` of a class or function; for other objects, that of their class."""
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"

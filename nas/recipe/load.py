@@ -16,14 +16,14 @@ from nas.recipe.modules import forget_changed, module_hashes
 from nas.recipe.overrides import apply_changes
 
 _LATEST: list[str] = []
-"""The folder that the import path has for the recipe that was loaded last."""
+"""Folder of the recipe that was loaded last, which is on the import path."""
 
 
 def require_recipe(path: Path) -> None:
     """InputError unless there is a file."""
     if (path / "experiment.json").is_file():
         raise InputError(
-            f"{path}: is a run folder; name its recipe, and the folder with --out (and go on with --resume)"
+            f"{path}: is a run folder; name its recipe instead, and the folder with --out (--resume continues the run)"
         )
     if not path.is_file():
         raise InputError(f"{path}: no such recipe")
@@ -32,9 +32,9 @@ def require_recipe(path: Path) -> None:
 def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experiment:
     """Run a recipe's `experiment()` and apply changes.
 
-    The recipe's own folder comes first on the import path while it loads, so a variant can import the recipe
-    that it varies. Until another recipe is loaded it is the last, for what factories import when they are called.
-    Local modules are imported anew if they have changed since this process imported them.
+    While the recipe loads, its folder is first on the import path, so a recipe can import another one beside it.
+    Afterwards the folder is last on the path, for modules that lazy objects import when they are called, until another
+    recipe is loaded. Local modules that have changed since this process imported them are imported again.
 
     Raises:
         InputError: the file is missing, fails when imported or called, or does not return an Experiment; the
@@ -54,7 +54,7 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        # Classes that a recipe defines find their module here.
+        # Pickle and dataclasses look up the module of a recipe's own classes here.
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         function = getattr(module, "experiment", None)
@@ -74,7 +74,7 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
             _LATEST[:] = [folder]
     if not isinstance(experiment, Experiment):
         raise InputError(f"{path}: experiment() must return a nas.Experiment; found {type(experiment).__name__}")
-    module_hashes(path)  # as they are imported
+    module_hashes(path)  # records the hashes of the modules as they were imported
     return apply_changes(experiment, changes or {})
 
 

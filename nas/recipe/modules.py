@@ -1,8 +1,9 @@
 """The code behind a recipe: the local modules that it imports, and whether they have changed.
 
-A recipe's own text says little about a network whose layers are in a module beside it. So every import in the recipe,
-and in the modules that it leads to, is looked up without running anything: imports inside functions count, and so do
-other recipes. Local is what is neither Python's own nor installed nor a part of `nas`, whose version a run records.
+A network may be defined in a module beside the recipe, so the text of the recipe alone does not identify it. All
+imports of the recipe, and of the modules that it imports, are looked up without running code. This includes imports
+inside functions, and imports of other recipes. A module is local if it belongs neither to Python, nor to an installed
+package, nor to `nas`; a run records the versions of these.
 """
 
 import ast
@@ -24,30 +25,30 @@ _NOT_LOCAL = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "p
 _NOT_LOCAL.add(Path(__file__).resolve().parents[1])
 
 _IMPORTED: dict[tuple[str, Path], str] = {}
-"""By name and file, the hashes that local modules had when they were found to be imported in this process."""
+"""By name and file, the hashes of local modules when this process was first found to have imported them."""
 
 
 def module_hashes(recipe: Path) -> dict[str, str]:
     """SHA-256 of each local module that a recipe imports, directly or not, by the module's full name.
 
-    Of a module that is imported already, it is the hash that it had when this function first met it so: `load_recipe`
-    calls it at once, so what is edited while a command begins counts as changed. A module whose name is put together
-    at run time is found if it is loaded and its package is imported by name.
+    The hash of an imported module is that of the first call after its import. `load_recipe` calls this function at
+    once, so later edits count as changes. A module whose name is composed at run time is found if it is loaded and its
+    package is imported by name.
     """
     files = sorted(_files(_imports(recipe)).items())
     return {name: _imported(name, file) if _is_loaded(name, file) else _hash(file) for name, file in files}
 
 
 def changed_modules(recipe: Path, recorded: Mapping[str, str]) -> list[str]:
-    """Of the modules that a recipe imported, those that are gone or have another text."""
+    """The recorded modules of a recipe that are gone or have another text."""
     found = {name: dict(_places(name, recipe)).get(name) for name in recorded}
     return [name for name, file in found.items() if file is None or _hash(file) != recorded[name]]
 
 
 def forget_changed(recipe: Path) -> None:
-    """Let a recipe's local modules be imported anew where this process has others of the same name or an older text.
+    """Unload local modules of a recipe if this process loaded an older text, or another module of the same name.
 
-    A module that imports such a one is imported anew, too.
+    Modules that import an unloaded module are unloaded, too. All are imported again when they are needed.
     """
     importlib.invalidate_caches()
     for name, file in [key for key in _IMPORTED if key[0] not in sys.modules]:
@@ -62,7 +63,7 @@ def forget_changed(recipe: Path) -> None:
 
 
 def _is_stale(name: str, file: Path | None) -> bool:
-    """Whether another module of this name, or an older text, is loaded than the one that is in a file or a folder."""
+    """Whether the loaded module of this name is another one than that of the file or folder, or has an older text."""
     if name not in sys.modules:
         return False
     if file is None:
@@ -80,7 +81,7 @@ def _imported(name: str, file: Path) -> str:
 
 
 def _imports(recipe: Path) -> "nx.DiGraph[str]":
-    """Which module imports which, from the recipe on (the node ""); those that are files have a ``file``."""
+    """Graph of imports from the recipe (node "") on; nodes of modules that are files have an attribute ``file``."""
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_node("")
     unread: list[tuple[str, Path]] = [("", recipe)]
@@ -137,7 +138,7 @@ def _names_in(text: bytes, package: str) -> tuple[str, ...]:
 
 
 def _absolute(name: str, package: str) -> str:
-    """The full name of a module that a module of a package imports; empty if it would be outside of every package."""
+    """The full name of a relative import in a package; empty if it would lead out of the outermost package."""
     try:
         return importlib.util.resolve_name(name, package or None)
     except ImportError:
@@ -145,7 +146,7 @@ def _absolute(name: str, package: str) -> str:
 
 
 def _local_places(name: str, recipe: Path) -> Iterator[tuple[str, Path | None]]:
-    """The same as `_places` of a local module; of any other, nothing."""
+    """`_places` for a local module; nothing for any other module."""
     top = name.partition(".")[0]
     loaded = getattr(sys.modules.get(top), "__file__", None)
     if top in sys.builtin_module_names or (loaded is not None and not _is_local(Path(loaded))):
@@ -159,7 +160,7 @@ def _local_places(name: str, recipe: Path) -> Iterator[tuple[str, Path | None]]:
 def _places(name: str, recipe: Path) -> Iterator[tuple[str, Path | None]]:
     """The packages that a module is in, outermost first, then the module, each with its file.
 
-    A folder without ``__init__.py`` has no file. The walk ends before the first name that is no module.
+    A folder without ``__init__.py`` has no file. The result ends before the first name that is not a module.
     """
     places: Iterable[str | Path] = [recipe.resolve().parent, *sys.path]
     whole = ""
@@ -173,7 +174,7 @@ def _places(name: str, recipe: Path) -> Iterator[tuple[str, Path | None]]:
 
 
 def _find(name: str, places: Iterable[str | Path]) -> tuple[Path | None, list[Path]] | None:
-    """The file of a module in one of some folders, and the folders that its own modules are in."""
+    """The file of a module in the first folder that has it, and the folders of its submodules."""
     spaces = []
     for place in map(Path, places):
         if (package := place / name / "__init__.py").is_file():
@@ -187,7 +188,7 @@ def _find(name: str, places: Iterable[str | Path]) -> tuple[Path | None, list[Pa
 
 
 def _loaded(name: str) -> tuple[Path | None, list[Path]] | None:
-    """The same of a module that was found in another way and is loaded, as those of an editable installation are."""
+    """The same for a loaded module that is found in another way, such as by an editable installation."""
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     if file is None:

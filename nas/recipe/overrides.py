@@ -22,7 +22,7 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
     A value is JSON if it reads as JSON and a plain string otherwise (``strategy=bmtas``).
 
     Raises:
-        InputError: no name or no ``=``; a number that is not finite, or too long for a machine's integer.
+        InputError: there is no name or no ``=``, or a number is not finite or too long.
     """
     changes: dict[str, Any] = {}
     for text in texts:
@@ -39,7 +39,7 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
 
 
 class _NumberError(Exception):
-    """A number that JSON lacks, or that no machine holds."""
+    """A number that is not finite, or has too many digits."""
 
 
 def _integer(text: str) -> int:
@@ -58,8 +58,8 @@ def _finite(text: str) -> float:
 def apply_changes(experiment: Model, changes: Mapping[str, Any]) -> Model:
     """The experiment with all changes applied at once; see `Experiment.with_fields`.
 
-    Fields are validated when all are in place, so two that only fit together can be changed in any order, and a
-    section that is replaced (``strategy=bmtas``) is replaced before its fields are changed.
+    Fields are validated after all changes, so the order of two changes that need each other does not matter. A section
+    that is replaced (``strategy=bmtas``) is replaced before its fields are changed.
     """
     if not changes:
         return experiment
@@ -72,7 +72,7 @@ _Change = tuple[list[str], Any]
 
 
 def _changed(owner: Any, changes: list[_Change], place: str) -> Any:
-    """A copy of `owner`, which lies at the dotted name `place`, with changes below it."""
+    """A copy of `owner` (the object at the dotted name `place`) with the changes below it."""
     by_field: dict[str, list[_Change]] = {}
     for (head, *rest), value in changes:
         by_field.setdefault(head, []).append((rest, value))
@@ -84,8 +84,8 @@ def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any
     known = _fields(owner)
     name = f"{place}.{head}" if place else head
     if known is None:
-        raise InputError(f"{name!r}: there is nothing below {place!r} to set")
-    # What a function takes is its own to check: its arguments may have defaults that no recipe has named.
+        raise InputError(f"{name!r}: {place!r} has no fields that can be set")
+    # `Lazy.with_argument` checks the name, since arguments may have defaults that the recipe does not state.
     if head not in known and not isinstance(owner, Lazy):
         raise InputError(f"{name!r}: there is no field {head!r}; known are {', '.join(known)}")
     current = known.get(head)
@@ -101,7 +101,7 @@ def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any
 
 
 def _fields(owner: Any) -> dict[str, Any] | None:
-    """What can be set below an owner, by name; None if it has no fields."""
+    """The fields of an owner that can be set, by name; None if it has no fields."""
     if isinstance(owner, Lazy):
         return dict(owner.args)
     if is_dataclass(owner) and not isinstance(owner, type):
@@ -121,7 +121,7 @@ def _with(owner: Any, values: Mapping[str, Any], place: str) -> Any:
     if isinstance(owner, tuple):
         return tuple(values.get(task.name, task) for task in owner)
     if not isinstance(owner, BaseModel):
-        # A user's own object checks its fields itself.
+        # A user's own object validates its fields itself.
         with as_input_errors(place):
             return replace(owner, **values)
     try:

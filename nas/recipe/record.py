@@ -16,7 +16,7 @@ from nas.strategies import Strategy
 def describe(value: Any) -> Any:
     """Any field of an experiment as JSON data."""
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no such number
+        return str(value)  # JSON has neither NaN nor infinity
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Path):
@@ -40,7 +40,7 @@ def describe(value: Any) -> Any:
 
 
 def _args(value: Any) -> dict[str, Any]:
-    """The fields of a pydantic model or a dataclass; an object of another kind tells none."""
+    """The fields of a pydantic model or a dataclass; none for other objects."""
     if isinstance(value, BaseModel):
         names = list(type(value).model_fields)
     else:

@@ -1,4 +1,4 @@
-"""Trials: which separate searches an experiment consists of, and what each of them may use."""
+"""Trials: which separate searches an experiment consists of, and the resources that each may use."""
 
 import json
 import math
@@ -27,7 +27,7 @@ class _Range(BaseModel, ABC):
     @property
     @abstractmethod
     def extremes(self) -> tuple[Any, ...]:
-        """Values that must be valid for all of the range to be."""
+        """Values of the range; if all of them are valid, the whole range is."""
 
 
 class _Interval(_Range):
@@ -42,7 +42,7 @@ class _Interval(_Range):
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        # An integer's field takes 2.0, but not what lies between.
+        # An integer field accepts 2.0, but no value between two integers.
         return (self.low, self.high, self.low + (self.high - self.low) / math.pi)
 
 
@@ -78,7 +78,7 @@ class Int(_Range):
 
 
 class OneOf(_Range):
-    """One of some values, each plain data."""
+    """One of several values, each of them plain data."""
 
     kind: Literal["choice"] = "choice"
     values: tuple[Any, ...] = Field(min_length=2)
@@ -115,34 +115,34 @@ def _require_kind(value: Any) -> Any:
 Range = Annotated[Uniform | LogUniform | Int | OneOf, Field(discriminator="kind"), BeforeValidator(_require_kind)]
 
 BUDGETS = "goal.budgets"
-"""The field that a trial's budget is put into; a range of this name proposes one budget."""
+"""The field that holds a trial's budget; a range of this field proposes a single budget."""
 
 
 class TrialsSettings(BaseModel):
-    """The trials of an experiment: budgets x seeds, or as often as `num_samples` with values that Optuna proposes.
+    """The trials of an experiment: one for each pair of budget and seed, times `num_samples` if Optuna proposes values.
 
     Args:
-        budgets: a separate search for each, as `goal.budgets` of one value; one training for all of
-            `goal.budgets` if left out.
-        seeds: that many seeds, counted from the experiment's; or the seeds.
-        ranges: what Optuna proposes, by the dotted name of a field of the experiment.
+        budgets: a separate search for each budget. By default one search gives the trees of all `goal.budgets`.
+        seeds: the number of seeds, counted from the experiment's seed; or a list of seeds.
+        ranges: the values that Optuna may propose, by the dotted name of a field of the experiment.
         num_samples: proposals for each pair of budget and seed.
-        sampler: how Optuna proposes.
-        objectives: what Optuna looks at. "quality" (to be high) is that of a trial's best tree, "cost" (to be low)
+        sampler: the sampler of Optuna.
+        objectives: what Optuna optimises: "quality" (maximised) is that of a trial's best tree, "cost" (minimised) is
             the cost of this tree.
-        cpus: reserved for a trial; as many as `num_threads` (one, if that is left out, too).
-        gpus: reserved for a trial, 0.5 for two trials on one; if left out, one where there are any and the experiment's
-            device is not the CPU.
-        concurrency: trials at a time; as many as fit, if left out.
-        time_limit: seconds after which trials are stopped, a single one at the end of an epoch; a later command goes
-            on with them.
-        max_trials: no trial of a higher number is run.
-        max_failures: how often a trial goes on from its checkpoint after a failure that may be the machine's.
-        scheduler: "asha" stops trials whose loss on the architecture's split is among the worse ones of those
-            that got as far (Li et al., MLSys 2020); only where quality is the one objective.
-        storage_uri: where the trials' checkpoints and the run's files are copied to: a URI (``s3://bucket/runs``) that
-            every machine of a cluster reaches. Without it, every machine must reach the run folder. Checkpoints of
-            trials that Ray runs are there alone; ``nas fetch`` brings them.
+        study_file: the file of Optuna's study in the run folder: ``study.journal`` or ``study.db``.
+        cpus: CPUs that each trial reserves; by default `num_threads`, or one if that is not set.
+        gpus: GPUs that each trial reserves; 0.5 lets two trials share one. The default is one if the machine has GPUs
+            and the experiment's device is not the CPU.
+        concurrency: number of trials at a time; by default as many as fit.
+        time_limit: seconds after which all trials stop (a single trial stops at the end of an epoch). A later command
+            continues them.
+        max_trials: trials with this number or a higher one do not run.
+        max_failures: how often a trial continues from its checkpoint after a failure that the machine may have caused.
+        scheduler: "asha" stops trials whose loss on the split "architecture" is among the worse ones at the same
+            epoch (Li et al., MLSys 2020). It needs quality as the only objective.
+        storage_uri: a URI (``s3://bucket/runs``) that every machine of a cluster can reach; checkpoints and files of
+            the run are copied there. Without it, every machine must reach the run folder. The checkpoints of trials
+            that Ray runs are only there; ``nas fetch`` downloads them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -176,11 +176,11 @@ class TrialsSettings(BaseModel):
         if not self.ranges and self.num_samples > 1:
             raise ValueError(f"num_samples is {self.num_samples}, but there are no ranges to sample from")
         if idle := [name for name in self.ranges if name.partition(".")[0] in _NOT_PROPOSED]:
-            raise ValueError(f"ranges: {idle[0]!r} is no setting of a single search, so nothing can be proposed for it")
+            raise ValueError(f"ranges: {idle[0]!r} does not belong to a single search, so trials cannot vary it")
         if self.budgets and BUDGETS in self.ranges:
-            raise ValueError(f"budgets are listed and proposed (ranges of {BUDGETS!r}); leave one of them out")
+            raise ValueError(f"budgets and ranges of {BUDGETS!r} both set the budgets of trials; leave one of them out")
         if self.gpus is not None and self.gpus > 1 and self.gpus != int(self.gpus):
-            raise ValueError(f"gpus must be a share of one, or a whole number; found {self.gpus}")
+            raise ValueError(f"gpus must be below 1 or a whole number; found {self.gpus}")
         if self.scheduler == "asha":
             self._check_asha()
         return self
@@ -216,4 +216,4 @@ EXTENDABLE = frozenset(
         "storage_uri",
     )
 )
-"""Fields that a resumed run may change: how many trials there are and where they run, but not what one is."""
+"""Fields that a resumed run may change: the number of trials and where they run, but not what a trial computes."""

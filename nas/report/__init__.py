@@ -1,4 +1,4 @@
-"""Pictures for papers and slides: branch trees and fronts, and the same trees as graphs for other programs; samples.
+"""Pictures of trees, fronts, samples and predictions, and trees as graph files for other programs.
 
 >>> from nas.report import draw_front, draw_tree, save_figure, save_tree
 >>> from nas.tree import BranchTree
@@ -7,13 +7,16 @@
 >>> draw_tree(tree, title="Found on NYUv2").get_facecolor()
 (1.0, 1.0, 1.0, 1.0)
 
-- `draw_tree`, `draw_front`: matplotlib figures, made without pyplot and without any global state;
+- `draw_tree`, `draw_front`: matplotlib figures, made without pyplot and without global state;
 - `sample_sheet`: samples of a data set with their labels;
-- `draw_prediction`, `answer_pixels`: what an exported network says of a picture;
-- `save_tree` (png, svg, pdf, dot, graphml), `save_figure` (png, svg, pdf): written whole or not at all, and the
+- `draw_prediction`, `answer_pixels`: what an exported network predicts for a picture;
+- `save_tree` (png, svg, pdf, dot, graphml), `save_figure` (png, svg, pdf): write the whole file or nothing, and the
   same bytes for the same tree.
 
-Only what draws needs matplotlib (``pip install 'branched-nas[plot]'``), and says so where it is missing.
+The code has three layers. `layout` and `label_placement` compute positions without drawing. `canvas` draws shapes and
+text with matplotlib. `picture`, `front`, `sheet` and `prediction` combine them; start there.
+
+Pictures need matplotlib (``pip install 'branched-nas[plot]'``); graph files do not.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""A page in points on which shapes and text are drawn: the only module of the tree's picture that knows matplotlib."""
+"""A page on which shapes and text are drawn, in points; the only module of the tree's picture that uses matplotlib."""
 
 import io
 import math
@@ -13,7 +13,7 @@ from nas.errors import InputError
 
 
 class MissingMatplotlib(InputError, ImportError):
-    """What the user has to install; an ImportError, too, for who can do without pictures."""
+    """Matplotlib is not installed. It is also an ImportError, so that callers can skip pictures."""
 
 
 try:

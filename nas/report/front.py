@@ -25,9 +25,9 @@ INK, GREY, LIGHT_GREY, BEST = "#1A1A1A", "#6B6B6B", "#B8B8B8", OKABE_ITO[0]
 AXIS, TICK, ID, BUDGET = TextStyle(8.5, INK), TextStyle(7.5, GREY), TextStyle(7.5, INK), TextStyle(6.5, GREY)
 AXIS_ROOM, TITLE_ROOM, ID_ROOM = 230.0, 360.0, 90.0
 FRONT_GAPS = (3.0, 10.0, 18.0, 27.0, 38.0, 50.0)
-"""Between a mark and its label, as they are tried; dominated trees only have the first three."""
+"""Distances between a mark and its label, in the order of the attempts; dominated trees use only the first three."""
 MOST_DOMINATED_IDS = 25
-"""With more dominated trees their labels would hide what the picture shows."""
+"""Largest number of dominated trees that get labels; more labels would hide the points."""
 MARKS = {"estimated": "o", "measured": "D"}
 MARK = 5.5
 """Diameter of a point's mark."""
@@ -51,13 +51,13 @@ def draw_front(
 ) -> Figure:
     """Trees by cost and quality: the front filled and connected, dominated trees hollow, budgets as vertical lines.
 
-    The steps show the best quality up to each cost. The recommended tree has a ring. Trees are labelled by id, that one
-    first, then those of the front, as far as there is room.
+    The steps show the best quality up to each cost. The recommended tree has a ring. Trees are labelled by id if there
+    is room: first the recommended one, then the others of the front, then the dominated ones.
 
     Args:
-        points: the points of a front.json (DESIGN.md, section 5).
-        table: what the trees' parts cost; with it there is a second axis in shares of the cost of separate
-            networks, and budgets that are such shares are drawn, too.
+        points: the points of a ``front.json``, as mappings with the fields of `nas.run.Point`.
+        table: the cost table. With it there is a second axis with shares of the cost of separate networks, and budgets
+            that are such shares are drawn, too.
         title: a heading.
         resource: the cost that counts.
 
@@ -82,7 +82,7 @@ def draw_front(
             axes.axvline(x, color=LIGHT_GREY, linewidth=0.7, zorder=0)
         _draw_points(axes, trees, kinds)
         _widen(axes)
-        # Labels must know where the points are on the page, so the layout is settled before they are placed.
+        # Labels are placed by the positions of the points on the page, so the layout has to be computed first.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         _draw_labels(axes, trees, budgets)
@@ -97,7 +97,7 @@ def _trees(points: Sequence[Mapping[str, Any]], resource: str) -> list[_Point]:
         raise InputError(f"the points have several measures ({', '.join(sorted(measures))}); draw those of one")
     if lacking := next((point for point in points if resource not in point["cost"]), None):
         raise InputError(f"{lacking['tree']} has no cost in {resource!r}; it has {', '.join(lacking['cost'])}")
-    # A tree may be that of several budgets, and the search's own choice besides.
+    # One tree may be listed several times: for several budgets, and as the search's own recommendation.
     trees = {
         _Point(
             point["cost"][resource],
@@ -177,7 +177,8 @@ def _draw_points(axes: Axes, trees: Sequence[_Point], kinds: Sequence[str]) -> N
 
 
 def _widen(axes: Axes) -> None:
-    """Show at least a fifth of the costs from zero, so that trees of nearly one cost look so, and none below zero."""
+    """Widen the cost axis to at least a fifth of the costs from zero, so that trees of similar cost are close together;
+    never below zero."""
     low, high = axes.get_xlim()
     missing = max(0.0, 0.2 * high - (high - low))
     axes.set_xlim(max(0.0, low - missing / 2), high + missing / 2)
@@ -203,7 +204,7 @@ def _draw_labels(axes: Axes, trees: Sequence[_Point], budgets: Mapping[float, st
         taken.append(Rect(x, page.bottom, x + BUDGET.size + 3, page.bottom + text_width(text, BUDGET) + 6))
 
     marks = {tree: _square(*on_page(tree.cost, tree.quality), 2 * MARK if tree.recommended else MARK) for tree in trees}
-    # From the best down, for above a point of the front there is room.
+    # The best first, since there is room above the points of the front.
     front = [tree for tree in reversed(marks) if not tree.dominated]
     dominated = [tree for tree in marks if tree.dominated]
     corners = [(on_page(a.cost, a.quality), on_page(b.cost, b.quality)) for b, a in pairwise(front)]
@@ -219,7 +220,7 @@ def _draw_labels(axes: Axes, trees: Sequence[_Point], budgets: Mapping[float, st
 def _draw_ids(
     axes: Axes, marks: Mapping[_Point, Rect], taken: Sequence[Rect], page: Rect, gaps: Sequence[float], style: TextStyle
 ) -> list[Rect]:
-    """Draw the labels that have room; their places."""
+    """Draw the labels that have room, and return their places."""
     texts = [shortened(tree.tree_id, style, ID_ROOM) for tree in marks]
     sizes = [(text_width(text, style), 1.15 * style.size) for text in texts]
     on_front = not all(tree.dominated for tree in marks)

@@ -1,4 +1,4 @@
-"""Where the labels of a scatter plot go, so that none covers another one or a point. Pure geometry, in points."""
+"""Places the labels of a scatter plot so that none covers another label or a point. Pure geometry, in points."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -39,28 +39,28 @@ def place_labels(
     *,
     above: bool,
 ) -> list[Rect | None]:
-    """A place beside each mark for its label, first come first served; None where there is no room.
+    """A place for the label of each mark, in the order of the marks; None if there is no room left.
 
-    Labels cover neither what is taken nor the line from another label to its mark.
+    Labels do not cover the rectangles in ``taken``, nor lines from other labels to their marks.
 
     Args:
-        marks: of the points.
+        marks: the marks of the points.
         sizes: width and height of each mark's label.
-        taken: what no label may cover, the marks included.
-        page: what no label leaves.
-        gaps: between mark and label, in the order in which they are tried.
-        above: try above and to the left first, where a point of the front has no other point; else below and to
-            the right.
+        taken: rectangles that no label may cover, including the marks.
+        page: the rectangle that contains all labels.
+        gaps: distances between mark and label, in the order of the attempts.
+        above: try places above and to the left first, where no other point can be if the mark is on the front; else
+            try those below and to the right first.
     """
     taken, placed = list(taken), list[Rect]()
     places: list[Rect | None] = []
     for mark, size in zip(marks, sizes, strict=True):
         around = [_around(mark, size, gap)[:: 1 if above else -1] for gap in gaps]
-        # The better side is tried at every distance before the worse one is.
+        # All distances on the better side come before the worse side.
         candidates = [c for side in (slice(4), slice(4, 8)) for places_at in around for c in places_at[side]]
         free = [c for c in candidates if c.inside(page) and _is_free(c, taken)]
         others = [other for other in taken if other != mark]
-        # The line to the label avoids the other marks, too, unless there is no such place.
+        # Prefer places whose line to the mark avoids the other marks.
         place = next((c for avoided in (others, placed) for c in free if _is_free_way(mark, c, avoided)), None)
         if place is not None:
             placed.append(place)

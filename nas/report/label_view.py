@@ -1,4 +1,4 @@
-"""Inputs and labels as what a person can read: words and pictures."""
+"""Turns inputs and labels into words and pictures."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Pixels = npt.NDArray[np.float32]
 """A picture [H, W, 3], with values in [0, 1]."""
 
 CHECKS = ("#FFFFFF", "#CFCFCF")
-"""The chequered ground that shows where a label has no value."""
+"""Greys of the chequered pattern for pixels whose label has no value."""
 CHECKS_PER_SIDE = 24
 BACKGROUND = "#DCDCDC"
 CLIPPED_SHARE = 0.002
@@ -23,7 +23,7 @@ CLIPPED_SHARE = 0.002
 
 
 def words(task: Task, label: Tensor) -> str:
-    """A label that is not a map: the class, yes or no, the names of the attributes it has, or its numbers."""
+    """The text for a label that is not a map: the class, yes or no, the names of its attributes, or its numbers."""
     if label.ndim == 0 and not label.is_floating_point() and task.num_outputs > 1:
         return class_name(task, int(label)) if known_classes(label, task.num_outputs) else "no value"
     numbers = _numbers(label.flatten())
@@ -47,7 +47,7 @@ def is_class_map(label: Tensor) -> bool:
 
 
 def class_colours(task: Task) -> list[str]:
-    """One colour per class; what a task calls the background is grey, so that the rest stands out."""
+    """One colour per class; a class called "background" is grey, so that the others stand out."""
     names = task.labels or [""] * task.num_outputs
     return [
         BACKGROUND if name == "background" else colour
@@ -65,8 +65,8 @@ def class_pixels(task: Task, label: Tensor) -> Pixels:
 def map_pixels(labels: Sequence[Tensor]) -> list[Pixels]:
     """Maps of numbers [H, W] or [channels, H, W] as pictures in one range (see `image_pixels`).
 
-    Grey maps of values from 0 to above 1, as depths are, are shown as log(1 + value): a room would be black beside a
-    street.
+    Maps of one channel with values from 0 to above 1, such as depths, are shown as log(1 + value). Otherwise a room
+    would be black beside a street.
     """
     maps = [_numbers(label if label.ndim == 3 else label[None]) for label in labels]
     known = torch.cat([numbers[known_values(numbers)] for numbers in maps])

@@ -1,4 +1,4 @@
-"""Where everything in the picture of a tree lies: boxes and lanes, without any drawing.
+"""Computes the positions of all boxes and lanes in the picture of a tree, without drawing.
 
 Lengths are in points (1/72 inch), x to the right, y downwards. Column 0 is the stem, columns 1 to L are the
 blocks, column L+1 are the heads.
@@ -14,7 +14,7 @@ from scipy.optimize import isotonic_regression
 from nas.tree import BranchTree, CostTable, Group, Partition
 
 MIN_LENGTH = 1.5
-"""A box is at least this long, so that what costs next to nothing can still be seen."""
+"""Least length of a box, so that parts with almost no cost are visible."""
 LABEL_GAP = 6.0
 Point = tuple[float, float]
 
@@ -42,7 +42,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Lane:
-    """A task's way from ``start`` at the right end of one box to ``end`` at the left end of the next."""
+    """A task's line from ``start`` at the right end of one box to ``end`` at the left end of the next."""
 
     task: str
     start: Box

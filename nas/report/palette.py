@@ -1,4 +1,4 @@
-"""One colour per task: the same task has the same colour in every picture of a run."""
+"""Colours of tasks: a task has the same colour in every picture of a run."""
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#404040")
 """Eight hues that stay apart with every kind of colour blindness (Okabe and Ito, Color Universal Design, 2008), black

@@ -1,4 +1,4 @@
-"""The picture of a branch tree: what tasks share, where they part, and where the cost is."""
+"""The picture of a branch tree: which blocks the tasks share, where they part, and how much each block costs."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ COST = TextStyle(6.5, GREY)
 TASK_ROOM, BLOCK_ROOM, TITLE_ROOM = 170.0, 110.0, 430.0
 """Points that a task's or a block's name gets at most, and a title at least."""
 WIDENING = 1.2
-"""How much wider than without them labels may make the picture."""
+"""Largest factor by which labels may widen the picture."""
 
 
 def draw_tree(
@@ -29,14 +29,14 @@ def draw_tree(
 ) -> Figure:
     """Stem, blocks, heads from left to right: a box per group with a stripe per task, a lane per task between boxes.
 
-    The area of a box is proportional to its cost, so all boxes together are the cost of the tree. A task's
-    colour follows from its position in ``tree.tasks``.
+    The area of a box is proportional to its cost, so the total area shows the cost of the tree. A task's colour
+    depends on its position in ``tree.tasks``.
 
     Args:
         tree: what to draw.
         table: costs of the tree's blocks (matched by position) and heads; without it all blocks are equally long.
         title: a heading above the summary of the cost.
-        resource: what the areas and the first line of the summary are about, one of the table's.
+        resource: the resource of the areas and of the summary's first line; one of the table's.
 
     Raises:
         InputError: the table is not of this tree or lacks the resource; matplotlib is missing.
@@ -86,7 +86,7 @@ def _labels_and_layout(tree: BranchTree, table: CostTable | None, resource: str)
 def _draw_lanes_and_boxes(canvas: Canvas, tree: BranchTree, layout: Layout) -> None:
     colours = _colours(tree)
     for lane in layout.lanes:
-        # Into the boxes as far as their round corners go, where a lane would else end in the air.
+        # Lanes reach into the boxes, because the round corners would leave a gap.
         (x0, y0), *_, (x1, y1) = lane.bezier
         ends = (x0 - lane.start.corner_radius, y0), (x1 + lane.end.corner_radius, y1)
         canvas.bezier((ends[0], *lane.bezier, ends[1]), colours[lane.task], layout.lane_thickness)

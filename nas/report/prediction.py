@@ -1,4 +1,4 @@
-"""What a network says of a picture, for people: every task's answer as a picture, or in words with bars."""
+"""The predictions of a network for one picture: each task's prediction as a picture, or as words with bars."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,23 +21,23 @@ SMALL = TextStyle(7.0, GREY)
 NAME_SIZE = 8.0
 
 PICTURE_AREA = 150.0 * 150.0
-"""Square points of a picture; its sides are in the ratio of the input's."""
+"""Area of a picture in square points; its aspect ratio is that of the input."""
 PER_ROW = 4
 GAP, ROW_GAP = 9.0, 16.0
 NAME_HEIGHT, LINE_HEIGHT, BAR_HEIGHT = 12.0, 12.5, 6.0
 SWATCH = 8.0
 MOST_CLASSES, MOST_LINES = 3, 12
-"""Classes of an image that are named, the likeliest first; lines of any other answer in words."""
+"""Most lines of a prediction in words: the most likely classes of an image, or other numbers."""
 BAR_WIDTH = 90.0
 WORDS_ROOM, NUMBER_ROOM = 110.0, 36.0
 WORDS_WIDTH = 470.0
-"""Points that answers in words may fill side by side, where the pictures above are narrower."""
+"""Least width in points for predictions in words, side by side, even if the pictures above are narrower."""
 SCALES = {"binary": "probability", "depth": "near to far", "values": "value"}
 DIRECTIONS = "x red, y green, z blue"
 DEPTH_COLOURS = "viridis_r"
-"""Near is bright, far is dark; evenly spaced to the eye, also without colours."""
+"""Colours of depth: near is bright, far is dark, in steps that look equal, in grey as well."""
 CLIPPED = (0.005, 0.995)
-"""Quantiles between which depths and numbers are shown, so that an outlier does not grey the rest."""
+"""Quantiles between which depths and numbers are shown, so that outliers do not reduce the contrast."""
 
 
 def answer_pixels(task: TaskRecord, answer: Tensor) -> Pixels:
@@ -65,7 +65,7 @@ def answer_pixels(task: TaskRecord, answer: Tensor) -> Pixels:
 
 
 def answer_range(answer: Tensor) -> tuple[float, float]:
-    """The values at which depths and numbers end in their colours."""
+    """The values of depths or numbers that get the first and the last colour."""
     values = answer[answer.isfinite()].flatten().sort().values
     if not len(values):
         return 0.0, 1.0
@@ -99,7 +99,7 @@ def draw_prediction(picture: Pixels | None, answers: Mapping[str, Tensor], tasks
 
 
 class _Page:
-    """Pictures in rows from left to right, what is in words below them."""
+    """Pictures in rows from left to right, and words below them."""
 
     def __init__(self, width: float, height: float) -> None:
         self.canvas = Canvas()
@@ -123,7 +123,7 @@ class _Page:
         self.canvas.picture(picture, left, top, self.width, self.height)
 
     def draw_scale(self, task: TaskRecord, answer: Tensor) -> None:
-        """Below the last picture, what its colours mean, where a legend does not tell."""
+        """Explain the colours of the last picture below it, if it needs no legend of classes."""
         if task.kind == "classes" or (task.kind == "values" and answer.shape[0] != 1):
             return
         self._has_scale = True
@@ -214,9 +214,9 @@ class _Page:
 
 
 def _lines(task: TaskRecord, numbers: Tensor) -> list[tuple[str, float | None]]:
-    """What is written of an answer that is no map: names, where there are any, and probabilities or numbers.
+    """The lines for a prediction that is not a map: names if there are any, and probabilities or numbers.
 
-    Of many, the likeliest, or the first; the last line says how many are left out.
+    If there are too many, the most likely (or the first) are shown, and the last line says how many are left out.
     """
     if task.kind == "binary" and len(numbers) == 1 and not task.labels:
         return [("yes", numbers.item())]

@@ -43,7 +43,7 @@ def save_tree(
     elif suffix == ".graphml":
         data = graphml(tree, table)
     else:
-        # Here, because graphs do without matplotlib.
+        # Imported here, because graph files do not need matplotlib.
         from nas.report.canvas import rendered
         from nas.report.picture import draw_tree
 

@@ -1,4 +1,4 @@
-"""A sheet of samples with their labels: what one looks at before a long search."""
+"""A sheet of samples with their labels, to check the data before a long search."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,15 +34,15 @@ NAME_SIZE = 7.0
 SWATCH = 8.0
 
 PICTURE_AREA = 110.0 * 66.0
-"""Square points of a picture; its sides are in the ratio of the input's."""
+"""Area of a picture in square points; its aspect ratio is that of the input."""
 SHEET_WIDTH = 640.0
-"""Points that the samples of one row fill at most, if they are more than one."""
+"""Largest width in points of a row with more than one sample."""
 WORDS_ROOM = 110.0
-"""Points that one label's words get at most."""
+"""Largest width in points of the words of one label."""
 NAME_HEIGHT, WORDS_HEIGHT, LINE_GAP = 10.5, 11.5, 6.0
 GAP, CELL_GAP, SAMPLE_GAP = 5.0, 14.0, 26.0
 MOST_LINES = 4
-"""Lines of words under a sample, from which on it gets wider than its pictures."""
+"""Number of lines of words under a sample from which on the sample may be wider than its pictures."""
 
 
 class _Column(NamedTuple):
@@ -63,10 +63,9 @@ class _Cell(NamedTuple):
 def sample_sheet(dataset: Dataset, tasks: Sequence[Task], num_samples: int = 8, *, title: str | None = None) -> Figure:
     """Samples from all over a data set: the input, dense labels as pictures beside it, the others in words below.
 
-    Classes are named where the task names them. A label that a sample lacks is an empty frame or a dash; pixels that
-    nobody annotated are chequered. The pictures of a task share one range of values (depths are shown
-    as logarithms), and its name has the colour that
-    the task has in other pictures.
+    Classes have names if the task names them. A missing label is an empty frame or a dash; pixels without annotation
+    are chequered. The pictures of a task share one range of values (depths are shown as logarithms), and the task's
+    name has the same colour as in other pictures.
 
     Args:
         dataset: its inputs are images, [channels, H, W].
@@ -113,7 +112,7 @@ class _Page:
     def draw_sample(
         self, i: int, columns: Sequence[_Column], lines: Sequence[Sequence[_Cell]], left: float, top: float
     ) -> float:
-        """Draw sample i with its upper left corner there, and return the y where it ends."""
+        """Draw sample i with its upper left corner at (left, top), and return the y where it ends."""
         for n, column in enumerate(columns):
             self._draw_picture(column.name, column.pictures[i], left + n * (self.width + GAP), top)
         y = top + NAME_HEIGHT + self.height + LINE_GAP

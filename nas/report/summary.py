@@ -1,4 +1,4 @@
-"""What a tree costs and saves, in a line or two."""
+"""The cost of a tree, and the saving over separate networks, in one or two lines."""
 
 from nas.cost import format_quantity
 from nas.errors import InputError

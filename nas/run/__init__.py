@@ -1,6 +1,25 @@
-"""Runs: the folder that a run leaves, its trials, its front, and what is trained in it.
+"""Runs: everything that one command computes, in one folder.
 
-`Experiment` -> `RunFolder` (experiment.json, trials/, retrained/, front.json)
+A run folder can be moved, and reading it runs no code. It holds the record of the experiment (``experiment.json``), one
+folder for each search (``trials/<n>/``), one for each trained network (``retrained/<id>/``), and the trees that were
+found (``front.json``). A command that was killed continues from the last checkpoint to the same result.
+
+- A `Trial` is one search with one budget and one seed; `run_trial` (in `search_trial`) runs it in its `TrialFolder`.
+- A `Front` is the list of trees, with the dominated ones marked and one recommended:
+
+>>> def point(id, macs, accuracy):
+...     quality = Quality(value=accuracy, measure="accuracy", kind="measured")
+...     return Point(
+...         tree=f"trials/0/trees/{id}.json", trial=0, seed=0, budget=None, cost={"macs": macs}, quality=quality
+...     )
+>>> found = make_front([point("a1", 10, 0.7), point("b2", 20, 0.9), point("c3", 30, 0.8)], "macs")
+>>> [p.dominated for p in found.points], found.best.tree_id
+([False, False, True], 'b2')
+
+- A `TreeTraining` is the training of one tree's network; its folder's name is a digest of all that it depends on.
+
+Start with `run_folder` and `search_trial`. `parts` builds and measures what every search needs, `labels` checks the
+labels before the first training, and `begun_here` keeps recipes of other people from being imported.
 """
 
 from nas.run.begun_here import require_begun_here

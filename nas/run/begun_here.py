@@ -1,8 +1,8 @@
-"""Which runs this user began on this machine, and by which recipe: marks outside of the run folders.
+"""Notes, outside of the run folders, of the runs that this user began on this machine, and of their recipes.
 
-A run folder may come from anybody, and so may the path of the recipe in its record. A recorded recipe is imported only
-if a mark says that this user began this run with it. The mark goes by the id in the run's record, so a run that is
-moved or renamed stays its owner's.
+A run folder, with the path of a recipe in its record, may come from another person. So the recorded recipe is imported
+only if there is a note that this user began this run with it. The note is found by the run's id, so a run may be moved
+or renamed.
 """
 
 import logging
@@ -19,9 +19,9 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 def marks_folder() -> Path | None:
-    """``branched-nas/runs`` in the folder of the user's state; None for a user without a home."""
+    """``branched-nas/runs`` in the user's state folder; None for a user without a home."""
     state = os.environ.get("XDG_STATE_HOME", "")
-    # A relative path is to be ignored, by the specification of the XDG base directories.
+    # The XDG base directory specification says to ignore relative paths.
     if not os.path.isabs(state):
         try:
             state = str(Path.home() / ".local" / "state")
@@ -31,7 +31,7 @@ def marks_folder() -> Path | None:
 
 
 def mark_begun(run_id: str, recipe: Path) -> None:
-    """Note that this user begins a run with a recipe; a warning if that cannot be written anywhere."""
+    """Write the note that this user begins a run with a recipe; a warning if it cannot be written."""
     folder = marks_folder()
     try:
         if folder is None:
@@ -40,8 +40,8 @@ def mark_begun(run_id: str, recipe: Path) -> None:
         write_json_atomically(folder / f"{run_id}.json", {"schema_version": 1, "recipe": str(recipe.resolve())})
     except (InputError, OSError) as error:
         _LOGGER.warning(
-            "cannot note that you began this run (%s), so later commands on it need --recipe; "
-            "a writable folder in XDG_STATE_HOME would do",
+            "cannot write the note that you began this run (%s), so later commands on it need --recipe; "
+            "set XDG_STATE_HOME to a writable folder to avoid this",
             error,
         )
 
@@ -53,13 +53,13 @@ def require_begun_here(run: Path, run_id: object, recipe: str) -> None:
     mark = folder / f"{run_id}.json" if folder is not None and known else None
     if mark is None or not mark.is_file():
         raise InputError(
-            f"{run}: names {recipe} as its recipe, which is imported only if you began the run on this machine, and "
-            f"{folder or 'a folder of your state'} has no note of that; name your recipe with --recipe"
+            f"{run}: its recorded recipe {recipe} is imported only if you began the run on this machine, and "
+            f"{folder or 'your state folder'} has no note of that; name your recipe with --recipe"
         )
     found = read_json(mark)
     begun_with = found.get("recipe") if isinstance(found, dict) else None
     if begun_with != recipe:
         raise InputError(
-            f"{run}: names {recipe} as its recipe, but you began the run with {begun_with}; "
+            f"{run}: its recorded recipe is {recipe}, but you began the run with {begun_with}; "
             "name your recipe with --recipe"
         )

@@ -1,4 +1,4 @@
-"""What the parts of a run's networks cost, as its trials measured it."""
+"""Reads the cost tables of a run."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from nas.tree import CostTable
 
 
 def read_costs(run: RunFolder, trial: int | None = None, *, latency: str | Path | None = None) -> CostTable | None:
-    """The cost table that a trial measured; if none is named, the first there is, or that of a run without trials.
+    """The cost table of a trial; by default that of the first trial that has one, or of a run without trials.
 
     Args:
-        latency: a file of ``nas profile RECIPE --latency FILE``: the table then has milliseconds ("ms"), too.
+        latency: a file from ``nas profile RECIPE --latency FILE``, which adds milliseconds ("ms") to the table.
 
     Raises:
-        InputError: a file is malformed, or the latencies are of other blocks, tasks or inputs than the run's.
+        InputError: a file is malformed, or the latencies belong to other blocks, tasks or inputs than the run.
     """
     files = [folder.costs for folder in (run.trials if trial is None else [run.trial(trial)])]
     path = next((file for file in [*files, run.costs] if file.is_file()), None)

@@ -1,4 +1,4 @@
-"""Where runs lie unless their user says otherwise."""
+"""The default folders of runs."""
 
 from datetime import datetime
 from itertools import chain, count
@@ -10,7 +10,7 @@ from nas.run.run_folder import RunFolder
 
 
 def default_folder(recipe: Path) -> Path:
-    """``out/<recipe>/<time>`` beside the recipe; a number is added where there is such a folder already."""
+    """``out/<recipe>/<time>`` beside the recipe, with a number appended if this folder exists already."""
     time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     folder = recipe.parent / "out" / recipe.stem
     names = chain([time], (f"{time}_{i}" for i in count(2)))
@@ -18,15 +18,15 @@ def default_folder(recipe: Path) -> Path:
 
 
 def latest_unfinished(recipe: Path) -> Path:
-    """The default folder of a recipe's run that was begun last, of those whose search is not finished.
+    """The default folder of a recipe's latest run whose search is not finished.
 
-    Runs are numbered as they begin, so neither the clock nor the time zone matters; those without a number are older.
+    Runs are numbered when they begin, so clock and time zone do not matter. Runs without a number are older.
     """
     require_recipe(recipe)
     folder = recipe.parent / "out" / recipe.stem
     runs = [RunFolder(path.parent) for path in folder.glob("*/experiment.json")]
     for run in sorted(runs, key=lambda run: (run.number, run.path.name), reverse=True):
-        # A recipe that is retrained with a tree file has a run of its own, without a search.
+        # A run of `nas retrain RECIPE --tree FILE` has no search that could be finished.
         retrained_only = (run.path / "retrained").exists() and not (run.path / "trials").exists()
         if not run.finished and not retrained_only:
             return run.path

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, commit, hardware, threads; and how torch is set up for it."""
+"""The environment of a run: versions, commit, hardware, threads; and the setup of torch's device and threads."""
 
 import os
 import platform
@@ -27,7 +27,7 @@ _PACKAGES = (
 
 
 def describe_environment(*, seed: int, num_threads: int, device: torch.device) -> dict[str, Any]:
-    """Everything beside the recipe that a result can depend on."""
+    """The record ``environment.json``: everything beside the recipe that can influence a result."""
     return {
         "schema_version": 1,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -44,7 +44,7 @@ def describe_environment(*, seed: int, num_threads: int, device: torch.device) -
 
 
 def resolve_device(name: str) -> torch.device:
-    """ "auto" is a GPU if there is one; a GPU that is named must be there."""
+    """The device of a name. "auto" is a GPU if there is one; InputError if a named GPU does not exist."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
@@ -69,7 +69,7 @@ def installed_version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the project's checkout, with a plus if it has changes; None where it is installed."""
+    """The commit of the project's checkout, with a plus if it has uncommitted changes; None without a checkout."""
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None

@@ -10,7 +10,7 @@ from nas.files import read_record, write_json_atomically
 
 
 class Quality(BaseModel):
-    """How good a tree is; higher is better. A search alone only estimates it."""
+    """How good a tree is; higher is better. A search estimates it; a retraining measures it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,10 +23,10 @@ class Point(BaseModel):
     """One tree of the front.
 
     Args:
-        tree: its file, relative to the run folder, in which it lies.
-        dominated: whether another point of the same measure beats it.
-        recommended: whether it is the one to take (`make_front`).
-        estimate: what the search alone thought of it, where ``quality`` is measured.
+        tree: its file, relative to the run folder.
+        dominated: whether another point with the same measure of quality beats it.
+        recommended: whether it is the recommended tree (see `make_front`).
+        estimate: the search's estimate, if ``quality`` is measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,10 +61,10 @@ class Front(BaseModel):
         if odd := [point.tree for point in self.points if list(point.cost) != names or self.resource not in names]:
             raise ValueError(f"every point must have the same costs, among them {self.resource!r}; {odd[0]} has others")
         if all(point.dominated for point in self.points):
-            raise ValueError("every point is dominated; one at least is not")
+            raise ValueError("every point is marked as dominated, which is impossible")
         recommended = [point for point in self.points if point.recommended]
         if len(recommended) > 1 or any(point.dominated for point in recommended):
-            raise ValueError(f"one point is recommended, and none that is dominated; {recommended[-1].tree} is")
+            raise ValueError(f"exactly one point that is not dominated must be recommended; {recommended[-1].tree} is")
         return self
 
     @property
@@ -82,11 +82,12 @@ class Front(BaseModel):
 
 
 def make_front(points: Sequence[Point], resource: str) -> Front:
-    """Sort points by cost, mark those that another one beats, and the one to take.
+    """Sort points by cost, mark the dominated ones, and recommend one.
 
-    A point is dominated if another of the same measure is at least as good in quality and in cost, and better in one
-    of the two. Recommended is the non-dominated point of highest quality: of measured ones, if there are any; else of
-    those that a search chose without a budget, if there are any, since estimates hardly tell when to stop spending.
+    A point is dominated if another one with the same measure is at least as good in quality and in cost, and better in
+    one of the two. The recommended point is the best non-dominated one: among the measured points if there are any,
+    else among those that a search chose without a budget, else among all. Estimates alone are a poor guide to how much
+    to spend.
     """
     marked = [
         point.model_copy(update={"dominated": any(_beats(other, point, resource) for other in points)})

@@ -1,4 +1,4 @@
-"""The labels of an experiment: all of them are looked at once, before the first training, and never again."""
+"""Checks all labels of an experiment once, before the first training, and records what they contain."""
 
 import hashlib
 import json
@@ -26,14 +26,14 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class LabelRecord:
-    """What the splits of an experiment's data hold (`nas.tasks.survey`), as a run folder's ``labels.json`` has it.
+    """What the labels of each split contain (`nas.tasks.survey`), kept in a run folder's ``labels.json``.
 
-    A split is looked at if the file does not have it, for this description of the data, this number of samples and
-    these tasks. Samples that change without a change of these are not looked at again: then a loss that is not finite,
-    or a loss below 0, says what it found.
+    A split is checked again if the description of the data, the number of samples or the tasks differ from the record.
+    If samples change without that, they are not checked again; a training then reports a loss that is not finite or
+    below 0.
 
     Args:
-        path: of the file; without one nothing is read or written.
+        path: the file; None reads and writes nothing.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -43,13 +43,13 @@ class LabelRecord:
     def require(
         self, experiment: Experiment, data: DataSource, splits: Sequence[SplitName] = SPLITS, *, warn: bool = True
     ) -> dict[str, SplitLabels]:
-        """Look at the splits that have not been looked at, and warn of `concerns`, unless ``warn`` is false.
+        """Check the splits that have not been checked, and warn of `concerns` unless ``warn`` is false.
 
-        The first time, the fully shared network is run on some samples on the CPU, to try every loss and metric.
+        The first check also runs the fully shared network on a few samples on the CPU, with every loss and metric.
 
         Raises:
-            InputError: inputs or labels that a task does not take, a loss or metric that does not fit them, a task that
-                has no labels to be trained on or chosen by, or only one class to be trained on.
+            InputError: inputs, labels, losses or metrics do not fit each other; or a task has no labels, or only one
+                class, in a split that needs them.
         """
         known = self._read()
         found: dict[str, SplitLabels] = {}
@@ -78,12 +78,12 @@ class LabelRecord:
         return found
 
     def check_all(self, experiment: Experiment, data: DataSource) -> None:
-        """`require` all splits, and `write`."""
+        """Check all splits (`require`), and write the record."""
         self.require(experiment, data)
         self.write()
 
     def write(self) -> None:
-        """Write what was looked at into the run folder."""
+        """Write the record into the run folder."""
         if self._path is not None and self._splits is not None:
             record = {"schema_version": 1, "splits": self._splits}
             if not self._path.is_file() or _read(self._path) != self._splits:
@@ -97,7 +97,7 @@ class LabelRecord:
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """The splits of a file; none if it is not such a file: what it has can be found again."""
+    """The splits in a file; none if it is missing or malformed, since they can be checked again."""
     try:
         splits = dict(read_json(path)["splits"])
         for entry in splits.values():
@@ -114,10 +114,10 @@ def _key(experiment: Experiment, num_samples: int) -> str:
 
 
 def concerns(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> list[str]:
-    """What is wrong with the labels of splits without making the work meaningless, in words.
+    """Problems with the labels of splits, in words.
 
     Raises:
-        InputError: what makes it meaningless.
+        InputError: a problem makes training impossible or meaningless.
     """
     needed = {"train", "validation", *labelled_splits(experiment.strategy)}
     stop_on = experiment.retrain.stop_on or {}
@@ -144,7 +144,7 @@ def concerns(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> list[
 
 
 def _hint(task: Task, labels: TaskLabels) -> str:
-    """How many entries hold no value, and what marks them."""
+    """The number of entries without a value, and how such entries are marked; empty if there are none."""
     unknown = labels.num_entries - labels.num_known
     accepted = next(iter(accepted_labels(task).values()), None)
     if accepted is None or not unknown:
@@ -154,7 +154,7 @@ def _hint(task: Task, labels: TaskLabels) -> str:
 
 
 def _try_network(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> None:
-    """Try every loss and metric on the first samples of a split that has been looked at."""
+    """Run the fully shared network with every loss and metric on the first samples of a checked split."""
     samples = next((found.examples for found in splits.values() if found.examples), [])
     if not samples:
         return

@@ -1,4 +1,4 @@
-"""Trees that a name describes and no search has to find: ``shared``, ``separate``, ``random:SEED[:BUDGET]``."""
+"""Trees that have a name and need no search: ``shared``, ``separate``, ``random:SEED[:BUDGET]``."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ FORMS = "shared, separate, random:SEED or random:SEED:BUDGET"
 
 
 def is_tree_name(text: str) -> bool:
-    """Whether a text is one of these names, perhaps with a wrong seed or budget; ids and files of trees are not."""
+    """Whether a text has the form of such a name, perhaps with a wrong seed or budget; ids and files do not."""
     return text in ("shared", "separate") or text.partition(":")[0] == "random"
 
 

@@ -10,11 +10,11 @@ from nas.files import read_record, write_json_atomically
 from nas.run.front import Point
 
 Cause = Literal["input", "work", "machine", "error"]
-"""Whose fault a failure is: the recipe's or its data's, the training's (a loss that is NaN), the machine's, a bug's."""
+"""The cause of a failure: the input (recipe or data), the training (such as a loss that is NaN), the machine, a bug."""
 
 
 class TrialResult(BaseModel):
-    """What a trial found; a trial that the scheduler stopped found nothing."""
+    """The trees of a finished trial; none if the scheduler stopped it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,7 +24,7 @@ class TrialResult(BaseModel):
 
     @property
     def best(self) -> Point:
-        """The point that the search chose without a budget, if it did; else the one of highest quality."""
+        """The point that the search chose without a budget if there is one, else the point with the highest quality."""
         return max(self.points, key=lambda point: (point.budget is None, point.quality.value))
 
 
@@ -69,7 +69,7 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
 
 
 def describe_failure(error: BaseException) -> tuple[Cause, str]:
-    """Whose fault an exception is, and what it says, in one line."""
+    """The cause of an exception, and its message in one line."""
     if isinstance(error, InputError):
         return "input", str(error)
     if isinstance(error, StorageFailed):

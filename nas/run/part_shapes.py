@@ -1,4 +1,4 @@
-"""The shapes of what a backbone's parts are made of, by which a run knows its networks again."""
+"""The shapes of all tensors of a backbone's parts, by which a run notices that its networks have changed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from nas.tasks import Task
 from nas.tree import CostTable
 
 Shapes = Mapping[str, Mapping[str, str]]
-"""By part ("stem", "block 0", "head depth") and name in it, the shape of each parameter and buffer: "16x3x3x3"."""
+"""By part ("stem", "block 0", "head depth") and name, the shape of each parameter and buffer: "16x3x3x3"."""
 
 _LONGEST = 60
-"""Letters of a shape; a longer text is none."""
+"""Most characters that a shape has; a longer text is malformed."""
 
 
 def part_shapes(backbone: Backbone, tasks: Sequence[Task]) -> Shapes:
@@ -30,12 +30,12 @@ def part_shapes(backbone: Backbone, tasks: Sequence[Task]) -> Shapes:
 
 
 def changed_parts(record: Mapping[str, Any], table: CostTable, shapes: Shapes) -> list[str]:
-    """In words, what in a backbone's parts differs from the record in a run's ``costs.json``.
+    """In words, the differences between a backbone's parts and the record in a run's ``costs.json``.
 
     Args:
-        record: the file's content, a well-formed cost table. Without shapes it is of an older version, which may have
-            counted MACs in another way, so then only numbers of parameters count.
-        table: what the parts cost. Counted resources are compared; milliseconds, which are measured, are not.
+        record: the content of the file, a well-formed cost table. A record without shapes is of an older version, which
+            may have counted MACs differently; then only numbers of parameters are compared.
+        table: costs of the parts; milliseconds are not compared.
     """
     then, now = CostTable.from_dict(record), table
     if len(then.blocks) != len(now.blocks):

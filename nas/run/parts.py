@@ -1,4 +1,4 @@
-"""What every search of an experiment needs: its parts, built and measured."""
+"""The parts that every search of an experiment needs: backbone, data and costs."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -67,13 +67,13 @@ def build_data(experiment: Experiment) -> DataSource:
         if pixels is not None and len(pixels.mean) != channels:
             raise InputError(
                 f"{name}: its pixel_scale is of {len(pixels.mean)} channels, its inputs have {channels}; "
-                "give it one mean and deviation for each channel, or no pixel_scale if the inputs are no pictures"
+                "give it one mean and deviation for each channel, or no pixel_scale if the inputs are not pictures"
             )
     return data
 
 
 def _check_sample(sample: Any, input_shape: tuple[int, ...], where: str) -> None:
-    """Channels and dimensions must be those that costs are measured at; sizes may differ, as those of pictures do."""
+    """InputError unless channels and number of dimensions fit ``input_shape``; height and width may differ."""
     if not isinstance(sample, tuple | list) or len(sample) != 2 or not isinstance(sample[1], Mapping):
         raise InputError(f"{where}: a sample is a pair (input, labels by task); found {type(sample).__name__}")
     image, labels = sample
@@ -100,12 +100,12 @@ def build_network(experiment: Experiment, tree: BranchTree, seed: int) -> Branch
 def measure_parts(experiment: Experiment) -> Profile:
     """Costs of the experiment's backbone and heads at its input shape; no data is needed.
 
-    They have `goal.resource`, and milliseconds if there is a latency table.
+    If the experiment has a latency table, the costs include it.
 
     Raises:
         InputError: the backbone is refused (`nas.networks.backbone.check_backbone`), or does not run.
     """
-    # A frozen prefix costs what it costs: its parameters count, though none of them is trained.
+    # Measured without freezing, since the parameters of a frozen prefix count, too.
     backbone = _make_backbone(experiment)
     part = f"backbone {experiment.backbone.name} does not run on an input of shape {list(experiment.input_shape)}"
     try:
@@ -113,7 +113,7 @@ def measure_parts(experiment: Experiment) -> Profile:
             check_backbone(backbone, experiment.tasks)
             measured = measure_costs(backbone, experiment.tasks, experiment.input_shape, experiment.goal.resource)
     except (MemoryError, RuntimeError) as error:
-        # A single sample that does not fit into memory is too large, however small the machine.
+        # Running out of memory on a single sample is an error of the input, not of the machine.
         raise InputError(f"{part}: {in_one_line(error)}") from error
     if experiment.latency is None:
         return measured
@@ -126,7 +126,7 @@ def measure_parts(experiment: Experiment) -> Profile:
 
 @dataclass(frozen=True)
 class TrialParts:
-    """Backbone, data and costs of one trial; ``uncounted`` is the arithmetic that the costs in MACs lack."""
+    """Backbone, data and costs of one trial; ``uncounted`` lists operators that the costs in MACs leave out."""
 
     backbone: Backbone
     data: DataSource
@@ -136,7 +136,7 @@ class TrialParts:
     @classmethod
     def build(cls, experiment: Experiment) -> "TrialParts":
         """All parts; InputError if one of them or a metric does not work, or budgets and constraints allow no tree."""
-        # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
+        # Costs first: they are quick, and so an impossible budget is reported before any data is read.
         measured = measure_parts(experiment)
         table = measured.table
         metric_directions(experiment.tasks)
@@ -154,7 +154,7 @@ class TrialParts:
         on_epoch: Callable[[History], None] = lambda _: None,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> Problem:
-        """What the experiment's strategy searches a tree for."""
+        """The problem for the experiment's strategy."""
         return Problem(
             tasks=experiment.tasks,
             backbone=self.backbone,
@@ -171,7 +171,7 @@ class TrialParts:
 
 
 def check_budgets(experiment: Experiment, table: CostTable, budgets: Sequence[float]) -> None:
-    """InputError unless every budget allows a tree that keeps the constraints, and without budgets there is one."""
+    """InputError unless some tree keeps the constraints, and one of these is within every budget."""
     goal = experiment.goal
     cheapest = cheapest_tree(experiment.task_names, table, goal.resource, goal.constraints)
     for budget in budgets:
@@ -183,7 +183,7 @@ def check_counted(experiment: Experiment, uncounted: Sequence[str], budgets: Seq
 
     Args:
         uncounted: the operators that are not counted, each with its module (`Profile.uncounted`).
-        budgets: what the trees may cost.
+        budgets: the budgets of the trees.
 
     Raises:
         InputError: there are budgets in MACs, and the experiment does not allow incomplete ones.

@@ -1,4 +1,4 @@
-"""Training one tree's network in a run folder: where it lies, what it starts from, what came out."""
+"""Trains one tree's network in a run folder: its folder, its starting weights, and its result."""
 
 import hashlib
 import json
@@ -36,8 +36,8 @@ from nas.training import (
 from nas.tree import BranchTree, write_tree
 
 Start = Literal["fresh", "pretrained", "inherited"]
-"""What a network's weights start from: as the backbone makes them; the same, if these are pretrained; or the
-supernet's."""
+"""The starting weights of a network: "fresh" and "pretrained" are those of the backbone ("pretrained" requires that the
+backbone loads some); "inherited" are those of the search."""
 
 
 class TrainedNetwork(BaseModel):
@@ -64,8 +64,8 @@ class TrainedNetwork(BaseModel):
 class TreeTraining:
     """One tree, one seed, one start, one set of settings: one folder ``retrained/<id>/<start>-<seed>-<settings>/``.
 
-    The last part of the name is a digest of everything the result depends on beside the tree, so a result is
-    never taken for one of other settings. ``settings`` are the experiment's as far as they concern the tree's tasks.
+    The last part of the name is a digest of everything beside the tree that the result depends on, so results of
+    different settings are never confused. ``settings`` are the experiment's settings for this number of tasks.
     """
 
     def __init__(self, run: RunFolder, experiment: Experiment, tree: BranchTree, seed: int, start: Start) -> None:
@@ -87,7 +87,7 @@ class TreeTraining:
         return bool(self.checkpoints.epochs())
 
     def result(self) -> TrainedNetwork:
-        """The outcome of a finished training; InputError if the file is not of this tree and these tasks."""
+        """The result of a finished training; InputError if the file belongs to another tree or other tasks."""
         path = self.folder / "result.json"
         result = TrainedNetwork.read(path)
         tasks = [task for task in self.experiment.tasks if task.name in self.tree.tasks]
@@ -97,7 +97,7 @@ class TreeTraining:
         return result
 
     def validation_loss(self) -> float:
-        """The total validation loss of a finished training, at its best epoch."""
+        """The total validation loss of a finished training at its best epoch."""
         path, epoch = self.folder / "metrics.jsonl", self.result().best_epoch
         try:
             record = json.loads(path.read_text().splitlines()[epoch - 1])
@@ -106,8 +106,8 @@ class TreeTraining:
             raise InputError(f"{path}: has no validation loss of epoch {epoch} ({in_one_line(error)})") from error
 
     def teachers(self) -> list["TreeTraining"]:
-        """The trainings that this one learns from: each task alone, from fresh weights with the same seed, as in a
-        comparison; none without distillation."""
+        """The trainings of the teachers: each task alone, from fresh weights with the same seed, as in a comparison;
+        none without distillation."""
         if self.settings.distill.weight == 0.0:
             return []
         num_blocks = len(self.tree.partitions)
@@ -117,9 +117,9 @@ class TreeTraining:
         ]
 
     def check(self) -> None:
-        """Raise an InputError unless what the recipe's trainings need is installed, and there are weights to start
-        from."""
-        # The recipe's, not this tree's: a comparison begins with single tasks, and needs for others what they do not.
+        """InputError unless the packages that the recipe's trainings need are installed, and the starting weights
+        exist."""
+        # The recipe's settings, not this tree's: a comparison trains single tasks first, which need fewer packages.
         require_methods(self.experiment.retrain.balance, self.experiment.retrain.aggregate)
         if self.start == "inherited":
             if inherit_from(self.experiment.strategy) is None:
@@ -128,14 +128,14 @@ class TreeTraining:
                 )
             if not self._trial().store.checkpoints.epochs():
                 raise InputError(
-                    f"{self.run.path}: has no supernet to inherit from; search first (nas fetch brings one that is in "
-                    "a storage), or start fresh"
+                    f"{self.run.path}: has no supernet to inherit from; search first (nas fetch downloads a search "
+                    "from a storage), or start fresh"
                 )
         if self.start == "pretrained" and not _has_pretrained_weights(self.experiment):
             raise InputError(
-                f"backbone {self.experiment.backbone.name} names no pretrained weights; "
-                "give it some (--set backbone.weights=FILE), say that it has them (a member weights_report of your own "
-                "backbone), or start fresh"
+                f"backbone {self.experiment.backbone.name} has no pretrained weights; name a file "
+                "(backbone.weights=FILE), give your own backbone a member weights_report that describes its weights, "
+                "or start fresh"
             )
 
     def train(
@@ -145,9 +145,9 @@ class TreeTraining:
         on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> TrainedNetwork:
-        """Train from the last checkpoint, if there is one, after the teachers; a finished training is only read.
+        """Train from the last checkpoint if there is one, after the teachers; a finished training is only read.
 
-        Of several ranks the run folder is the first one's; that of the others is their own, and thrown away.
+        Only rank 0 uses the run folder; the folders of other ranks are temporary.
         """
         done = ranks.call_on_first(lambda: self.result().to_dict() if self.finished else None)
         if done is not None:
@@ -199,7 +199,7 @@ class TreeTraining:
         return result
 
     def trained(self, data: DataSource, device: torch.device, ranks: Ranks = SINGLE_PROCESS) -> BranchedNetwork:
-        """The network as it is at the training's best epoch; it is trained if it is not."""
+        """The network at the best epoch of the training, which runs first if it is not finished."""
         result = self.train(data, device, ranks=ranks)
         network = build_network(self.experiment, self.tree, self.seed)
         self._load(network, result.best_epoch, ranks)
@@ -214,7 +214,7 @@ class TreeTraining:
         write_text_atomically(self.folder / "metrics.jsonl", lines)
 
     def _trial(self) -> TrialFolder:
-        """Whose weights may be inherited: that found the tree, or the first, for a tree from elsewhere."""
+        """The trial whose weights are inherited: the one that found the tree, or the first one for any other tree."""
         return self.run.trial_of(self.tree) or next(iter(self.run.trials), self.run.trial(0))
 
     def _starting_network(self) -> BranchedNetwork:
@@ -230,7 +230,7 @@ class TreeTraining:
 
 
 def _has_pretrained_weights(experiment: Experiment) -> bool:
-    """Whether the backbone says, by a ``weights_report`` that is not None, that it starts from trained weights."""
+    """Whether the backbone starts from trained weights: its ``weights_report`` exists and is not None."""
     return getattr(build_backbone(experiment), "weights_report", None) is not None
 
 
@@ -238,7 +238,7 @@ def _digest(experiment: Experiment, settings: TrainingSettings) -> str:
     fields = {name: getattr(experiment, name) for name in ("tasks", "backbone", "data", "input_shape")}
     if experiment.goal.constraints.frozen_prefix:
         fields["frozen_prefix"] = experiment.goal.constraints.shared_prefix
-    # How it is logged is nothing to a result.
+    # Logging does not influence the result.
     fields["retrain"] = settings.model_copy(update={"logs": ()})
     record = json.dumps({name: describe(value) for name, value in fields.items()}, sort_keys=True)
     return hashlib.sha256(record.encode()).hexdigest()[:6]

@@ -20,7 +20,7 @@ from nas.run.trial_folder import TrialFolder, locked_folder
 from nas.tree import BranchTree, CostTable, read_tree, write_tree
 
 _MAX_PATH = 4096
-"""Letters of the longest path that is taken for a recipe's."""
+"""Most characters in the path of a recipe."""
 
 
 class RunFolder:
@@ -36,7 +36,7 @@ class RunFolder:
             if self.path.exists() and not self.path.is_dir():
                 raise InputError(f"{self.path}: is a file; --out names a folder")
             if self.begun:
-                raise InputError(f"{self.path}: is not empty; name a new folder, or go on with --resume")
+                raise InputError(f"{self.path}: is not empty; name a new folder, or continue with --resume")
         except OSError as error:
             raise InputError(f"{self.path}: cannot be a run folder ({error.strerror})") from error
 
@@ -60,7 +60,7 @@ class RunFolder:
             "experiment": describe(experiment),
         }
         make_folder(self.path)
-        # Of two commands that are started at once only one finds the folder empty.
+        # If two commands start at once, only one of them finds the folder empty.
         with self.locked():
             self.require_new()
             write_json_atomically(self.path / "environment.json", environment)
@@ -70,7 +70,7 @@ class RunFolder:
             self.labels.write()
 
     def change(self, experiment: Experiment, changes: Mapping[str, Any]) -> None:
-        """Record that a resumed run has more trials, or other places for them, than it was begun with."""
+        """Record changed fields of a resumed run: more trials, or other places where they run."""
         overrides = {**self.record["overrides"], **plain_changes(changes)}
         record = {**self.record, "overrides": overrides, "experiment": describe(experiment)}
         with self.locked():
@@ -108,7 +108,7 @@ class RunFolder:
 
     @property
     def number(self) -> int:
-        """The higher, the later the run was begun, of those in one folder; 0 if that is not recorded."""
+        """The run's number among the runs in one parent folder, in the order of their beginnings; 0 if unknown."""
         try:
             number = self.record["number"]
         except (InputError, LookupError, TypeError):
@@ -120,7 +120,7 @@ class RunFolder:
 
     @property
     def num_threads(self) -> int:
-        """Number of threads the run was started with; what it repeats with, bit for bit."""
+        """Number of threads that the run was started with; results are equal bit for bit only with this number."""
         path = self.path / "environment.json"
         environment = read_json(path)
         number = environment.get("num_threads") if isinstance(environment, dict) else None
@@ -132,16 +132,16 @@ class RunFolder:
     def front(self) -> Front:
         """The front of a finished search."""
         if not self.finished:
-            raise InputError(f"{self.path}: has no front.json; its search is not finished, go on with --resume")
+            raise InputError(f"{self.path}: has no front.json; its search is not finished, continue with --resume")
         return Front.read(self.path / "front.json")
 
     @property
     def given_trees(self) -> list[Path]:
-        """The files of trees that `retrain` was given and no trial found, by their ids."""
+        """Files of the trees that were given to `retrain` and that no trial found, sorted by id."""
         return sorted((self.path / "trees").glob("*.json"))
 
     def keep_tree(self, tree: BranchTree, table: CostTable) -> None:
-        """Write down a tree that `retrain` was given, and in a run without trials what the backbone's parts cost."""
+        """Write a tree that was given to `retrain`, and the cost table if the run has no trials."""
         make_folder(self.path / "trees")
         write_tree(tree.with_cost(table), self.path / "trees" / f"{tree.id}.json")
         if not self.trials:
@@ -154,12 +154,12 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the search is done: its last act is to write the front."""
+        """Whether the search is finished; the front is the last file that it writes."""
         return (self.path / "front.json").is_file()
 
     @property
     def begun(self) -> bool:
-        """Whether the folder holds anything; a command that is killed at its start leaves the environment at most."""
+        """Whether the folder holds a run; a command that is killed at its start leaves at most the environment."""
         if not self.path.is_dir():
             return self.path.exists()
         return any(not entry.name.startswith(".") and entry.name != "environment.json" for entry in self.path.iterdir())
@@ -169,12 +169,12 @@ class RunFolder:
 
     @property
     def trials(self) -> list[TrialFolder]:
-        """The trials that have been begun, by their numbers."""
+        """The trials that have begun, in the order of their numbers."""
         names = (path.name for path in (self.path / "trials").glob("*") if path.is_dir())
         return [self.trial(number) for number in sorted(int(name) for name in names if name.isdecimal())]
 
     def trial_of(self, tree: BranchTree) -> TrialFolder | None:
-        """The trial that found a tree, that of the best quality if several did; None if it is not the run's."""
+        """The trial that found a tree (with the best quality if several did); None if no trial found it."""
         name = f"{tree.id}.json"
         found = [trial for trial in self.trials if (trial.path / "trees" / name).is_file()]
         if len(found) > 1 and self.finished:
@@ -184,18 +184,18 @@ class RunFolder:
         return found[0] if found else None
 
     def experiment_of(self, tree: BranchTree, experiment: Experiment) -> Experiment:
-        """The run's experiment with the backbone that a tree was found for, if trials had several."""
+        """The run's experiment, with the backbone that the tree was found for if trials have different backbones."""
         return experiment.with_fields(self.changes_of(tree))
 
     def changes_of(self, tree: BranchTree) -> dict[str, Any]:
-        """What distinguishes the experiment of a tree's network from the run's."""
+        """The changes that make the experiment of a tree's network from the run's."""
         trial = self.trial_of(tree)
         return {} if trial is None else trial.network_changes
 
     def find_tree(self, name: str | None) -> BranchTree:
-        """A tree by file, id or the beginning of an id.
+        """A tree by its file, its id or the beginning of its id.
 
-        Without a name: the recommended tree of the front; in a run that only retrained, the one that it retrained.
+        Without a name it is the recommended tree of the front; in a run without a search, the only retrained tree.
         """
         if name is not None and (name.endswith(".json") or "/" in name):
             return read_tree(Path(name))
@@ -210,7 +210,7 @@ class RunFolder:
 
     @property
     def only_retrained(self) -> bool:
-        """Whether the run has trees that `retrain` was given, and no search."""
+        """Whether the run has no search, and only trees that were given to `retrain`."""
         return not self.finished and not self.trials and bool(self.given_trees)
 
     def _only_given(self) -> Path:
@@ -221,16 +221,16 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One writer at a time; the lock ends with the process that holds it, however it ends.
+        """Hold the run's lock, so that only one process writes; the lock ends with the process.
 
-        What a killed writer has left half-written is removed.
+        Unfinished files of a killed writer are removed.
         """
         with locked_folder(self.path, "run", wait=0.0):
             yield
 
 
 def plain_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes as a run's record holds them, from which a resumed run makes them again."""
+    """Changes as plain data, as a run's record holds them for resumed runs."""
     try:
         plain: dict[str, Any] = json.loads(json.dumps(dict(changes), allow_nan=False))
     except (TypeError, ValueError) as error:

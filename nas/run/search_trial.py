@@ -1,4 +1,4 @@
-"""Running one trial in its folder, in whatever process that is."""
+"""Runs one trial in its folder."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,21 +31,21 @@ def run_trial(
     parts: TrialParts | None = None,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> TrialResult:
-    """Search one trial from its last checkpoint to its result; one that has a result is only read.
+    """Run one trial from its last checkpoint to its result; a finished trial is only read.
 
     Args:
-        experiment: the trial's own (`Trial.experiment`).
-        parts: those of the trial, if they are built already.
-        ranks: those that share each batch; the run folder of others than the first is their own, and thrown away.
+        experiment: the trial's own experiment (`Trial.experiment`).
+        parts: the trial's parts if they are built already.
+        ranks: processes that share each batch. Only rank 0 uses the run folder; the folders of others are temporary.
 
     Raises:
-        InputError, WorkFailed: as the search does; or another process writes into the trial's folder.
+        InputError, WorkFailed: the search fails, or another process writes into the trial's folder.
     """
     folder = run.trial(trial.number)
     with folder.locked():
         if (done := ranks.call_on_first(lambda: _result(folder))) is not None:
             return TrialResult.model_validate(done)
-        # An earlier failure is no outcome of what runs now.
+        # An earlier failure is not the outcome of this attempt.
         (folder.path / "failure.json").unlink(missing_ok=True)
         folder.write_setting(trial)
         built = parts or TrialParts.build(experiment)
@@ -65,7 +65,7 @@ def search_in(
     on_epoch: OnEpoch = lambda _: None,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> Found:
-    """Run the experiment's strategy, and write all files of the trial but its trees and its outcome."""
+    """Run the experiment's strategy, and write all files of the trial except its trees and its outcome."""
     folder.make()
     folder.write_costs(parts.table, part_shapes(parts.backbone, experiment.tasks))
     folder.write_splits(parts.data)
@@ -77,7 +77,7 @@ def search_in(
     strategy: Strategy = experiment.strategy
     found = strategy.search(parts.problem(experiment, device, folder.store, record, ranks))
     if ranks.is_first:
-        # The last epochs may have come from a checkpoint.
+        # `record` was not called for epochs that came from a checkpoint.
         folder.write_metrics(found.history)
         if found.curve is not None:
             folder.write_curve(found.curve)
@@ -100,7 +100,7 @@ def _point(run: RunFolder, folder: TrialFolder, experiment: Experiment, found: F
 
 
 def _check_found(found: FoundTree, experiment: Experiment, table: CostTable) -> None:
-    """WorkFailed unless a tree is one of this experiment's and keeps its budget; a user's own strategy may be wrong."""
+    """WorkFailed unless a tree fits the experiment and its budget, since a user's own strategy may be wrong."""
     tree, resource = found.tree, experiment.goal.resource
     name = f"strategy {type(experiment.strategy).__name__} found the tree {tree.id}"
     if set(tree.tasks) != set(experiment.task_names) or len(tree.partitions) != len(table.blocks):
@@ -118,6 +118,6 @@ def _check_found(found: FoundTree, experiment: Experiment, table: CostTable) -> 
 
 
 def _result(folder: TrialFolder) -> dict[str, Any] | None:
-    """The result in a trial's folder as plain values, if there is one."""
+    """The result in a trial's folder as plain values; None if there is none."""
     outcome = folder.outcome
     return outcome.model_dump() if isinstance(outcome, TrialResult) else None

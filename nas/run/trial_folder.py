@@ -1,4 +1,4 @@
-"""The folder of one trial in a run folder: what one search leaves behind."""
+"""The folder of one trial in a run folder, with all files of one search."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from nas.strategies import Store
 from nas.tree import BranchTree, CostTable, write_tree
 
 _WAIT_FOR_WRITER = 30.0
-"""Seconds; the processes of a killed command are gone within one or two."""
+"""Seconds to wait for another writer to end; the processes of a killed command end within one or two."""
 
 
 class TrialFolder:
@@ -38,7 +38,7 @@ class TrialFolder:
         self.costs = path / "costs.json"
 
     def make(self) -> None:
-        """Make the folder and those in it."""
+        """Make the folder and its subfolder for trees."""
         make_folder(self.path / "trees")
 
     @property
@@ -47,7 +47,7 @@ class TrialFolder:
 
     @property
     def epochs_done(self) -> int:
-        """Epochs that there is a checkpoint of, those of a warm-up included."""
+        """Number of epochs with a checkpoint, including those of a training before the search."""
         folders = (self.store.preparation, self.store.checkpoints)
         return sum(max(checkpoints.epochs(), default=0) for checkpoints in folders)
 
@@ -58,29 +58,29 @@ class TrialFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One writer at a time (`locked_folder`)."""
+        """Hold the trial's lock, so that only one process writes (`locked_folder`)."""
         with locked_folder(self.path, "trial"):
             yield
 
     def write_setting(self, trial: Trial) -> None:
-        """Which of the run's trials this is."""
+        """Write the trial's number, budget, seed and values."""
         write_json_atomically(self.path / "trial.json", {"schema_version": 1, **trial.to_dict()})
 
     @property
     def setting(self) -> Trial:
-        """Which of the run's trials this is; InputError if the record is missing or malformed."""
+        """The trial that this folder belongs to; InputError if its record is missing or malformed."""
         path = self.path / "trial.json"
         record = read_json(path)
         try:
             number, budget, seed, values = (record[name] for name in ("number", "budget", "seed", "values"))
             trial = Trial(int(number), None if budget is None else float(budget), int(seed), dict(values))
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: not the setting of a trial ({in_one_line(error)})") from error
+            raise InputError(f"{path}: not the record of a trial ({in_one_line(error)})") from error
         return trial
 
     @property
     def network_changes(self) -> dict[str, Any]:
-        """What distinguishes the experiment of the trial's networks from the run's."""
+        """The changes that make the experiment of the trial's networks from the run's."""
         values = self.setting.values
         return {name: value for name, value in values.items() if name.partition(".")[0] in ("backbone", "input_shape")}
 
@@ -94,13 +94,13 @@ class TrialFolder:
         return path
 
     def write_splits(self, data: DataSource) -> None:
-        """Which samples are in which split, for a source that says so (``describe_splits() -> {split: ids}``)."""
+        """Write which samples are in which split, if the data have a method ``describe_splits() -> {split: ids}``."""
         describe = getattr(data, "describe_splits", None)
         if describe is not None and (splits := describe()):
             write_json_atomically(self.path / "splits.json", splits)
 
     def write_curve(self, curve: Curve) -> None:
-        """The whole curve: every tree that no other beats in cost and value, with its partitions."""
+        """Write the curve: every tree that no other tree beats in cost and value, with its partitions."""
         points = [
             {"cost": point.cost, "value": point.value, "tree": point.tree.id, "partitions": point.tree.partitions}
             for point in curve
@@ -109,21 +109,21 @@ class TrialFolder:
         write_json_atomically(self.path / "curve.json", record)
 
     def write_costs(self, table: CostTable, shapes: Shapes | None = None) -> None:
-        """What the parts of the trial's networks cost, and the shapes of their tensors (`part_shapes`)."""
+        """Write the cost table of the trial's networks, and the shapes of their tensors (`part_shapes`)."""
         write_json_atomically(self.costs, table.to_dict() | ({} if shapes is None else {"shapes": shapes}))
 
 
 @contextmanager
 def locked_folder(path: Path, what: str, *, wait: float = _WAIT_FOR_WRITER) -> Iterator[None]:
-    """One writer at a time; what a killed writer has left half-written is removed.
+    """Hold the lock of a folder, so that only one process writes; unfinished files of a killed writer are removed.
 
     Args:
         path: a folder, made if it is missing.
-        what: it is, for the message.
-        wait: seconds that a writer gets to end: its command may have been killed a moment ago.
+        what: what the folder is, for the error message.
+        wait: seconds to wait for another writer, whose command may have been killed a moment ago.
 
     Raises:
-        InputError: another process is writing, or this one may not write.
+        InputError: another process is writing, or this process has no permission to write.
     """
     require_writable(path)
     with hold_lock(path / ".lock", f"{path}: another process is writing into this {what}", wait=wait):

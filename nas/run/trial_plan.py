@@ -1,4 +1,4 @@
-"""The trials of an experiment, one by one, and what happens to them."""
+"""The trials of an experiment, and events that report their progress."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Trial:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What distinguishes the trial's experiment from the run's, as `Experiment.with_fields` takes it."""
+        """The changes (`Experiment.with_fields`) that make the trial's experiment from the run's."""
         changes = {
             name: [value] if name == BUDGETS and _is_number(value) else value for name, value in self.values.items()
         }
@@ -41,11 +41,11 @@ class TrialEvent:
 
     Args:
         kind: "started" (again after a failure or on another machine), "epoch", "done", "stopped" (by the scheduler),
-            "failed", or "retried" (it failed and goes on from its checkpoint).
-        record: of a finished epoch, as in ``metrics.jsonl``.
-        num_epochs: of the whole search; of "started" alone.
-        epochs_done: how many epochs are in the checkpoint; of "started" alone.
-        reason: of "failed" and "retried".
+            "failed", or "retried" (it failed and continues from its checkpoint).
+        record: the record of a finished epoch, as in ``metrics.jsonl``; only for "epoch".
+        num_epochs: number of epochs of the whole search; only for "started".
+        epochs_done: number of epochs in the checkpoint; only for "started".
+        reason: why it failed; only for "failed" and "retried".
     """
 
     kind: Literal["started", "epoch", "done", "stopped", "failed", "retried"]
@@ -57,10 +57,10 @@ class TrialEvent:
 
 
 def plan_trials(experiment: Experiment) -> list[Trial]:
-    """All trials in the order of their numbers; what Optuna proposes is not in them yet.
+    """All trials in the order of their numbers, without the values that Optuna will propose.
 
-    A budget's turn comes before a seed's, so that the first seeds give a whole front, and all pairs have had their
-    turn before the next proposals.
+    All budgets of the first seed come first, so that they give a whole front early; then those of the next seed. With
+    several proposals, all pairs of budget and seed come once before they come again.
     """
     settings = experiment.trials
     budgets: tuple[float | None, ...] = settings.budgets or (None,)
@@ -71,12 +71,12 @@ def plan_trials(experiment: Experiment) -> list[Trial]:
 
 
 def trial_threads(experiment: Experiment) -> int:
-    """Threads of each of several trials: what the recipe says, or those of the CPUs it reserves for one."""
+    """Threads of each trial if there are several: `num_threads`, or the number of CPUs that a trial reserves."""
     return experiment.num_threads or max(1, int(experiment.trials.cpus or 1))
 
 
 def check_ranges(experiment: Experiment) -> None:
-    """InputError unless the fields of all ranges take all their values."""
+    """InputError unless all values of all ranges are valid for their fields."""
     for name, interval in experiment.trials.ranges.items():
         for value in interval.extremes:
             Trial(0, None, experiment.seed, {name: value}).experiment(experiment)

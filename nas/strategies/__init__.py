@@ -1,16 +1,21 @@
 """Strategies: how trees are found.
 
-A `Problem` (tasks, backbone, data, costs, goal, seed, device) goes in, and what was `Found` comes out: trees with
-estimates, a curve, a diagnosis. `Goal` says which trees are wanted, whatever finds them. A strategy's settings are its
-own fields:
+A strategy has one method, ``search(problem) -> Found``. The `Problem` holds tasks, backbone, data, costs, goal, seed
+and device; `Found` holds the trees with their estimates and, if the strategy has them, a curve and a diagnosis. The
+`Goal` says which trees are wanted and does not depend on the strategy. Settings are fields of the strategy itself:
 
     >>> Similarity(epochs=6).num_epochs
     6
     >>> sorted(STRATEGIES)
     ['bmtas', 'gradient', 'similarity']
 
-`protocol` documents what a strategy is, with an example of 30 lines; `similarity` and `gradient` are the two that are
-here, and `bmtas` is the published setting of the second. To add one, write its file and its line in `names`.
+Two strategies are here:
+
+- `nas.strategies.similarity` trains several networks of every task and compares their features, block by block;
+- `nas.strategies.gradient` trains a supernet and its logits in turn; `bmtas` is its published setting.
+
+Start with `protocol`: it documents what a strategy gets and returns, with an example of 20 lines. To add a strategy,
+write its file and add one line to `names`.
 """
 
 from nas.strategies.goal import Goal

@@ -1,4 +1,4 @@
-"""From a curve to an experiment's trees: one for each budget, and what the curve says of them."""
+"""From a curve to the trees of an experiment, one for each budget, and to their diagnosis."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from nas.discretize import Curve, margin
 from nas.strategies.diagnosis import Diagnosis, judge_margins, judge_sharing, record_margin
 
 Limits = Sequence[tuple[float | None, float]]
-"""Each budget as it is stated, and as an absolute amount; without budgets None, and the cost of the curve's elbow."""
+"""Pairs (budget as stated, limit as an absolute amount). Without budgets: (None, cost of the curve's elbow)."""
 
 
 def budget_limits(curve: Curve, budgets: Sequence[float]) -> Limits:
-    """What each budget allows.
+    """The largest cost that each budget allows.
 
     Raises:
         InputError: a budget allows no tree of the curve.
@@ -25,12 +25,12 @@ def budget_limits(curve: Curve, budgets: Sequence[float]) -> Limits:
 
 
 def diagnose_curve(curve: Curve, limits: Limits, error: ArrayLike | None, sufficient: float | None = None) -> Diagnosis:
-    """How close the second-best tree of each budget is, and whether sharing everything is beaten.
+    """How close the second-best tree of each budget is, and whether any tree is better than full sharing.
 
     Args:
-        curve: as `discretize` gives it.
-        error: standard deviation of the dissimilarities, one number or [L, T, T]; None if it is not known.
-        sufficient: the cost beyond which nothing is gained; that of the curve's last tree, if left out.
+        curve: the result of `discretize`.
+        error: standard deviation of the dissimilarities, one number or [L, T, T]; None if unknown.
+        sufficient: the cost above which trees do not get better; by default the cost of the curve's last tree.
     """
     found = [(budget, margin(curve, limit)) for budget, limit in limits]
     margins = tuple(record_margin(budget, between, error) for budget, between in found if between is not None)

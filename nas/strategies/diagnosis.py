@@ -1,6 +1,6 @@
-"""What a finished search says of itself: when to search longer, and which of its trees to distrust.
+"""Checks of a finished search: whether to search longer, and which of its trees not to trust.
 
-Every judgement is a pure function to a `Verdict` in words; a threshold stands beside its reason.
+Each check is a pure function that returns a `Verdict` in words. Each threshold is documented with its reason.
 """
 
 import math
@@ -17,29 +17,29 @@ from nas.files import read_record, write_json_atomically
 from nas.tree import BranchTree, recovery
 
 UNDECIDED = 0.9
-"""Entropy of a block in units of log C. From there on two tasks that favour the same of 3 to 12 candidates agree no
-more than 7 to 12 % of the way from chance to certainty, so that a tree is drawn from what is hardly there."""
+"""Entropy of a block in units of log C. Above it, two tasks that favour the same one of 3 to 12 candidates agree by at
+most 7 to 12 % more than chance (0 % is chance, 100 % is certainty): too little to base a tree on."""
 
 UNSETTLED = 0.05
-"""Share of the choices that an epoch changes. One in twenty is a task at one block of five tasks and four blocks: a
-different tree after every epoch."""
+"""Share of the choices that change in an epoch. With five tasks and four blocks, one in twenty is one task at one
+block, so the tree is another one after every epoch."""
 
 LATE = 0.1
-"""Share of the epochs after the warm-up that counts as the end of a search."""
+"""The last epochs of a search, as a share of the epochs after the warm-up."""
 
 OVER_TARGET = 0.05
-"""Excess over the target. The dual penalty ends within 1 % of its target where it has the time, and 5 to 20 % off where
-it oscillates or has not (`nas.cost.DualPenalty`)."""
+"""Excess over the target. Given enough epochs the dual penalty ends within 1 % of its target; with too few epochs, or
+if it oscillates, it ends 5 to 20 % off (`nas.cost.DualPenalty`)."""
 
 NOISES = 2.0
-"""Standard deviations that a margin has to have, as the differences of a comparison."""
+"""Number of standard deviations that a margin has to exceed, the same as for differences in a comparison."""
 
 DISAGREEMENT = 0.5
-"""Mean adjusted Rand index of two seeds' trees: below, they are nearer to chance, 0, than to agreement, 1."""
+"""Mean adjusted Rand index between trees of two seeds. Below it they are closer to chance (0) than to agreement (1)."""
 
 
 class Verdict(BaseModel):
-    """One judgement; ``concern`` is whether it is a reason to distrust the result."""
+    """The result of one check in words; ``concern`` is true if it is a reason not to trust the search."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,12 +72,12 @@ class Diagnosis(BaseModel):
     margins: tuple[MarginRecord, ...] = ()
 
     def write(self, folder: Path) -> None:
-        """Into a trial's folder."""
+        """Write the file into a trial's folder."""
         write_json_atomically(folder / "diagnosis.json", self.model_dump())
 
     @classmethod
     def read(cls, folder: Path) -> "Diagnosis | None":
-        """Of a trial's folder, if it has one; InputError if that is malformed."""
+        """Read the file of a trial's folder; None if there is none, InputError if it is malformed."""
         path = folder / "diagnosis.json"
         return read_record(path, cls) if path.is_file() else None
 
@@ -85,11 +85,11 @@ class Diagnosis(BaseModel):
 def judge_logits(
     history: Sequence[Mapping[str, Any]], num_choices: int, blocks: Sequence[str], resource: str
 ) -> list[Verdict]:
-    """Whether the logits of a search are decided and settled, and their expected cost is at its target.
+    """Whether the logits of a search are decided and stable, and whether their expected cost reached its target.
 
     Args:
-        history: the records of its epochs.
-        num_choices: L T.
+        history: the records of all epochs.
+        num_choices: number of choices, L T.
         blocks: names of the L blocks.
     """
     last = history[-1]
@@ -100,21 +100,21 @@ def judge_logits(
 
 
 def judge_entropy(entropy_L: Sequence[float], blocks: Sequence[str]) -> Verdict:
-    """Whether every block's choices are decided; entropies are in units of log C."""
+    """Whether the choices of every block are decided; entropies are in units of log C."""
     mean = sum(entropy_L) / len(entropy_L)
     undecided = [f"{name} ({value:.2f})" for name, value in zip(blocks, entropy_L, strict=True) if value >= UNDECIDED]
     if not undecided:
         return Verdict(about="entropy", concern=False, text=f"decided: the mean entropy of the choices is {mean:.2f}")
     where = "every block" if len(undecided) == len(blocks) else _some(undecided)
     text = (
-        f"undecided: the choices of {where} have nearly the entropy of chance, 1 (mean over the blocks {mean:.2f}); "
-        "search longer (strategy.epochs), or with a higher rate of the logits (strategy.logits.lr)"
+        f"undecided: the choices of {where} are nearly random (mean entropy over the blocks {mean:.2f}, random is 1); "
+        "search longer (strategy.epochs), or raise the learning rate of the logits (strategy.logits.lr)"
     )
     return Verdict(about="entropy", concern=True, text=text)
 
 
 def judge_stability(history: Sequence[Mapping[str, Any]], num_choices: int) -> Verdict:
-    """Whether the arg-max choices stay what they are at the end of a search."""
+    """Whether the arg-max choices still change in the last epochs of a search."""
     searched = _searched(history)
     if not searched:
         text = "not searched: all epochs were warm-up; search longer (strategy.epochs)"
@@ -130,9 +130,9 @@ def judge_stability(history: Sequence[Mapping[str, Any]], num_choices: int) -> V
 
 
 def late_drift(history: Sequence[Mapping[str, Any]]) -> float | None:
-    """What an epoch at the end of a search still moves the dissimilarities by: a floor under their error.
+    """How much the dissimilarities still change per epoch at the end of a search: a lower bound of their error.
 
-    It is the root mean square over the last epochs; None if there was no epoch but warm-up.
+    The root mean square over the last epochs; None if all epochs were warm-up.
     """
     searched = _searched(history)
     if not searched:
@@ -142,20 +142,20 @@ def late_drift(history: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def judge_cost(expected: float, target: float, resource: str) -> Verdict:
-    """Whether the expected cost has come down to its target."""
+    """Whether the expected cost has reached its target."""
     excess = expected / target - 1.0
-    text = f"the expected cost is {format_quantity(expected, resource)} of {format_quantity(target, resource)} aimed at"
+    text = f"the expected cost is {format_quantity(expected, resource)}, the target {format_quantity(target, resource)}"
     if excess <= OVER_TARGET:
         return Verdict(about="cost", concern=False, text=f"within the target: {text}")
     text = (
-        f"above the target: {text}, {excess:.0%} too much, so trees were cut to their budgets and not learned; "
-        "search longer (strategy.epochs), or with a stronger penalty"
+        f"above the target: {text}, {excess:.0%} too much, so the trees were cut down to their budgets instead of "
+        "learned; search longer (strategy.epochs), or strengthen the penalty"
     )
     return Verdict(about="cost", concern=True, text=text)
 
 
 def judge_margins(margins: Iterable[MarginRecord]) -> list[Verdict]:
-    """Which trees have a rival within the noise of their margin; one verdict for all if none has."""
+    """Which trees are ahead of the second-best tree by less than the noise; one verdict for all if there are none."""
     concerns, known = [], False
     for record in margins:
         known |= record.noise is not None
@@ -175,8 +175,8 @@ def record_margin(budget: float | None, margin: Margin, error: Any | None) -> Ma
     """A margin as plain data.
 
     Args:
-        budget: as the user states it.
-        error: standard deviation of the dissimilarities, one or [L, T, T]; None if it is not known.
+        budget: the budget as the user stated it.
+        error: standard deviation of the dissimilarities, one number or [L, T, T]; None if unknown.
     """
     return MarginRecord(
         budget=budget,
@@ -190,11 +190,11 @@ def record_margin(budget: float | None, margin: Margin, error: Any | None) -> Ma
 
 
 def judge_sharing(curve: Curve, sufficient: float | None = None) -> Verdict:
-    """Whether any tree is estimated to be better than the cheapest.
+    """Whether any tree is estimated to be better than the cheapest one.
 
     Args:
-        sufficient: the cost beyond which nothing is gained; that of the curve's last tree, which has the lowest value,
-            if left out.
+        sufficient: the cost above which trees do not get better; by default the cost of the curve's last tree, which
+            has the lowest value.
     """
     last = curve[len(curve) - 1] if sufficient is None else curve.within(sufficient)
     cheapest, best = curve[0].tree, last.tree
@@ -204,15 +204,15 @@ def judge_sharing(curve: Curve, sufficient: float | None = None) -> Verdict:
         return Verdict(about="sharing", concern=False, text=text)
     shared = best == BranchTree.shared(curve.tasks, len(best.partitions))
     which = "the fully shared tree" if shared else "the cheapest tree that the constraints allow"
-    text = f"{which} is not beaten by the estimate, at any budget: it sees no gain in keeping tasks apart"
+    text = f"{which} has the best estimate at every budget: the search sees no gain in separating tasks"
     return Verdict(about="sharing", concern=True, text=text)
 
 
 def judge_seeds(found: Iterable[tuple[int, float | None, BranchTree]]) -> list[Verdict]:
-    """Whether searches with several seeds agree, one verdict for each budget that two seeds or more have.
+    """Whether searches with different seeds agree: one verdict for each budget with at least two seeds.
 
-    Means are over all pairs of trees of one budget and different seeds: of the distance, the share of (block, pair of
-    tasks) that two trees treat differently, and of the adjusted Rand index, averaged over the blocks.
+    All pairs of trees with one budget and different seeds are compared by two numbers: their distance (the share of
+    blocks and pairs of tasks that only one of the trees shares), and the adjusted Rand index, the mean over the blocks.
 
     Args:
         found: (seed, budget, tree).
@@ -230,12 +230,12 @@ def judge_seeds(found: Iterable[tuple[int, float | None, BranchTree]]) -> list[V
         concern = ari < DISAGREEMENT
         where = "" if budget is None else f"budget {budget:g}: "
         text = (
-            f"{where}seeds {'disagree' if concern else 'agree'}: on the mean over {len(compared)} pairs of their trees "
-            f"the adjusted Rand index is {ari:.2f} (1 is agreement, 0 chance) and {apart:.0%} of the pairs of tasks "
-            "at a block are treated differently"
+            f"{where}seeds {'disagree' if concern else 'agree'}: over {len(compared)} pairs of their trees, the mean "
+            f"adjusted Rand index is {ari:.2f} (1 is agreement, 0 chance), and {apart:.0%} of the pairs of tasks at a "
+            "block share it in only one of the two trees"
         )
         if concern:
-            text += "; search longer, or compare the trees (nas compare) and do not trust one search"
+            text += "; search longer, or train and compare the trees (nas compare) instead of trusting one search"
         verdicts.append(Verdict(about="seeds", concern=concern, text=text))
     return verdicts
 

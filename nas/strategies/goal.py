@@ -19,11 +19,10 @@ class Goal(BaseModel):
     Args:
         budgets: upper limits of the cost, each a share in (0, 1] of the cost of T single-task networks or an absolute
             amount of the resource. One search gives a tree for each. Without budgets a strategy chooses the cost.
-        resource: the cost that counts, a name of `nas.cost.RESOURCES`: "macs", "params", "ms" (milliseconds, which need
-            a latency table) or "activation" (bytes of a forward pass).
-        constraints: which tasks must share or part, and what a task may add; every tree keeps them.
-        measure: which of the found trees are retrained after the search, so that their quality is measured: "none",
-            "all", or a number of the best.
+        resource: the cost that counts: "macs", "params" or "ms".
+        constraints: which tasks must share or part, and how much a task may add to the cost; every tree keeps them.
+        measure: which of the found trees are retrained after the search to measure their quality: "none", "all", or
+            the number of trees, best estimates first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Moving weights from a supernet, or from own copies, into the branched network of a tree."""
+"""Copies weights from a supernet, or from own copies, into the network of a tree."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,9 +19,9 @@ from nas.tree import BranchTree
 def assign_candidates(tree: BranchTree, tasks: tuple[str, ...], logits_LTC: Tensor) -> list[list[int]]:
     """The candidate that each group of a tree inherits, per block and group.
 
-    A group takes the candidate its tasks prefer together, the one of largest sum_{t in G} log p_l(t, c);
-    groups that part at this block take different ones, chosen by the best assignment, as long as there are
-    enough candidates. For the arg-max tree of sharp logits these are the arg-max choices.
+    A group inherits the candidate c with the largest sum_{t in G} log p_l(t, c). Groups that part at this block get
+    different candidates by the best assignment, as long as there are enough candidates. For the arg-max tree of sharp
+    logits the result is the arg-max choices.
     """
     log_probs_LTC: NDArray[np.float64] = torch.log_softmax(logits_LTC.detach().double(), dim=-1).cpu().numpy()
     chosen = []
@@ -46,9 +46,9 @@ def assign_candidates(tree: BranchTree, tasks: tuple[str, ...], logits_LTC: Tens
 def inherit_weights(network: BranchedNetwork, supernet: Supernet, logits_LTC: Tensor) -> None:
     """Copy stem, heads and, for every group, its candidate's weights (`assign_candidates`) into a network.
 
-    A candidate's BatchNorm without scale and shift becomes one with scale 1 and shift 0, which computes the
-    same. Running statistics are copied too, though a mixed supernet's are not the network's own: estimate them
-    anew before evaluating.
+    A candidate's BatchNorm without scale and shift becomes an equivalent one with scale 1 and shift 0. The running
+    statistics are copied, too, but those of mixed features do not fit the network: estimate them anew before
+    evaluating (`nas.training.estimate_batch_statistics`).
     """
     _copy(network, supernet, assign_candidates(network.tree, supernet.task_names, logits_LTC))
 
@@ -56,12 +56,12 @@ def inherit_weights(network: BranchedNetwork, supernet: Supernet, logits_LTC: Te
 def inherit_copies(network: BranchedNetwork, copies: Supernet, measured: Dissimilarity) -> None:
     """Copy the stem, the first copy's head of each task and, for every group, its medoid's block into a network.
 
-    The medoid of a group is the task with the least summed dissimilarity to the others at that block; its first copy's
-    weights and statistics are inherited.
+    The medoid of a group is the task with the smallest summed dissimilarity to the others at that block. The group
+    inherits the weights and statistics of the medoid's first copy.
 
     Args:
-        copies: of `nas.strategies.similarity.copies`.
-        measured: of the same tasks, at least of the tree's.
+        copies: the own copies (`nas.strategies.similarity.copies`).
+        measured: their dissimilarities, at least for the tasks of the tree.
     """
     chosen = [
         [medoid([measured.tasks.index(task) for task in group], unlike_TT) for group in partition]

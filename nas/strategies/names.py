@@ -11,4 +11,4 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "gradient": Gradient,
     "bmtas": bmtas,
 }
-"""By the name that a recipe, ``--strategy`` and ``--set strategy=NAME`` use, a function that makes the strategy."""
+"""By name, a function that makes the strategy. Recipes, ``--strategy`` and ``--set strategy=NAME`` use these names."""

@@ -1,7 +1,7 @@
-"""The protocol of strategies: what a strategy is given, and what it returns.
+"""The protocol of strategies: what a strategy gets, and what it returns.
 
-A strategy is any object with a method ``search(problem) -> Found``. This one tries random trees within each budget and
-keeps the one that is nearest to the budget; it works as ``Experiment(strategy=Nearest(...))``:
+A strategy is any object with a method ``search(problem) -> Found``. This example draws random trees within each budget
+and keeps the most expensive one. It works as ``Experiment(strategy=Nearest(...))``:
 
     >>> from dataclasses import dataclass
     >>> import numpy as np
@@ -9,7 +9,7 @@ keeps the one that is nearest to the budget; it works as ``Experiment(strategy=N
     >>> from nas.tree import random_tree
     >>> @dataclass(frozen=True)
     ... class Nearest:
-    ...     '''The dearest of some random trees within each budget.'''
+    ...     '''The most expensive of some random trees within each budget.'''
     ...
     ...     draws: int = 10
     ...
@@ -24,16 +24,15 @@ keeps the one that is nearest to the budget; it works as ``Experiment(strategy=N
     ...             trees.append(FoundTree(tree, budget, table.tree_cost(tree)[resource], "cost"))
     ...         return Found(tuple(trees))
 
-Whatever else a strategy has is optional, and is what makes more commands work on it:
+All other members are optional. With them, more commands and settings work:
 
-- ``num_epochs: int``: the epochs that it reports, for the display of progress (1 if it is missing).
-- ``num_compared_epochs: int``: how many of the last epochs have a loss that trials can be stopped by
-  (``trials.scheduler``, which is refused without it).
-- ``trainings: Mapping[str, Training]``: settings of what it trains on `Problem.ranks`, by the name of the field
-  (``processes`` above 1 are refused without it).
-- ``labelled_splits: Sequence[SplitName]``: the splits in each of which it needs a label of every task, beside "train"
-  and "validation".
-- ``check_goal(goal)``: raises ValueError if the strategy cannot serve a goal.
+- ``num_epochs: int``: number of epochs that it reports, for the progress bar (1 if it is missing).
+- ``num_compared_epochs: int``: number of last epochs with a loss by which ``trials.scheduler`` can stop trials. Without
+  it a scheduler is refused.
+- ``trainings: Mapping[str, Training]``: by field, the settings of its trainings that run on `Problem.ranks`. Without
+  it ``processes`` above 1 are refused.
+- ``labelled_splits: Sequence[SplitName]``: splits beside "train" and "validation" in which every task needs labels.
+- ``check_goal(goal)``: raises ValueError if the strategy cannot find trees for a goal.
 - ``first_steps(problem) -> FirstSteps``: what `nas check` shows and predicts from.
 - ``inherit(network, tasks, backbone, store)``: gives a network the weights that the search trained
   (``--from inherited``).
@@ -63,20 +62,21 @@ History = Sequence[Mapping[str, Any]]
 
 
 def _ignore(history: History) -> None:
-    """Nobody watches."""
+    """The default of `Problem.on_epoch`."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a strategy searches a tree for.
+    """What a strategy gets.
 
     Args:
-        tasks, backbone, data: of the experiment.
+        tasks, backbone, data: those of the experiment.
         table: costs of the backbone's parts.
         goal: which trees are wanted.
-        seed: of everything random.
-        device: to train on.
-        store: keeps checkpoints and records. A search continues from the last checkpoint to the same result.
+        seed: seed of all random numbers.
+        device: the device to train on.
+        store: keeps checkpoints and records. A search that is started again has to continue from the last checkpoint
+            and give the same result.
         num_workers: processes that load samples.
         on_epoch: called after each epoch with the records of all epochs so far.
         ranks: processes that share each batch. Rank 0 returns what was found; the others return no trees.
@@ -104,9 +104,9 @@ class FoundTree:
     """A tree and its estimate.
 
     Args:
-        budget: that it was found for; None if the strategy chose the cost.
+        budget: the budget that it was found for; None if the strategy chose the cost.
         value: the estimated quality; higher is better.
-        measure: what the value is, in a few words. Values of one measure are compared.
+        measure: what the value is, in a few words. Only values with the same text are compared.
     """
 
     tree: BranchTree
@@ -122,7 +122,7 @@ class Found:
     Args:
         trees: at least one.
         history: the records of all epochs.
-        diagnosis: what the search says about its own result.
+        diagnosis: the search's checks of its own result.
         curve: the best tree for every cost, from a strategy that has it.
     """
 
@@ -134,12 +134,12 @@ class Found:
 
 @dataclass(frozen=True)
 class FirstSteps:
-    """What one step of each kind gave.
+    """The result of one step of each kind.
 
     Args:
-        losses: by task.
-        seconds: predicted for the whole search.
-        state_bytes: of one checkpoint, about.
+        losses: losses by task.
+        seconds: predicted duration of the whole search.
+        state_bytes: approximate size of one checkpoint.
     """
 
     losses: Mapping[str, float]
@@ -170,12 +170,12 @@ def num_epochs(strategy: Strategy) -> int:
 
 
 def num_compared_epochs(strategy: Strategy) -> int:
-    """How many of its last epochs have a loss that trials can be stopped by."""
+    """Number of last epochs with a loss by which trials can be stopped."""
     return int(getattr(strategy, "num_compared_epochs", 0))
 
 
 def trainings(strategy: Strategy) -> Mapping[str, Training] | None:
-    """Settings of what a strategy trains on several processes; None if it cannot."""
+    """By field, the settings of trainings that run on several processes; None if the strategy cannot do this."""
     found: Mapping[str, Training] | None = getattr(strategy, "trainings", None)
     return found
 
@@ -187,7 +187,7 @@ def labelled_splits(strategy: Strategy) -> Sequence[SplitName]:
 
 
 def check_goal(strategy: Strategy, goal: Goal) -> None:
-    """ValueError if a strategy cannot serve a goal."""
+    """ValueError if a strategy cannot find trees for a goal."""
     check: Callable[[Goal], None] = getattr(strategy, "check_goal", lambda goal: None)
     check(goal)
 
@@ -202,12 +202,12 @@ Inherit = Callable[[BranchedNetwork, Sequence[Task], Backbone, Store], None]
 
 
 def inherit_from(strategy: Strategy) -> Inherit | None:
-    """What gives a network the weights that a search trained; None if the strategy keeps none."""
+    """The function that copies a search's weights into a network; None if the strategy keeps no weights."""
     found: Inherit | None = getattr(strategy, "inherit", None)
     return found
 
 
 def state_bytes(network: nn.Module) -> int:
-    """Bytes of a network's weights and of two moments of each, as Adam keeps."""
+    """Bytes of a network's weights and of the two moments that Adam keeps for each."""
     sizes: list[int] = [tensor.numel() * tensor.element_size() for tensor in network.state_dict().values()]
     return 3 * sum(sizes)

@@ -1,4 +1,4 @@
-"""What a strategy keeps while it searches: checkpoints, and small records."""
+"""The store of a strategy: checkpoints and small records of one search."""
 
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,23 @@ class Store:
     """Checkpoints and records of one search, in the folder of its trial.
 
     Attributes:
-        checkpoints: of the search.
-        warmup: of a training that comes before the search.
+        checkpoints: checkpoints of the search.
+        preparation: checkpoints of a training before the search, such as that of own copies.
     """
 
     CHECKPOINTS = ("checkpoint", "warm-up")
-    """The folders of the two, which hold nearly all of a trial's bytes."""
+    """Names of the two folders, which hold nearly all of a trial's bytes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.checkpoints, self.preparation = (CheckpointFolder(folder / name) for name in self.CHECKPOINTS)
 
     def write(self, name: str, record: Any) -> None:
-        """Keep plain data as ``<name>.json``, where users find it."""
+        """Write plain data to ``<name>.json`` in the trial's folder."""
         write_json_atomically(self._path(name), record)
 
     def read(self, name: str) -> Any:
-        """What `write` kept; InputError if it is missing or malformed."""
+        """The data that `write` wrote; InputError if the file is missing or malformed."""
         return read_json(self._path(name))
 
     def _path(self, name: str) -> Path:

@@ -1,8 +1,8 @@
-"""Gradient aggregation where tasks meet: at every node of the tree, among the tasks that share it.
+"""Gradient aggregation: at every node of the tree, the gradients of the tasks that share it become one.
 
-A node is what one group of tasks shares: the instances of consecutive blocks with the same group (and the stem, with
-the group of all tasks). Elsewhere these methods are applied to one trunk that all tasks share; a tree has a trunk per
-group, and what two tasks do to a part that only they use is no other task's concern.
+A node is the part of the network that one group of tasks shares: consecutive blocks with this group, and the stem for
+the group of all tasks. In the papers all tasks share one trunk, and the methods combine their gradients there. A tree
+has a trunk for each group, so each group's gradients are combined separately.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ Group = tuple[str, ...]
 
 
 def parameters_by_group(network: BranchedNetwork) -> dict[Group, list[nn.Parameter]]:
-    """The network's parameters that are trained, by the tasks that use them, in the order of stem, blocks and heads.
+    """The trainable parameters, by the group of tasks that uses them, in the order of stem, blocks and heads.
 
-    As partitions refine each other, the instances of one group are those of consecutive blocks: a node of the tree.
+    Each partition refines the one before, so the blocks of one group are consecutive: they form a node of the tree.
     """
     tree = network.tree
     parts: list[tuple[Group, nn.Module]] = [(tuple(tree.tasks), network.stem)]
@@ -40,15 +40,15 @@ def parameters_by_group(network: BranchedNetwork) -> dict[Group, list[nn.Paramet
 
 
 class NodeAggregation:
-    """The tasks' gradients in one step, kept apart until every node has those of its tasks made into one.
+    """Collects the gradient of each task in one step, then combines them at every node.
 
-    At a node of the tasks G, of which P have a loss in this step, with J the Jacobian [|P|, parameters of the node],
+    At a node of the tasks G, the subset P has a loss in this step, and J is the Jacobian [|P|, parameters of the node]:
 
         gradient = aggregator(J)  for |P| > 1,    J  for |P| = 1,    none  for |P| = 0
 
-    scaled to the sum's size (`Aggregation`). One backward pass is made per task, through the parts that it uses. An
-    aggregator is made for each set of tasks that meet there, so that what it remembers is of these; where labels are
-    missing there are several.
+    scaled to the size of the sum (`Aggregation`). Each task has its own backward pass through the parts that it uses.
+    Some aggregators keep a state between steps, so each node has one aggregator for each set P that occurs. There are
+    several such sets where labels are missing.
     """
 
     def __init__(self, method: str, network: BranchedNetwork) -> None:
@@ -62,7 +62,7 @@ class NodeAggregation:
         self._gradients: dict[str, list[Tensor | None]] = {}
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Take the gradients of some tasks' losses on one batch; those of several batches are added up."""
+        """Compute the gradients of some tasks' losses on one batch, and add them to those of earlier batches."""
         trained = {task: loss for task, loss in losses.items() if loss.requires_grad}
         for i, (task, loss) in enumerate(trained.items()):
             gradients = torch.autograd.grad(
@@ -72,19 +72,19 @@ class NodeAggregation:
             self._gradients[task] = list(gradients) if before is None else _added(before, gradients)
 
     def reduce(self, ranks: Ranks) -> None:
-        """Sum the tasks' gradients over the ranks that share the batches; all have those of the same tasks."""
+        """Sum each task's gradients over the ranks that share the batches; all ranks hold the same tasks."""
         for task, gradients in self._gradients.items():
             self._gradients[task], _ = ranks.sum(gradients, self._parameters[task])
 
     def write(self, scale: float = 1.0) -> None:
-        """Give every parameter its gradient, and forget the tasks'.
+        """Write the combined gradient of every parameter, and forget the gradients of the tasks.
 
         Args:
-            scale: what the losses were multiplied with against underflow. Aggregators see gradients without it, and
-                parameters get them with it. Gradients that are not finite are added up, for the scaler to find.
+            scale: factor of the losses against underflow. Aggregators get gradients without it; parameters get
+                gradients with it. Gradients that are not finite are only summed, so that the scaler finds them.
 
         Raises:
-            WorkFailed: an aggregator has no answer.
+            WorkFailed: an aggregator fails.
         """
         taken = {task: iter(gradients) for task, gradients in self._gradients.items()}
         self._gradients = {}
@@ -105,29 +105,29 @@ class NodeAggregation:
                 as_real(parameter.grad).copy_(part.view(as_real(parameter).shape))
 
     def _aggregated(self, group: Group, tasks: Group, matrix_TN: Tensor, scale: float) -> Tensor:
-        """One gradient of those of the tasks that are there, at the node of a group."""
+        """The combined gradient at the node of a group, of the tasks that have a loss."""
         if not torch.isfinite(matrix_TN).all():
             return matrix_TN.sum(dim=0)
         if (group, tasks) not in self._aggregators:
             self._aggregators[group, tasks] = make_aggregator(self.method, len(tasks))
         try:
             gradient_N: Tensor = self._aggregators[group, tasks](matrix_TN / scale)
-        # Solvers fail in ways of their own.
+        # Each solver raises other errors.
         except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
             raise WorkFailed(
-                f"aggregate={self.method} has no answer to the gradients of {', '.join(tasks)}: {in_one_line(error)}"
+                f"aggregate={self.method} fails on the gradients of {', '.join(tasks)}: {in_one_line(error)}"
             ) from error
         return gradient_N * (scale * len(tasks) if AGGREGATIONS[self.method].averages else scale)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the aggregators remember, by node and tasks."""
+        """The state of each aggregator, by node and tasks."""
         return {
             "/".join(map(",".join, key)): aggregator_state(self.method, aggregator)
             for key, aggregator in self._aggregators.items()
         }
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Go on from `state_dict`, on the device of the parameters; another tree's is an InputError."""
+        """Restore `state_dict` on the device of the parameters; the state of another tree is an InputError."""
         self._aggregators = {}
         for name, memory in state.items():
             group, tasks = (tuple(part.split(",")) for part in name.split("/"))
@@ -142,8 +142,7 @@ def _added(before: Sequence[Tensor | None], more: Sequence[Tensor | None]) -> li
 
 
 def _flat(row: Sequence[Tensor | None], parameters: Sequence[nn.Parameter], used: Sequence[bool]) -> Tensor:
-    """One task's gradients at a node in one vector of real numbers, 0 where its loss does not depend on what others'
-    do."""
+    """One task's gradients at a node as one vector of real numbers; 0 for parameters that only other losses reach."""
     return torch.cat(
         [
             as_real(torch.zeros_like(parameter) if gradient is None else gradient).flatten()

@@ -8,14 +8,14 @@ from nas.networks.branched import BranchedNetwork
 
 
 class WeightAverage:
-    """A second network whose weights follow those of one that is trained.
+    """A second network whose weights are an average of the trained network's weights over the steps.
 
         average += (1 - d_n) (weights - average),   d_n = min(decay, (1 + n) / (10 + n)) after n steps
 
-    The decay grows to its value, so that a short training does not end with its random start in the average.
-    BatchNorm's running statistics are averaged like weights, so that they belong to them; counters are copied.
+    The decay grows from 0.1 to its value, so that the random start has little weight even after a short training. The
+    running statistics of BatchNorm are averaged like the weights; counters are copied.
 
-    Differs from torch.optim.swa_utils.AveragedModel: the growing decay, and no look at the device in any step.
+    Differs from torch.optim.swa_utils.AveragedModel: the decay grows, and no step waits for the device.
     """
 
     def __init__(self, network: BranchedNetwork, decay: float) -> None:
@@ -26,7 +26,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: BranchedNetwork) -> None:
-        """Follow the weights after a step."""
+        """Update the average after a step."""
         decay = min(self.decay, (1 + self.num_steps) / (10 + self.num_steps))
         self.num_steps += 1
         averages, values = _tensors(self.network), _tensors(network)

@@ -1,4 +1,4 @@
-"""Loss balancing: what each task's loss counts for in the sum, beside the weight that the recipe gives it."""
+"""Loss balancing: a factor of each task's loss that changes during training, beside the weight in the recipe."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -11,19 +11,19 @@ from nas.training.methods import make_scalarizer
 
 
 class LossBalance(Protocol):
-    """Factors of the tasks' losses in every step, and what is learnt from how the losses go.
+    """Gives a factor for each task's loss in every step, and learns from the losses.
 
-    A task whose label a step lacks plays no part in it. The losses are those with the recipe's weights.
+    The losses are already multiplied by the recipe's weights. A task without a label in a step has no loss in it.
     """
 
     def factors(self) -> dict[str, Tensor]:
-        """By task, the factor in the next step."""
+        """The factor of each task in the next step."""
 
     def learn(self, losses: Mapping[str, Tensor], lr_factor: float) -> None:
-        """Take in a step's losses, without gradients, of the tasks that have one."""
+        """Learn from the losses of a step (detached), of the tasks that have one."""
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
-        """Take in the means of an epoch's losses, of the tasks that have one."""
+        """Learn from the mean losses of an epoch, of the tasks that have one."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -33,7 +33,7 @@ class LossBalance(Protocol):
 def make_balance(
     name: str, tasks: Sequence[str], optimizer: OptimizerSettings, device: torch.device
 ) -> LossBalance | None:
-    """The balance of a name; None for "none", and for a single task, which has nothing to be balanced with."""
+    """The balance with this name; None for "none" and for a single task."""
     if name == "none" or len(tasks) == 1:
         return None
     if name == "dwa":
@@ -44,12 +44,12 @@ def make_balance(
 
 
 class LearnedFactors:
-    """One learnt number a task: uncertainty weighting (Kendall et al., CVPR 2018), or IMTL-L (Liu et al., ICLR 2021).
+    """One learned number a task: uncertainty weighting (Kendall et al., CVPR 2018), or IMTL-L (Liu et al., ICLR 2021).
 
         uncertainty   sum_t exp(-s_t) L_t / 2 + s_t / 2
         imtl_l        sum_t exp(s_t) L_t - s_t
 
-    The numbers have an optimiser of their own, of the network's kind and rate, without weight decay.
+    A second optimiser trains the numbers: the network's kind and learning rate, without weight decay.
     """
 
     def __init__(self, name: str, tasks: Sequence[str], optimizer: OptimizerSettings, device: torch.device) -> None:
@@ -78,12 +78,12 @@ class LearnedFactors:
 
 
 class AveragePace:
-    """Dynamic weight average (Liu et al., CVPR 2019, eq. 7): more for tasks whose loss falls slower than the others'.
+    """Dynamic weight average (Liu et al., CVPR 2019, eq. 7): a larger factor for tasks whose loss falls more slowly.
 
         factor_t = T softmax_t(r_t / 2),   r_t = L_t(epoch - 1) / L_t(epoch - 2)
 
-    The mean losses of epochs count. All factors are 1 in the first two epochs, and so is that of a task that had no
-    label in one of the last two, or no loss to go by.
+    L_t is the mean loss of an epoch. All factors are 1 in the first two epochs. The factor of a task is also 1 if the
+    task had no loss in one of the last two epochs, or a loss that is not positive and finite.
     """
 
     def __init__(self, tasks: Sequence[str]) -> None:
@@ -121,7 +121,7 @@ class AveragePace:
 
 
 class RandomFactors:
-    """Factors that add up to 1, drawn for every step: softmax of normal numbers (Lin et al., TMLR 2022), a control."""
+    """Random factors for every step, softmax of normal numbers (Lin et al., TMLR 2022): a control for the others."""
 
     def __init__(self, tasks: Sequence[str]) -> None:
         self._tasks = tuple(tasks)
@@ -145,7 +145,7 @@ class RandomFactors:
 
 
 def _slope(scalarizer: nn.Module, shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """What each loss counts for: all scalarizers used here are linear in the losses, so the slope is anywhere's."""
+    """The factor of each loss. All scalarizers used here are linear in the losses, so the slope is constant."""
     losses = torch.ones(shape, device=device, requires_grad=True)
     (slope,) = torch.autograd.grad(scalarizer(losses), losses)
     return slope

@@ -1,4 +1,4 @@
-"""Distillation: a network of several tasks learns from the outputs of single-task networks, beside the labels."""
+"""Distillation: a multi-task network learns from the outputs of single-task networks as well as from labels."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,7 +18,7 @@ DistillLoss = Callable[[Tensor, Tensor, float], Tensor]
 def classes(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """tau^2 KL(softmax(teacher / tau) || softmax(student / tau)), the mean over samples and pixels.
 
-    Hinton, Vinyals and Dean, 2015; with tau^2 the gradient has the size of cross-entropy's, whatever tau.
+    Hinton, Vinyals and Dean, 2015. The factor tau^2 keeps the gradient as large as that of cross-entropy for every tau.
     """
     divergence = functional.kl_div(
         torch.log_softmax(student / temperature, dim=1),
@@ -30,14 +30,14 @@ def classes(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 
 def yes_or_no(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """`classes` for outputs that each stand for one class and its opposite: the mean over all outputs."""
+    """`classes` for binary outputs (one logit each): the mean over all outputs."""
     target = torch.sigmoid(teacher / temperature)
     error = functional.binary_cross_entropy_with_logits(student / temperature, target)
     return temperature**2 * (error - functional.binary_cross_entropy_with_logits(teacher / temperature, target))
 
 
 def squares(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Mean of (student - teacher)^2; a temperature has no meaning here."""
+    """Mean of (student - teacher)^2; the temperature is not used."""
     return functional.mse_loss(student, teacher)
 
 
@@ -62,18 +62,18 @@ DISTILL_LOSSES: dict[str, DistillLoss] = {
     "mse": squares,
     "l1": distances,
 }
-"""By the name of a task's loss; a task whose loss is a function of its own is compared by `squares`."""
+"""By the name of a task's loss. For a loss that is a user's own function, `squares` is used."""
 
 
 class Distillation:
-    """What single-task networks have to say of a batch.
+    """Losses of a network's outputs against those of single-task networks (the teachers).
 
-    Every sample counts, also one that has no label: a teacher has an output for it.
+    All samples count, with and without labels, since the teachers have outputs for all of them.
 
     Args:
-        teachers: by task, a network of at least that task; it is put into evaluation mode and not trained.
-        settings: weight and temperature of the differences.
-        compute: how the teachers run, as the network does.
+        teachers: by task, a network with an output for this task; it runs in evaluation mode and is not trained.
+        settings: weight and temperature of the losses.
+        compute: precision and memory format of the teachers, the same as of the network.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Distillation:
         self._compute = compute
 
     def losses(self, tasks: Sequence[Task], outputs: Mapping[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
-        """By task, the weighted difference between outputs on a batch and the teacher's, in float32."""
+        """By task, the weighted difference between the outputs and the teacher's outputs on a batch, in float32."""
         with torch.no_grad(), self._compute.autocast(inputs.device):
             taught = {task.name: self._teachers[task.name](inputs, [task.name])[task.name] for task in tasks}
         taught = self._compute.outputs(taught)

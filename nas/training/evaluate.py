@@ -49,15 +49,16 @@ def evaluate(
 ) -> Measured:
     """Losses and metrics of each of the network's tasks over a data set, in evaluation mode and float32.
 
-    Losses (`nas.tasks.split_loss`) and metrics are those of the whole set, and do not depend on the batch size.
-    Every caller takes that of the training (`TrainingSettings.evaluation_batch`): what could be trained fits into
-    memory, since nothing is kept for a backward pass. A loss or metric that had nothing to measure is NaN.
+    Losses (`nas.tasks.split_loss`) and metrics are computed over the whole set and do not depend on the batch size.
+    A loss or metric without any labels is NaN.
 
     Args:
-        metrics: each task's, made by `make_metrics` on the device, for who evaluates often; what they hold is lost.
+        batch_size: callers pass `TrainingSettings.evaluation_batch`. This size fits into memory if training did, since
+            evaluation keeps nothing for a backward pass.
+        metrics: optional prebuilt metrics of each task (`make_metrics`), reused across calls; they are reset.
 
     Raises:
-        InputError: a loss or metric that cannot take its labels, or a metric that gives anything but one number.
+        InputError: a loss or metric does not accept its labels, or a metric does not give one number.
     """
     chosen = [task for task in tasks if task.name in network.tree.tasks]
     used = {task.name: make_metrics(task, device) if metrics is None else metrics[task.name] for task in chosen}
@@ -84,13 +85,13 @@ def evaluate(
 
 @torch.no_grad()
 def try_metrics(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[Sample]) -> None:
-    """Run a network, and every task's loss and metrics, on some samples of one shape: does each fit the others?
+    """Run a network with every task's loss and metrics on a few samples of one shape, to find out whether they fit.
 
-    A metric that does not give a value of so few samples is not judged.
+    A metric that fails to compute a value from so few samples is accepted.
 
     Raises:
-        InputError: the network does not run on the samples, a loss or metric does not take its outputs and their
-            labels, or a metric gives anything but one number.
+        InputError: the network does not run on the samples, a loss or metric does not accept outputs and labels, or a
+            metric does not give one number.
     """
     was_training = network.training
     network.eval()
@@ -99,7 +100,7 @@ def try_metrics(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[S
     labelled = [task for task in tasks if task.name in batch.labels]
     for task in labelled:
         shape = list(outputs[task.name].shape)
-        # A class beyond the outputs may be in none of these samples.
+        # Checked by number: these few samples may not contain the class that has no output.
         if accepted_by_loss(task) is CLASSES and shape[1:2] != [task.num_outputs]:
             raise InputError(
                 f"task {task.name}: its head gives outputs of shape {shape} for labels of {task.num_outputs} classes; "
@@ -113,7 +114,7 @@ def try_metrics(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[S
             with warnings.catch_warnings(action="ignore"):
                 try:
                     metric.compute()
-                except Exception:  # some need more samples, and say so in a way of their own
+                except Exception:  # some metrics need more samples, and each raises another error
                     continue
                 metric_value(task.name, name, metric)
     network.train(was_training)
@@ -146,7 +147,7 @@ def metric_value(task: str, name: str, metric: torchmetrics.Metric) -> float:
 
 
 def run_network(network: TreeNetwork, inputs: Tensor) -> dict[str, Tensor]:
-    """A network's outputs by task; inputs that its backbone does not run on are an InputError."""
+    """A network's outputs by task; InputError if its backbone does not run on the inputs."""
     with as_input_errors(f"the backbone does not run on inputs of shape {list(inputs.shape)}"):
         outputs: dict[str, Tensor] = network(inputs)
         return outputs
@@ -171,7 +172,7 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
 
 
 def _own(metric: torchmetrics.Metric) -> torchmetrics.Metric:
-    """A metric that never waits for other processes: it sees the whole split by itself."""
+    """The metric, set up not to synchronise with other processes: one process evaluates the whole split."""
     for part in metric.modules():
         if isinstance(part, torchmetrics.Metric):
             part.distributed_available_fn = _never
@@ -191,10 +192,10 @@ def _in_order(dataset: Dataset, batch_size: int, device: torch.device, num_worke
 def estimate_batch_statistics(
     network: BranchedNetwork, dataset: Dataset, *, batch_size: int, num_batches: int, device: torch.device, seed: int
 ) -> None:
-    """Give every BatchNorm the mean and variance of its own inputs, averaged over some training batches.
+    """Estimate the running statistics of every BatchNorm anew, averaged over some training batches.
 
-    A network with inherited weights needs it: the supernet's statistics are those of mixed features. All but the
-    BatchNorms is in evaluation mode meanwhile, as it will be when the statistics are used (no dropout).
+    A network with inherited weights needs this, because the supernet's statistics come from mixed features. All other
+    modules are in evaluation mode (no dropout), as they are when the statistics are used.
     """
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]

@@ -1,4 +1,4 @@
-"""Logs of a training, written anew from its history: a training that goes on from a checkpoint logs nothing twice."""
+"""Logs of a training. They are written anew from its history, so a resumed training logs every epoch once."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ def flat(record: Mapping[str, Any], place: str = "") -> dict[str, float]:
 
 
 def as_csv(history: Sequence[Mapping[str, Any]]) -> str:
-    """One line per epoch and a column per number; empty where an epoch lacks one, or it has no value."""
+    """One line per epoch and one column per number; a cell is empty if the epoch lacks the number or it is NaN."""
     rows = [{name: value for name, value in flat(record).items() if math.isfinite(value)} for record in history]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
@@ -37,7 +37,7 @@ def as_csv(history: Sequence[Mapping[str, Any]]) -> str:
 class EpochLogs:
     """The logs of one training in its folder: ``metrics.csv``, and ``tensorboard/`` for ``tensorboard --logdir``.
 
-    To be used as a context.
+    A context manager.
 
     Args:
         kinds: "csv", "tensorboard", both or none.
@@ -61,7 +61,7 @@ class EpochLogs:
             self._writer.close()
 
     def write(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Bring the logs up to a history of which each is longer than the one before."""
+        """Log the epochs that were added to the history since the last call."""
         if self._csv is not None:
             write_text_atomically(self._csv, as_csv(history))
         if self._writer is not None:
@@ -81,6 +81,6 @@ def _summary_writer(folder: Path) -> Any:
         raise InputError(
             "retrain.logs=tensorboard needs tensorboard, which is not installed: pip install 'branched-nas[train]'"
         ) from error
-    # What was logged before is in the history, or was lost with what came after the last checkpoint.
+    # Older events are in the history and are logged again, or belong to epochs after the last checkpoint.
     shutil.rmtree(folder, ignore_errors=True)
     return SummaryWriter(str(folder))

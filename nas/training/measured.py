@@ -1,4 +1,4 @@
-"""Losses and metrics of a network, of which some may have no value."""
+"""Losses and metrics of a network; some of them may have no value."""
 
 import math
 from typing import Annotated
@@ -15,7 +15,7 @@ def _to_file(value: float) -> float | None:
 
 
 Value = Annotated[float, BeforeValidator(_from_file), PlainSerializer(_to_file)]
-"""A number, or NaN for "no value": there was nothing to measure. JSON has null for it, a table says "no value"."""
+"""A number, or NaN for "no value" (no labels to compute it from). NaN is null in JSON and "no value" in tables."""
 
 Measured = dict[str, dict[str, Value]]
-"""By task: "loss" and its metrics by name."""
+"""By task, the value of "loss" and of each metric."""

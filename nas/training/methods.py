@@ -1,4 +1,4 @@
-"""Loss balancing and gradient aggregation by name; the one module that imports torchjd."""
+"""Loss balancing and gradient aggregation by name; the only module that imports torchjd."""
 
 import importlib
 from collections.abc import Callable
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Aggregation:
-    """A way to make one gradient out of several tasks'.
+    """A way to combine the gradients of several tasks.
 
     Args:
-        make: the aggregator of so many tasks, from the module torchjd.aggregation.
-        averages: where gradients agree, the result is about their mean; it is then multiplied by their number, as the
-            plain gradient, that of the losses' sum, is their sum. One learning rate so fits all.
-        state: attributes of its weighting that one call leaves for the next, beside its buffers.
+        make: makes the aggregator for a number of tasks, given the module torchjd.aggregation.
+        averages: whether the result for equal gradients is about their mean. It is then multiplied by the number of
+            tasks, since the gradient of the summed losses is a sum. So all methods can use the same learning rate.
+        state: attributes of the weighting, beside its buffers, that carry over from one call to the next.
     """
 
     make: Callable[[Any, int], Any]
@@ -33,12 +33,12 @@ class Aggregation:
 
 
 AGGREGATIONS: dict[str, Aggregation] = {
-    # What plain training does, the long way round: a control.
+    # A control: the gradient of plain training, computed with one backward pass per task.
     "sum": Aggregation(lambda torchjd, _: torchjd.Sum()),
     "pcgrad": Aggregation(lambda torchjd, _: torchjd.PCGrad()),
     "gradvac": Aggregation(lambda torchjd, _: torchjd.GradVac()),
     "graddrop": Aggregation(lambda torchjd, _: torchjd.GradDrop()),
-    # The radius of the paper's NYUv2 experiments.
+    # c as in the paper's NYUv2 experiments.
     "cagrad": Aggregation(lambda torchjd, _: torchjd.CAGrad(c=0.4), averages=True),
     "mgda": Aggregation(lambda torchjd, _: torchjd.MGDA(), averages=True),
     "imtl_g": Aggregation(lambda torchjd, _: torchjd.IMTLG(), averages=True),
@@ -49,7 +49,7 @@ AGGREGATIONS: dict[str, Aggregation] = {
         state=("step", "prvs_alpha", "normalization_factor"),
     ),
 }
-"""What ``retrain.aggregate`` may name, beside "none": each as in its paper, which torchjd's documentation names."""
+"""The values of ``retrain.aggregate`` beside "none". The documentation of torchjd names the paper of each."""
 
 BALANCES: dict[str, Callable[[Any], Any]] = {
     "uncertainty": lambda torchjd: torchjd.UW(()),
@@ -57,14 +57,14 @@ BALANCES: dict[str, Callable[[Any], Any]] = {
     "dwa": lambda torchjd: torchjd.DWA(),
     "random": lambda torchjd: torchjd.Random(),
 }
-"""What ``retrain.balance`` may name, beside "none": the first two learn a number a task, and are made for each task."""
+"""The values of ``retrain.balance`` beside "none". The first two learn one number per task."""
 
 
 def make_aggregator(name: str, num_tasks: int) -> "Aggregator":
-    """The aggregator of a name, for the gradients of so many tasks.
+    """The aggregator with this name for a number of tasks.
 
     Raises:
-        InputError: torchjd, or what it needs for this one, is not installed.
+        InputError: torchjd, or a package that this aggregator needs, is not installed.
     """
     made: Aggregator = _make(
         "aggregate", name, "aggregation", lambda torchjd: AGGREGATIONS[name].make(torchjd, num_tasks)
@@ -73,13 +73,13 @@ def make_aggregator(name: str, num_tasks: int) -> "Aggregator":
 
 
 def make_scalarizer(name: str) -> "Scalarizer":
-    """The scalarizer of a name; errors as for `make_aggregator`."""
+    """The scalarizer with this name; errors as in `make_aggregator`."""
     made: Scalarizer = _make("balance", name, "scalarization", BALANCES[name])
     return made
 
 
 def require_methods(balance: str, aggregate: str) -> None:
-    """Raise an InputError unless what both names need is installed; "none" needs nothing."""
+    """InputError unless the packages that both methods need are installed; "none" needs nothing."""
     if balance != "none":
         make_scalarizer(balance)
     if aggregate != "none":
@@ -87,7 +87,7 @@ def require_methods(balance: str, aggregate: str) -> None:
 
 
 def aggregator_state(name: str, aggregator: "Aggregator") -> dict[str, Any]:
-    """What an aggregator that has been called keeps from one call to the next, as tensors and plain values."""
+    """The state of an aggregator after a call, as tensors and plain values."""
     state: dict[str, Any] = dict(aggregator.state_dict())
     for attribute in AGGREGATIONS[name].state:
         value = getattr(aggregator.weighting, attribute)
@@ -96,12 +96,12 @@ def aggregator_state(name: str, aggregator: "Aggregator") -> dict[str, Any]:
 
 
 def restored_aggregator(name: str, num_tasks: int, state: dict[str, Any], device: torch.device) -> "Aggregator":
-    """An aggregator that goes on from where `aggregator_state` was taken; what is no such state raises anything."""
+    """An aggregator with a state from `aggregator_state`; a malformed state raises any exception."""
     aggregator = make_aggregator(name, num_tasks)
     attributes = AGGREGATIONS[name].state
     if not state:
         return aggregator
-    # Buffers and solvers come into being with the first call, of the type that it is of.
+    # The first call creates buffers and solvers, with the dtype of its argument.
     dtype = next((value.dtype for value in state.values() if isinstance(value, Tensor)), torch.float32)
     with torch.random.fork_rng(devices=()):
         aggregator(torch.eye(num_tasks, dtype=dtype, device=device))

@@ -28,10 +28,10 @@ Directions = Mapping[str, Mapping[str, bool]]
 
 
 def comparable(directions: Directions, singles: Sequence[Measured], measured: Sequence[Measured]) -> Directions:
-    """The tasks and metrics of which every network has a gain over every reference.
+    """The tasks and metrics for which the gain of every network over every reference is defined.
 
-    A metric is left out if it has no value (NaN) in any of them, or is 0 in a reference; a task is left out if it has
-    no metric left. What is left out for one network is so for all: their delta_m are means over the same tasks.
+    A metric is left out if it is NaN in any network or reference, or 0 in a reference. A task without metrics is left
+    out. All networks use the same tasks and metrics, so that their delta_m can be compared.
     """
     kept = {
         task: {
@@ -50,9 +50,9 @@ def delta_m(measured: Measured, single: Measured, higher_is_better: Directions) 
 
         delta_m = 100 mean_t (-1)^{lower is better} (M_t - M_single,t) / |M_single,t|
 
-    With several metrics a task, the mean over its metrics is taken first. Negative is worse than single tasks. It is
-    over the tasks and metrics that have a gain (`comparable`): nothing is relative to a reference of 0, nor to one
-    without a value. If there is none, it is NaN.
+    The gains of a task's metrics are averaged first, then those of the tasks. A negative value is worse than single
+    tasks. Metrics whose gain is not defined (a reference that is 0 or NaN) are left out, see `comparable`. Without any
+    gain the result is NaN.
     """
     gains = []
     for task, metrics in comparable(higher_is_better, [single], [measured]).items():

@@ -9,6 +9,7 @@ import torch
 import torchmetrics
 
 from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
+from nas.data.concatenated import ConcatenatedDataset
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.loop import run_epochs, seeded
@@ -19,7 +20,6 @@ from nas.tasks.checks import check_finite
 from nas.tasks.epoch_losses import EpochLosses, mean_of
 from nas.training.distill import Distillation
 from nas.training.evaluate import evaluate, make_metrics
-from nas.training.joined import JoinedDataset
 from nas.training.measured import Measured
 from nas.training.methods import require_methods
 from nas.training.score import EpochScore
@@ -132,7 +132,7 @@ class Retraining:
         )
 
     def _training_set(self) -> Dataset:
-        return JoinedDataset([self.data.split(name) for name in self.settings.splits])
+        return ConcatenatedDataset([self.data.split(name) for name in self.settings.splits])
 
     def _batches(self, epoch: int, shard: tuple[int, int] = (0, 1)) -> Iterable[Batch]:
         """The batches of an epoch, or a rank's part of each."""

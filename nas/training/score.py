@@ -1,4 +1,4 @@
-"""What decides which epoch is the best, and when to stop: the validation loss, or a mix of measures."""
+"""The score of an epoch, which decides the best epoch and when to stop: the validation loss, or a weighted mix."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,17 @@ from nas.training.relative import metric_directions
 
 
 class EpochScore:
-    """An epoch's score by what was measured on the validation split; lower is better.
+    """An epoch's score from its validation losses and metrics; lower is better.
 
         sum_t weight_t loss_t                                 without a mix
-        sum_m weight_m (loss of a task, or +-metric)          with one, minus for metrics of which higher is better
+        sum_m weight_m (loss of a task, or +-metric)          with a mix; minus for metrics where higher is better
 
-    Of a mix, the measures of the tasks that were measured count; if there is none of it, it is as without a mix, so
-    that a mix for several tasks does for single-task networks, too.
+    A network may have only some of the tasks: then only their terms of the mix count. A network without any task of
+    the mix (as some single-task networks) is scored as without a mix.
 
     Args:
-        tasks: all of the recipe.
-        stop_on: weights of the mix by ``task`` (its loss) or ``task.metric``; None is without.
+        tasks: all tasks of the recipe.
+        stop_on: weights of the mix by ``task`` (its loss) or ``task.metric``; None for no mix.
 
     Raises:
         InputError: the mix names no task or metric of the recipe.
@@ -31,7 +31,7 @@ class EpochScore:
         self._mix = [_measure(name, weight, tasks) for name, weight in (stop_on or {}).items()]
 
     def __call__(self, measured: Measured) -> float:
-        """The score; InputError if a measure of the mix has no value on the validation split."""
+        """The score; InputError if a loss or metric of the mix has no value on the validation split."""
         terms = [
             signed_weight * _finite(measured[task][name], task, name)
             for task, name, signed_weight in self._mix
@@ -43,7 +43,7 @@ class EpochScore:
 
 
 def _measure(name: str, weight: float, tasks: Sequence[Task]) -> tuple[str, str, float]:
-    """A name's task, measure, and weight with the sign that makes lower better."""
+    """The task and the loss or metric of a name, and the weight with the sign that makes lower better."""
     owner, _, metric = name.partition(".")
     task = next((task for task in tasks if task.name == owner), None)
     if task is None:
@@ -59,5 +59,5 @@ def _measure(name: str, weight: float, tasks: Sequence[Task]) -> tuple[str, str,
 
 def _finite(value: float, task: str, name: str) -> float:
     if not math.isfinite(value):
-        raise InputError(f"retrain.stop_on: {task}.{name} has no value on the validation split; name another measure")
+        raise InputError(f"retrain.stop_on: {task}.{name} has no value on the validation split; name another metric")
     return value

@@ -1,4 +1,4 @@
-"""What retraining can be told."""
+"""The settings of retraining."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -11,11 +11,11 @@ from nas.training.methods import AGGREGATIONS, BALANCES
 
 
 class DistillSettings(BaseModel):
-    """Learning from single-task networks, which are trained first, by the same recipe and seed.
+    """Distillation: learning from single-task networks, which are trained first with the same recipe and seed.
 
     Args:
-        weight: of the difference to a teacher's outputs, relative to the task's own loss; 0 is without teachers.
-        temperature: tau of classes; other outputs have none.
+        weight: weight of the difference from a teacher's outputs, relative to the task's loss; 0 for no distillation.
+        temperature: tau, for tasks whose outputs are classes; other tasks do not use it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,33 +25,31 @@ class DistillSettings(BaseModel):
 
 
 class TrainingSettings(BaseModel):
-    """Settings of training a discrete network, used for found trees and for all their baselines alike.
+    """Settings of training a discrete network, the same for found trees and for their baselines.
 
     Args:
         epochs: passes over the training splits.
-        batch_size: samples a batch; batch statistics need two. What is left of an epoch's mixed samples, fewer than
-            a batch, is not trained on in that epoch. Networks are evaluated in batches of this size, too.
-        splits: what is trained on; by default all that the search saw, weights' and logits' split together.
+        batch_size: samples per batch, at least two for batch statistics. The samples of an epoch are shuffled, and an
+            incomplete last batch is dropped. Networks are evaluated with the same batch size.
+        splits: the splits to train on; by default "train" and "architecture", which are all that the search saw.
         optimizer: see `OptimizerSettings`.
-        schedule: the learning rate's course, per step.
+        schedule: how the learning rate changes, step by step.
         shared_lr: "divided" gives a part that k tasks use 1/k of the learning rate, as BMTAS's paper does
-            (without it its fully shared baseline is not reproduced); "same" gives all parts the same.
-        patience: stop when so many epochs in a row did not lower the score; None trains to the end.
-            The schedule is not shortened by it.
-        stop_on: the score that patience and the choice of the best epoch go by, as weights of validation losses
-            (``"depth"``) and metrics (``"depth.rmse"``; of which higher is better, they count negative). By default
-            the total validation loss.
-        accumulate: batches whose gradients make one step: that of a batch so many times as large, but for batch
-            statistics. The last step of an epoch has what is left.
-        clip_norm: the norm that a step's gradient is cut down to, over all parameters of the network.
-        ema: decay of an exponential moving average of the weights. Measured, chosen by and kept as the network is then
-            the average.
+            (otherwise its fully shared baseline is not reproduced); "same" gives all parts the same rate.
+        patience: stop when this many epochs in a row did not lower the score; None trains to the end. The schedule
+            does not change.
+        stop_on: the score that decides the best epoch and patience, as weights of validation losses (``"depth"``) and
+            metrics (``"depth.rmse"``; with a minus where higher is better). By default the total validation loss.
+        accumulate: number of batches whose gradients make one step. The step equals that of one larger batch except
+            for batch statistics. The last step of an epoch has the remaining batches.
+        clip_norm: largest norm of a step's gradient over all parameters; a longer gradient is scaled down to it.
+        ema: decay of an exponential moving average of the weights. The average is then evaluated and kept instead of
+            the weights.
         distill: see `DistillSettings`.
         balance: "none", or factors of the tasks' losses beside their weights: see `nas.training.balance`.
-        aggregate: "none", or how the gradients of the tasks that meet at a node of the tree become one: see
-            `nas.training.aggregate`. These three are for networks of several tasks; single-task networks are trained
-            without them.
-        compute: precision, memory format, compilation. What is measured is measured in float32.
+        aggregate: "none", or how the gradients of the tasks that share a node of the tree are combined: see
+            `nas.training.aggregate`. Single-task networks do not use distill, balance and aggregate.
+        compute: precision, memory format, compilation. Evaluation is always in float32.
         logs: beside ``metrics.jsonl``, "csv" writes ``metrics.csv`` and "tensorboard" a folder for TensorBoard.
     """
 
@@ -85,11 +83,11 @@ class TrainingSettings(BaseModel):
         return _known("aggregation", name, AGGREGATIONS)
 
     def evaluation_batch(self, processes: int = 1) -> int:
-        """Samples a batch when a network is evaluated: a process' part of a training batch, for one process does it."""
+        """Batch size of evaluation: one process' share of a training batch, since one process evaluates alone."""
         return max(1, self.batch_size // processes)
 
     def for_tasks(self, num_tasks: int) -> "TrainingSettings":
-        """The settings of a network of so many tasks: what several tasks need is not for one."""
+        """The settings for a number of tasks: distillation, balance and aggregation are off for a single task."""
         if num_tasks > 1:
             return self
         return self.model_copy(update={"distill": DistillSettings(), "balance": "none", "aggregate": "none"})

@@ -73,6 +73,7 @@ class TrainingState(LoopState[TrainingRecord]):
         return self.network if self.average is None else self.average.network
 
     def record(self) -> dict[str, Any]:
+        """The state as tensors and plain values, for a checkpoint; its ``network`` is `result`."""
         record = {
             # `load_network` reads it by this name.
             "network": self.result.state_dict(),
@@ -110,7 +111,7 @@ def load_network(network: BranchedNetwork, record: Mapping[str, Any], where: str
         network.load_state_dict(record["network"])
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
-        raise InputError(f"{where}: holds no weights of this tree's network ({reason})") from error
+        raise InputError(f"{where}: its weights do not fit the network of this tree ({reason})") from error
 
 
 def parameter_groups(network: BranchedNetwork, settings: TrainingSettings) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from nas.training.state import TrainingState
 
 
 class StepLosses(NamedTuple):
-    """The losses that a step lowered, by task, and their sum with the tasks' weights; without gradients."""
+    """The losses of a step by task, and their weighted sum; detached."""
 
     by_task: dict[str, Tensor]
     total: Tensor
@@ -35,19 +35,22 @@ def train_step(
     distillation: Distillation | None = None,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> StepLosses | None:
-    """Change the weights once, by the gradient of
+    """Take one optimiser step with the gradient of
 
         sum_t factor_t weight_t (loss_t + distillation_t)
 
-    where a loss is the mean over all samples of the batches, on all ranks, that have the label, the distillation that
-    over all samples, and the factors are the balance's, or 1. A task that has neither plays no part; if none has, there
-    is no step.
+    loss_t is the mean over all samples with a label of t, distillation_t the mean over all samples; both count the
+    samples of all batches on all ranks. factor_t comes from the balance, or is 1. A task without a loss and without
+    distillation is left out.
 
     Args:
-        tasks: those of the network.
-        batches: on the network's device, of each this rank's part; batch statistics are each batch's own.
-        lr_factor: of the learning rates.
-        ranks: those that share the batches.
+        tasks: the tasks of the network.
+        batches: this rank's part of each batch, on the network's device; each batch has its own batch statistics.
+        lr_factor: factor of all learning rates.
+        ranks: processes that share the batches.
+
+    Returns:
+        the losses of the step; None if no task had one, and then nothing changes.
     """
     set_learning_rate(state.optimizer, lr_factor)
     state.optimizer.zero_grad(set_to_none=True)
@@ -77,7 +80,7 @@ def train_step(
 
 
 class _Part(NamedTuple):
-    """A batch of a step here, its part of each task's labels in the step, and its part of the samples."""
+    """This rank's part of a batch, with its share of each task's labels and of the samples in the whole step."""
 
     batch: Batch
     label_shares: Mapping[str, float]
@@ -92,7 +95,7 @@ def _losses(
     distillation: Distillation | None,
     ranks: Ranks,
 ) -> dict[str, Tensor]:
-    """What one batch here adds to the losses of a step, by task."""
+    """By task, what this rank's part of one batch adds to the losses of the step."""
     inputs = compute.inputs(part.batch.inputs)
     with compute.autocast(inputs.device):
         outputs = run_network(network, inputs)
@@ -105,7 +108,7 @@ def _losses(
 
 
 def _same(factors: Mapping[str, Tensor], ranks: Ranks) -> Mapping[str, Tensor]:
-    """Rank 0's factors, which may be drawn."""
+    """Rank 0's factors on all ranks, because factors may be random."""
     if ranks.size == 1:
         return factors
     return dict(zip(factors, ranks.broadcast(torch.stack(list(factors.values()))), strict=True))
@@ -114,7 +117,7 @@ def _same(factors: Mapping[str, Tensor], ranks: Ranks) -> Mapping[str, Tensor]:
 def _backward(
     state: TrainingState, tasks: Sequence[Task], losses: Mapping[str, Tensor], factors: Mapping[str, Tensor] | None
 ) -> StepLosses:
-    """Add the gradients of the losses to those that are there, each task's to its own where they are kept apart."""
+    """Add the gradients of the losses to those of earlier batches; separately for each task if they are aggregated."""
     weighted = {task.name: task.weight * losses[task.name] for task in tasks if task.name in losses}
     total = lowered = torch.stack(list(weighted.values())).sum()
     if factors is not None:
@@ -129,7 +132,7 @@ def _backward(
 
 
 def _reduced(state: TrainingState, step: StepLosses, ranks: Ranks) -> StepLosses:
-    """Sum gradients and losses over the ranks; where tasks' gradients are kept apart, they become one afterwards."""
+    """Sum gradients and losses over the ranks, then aggregate the tasks' gradients if the settings ask for it."""
     parameters = list(state.network.parameters())
     losses = list(step.by_task.values())
     if state.aggregation is None:
@@ -137,7 +140,7 @@ def _reduced(state: TrainingState, step: StepLosses, ranks: Ranks) -> StepLosses
     else:
         state.aggregation.reduce(ranks)
         state.aggregation.write(state.scaler.get_scale())
-        # Some methods draw random numbers, of which every rank has its own.
+        # Some methods draw random numbers, which differ between ranks.
         ranks.copy_from_first(parameter.grad for parameter in parameters if parameter.grad is not None)
         summed = ranks.reduce((), [*losses, step.total])
     return StepLosses(dict(zip(step.by_task, summed, strict=False)), summed[-1])

@@ -1,4 +1,4 @@
-"""Whether a tree is better than others on its own data: what a planted problem has to show before it tests a search."""
+"""Checks that the tree of a planted problem is better than other trees on its data; only then it tests a search."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,29 +22,30 @@ from nas.training.state import TrainingState, load_network
 from nas.tree import BranchTree, CostTable, random_tree
 
 MARGIN = 0.25
-"""How much greater than the planted tree's the others' loss has to be, as a share."""
+"""How much greater the loss of other trees has to be than the loss of the planted tree, as a share of the latter."""
 
 _TOLERANCE = 0.05
-"""How far below the planted tree's cost a random tree may cost, as a share."""
+"""How far the cost of a random tree may be below the planted tree's cost, as a share of the latter."""
 
 _DRAWS = 20
-"""Random trees that are drawn at most for each that is asked for."""
+"""Number of draws for each random tree that is wanted."""
 
 
 @dataclass(frozen=True)
 class Validity:
-    """Test losses, relative to the planted tree's, and what follows from them.
+    """Test losses relative to that of the planted tree, and whether the problem is valid.
 
         valid  iff  mean of random >= 1 + margin  and  shared >= 1 + margin
 
-    If random trees of equal cost were as good, finding the planted one would be no achievement; if the shared tree
-    were, the cheapest answer would be right. The separate tree plays no part: it may be better, at its cost.
+    If random trees of equal cost were as good as the planted tree, a search could find a good tree by chance. If the
+    shared tree were as good, the cheapest tree would be the right answer. The separate tree does not count, because it
+    may be better at its higher cost.
 
     Args:
-        planted: the planted tree's test loss, mean over tasks and seeds; the unit of the others.
-        random: of each random tree of equal cost.
-        shared, separate: of the cheapest and the dearest tree.
-        margin: of the rule.
+        planted: test loss of the planted tree, the mean over tasks and seeds; the other losses are divided by it.
+        random: loss of each random tree of equal cost.
+        shared, separate: losses of the cheapest and of the most expensive tree.
+        margin: margin of the rule.
     """
 
     planted: float
@@ -71,16 +72,16 @@ def check_validity(
     margin: float = MARGIN,
     device: torch.device | None = None,
 ) -> Validity:
-    """Train the planted tree, random trees of equal cost, the shared and the separate one, and judge.
+    """Train the planted tree, random trees of equal cost, the shared and the separate tree, and compare their losses.
 
     Args:
         tree: the planted tree.
         backbone: the student.
-        tasks, data: of the planted problem.
+        tasks, data: those of the planted problem.
         table: the student's costs.
-        settings: of every training alike.
-        seeds: each network is trained once per seed; a loss is the mean over them.
-        num_random: how many random trees; fewer where there are no more.
+        settings: settings of every training.
+        seeds: each network is trained once per seed, and its losses are averaged.
+        num_random: number of random trees; there may be fewer if no more exist.
         margin: see `Validity`.
         device: where to train; the CPU if left out.
 
@@ -98,12 +99,12 @@ def check_validity(
 
 
 def contenders(tree: BranchTree, table: CostTable, num_random: int, *, seed: int = 0) -> dict[str, BranchTree]:
-    """What a validity is judged by: "planted", "shared", "separate", and "random0", ...
+    """The trees that are compared: "planted", "shared", "separate", and "random0", "random1", ...
 
-    Random trees are distinct, are not the planted one, and cost at most as much and at least 95 % of it.
+    The random trees are distinct, differ from the planted one, and cost between 95 % and 100 % of it.
 
     Raises:
-        InputError: there is no such tree.
+        InputError: there is no such random tree.
     """
     num_blocks = len(table.blocks)
     target = table.tree_cost(tree)["macs"]
@@ -116,7 +117,9 @@ def contenders(tree: BranchTree, table: CostTable, num_random: int, *, seed: int
         if drawn != tree and drawn not in found:
             found.append(drawn)
     if not found:
-        raise InputError(f"no tree but {tree.id} itself costs {target:g} MACs, so nothing can be asked of it")
+        raise InputError(
+            f"no tree but {tree.id} itself costs {target:g} MACs, so there is no random tree to compare it with"
+        )
     others = {
         "shared": BranchTree.shared(tree.tasks, num_blocks),
         "separate": BranchTree.separate(tree.tasks, num_blocks),
@@ -134,10 +137,10 @@ def train_to_best(
     seed: int,
     device: torch.device | None = None,
 ) -> Measured:
-    """Retrain a tree outside a run folder: losses and metrics on the test split, at the best epoch by validation.
+    """Train a tree's network outside a run folder, and give its losses and metrics on the test split.
 
-    The same as a retraining with a fresh start and the same seed. Its checkpoints go to a temporary folder, for it is
-    meant for networks that train in seconds.
+    The weights are those of the best epoch by validation, as in a retraining with a fresh start and the same seed. The
+    checkpoints go to a temporary folder, because this is meant for networks that train in seconds.
     """
     device = device or torch.device("cpu")
     with torch.random.fork_rng(devices=()):
@@ -155,12 +158,12 @@ def train_to_best(
 
 
 def mean_test_loss(measured: Measured) -> float:
-    """Mean over the tasks of their losses."""
+    """Mean of the losses of all tasks."""
     return fmean(values["loss"] for values in measured.values())
 
 
 def judge_validity(losses: Mapping[str, Sequence[float]], margin: float = MARGIN) -> Validity:
-    """The verdict on test losses, by the names of `contenders`, one a seed."""
+    """The `Validity` that follows from test losses: by the names of `contenders`, one loss per seed."""
     means = {name: fmean(values) for name, values in losses.items()}
     planted = means["planted"]
     relative = {name: mean / planted for name, mean in means.items()}

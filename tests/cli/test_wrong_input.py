@@ -164,7 +164,7 @@ def test_budgets_that_no_tree_keeps_leave_no_folder(budget, tmp_path, capsys):
 @pytest.mark.parametrize("more", [(), ("--resume",)])
 def test_a_run_folder_in_the_place_of_a_recipe_is_told_where_it_belongs(more, tmp_path, capsys):
     (tmp_path / "experiment.json").write_text("{}")
-    assert "name its recipe, and the folder with --out" in refused(capsys, "search", tmp_path, *more)
+    assert "name its recipe instead, and the folder with --out" in refused(capsys, "search", tmp_path, *more)
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path, capsys):

@@ -16,13 +16,13 @@ from torch.utils.data import ConcatDataset, Subset
 
 from nas.data.augmentation import Augmentation, Augmented
 from nas.data.batch import Batch, Dataset, Sample, collate
+from nas.data.concatenated import ConcatenatedDataset
 from nas.data.loader import batches
 from nas.data.named import NamedSamples, NamedSource, sample_name
 from nas.data.seeds import derive_seed
 from nas.data.splits import SplitSource
 from nas.data.tensors import MaskedTensors
 from nas.errors import InputError, machine_failure
-from nas.training.joined import JoinedDataset
 
 NUMBERS = MaskedTensors(torch.arange(50), {"parity": torch.arange(50) % 2})
 
@@ -241,7 +241,7 @@ def test_the_name_of_a_sample_is_found_through_what_is_around_its_data_set() -> 
     assert sample_name(OneByOne(), 3) is None
     named = NamedSource(SplitSource(photos, photos, seed=1)).split("validation")
     assert re.fullmatch(r"sample 2 of split 'validation' \(\d+\.png\)", named.sample_name(2))
-    joined = JoinedDataset([NamedSamples(photos, "train"), NamedSamples(part, "architecture")])  # type: ignore[arg-type]
+    joined = ConcatenatedDataset([NamedSamples(photos, "train"), NamedSamples(part, "architecture")])  # type: ignore[arg-type]
     assert sample_name(joined, 51) == "sample 1 of split 'architecture' (7.png)"
 
 
@@ -250,7 +250,7 @@ def test_a_fault_in_bulk_is_that_of_one_sample() -> None:
         def __getitems__(self, indices: Sequence[int]) -> Batch:
             return collate([self[index] for index in indices])
 
-    dataset = JoinedDataset([NamedSamples(Bulk(KeyError("depth")), "train")])
+    dataset = ConcatenatedDataset([NamedSamples(Bulk(KeyError("depth")), "train")])
     with pytest.raises(InputError, match=r"^data: KeyError: 'depth' \(.*\); in sample 13 of split 'train'$"):
         list(batches(dataset, 50, seed=0, epoch=0, shuffle=False, drop_last=False))
 

@@ -66,7 +66,7 @@ def test_fields_that_only_fit_together_can_be_changed_in_any_order():
         ("strategy.epochs", "many", "many"),
         ("strategy.epoch", 3, "known are"),
         ("strategy", "nothing", "known are similarity, gradient, bmtas"),
-        ("strategy.epochs.more", 3, "nothing below"),
+        ("strategy.epochs.more", 3, "has no fields that can be set"),
         ("tasks.up.weight", 3, "known are left"),
         ("tasks.left.weight", -1, "weight"),
         ("data.nothing", 3, "no argument"),

@@ -73,8 +73,11 @@ def test_proposals_take_turns_over_all_pairs():
             for name in ("strategy.epochs", "strategy.warmup", "strategy.init", "strategy.init.epochs")
         ),
         ({"budgets": (0.5,), "ranges": {"goal.budgets": Uniform(low=0.3, high=0.9)}}, "leave one of them out"),
-        ({"ranges": {"seed": Int(low=0, high=9)}}, "nothing can be proposed for it"),
-        ({"ranges": {"trials.cpus": Uniform(low=1, high=2)}}, "nothing can be proposed for it"),
+        ({"ranges": {"seed": Int(low=0, high=9)}}, "does not belong to a single search, so trials cannot vary it"),
+        (
+            {"ranges": {"trials.cpus": Uniform(low=1, high=2)}},
+            "does not belong to a single search, so trials cannot vary it",
+        ),
         *(
             ({"ranges": {"search.logits.lr": value}}, r"'kind' is one of 'uniform' \(low, high\).*found .*0\.3")
             for value in (

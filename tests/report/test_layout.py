@@ -70,7 +70,7 @@ def test_lanes_never_cross(tree_and_table):
         assert [lane.task for lane in lanes] == list(layout.tasks)
         for upper, lower in pairwise(lanes):
             for t in (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1):
-                (x0, y0), (x1, y1) = bezier(upper.curve, t), bezier(lower.curve, t)
+                (x0, y0), (x1, y1) = bezier(upper.bezier, t), bezier(lower.bezier, t)
                 assert x0 == pytest.approx(x1, abs=ROUNDING)
                 assert y0 < y1
     for box in layout.boxes:

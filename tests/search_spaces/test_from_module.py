@@ -323,7 +323,7 @@ def same_module() -> nn.Module:
         (same_module, ["0", "1", "2"], r"Sequential: 2 and 1 are the same module"),
         (Skip, ["a", "b", "d"], r"Skip has no submodule 'd'; its children are: a, b, c"),
         (Skip, ["a", "b", "b"], r"Skip: b is named twice"),
-        (Skip, ["a", "b", "b.1"], r"Skip: b\.1 lies inside b"),
+        (Skip, ["a", "b", "b.1"], r"Skip: b\.1 is inside b"),
     ],
 )
 def test_what_is_not_a_chain_is_refused_with_its_reason(

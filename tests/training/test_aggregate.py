@@ -149,7 +149,7 @@ def test_a_single_task_is_trained_as_ever(method):
 @pytest.mark.parametrize("method", [m for m in METHODS if m.values[0] not in ("sum", "graddrop", "nash_mtl", "imtl_g")])
 def test_where_gradients_agree_the_result_is_their_sum(method):
     """One learning rate fits all: two tasks with one gradient move what they share as plain training does. (GradDrop
-    and Nash-MTL scale in their own way, IMTL-G has no answer to equal gradients of which the Gramian is singular.)"""
+    and Nash-MTL scale in their own way, IMTL-G fails on equal gradients, whose Gramian is singular.)"""
     network = new_network(BranchTree.shared(["t1"], 2))
     loss = losses_of(network)["t1"]
     aggregation = NodeAggregation(method, network)
@@ -253,7 +253,7 @@ def test_a_solver_without_an_answer_is_named(monkeypatch):
 
     monkeypatch.setitem(AGGREGATIONS, "hopeless", Aggregation(lambda torchjd, num_tasks: unsolvable))
     network = new_network()
-    with pytest.raises(WorkFailed, match=r"^aggregate=hopeless has no answer to the gradients of t0, .*: no solution$"):
+    with pytest.raises(WorkFailed, match=r"^aggregate=hopeless fails on the gradients of t0, .*: no solution$"):
         by_node(NodeAggregation("hopeless", network), losses_of(network))
 
 

@@ -166,7 +166,7 @@ def positive_network():
 def test_two_measures_of_one_name_are_refused():
     twice = (lambda task: METRICS["mae"](task), lambda task: METRICS["rmse"](task))
     tasks = (Task(name="t1", num_outputs=2, loss="mse", metrics=twice), *TASKS[::2])
-    with pytest.raises(InputError, match="task t1 has two measures called '<lambda>'"):
+    with pytest.raises(InputError, match="task t1 has two metrics called '<lambda>'"):
         evaluate(new_network(), tasks, ToyData(TASKS).split("test"), batch_size=8, device=DEVICE)
 
 

@@ -292,14 +292,14 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     train(training, new_network(), tmp_path)
     record = CheckpointFolder(tmp_path).latest()
     other = TrainingState.start(new_network(tree=BranchTree.shared(names(TASKS), 3)), training.settings)
-    with pytest.raises(InputError, match=r"^the folder: holds no weights of this tree's network") as raised:
+    with pytest.raises(InputError, match=r"^the folder: its weights do not fit the network of this tree") as raised:
         other.load(record, "the folder")
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("broken", [{}, {"network": 3}, {"network": {"stem.0.weight": 1.0}}, {"network": None}])
 def test_weights_that_are_none_are_refused(broken):
-    with pytest.raises(InputError, match=r"^the file: holds no weights of this tree's network"):
+    with pytest.raises(InputError, match=r"^the file: its weights do not fit the network of this tree"):
         load_network(new_network(), broken, "the file")
 
 

@@ -1,9 +1,9 @@
 """Pairs of handwritten digits on one canvas: real images, six kinds of labels, no download.
 
 Scikit-learn ships 1,797 scans of handwritten digits, 8 x 8 pixels each (the test set of UCI's "Optical Recognition of
-Handwritten Digits"; Alpaydin and Kaynak, 1998). Two of them are printed on a canvas of 12 x 20 pixels, shifted at
-random, in contrasts of their own, overlapping where they meet, under noise. The labels differ in kind (classes,
-a number, an image) and in kinship (a sum needs both digits, a comparison hardly more, the amounts of ink need neither):
+Handwritten Digits"; Alpaydin and Kaynak, 1998). A sample shows two of them on a canvas of 12 x 20 pixels. Their
+positions and contrasts are random, they may overlap, and noise is added. The labels differ in kind (classes, a number,
+an image) and in what they need (the sum needs both digits, the comparison nearly so, the amount of ink neither):
 
 ======== =================== ==========================================================================
 left     class, 10           the digit on the left
@@ -32,7 +32,7 @@ DIGIT_TASKS = ("left", "right", "sum", "larger", "ink", "restore")
 
 HEIGHT, WIDTH = 12, 20
 SCAN = 8
-# A scan's upper left corner lies in these ranges, ends included: the scans overlap by up to four columns.
+# Ranges of a scan's upper left corner, ends included, so that scans overlap by up to four columns.
 ROWS = (0, HEIGHT - SCAN)
 LEFT_COLUMNS, RIGHT_COLUMNS = (1, 4), (8, 11)
 CONTRASTS = (0.4, 1.0)
@@ -126,7 +126,7 @@ def _check(sizes: Mapping[str, int], missing: Mapping[str, float]) -> None:
 
 def _load_scans() -> tuple[Tensor, Tensor]:
     """Images [1797, 8, 8] in [0, 1] and their digits [1797]."""
-    # It takes a second to import, which only those who use these data should pay.
+    # Imported here because it takes a second, which users of other data should not wait for.
     from sklearn.datasets import load_digits
 
     scans = load_digits()

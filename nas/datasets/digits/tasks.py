@@ -10,7 +10,7 @@ _SUMS = tuple(str(total) for total in range(19))
 def digit_tasks() -> tuple[Task, ...]:
     """Two digits, their sum, the larger one, the ratio of their ink, and the image restored.
 
-    The weights make each task's part of the loss 1 to 3 in a network that has not been trained.
+    With these weights each weighted loss is between 1 and 3 in an untrained network.
     """
     tasks = (
         _classes("left", _DIGITS),

@@ -1,4 +1,4 @@
-"""Decoded samples on disk, outside the data folder: one file per sample, remade when it is old or damaged."""
+"""Decoded samples on disk, outside the data folder: one file per sample, written again if it is old or damaged."""
 
 import hashlib
 import io
@@ -20,20 +20,20 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class DecodedCache:
-    """What was decoded, by id, each with the state of the files that it was decoded from.
+    """Decoded samples by id, each with the names, sizes and times of its source files.
 
-    An entry is a digest followed by an archive of arrays (npz), which is looked into only if the digest is its own.
-    Several processes may write the same entry.
+    An entry is a digest followed by an archive of arrays (npz). The archive is read only if the digest fits. Several
+    processes may write the same entry.
 
     Args:
-        folder: made at the first entry; other settings of decoding need another one.
+        folder: made with the first entry; each setting of decoding needs its own folder.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get(self, id: str, sources: Sequence[Path]) -> dict[str, Bytes] | None:
-        """The entry, or None if there is none, it is damaged, or a source has another size or time than it had."""
+        """The entry; None if it is missing or damaged, or if the size or time of a source has changed."""
         try:
             entry = self._path(id).read_bytes()
         except OSError:

@@ -1,6 +1,6 @@
 """One sample of PASCAL_MT: from its files to bytes, and from bytes to tensors.
 
-The bytes are what is worth keeping (see `cache`); they are the same whether they were just decoded or kept.
+The cache stores the bytes (see `cache`), so a sample is the same whether it comes from the files or from the cache.
 """
 
 from collections.abc import Collection, Mapping
@@ -28,10 +28,11 @@ IGNORED = 255
 
 
 def decode(files: SampleFiles, tasks: Collection[str], half_resolution: bool) -> dict[str, Bytes]:
-    """The picture ("image", [H, W, 3]) and its labels, each [H, W] but normals [H, W, 3].
+    """The picture ("image", [H, W, 3]) and its labels, each [H, W], except normals [H, W, 3].
 
-    In half resolution both sides are halved, rounded down: the picture by Lanczos' filter, labels by the nearest pixel,
-    LabelMap before edges are found in it. What has no label is 255; nobody in the picture is no "human_parts".
+    In half resolution both sides are halved and rounded down: the picture with Lanczos' filter, labels with the nearest
+    pixel, and LabelMap before its edges are computed. Pixels without a label are 255. A picture without people has no
+    "human_parts" label.
     """
     picture = read_picture(files.image).convert("RGB")
     size = picture.height, picture.width
@@ -61,7 +62,7 @@ def decode(files: SampleFiles, tasks: Collection[str], half_resolution: bool) ->
 
 
 def to_sample(decoded: Mapping[str, Bytes]) -> Sample:
-    """Tensors of what `decode` gives."""
+    """The result of `decode` as tensors."""
     tensors = {name: torch.from_numpy(array) for name, array in decoded.items()}
     image = tensors.pop("image").permute(2, 0, 1).float() / 255
     labels: dict[str, Tensor] = {}
@@ -76,10 +77,10 @@ def to_sample(decoded: Mapping[str, Bytes]) -> Sample:
 
 
 def _unit_normals(bytes_3HW: Tensor) -> Tensor:
-    # 255 in all channels would be (1, 1, 1), which is no direction, so it is free to mean that there is none.
+    # 255 in all channels would be (1, 1, 1), which is not a unit vector, so it can mark pixels without a normal.
     known_HW = (bytes_3HW != IGNORED).any(0)
     normals_3HW = 2 * bytes_3HW.float() / 255 - 1
-    # Never 0: 127 and 128 lie half a step on either side of it.
+    # No other vector is 0, since 127 and 128 are half a step below and above it.
     lengths_HW: Tensor = normals_3HW.norm(dim=0)
     return normals_3HW / lengths_HW * known_HW
 

@@ -1,4 +1,4 @@
-"""Where PASCAL_MT keeps what: the folders that tasks need, and the files of one sample."""
+"""The layout of PASCAL_MT: the folders that each task needs, and the files of one sample."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ FOLDERS: dict[str, tuple[str, ...]] = {
     "normals": ("normals_distill", "pascal-context/trainval"),
     "edge": ("pascal-context/trainval",),
 }
-"""By task, the folders that it needs; "semseg" needs one of `SEMSEG_FOLDERS`."""
+"""By task, the folders that it needs; "semseg" needs one of `SEMSEG_FOLDERS` instead."""
 
 SEMSEG_FOLDERS = ("semseg/VOC12", "semseg/pascal-context")
-"""Where a sample's classes are looked for, in this order."""
+"""Folders that may have the classes of a sample; the first one that has them is used."""
 
 
 def require_folders(root: Path, tasks: Collection[str]) -> None:
-    """InputError if a folder is missing that these tasks need."""
+    """InputError if a folder that these tasks need is missing."""
     require_folder(root, "the folder PASCAL_MT")
     require_folder(root / "JPEGImages", "PASCAL_MT's folder of pictures")
     for task in tasks:
@@ -36,10 +36,10 @@ def require_folders(root: Path, tasks: Collection[str]) -> None:
 
 
 def read_categories(root: Path) -> dict[str, list[int]]:
-    """By id, the categories of a picture's objects, as far as ``ImageSets/Parts`` lists them; -1 is a small object.
+    """By id, the categories of a picture's objects from ``ImageSets/Parts`` if it exists; -1 is a small object.
 
     Raises:
-        InputError: a list that is there is not of this form.
+        InputError: a list has another form.
     """
     categories: dict[str, list[int]] = {}
     for name in ("train", "val"):
@@ -48,7 +48,7 @@ def read_categories(root: Path) -> dict[str, list[int]]:
             continue
         listed = read_json(path)
         if not isinstance(listed, dict) or not all(map(_is_categories, listed.values())):
-            raise InputError(f"{path}: has to be a JSON object of ids with lists of categories; mend or remove it")
+            raise InputError(f"{path}: must be a JSON object of ids with lists of categories; repair or remove it")
         categories |= listed
     return categories
 

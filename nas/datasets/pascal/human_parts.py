@@ -24,15 +24,15 @@ PARTS = {
     **dict.fromkeys(("luleg", "ruleg"), 5),
     **dict.fromkeys(("llleg", "rlleg", "lfoot", "rfoot"), 6),
 }
-"""The class, out of `PART_CLASSES`, of each of the 24 parts that are annotated."""
+"""The index in `PART_CLASSES` of each of the 24 annotated parts."""
 
 
 def read_human_parts(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """The classes [H, W] of the parts of an annotation's people, 0 elsewhere; where parts overlap, of the last one.
+    """The classes [H, W] of the parts of all people, 0 elsewhere; where parts overlap, the class of the last one.
 
     Raises:
-        InputError: no such file, a damaged one, one of another form, a part that is not in `PARTS`, or a mask of
-            another size than the picture.
+        InputError: the file is missing, damaged or malformed, a part is not in `PARTS`, or a mask does not have the
+            size of the picture.
     """
     annotation = read_mat(path, "anno")
     classes_HW = np.zeros(shape, dtype=np.uint8)
@@ -48,10 +48,10 @@ def read_human_parts(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.uint8
 
 
 def drop_absent_people(sample: Sample, kinds: object = None, rng: object = None) -> Sample:
-    """The sample without "human_parts" if no pixel of that label is a part.
+    """The sample, without the label "human_parts" if all its pixels are background.
 
-    A step of an augmentation, after a crop that may have lost the people: BMTAS does not learn from a label that is all
-    background.
+    Use it as a step of an augmentation after a crop, which may have cut off all people. BMTAS does not learn from
+    labels without people either.
     """
     image, labels = sample
     parts = labels.get("human_parts")
@@ -61,7 +61,7 @@ def drop_absent_people(sample: Sample, kinds: object = None, rng: object = None)
 
 
 def _parts_of_people(annotation: Any, path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """Names and masks, object by object. Fields are read by their places, as those who use these files do."""
+    """Names and masks, object by object. Fields are read by position, as in other code for these files."""
     try:
         objects = annotation[0][0][1]
         for thing in objects[0] if objects.size else ():

@@ -1,8 +1,8 @@
-"""Which of PASCAL-Context's 459 classes have surface normals worth learning: those that NYUv2 has, too.
+"""Those of PASCAL-Context's 459 classes that have usable surface normals: the classes that NYUv2 has, too.
 
-PASCAL's pictures have no measured depth. Their normals are the outputs of a network that was trained on NYUv2's rooms,
-so the papers that made them (ASTMT, Maninis et al., CVPR 2019) use them only where the labelled class occurs in NYUv2
-under the same name ("unknown" is no class), and on television sets and monitors, which are named otherwise there.
+The pictures of PASCAL have no measured depth. Their normals were predicted by a network that was trained on the rooms
+of NYUv2. So the paper that made them (ASTMT, Maninis et al., CVPR 2019) uses them only for classes with the same name
+in NYUv2 (except "unknown"), and for television sets and monitors, which have other names there.
 """
 
 INDOOR_CLASSES: dict[int, str] = {

@@ -1,4 +1,4 @@
-"""The data source: PASCAL_MT, read as it lies on the disk."""
+"""The data source: reads the folder PASCAL_MT."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ KINDS: dict[str, LabelKind] = {
     "normals": "normals",
     "edge": "mask",
 }
-"""By task, what its labels are to an augmentation."""
+"""By task, the kind of its labels, which decides how an augmentation changes them."""
 
 TASKS = tuple(KINDS)
 
@@ -35,43 +35,43 @@ TASKS = tuple(KINDS)
 class PascalMT:
     """PASCAL-Context with five dense labels, as ASTMT published it (Maninis et al., CVPR 2019).
 
-    A sample is a picture [3, H, W] in [0, 1], of the size that it has, and
+    A sample is a picture [3, H, W] in [0, 1] in its original size, with these labels:
 
     =========== ================== =====================================================================
     semseg      int64 [H, W]       0 to 20, VOC's classes; 255 is ignored
-    human_parts int64 [H, W]       0 to 6, see `PART_CLASSES`; a picture without anybody whose parts are
-                                   annotated has no such label, so it takes no part in that task's loss
+    human_parts int64 [H, W]       0 to 6, see `PART_CLASSES`; a picture without people with annotated parts
+                                   does not have this label and does not count in the task's loss
     sal         float [1, H, W]    1 where the stored value is above 127, else 0
-    normals     float [3, H, W]    unit vectors of 2 x / 255 - 1; zero where there is none: where the class in LabelMap
-                                   is not one of `INDOOR_CLASSES`, and where the stored pixel is (255, 255, 255)
+    normals     float [3, H, W]    unit vectors of 2 x / 255 - 1; zero if the pixel has no normal: its class in LabelMap
+                                   is not one of `INDOOR_CLASSES`, or the stored pixel is (255, 255, 255)
     edge        float [1, H, W]    0 or 1: edges of LabelMap's classes, see `class_edges`
     =========== ================== =====================================================================
 
-    ``ImageSets/Context/val.txt`` is "test". Of ``train.txt``, at random, the share ``validation`` is "validation"; the
-    share ``architecture`` of the rest is for the logits, and what is left for the weights. The cut depends on the
-    ids, the shares and ``seed``, not on the order in which the file lists them.
+    ``ImageSets/Context/val.txt`` is the split "test". A random share ``validation`` of ``train.txt`` is "validation", a
+    share ``architecture`` of the rest is "architecture" (for the logits), and the remaining ids are "train" (for the
+    weights). The splits depend on the ids, the shares and ``seed``, not on the order of the ids in the file.
 
-    Nothing is written below ``root``; nothing but split and part lists is read before samples are asked for. If
-    ``ImageSets/Parts`` lists a picture (others make these files), it decides whether a person is in it: its list
-    names category 15, and has -1 for people that were too small for the threshold it was made with.
+    Nothing is written below ``root``. Before a sample is requested, only lists of splits and parts are read. If
+    ``ImageSets/Parts`` lists a picture (some tools make these files), its list decides whether people are in the
+    picture: category 15 is a person, and -1 is an object below the size threshold of the tool.
 
-    Differs from BMTAS's code: that has no validation split, and the two others are 80 % and 20 % of train.txt; it marks
-    people and normals that are missing by 255; and its copies in half size have normals
-    and saliency resized by Lanczos' filter, where labels are the nearest pixel's here.
+    Differs from BMTAS's code: that code has no validation split, and its two others are 80 % and 20 % of train.txt. It
+    marks missing people and normals by 255. In its copies of half size, normals and saliency are resized with Lanczos'
+    filter; here labels are those of the nearest pixel.
 
     Args:
         root: the folder PASCAL_MT, or BMTAS's PASCAL_MT/resized.
-        tasks: which of `TASKS` are read; the folders of others need not be there.
-        half_resolution: halve both sides, as BMTAS searches.
+        tasks: which of `TASKS` are read; the folders of other tasks may be missing.
+        half_resolution: halve both sides, as in the search of BMTAS.
         architecture, validation: shares, above 0 and below 1.
-        seed: of the cut.
-        cache: a folder outside ``root`` for decoded samples; without it they are decoded every time.
-        resize: gives the pictures one size, in all splits, with their labels; the cache has them as they were before.
+        seed: seed of the splits.
+        cache: a folder outside ``root`` for decoded samples; without it every sample is decoded each time.
+        resize: resizes pictures and labels of all splits to one size; the cache keeps the original sizes.
 
     Raises:
-        InputError: a folder or a split file is missing, a split file is empty, names an id twice or is no UTF-8 text, a
-            task is unknown, or the cache is inside the data. What is wrong with a sample's files is told when
-            it is read.
+        InputError: a folder or a split file is missing; a split file is empty, not UTF-8 text, or names an id twice; a
+            task is unknown; or the cache is inside the data. Errors in the files of a sample are raised when it is
+            read.
     """
 
     def __init__(
@@ -121,10 +121,10 @@ class PascalMT:
         """The sample of an id.
 
         Raises:
-            InputError: a file is missing, damaged, or not of the form above.
+            InputError: a file is missing, damaged, or has another form.
         """
         sample = to_sample(self._decoded(id))
-        # People may vanish when the picture shrinks.
+        # Small people may vanish when the picture is resized.
         return sample if self.resize is None else drop_absent_people(self.resize(sample, KINDS))
 
     def _decoded(self, id: str) -> dict[str, Bytes]:
@@ -139,7 +139,7 @@ class PascalMT:
         return decoded
 
     def _cache_folder(self, cache: Path) -> Path:
-        """A folder of its own for these settings, this code, and the libraries whose results are stored."""
+        """The subfolder for these settings, this code, and the versions of the libraries that decode."""
         root = self.root.resolve()
         if cache.resolve().is_relative_to(root):
             raise InputError(f"cache {cache} is inside the data folder {self.root}; name a folder outside of it")

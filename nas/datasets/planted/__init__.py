@@ -1,8 +1,8 @@
-"""Planted problems: teachers with a known tree, whose samples ask a search to find it.
+"""Planted problems: the labels come from a network with a known tree, and a search has to find this tree.
 
-A `PlantedProblem` describes the tree, the teacher and the amount of data, `PlantedData` is the data source that a seed
-makes of it, and `nas.tree.recovery` measures how much of the tree was found. The tasks are `planted_tasks`, and a
-student of the same architecture is `search_spaces.PlantedBackbone`.
+A `PlantedProblem` describes the tree, the network (the "teacher") and the amount of data. `PlantedData` draws the
+samples for one seed. `planted_tasks` are the tasks, and `search_spaces.PlantedBackbone` is a student with the teacher's
+architecture. `nas.tree.recovery` measures how much of the tree was found.
 
 >>> from nas.datasets.planted import PlantedData, tree_a
 >>> from nas.tree import recovery
@@ -16,8 +16,8 @@ student of the same architecture is `search_spaces.PlantedBackbone`.
 >>> recovery(problem.tree, problem.tree).ari
 1.0
 
-Not every teacher asks a question: where its tasks part late, or what it computes is nearly linear, a random tree of
-equal cost may be as good. `nas.training.check_validity` asks a problem's own data.
+Not every planted problem tests a search. If its tasks part late, or if the teacher is nearly linear, random trees of
+equal cost may be as good as the planted one. `nas.training.check_validity` checks this on the problem's own data.
 """
 
 from nas.datasets.planted.named import TREE_A, TREE_C, conv_problem, random_problem, tree_a, tree_c

@@ -1,4 +1,4 @@
-"""The description of a planted problem: a tree, the network that has it, and how much data is drawn from it."""
+"""The description of a planted problem: a tree, the teacher network with this tree, and the amount of data."""
 
 import string
 from collections.abc import Sequence
@@ -19,28 +19,28 @@ class PlantedProblem:
 
         h_0 = x ~ N(0, I),   h_l = tanh(W_l,g h_{l-1} + b_l,g) for the task's group g at block l,   y_t = V_t h_L
 
-    with one draw of ``W ~ N(0, weight_sd^2 / fan_in)`` and ``b ~ N(0, bias_sd^2)`` a group and block, and of
-    ``V ~ N(0, 1 / width)`` a task. All fields are plain values, so that a recipe can record and change them.
+    where ``W ~ N(0, weight_sd^2 / fan_in)`` and ``b ~ N(0, bias_sd^2)`` are drawn once for each group and block, and
+    ``V ~ N(0, 1 / width)`` once for each task. All fields are plain values, which a recipe can record and change.
 
     Args:
-        labels: the tree: one text a block, parted by slashes, with one character a task; tasks share a block if their
-            characters agree at it and at every block before it. "00/01" is two tasks that part at the second block.
+        labels: the tree: one text per block, separated by slashes, with one character per task. Tasks share a block if
+            their characters are equal at this and all earlier blocks: "00/01" is two tasks that part at the second.
         kind: "dense" has fully connected blocks; "conv" has 3x3 convolutions, padded with zeros.
         input_width: features, or channels, of the input.
         width: features, or channels, of every block.
-        image_size: height and width of the input of a "conv" problem; a "dense" one has none and ignores it.
-        pooled: whether the heads of a "conv" problem read the mean over the positions, [num_outputs] a sample, which of
-            images of noise is little to learn from; else they give an image, [num_outputs, H, W].
-        weight_sd, bias_sd: of the blocks' weights (times the root of the fan-in) and biases.
-        num_outputs: of each task.
-        noise: standard deviation of the noise on the labels, each of which has deviation 1; independent per task,
-            on all splits but the test split.
+        image_size: height and width of the input of a "conv" problem; not used by "dense".
+        pooled: for "conv": if true, heads read the mean over the positions and give [num_outputs], from which a student
+            learns little, since the inputs are noise. If false, heads give an image [num_outputs, H, W].
+        weight_sd, bias_sd: standard deviations of the blocks' weights (times the root of the fan-in) and biases.
+        num_outputs: number of outputs of each task.
+        noise: standard deviation of the noise on the labels, which themselves have deviation 1; independent for each
+            task, on all splits except the test split.
         num_train, num_architecture, num_validation, num_test: sizes of the splits.
-        missing: share of labels that are missing at random, one a task, on all splits but the test split; empty if
-            none.
+        missing: for each task, the share of labels that are missing at random, on all splits except the test split;
+            empty for none.
 
     Raises:
-        InputError: a field is out of its range, or ``labels`` are no tree.
+        InputError: a field is out of its range, or ``labels`` do not describe a tree.
     """
 
     labels: str
@@ -60,7 +60,7 @@ class PlantedProblem:
     missing: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        # What a record or the command line gives are lists.
+        # A record or the command line gives lists.
         object.__setattr__(self, "image_size", tuple(self.image_size))
         object.__setattr__(self, "missing", tuple(self.missing))
         rows = self.labels.split("/")
@@ -93,7 +93,7 @@ class PlantedProblem:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Of one sample: [input_width], or [input_width, H, W]."""
+        """Shape of one input: [input_width], or [input_width, H, W]."""
         return (self.input_width, *(self.image_size if self.kind == "conv" else ()))
 
 

@@ -17,18 +17,17 @@ from nas.errors import InputError
 class PlantedData:
     """The data source of a planted problem, made in memory; the same arguments give the same data, bit by bit.
 
-    Labels have mean 0 and deviation 1 before noise. The splits that somebody with real data would have, "train",
-    "architecture" and "validation", have noisy labels of which some may be missing: a choice between networks or
-    epochs on validation data has to be as hard here as it is there, and independent noise adds the same to all of them
-    on average. The test split is what the answer is judged by: every label is there, and without noise, so that a loss
-    on it is the distance from the teacher.
+    Labels have mean 0 and deviation 1 before noise is added. The splits "train", "architecture" and "validation" have
+    noisy labels, and some labels may be missing, as in real data. So choosing between networks or epochs by validation
+    loss is as hard as with real data. The split "test" has all labels without noise, so that the test loss is the
+    distance from the teacher.
 
-    Inputs are the same for all problems of one kind and size; what is drawn for one split or task does not change with
-    the others.
+    Inputs are the same for all problems of one kind and size. The random numbers of a split or task do not depend on
+    other splits and tasks.
 
     Args:
-        problem: what is planted.
-        seed: of teacher, inputs, noise and missing labels.
+        problem: the planted problem.
+        seed: seed of teacher, inputs, noise and missing labels.
     """
 
     def __init__(self, problem: PlantedProblem, seed: int = 0) -> None:
@@ -63,7 +62,7 @@ class PlantedData:
 
 
 def planted_data(*, seed: int = 0, **fields: Any) -> PlantedData:
-    """`PlantedData` from plain values, as a recipe records and changes them: the seed, and `PlantedProblem`'s fields.
+    """`PlantedData` from plain values, which a recipe can record and change: the seed and the fields of a problem.
 
     >>> planted_data(labels="00/01", num_train=16).split("train")[0][1]["t1"].shape
     torch.Size([4])

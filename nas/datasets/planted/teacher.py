@@ -11,20 +11,20 @@ from nas.datasets.planted.problem import PlantedProblem
 from nas.tree import Group
 
 _NUM_REFERENCE = 1024
-"""Inputs that outputs are standardised by: none of the samples, so that labels depend on no split's size."""
+"""Number of extra inputs that the outputs are standardised on, so that labels do not depend on the splits' sizes."""
 
 _NUM_AT_ONCE = 256
 
 
 class Teacher:
-    """A network with random weights that shares what its problem's tree shares.
+    """A network with random weights and the tree of its problem.
 
-    What is drawn for a group depends on the seed, the block and the group's tasks alone, and what is drawn for a head
-    on the seed and the task, so that trees with a group in common have it in common.
+    The weights of a block instance depend only on the seed, the block and the tasks of the group, and those of a head
+    only on the seed and the task. So two trees that have a group in common have the same weights there.
 
     Args:
         problem: the tree and the sizes.
-        seed: of the weights.
+        seed: seed of the weights.
     """
 
     def __init__(self, problem: PlantedProblem, seed: int) -> None:
@@ -47,7 +47,7 @@ class Teacher:
         return {task: (values - self._means[task]) / self._deviations[task] for task, values in outputs.items()}
 
     def _raw(self, inputs: Tensor) -> dict[str, Tensor]:
-        # Part by part, for the features of images take far more memory than their labels.
+        # In parts, because the features of images need far more memory than their labels.
         parts = [self._run(part) for part in torch.split(inputs, _NUM_AT_ONCE)]
         return {task: torch.cat([part[task] for part in parts]) for task in self.problem.tasks}
 

@@ -1,8 +1,11 @@
-"""Rendered scenes for dense multi-task prediction: a data set whose labels are exact, made where it is used.
+"""Rendered scenes for dense multi-task prediction: rooms and streets with exact labels for six tasks, no download.
 
-Read in this order: `solids` (what scenes are built of), `layout` (how a `room` or a `street` is composed), `table`
-(scenes as tensors), `primitives` and `cast` (rays), `view` (what each pixel sees), `shade` and `labels` (what is made
-of it), `source` (samples and splits).
+A ray caster in torch renders each sample from random numbers that depend only on the seed, the split and the index. So
+samples are the same on every machine of one kind, and can be cached on disk.
+
+Read in this order: `solids` (the shapes that objects are built of), `layout` (how a `room` or a `street` is composed),
+`table` (scenes as tensors), `primitives` and `cast` (rays), `view` (the surface that each pixel sees), `shade` and
+`labels` (pictures and labels from these surfaces), `source` (samples and splits).
 
     >>> source = Scenes(sizes={"train": 8}, image_size=(32, 32), tasks=("semseg", "depth"))
     >>> batch = source.split("train").__getitems__([0, 1, 2])

@@ -1,4 +1,4 @@
-"""Rendered samples on disk: one safetensors file per sample, in a folder named after everything that shapes it."""
+"""Rendered samples on disk: one safetensors file per sample, in a folder named by a digest of all settings."""
 
 import hashlib
 import json
@@ -21,8 +21,8 @@ _CLASSES = ("semseg", "parts")
 
 
 def fingerprint(settings: Mapping[str, object]) -> str:
-    """Sixteen hexadecimal digits of the settings, this package's source and the versions of torch and numpy: a cache
-    made by other settings, or by another renderer, is another folder."""
+    """Sixteen hexadecimal digits of the settings, this package's source and the versions of torch and numpy, so that
+    other settings or another version of the renderer use another folder."""
     digest = hashlib.sha256(json.dumps([settings, torch.__version__, np.__version__], sort_keys=True).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())

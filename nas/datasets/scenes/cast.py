@@ -1,8 +1,8 @@
 """Ray casting: the nearest primitive along rays that leave one point, a camera or a light.
 
 Rays come in tiles of `TILE` x `TILE` neighbouring pixels. A tile's rays lie in a cone; a primitive is tested against a
-tile only if its bounding sphere meets the cone. That test has a margin, so it never changes the result, and the
-result for a scene depends on that scene alone: what decides it are elementwise IEEE operations and a minimum.
+tile only if its bounding sphere meets the cone. The margin of this test ensures that it never changes the result. The
+result for a scene depends only on that scene, since it is computed by elementwise IEEE operations and a minimum.
 """
 
 from typing import NamedTuple

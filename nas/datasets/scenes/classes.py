@@ -24,7 +24,7 @@ SEMSEG_CLASSES = (
 )
 
 FOREGROUND_CLASSES = ("table", "chair", "lamp", "person", "tree", "car", "house", "thing")
-"""The classes whose objects can be salient; the others are the stage they stand on."""
+"""The classes whose objects can be salient; the other classes are the surroundings."""
 
 PARTS = (
     "background",
@@ -48,4 +48,5 @@ PARTS = (
     "opening",
 )
 """The first six after the background are a person's, as in PASCAL human parts. "top" is a table's top and a chair's
-seat, "support" what carries a table, a chair or a lamp, "opening" a house's door or window; things have no parts."""
+seat, "support" is the legs or foot of a table, chair or lamp, "opening" a house's door or window. Other objects have no
+parts."""

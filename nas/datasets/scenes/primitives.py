@@ -91,9 +91,9 @@ def _cone(q: Tensor, d: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
 
 def _capsule(q: Tensor, d: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
     start, end = _tube(q, d)
-    # A ray that enters the endless tube beyond an end of the segment can only enter through that end's cap. Where it
-    # leaves the capsule is not told: the end belongs to the piece that the ray enters, and is after the start iff it
-    # does.
+    # A ray that enters the infinite tube beyond an end of the segment can only enter through that end's cap. The
+    # interval's end is not where the ray leaves the capsule, but where it leaves the piece that it enters first; it is
+    # after the start iff the ray hits.
     z = q[2] + start * d[2]
     to_cap = torch.stack((q[0], q[1], q[2] - torch.minimum(torch.maximum(z, -shape), shape)))
     cap_start, cap_end = _sphere(to_cap, d, shape)

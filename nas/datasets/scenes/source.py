@@ -17,8 +17,8 @@ from nas.errors import InputError
 
 _TRAINED_ON = ("train", "architecture")
 _PIXELS_AT_ONCE = {"cpu": 2**15, "cuda": 2**21}
-"""What is rendered together: on a processor what its caches hold and one core does best alone (small operations of many
-threads wait for one another; loader workers do not), on a GPU enough to keep it busy."""
+"""Number of pixels that are rendered together. On a CPU they fit into its caches, and one thread renders them, since
+threads would wait for each other in such small operations. On a GPU they are enough to keep it busy."""
 
 
 def _default_sizes() -> dict[SplitName, int]:
@@ -30,11 +30,11 @@ class Scenes:
     """Rooms and streets with tables, chairs, lamps, people, trees, cars and houses, rendered with exact labels.
 
     A sample is a picture [3, H, W] in [0, 1] (8 bits a channel) and the labels that `nas.datasets.scenes.labels`
-    describes. It is a function of the settings, the split and the index: the same bits on the same kind of device, in
-    whatever batch, and whatever the sizes of the splits. No two splits share a scene.
+    describes. It depends only on the settings (except ``sizes``), the split and the index: it has the same bits in
+    every batch, on every device of the same kind. No two splits share a scene.
 
     Args:
-        sizes: number of samples per split; a split that is not named is empty.
+        sizes: number of samples of each split; a split that is not listed is empty.
         image_size: height and width in pixels. The field of view is the width's.
         tasks: which of `TASKS` are labelled.
         seed: another seed gives other scenes.
@@ -151,7 +151,7 @@ class SceneSplit:
         return [task for task in self._source.tasks if draws[task] >= self._missing.get(task, 0.0)]
 
     def _rng(self, index: int, purpose: str) -> random.Random:
-        # A text as a seed is hashed whole (SHA-512), so splits, indices and seeds never run into each other.
+        # A text as a seed is hashed as a whole (SHA-512), so different splits, indices and seeds never collide.
         return random.Random(f"{self._source.seed}/{self._name}/{index}/{purpose}")
 
     def _fingerprint(self) -> str:

@@ -86,7 +86,7 @@ def _try(name: str, part: nn.Module, tensors: Sequence[Tensor], size: Sequence[i
 
 @contextmanager
 def explaining_in_place_errors() -> Iterator[None]:
-    """Explain, as an InputError, a backward pass that fails because a module overwrote a tensor kept by another one."""
+    """An InputError for a backward pass that fails because a module has changed in place what an earlier one kept."""
     try:
         yield
     except RuntimeError as error:

@@ -1,10 +1,18 @@
-"""The differentiable search of BMTAS (Bruggemann et al., BMVC 2020): weights and logits of a supernet in turn.
+"""The differentiable search of BMTAS (Bruggemann et al., BMVC 2020).
 
-`Gradient` is the strategy, and `bmtas` its published setting. `steps` has the two optimiser steps, `search` orders them
-into epochs and saves checkpoints, `settings` names every choice, and `state` holds all that changes.
+A supernet holds C candidates of every block. The logits [L, T, C] say how much each task uses each candidate. The
+search trains the weights on one split and the logits on another, in turn, while a penalty lowers the expected cost.
+Tasks whose logits favour the same candidate share the block in the discrete tree.
+
+`Gradient` is the strategy, and `bmtas` is its published setting:
 
     >>> bmtas(epochs=2).routing
     'soft'
+    >>> Gradient(epochs=10, warmup=0.2).warmup_epochs
+    2
+
+Start with `steps`, which has the two optimiser steps. `search` arranges them in epochs and saves checkpoints, `state`
+holds all that changes, `settings` documents every field, and `diagnostics` describes how decided the logits are.
 """
 
 from nas.strategies.gradient.search import BilevelSearch

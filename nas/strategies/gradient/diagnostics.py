@@ -1,4 +1,4 @@
-"""What the logits say about how far a search is."""
+"""How decided the logits are, and how much an epoch changed them."""
 
 import math
 
@@ -11,7 +11,7 @@ from nas.discretize import dissimilarity_from_logits
 def entropy_L(logits_LTC: Tensor) -> Tensor:
     """Entropy of softmax(logits) per block, averaged over tasks and divided by log C: 1 is undecided, 0 decided.
 
-    With one candidate there is nothing to decide, and the entropy is 0.
+    With one candidate the entropy is 0.
     """
     log_probs_LTC = torch.log_softmax(logits_LTC.double(), dim=-1)
     entropy_LT = -(log_probs_LTC.exp() * log_probs_LTC).sum(dim=-1)
@@ -19,7 +19,7 @@ def entropy_L(logits_LTC: Tensor) -> Tensor:
 
 
 def drift(before_LTC: Tensor, after_LTC: Tensor) -> float:
-    """Root mean square change of the dissimilarities that trees are made from, over blocks and pairs of tasks."""
+    """Change of the dissimilarities that trees are made from: root mean square over blocks and pairs of tasks."""
     num_tasks = before_LTC.shape[1]
     change_LTT = dissimilarity_from_logits(after_LTC) - dissimilarity_from_logits(before_LTC)
     num_pairs = max(1, len(change_LTT) * num_tasks * (num_tasks - 1))

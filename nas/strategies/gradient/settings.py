@@ -1,4 +1,4 @@
-"""What a search can be told, and the published setting by its name."""
+"""The settings of the gradient search, and the published ones."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,32 +21,33 @@ class GradientSettings(BaseModel):
         discretize: "exact" takes the best tree within each budget, or the curve's elbow without budgets; it keeps all
             constraints. "argmax" is the published rule; it can keep neither.
         epochs: passes over the weights' split.
-        init: the training of own copies that the search starts from: settings, or "similarity" for the default
-            ones. Candidates start from the copies, and the logits from the trees that the copies suggest. None:
-            fresh weights and uniform logits.
-        warmup: share of the epochs, at the start, in which every task trains its own copies and the logits
-            rest; at least one epoch if it is not zero, and never the last one. Left out, it is 0.05, or 0 after `init`,
-            which takes its place.
+        init: what the search starts from. None starts from fresh weights and uniform logits. Settings of a training of
+            own copies (or "similarity" for the default ones) train these first; the candidates then start from the
+            copies, and the logits from the trees that the copies suggest.
+        warmup: share of the epochs, at the start, in which every task trains its own candidate and the logits do not
+            change; at least one epoch if it is not zero, and never the last one. The default is 0.05, or 0 with
+            `init`, which replaces the warm-up.
         batch_size: of both passes; batch statistics need two samples.
-        num_candidates: C; the number of tasks if left out.
-        routing: "soft" mixes candidates; "hard" uses one per task and block, in the weights' pass running no other,
-            in the logits' pass with straight-through gradients, for which all candidates run; "one_path" runs no
-            other in either pass, and its logits learn from the sampled candidates (`logits_step` says how).
-        temperature: of the Gumbel-softmax, linear per epoch from the first value to the second after warm-up.
+        num_candidates: C; by default the number of tasks.
+        routing: "soft" mixes all candidates. "hard" samples one candidate per task and block: only this one runs in
+            the weights' pass, and all run in the logits' pass for straight-through gradients. "one_path" runs only the
+            sampled candidates in both passes, and the logits learn from these (see `logits_step`).
+        temperature: temperature of the Gumbel-softmax; after the warm-up it changes linearly, epoch by epoch, from the
+            first value to the second.
         weight_step: "per_task" is one optimiser step per task and batch, as published; "joint" is one step on
             the weighted sum of the tasks' losses.
         weights, logits: the two optimisers.
-        reset_optimizers: forget both optimisers' states at the start of every pass.
-        reset_statistics: forget the BatchNorms' running statistics after the logits' pass, which runs on batch
-            statistics like the weights' pass.
+        reset_optimizers: reset the states of both optimisers at the start of every pass.
+        reset_statistics: reset the running statistics of BatchNorm after the logits' pass, which uses batch statistics
+            like the weights' pass.
         affine_last_norm: keep scale and shift of each candidate's last BatchNorm.
         equal_start: all candidates of a block start from the same weights.
-        penalty: on the expected cost, in the logits' pass. It aims at the largest budget; the exact discretisation
-            cuts trees down to the others. The supernet is searched without the goal's constraints.
+        penalty: the penalty on the expected cost, in the logits' pass. Its target is the largest budget; the exact
+            discretisation finds the trees of the smaller ones. The search itself does not know the goal's constraints.
         candidates: "plain" runs the candidates of a block one after another; "batched" runs them together where a block
-            allows it, with the same results up to rounding; "auto" does so where it pays (`Supernet.set_execution`).
-        checkpoint_activations: keep only the inputs of candidates for the backward pass and run them again there: less
-            memory, more time, the same results.
+            allows it, with the same results up to rounding; "auto" does so where it is faster (`Supernet.execute`).
+        checkpoint_activations: keep only the inputs of candidates for the backward pass, and compute the rest again:
+            less memory, more time, the same results.
         compute: precision, memory format and compilation.
     """
 
@@ -76,13 +77,13 @@ class GradientSettings(BaseModel):
     def _one_warmup(self) -> "GradientSettings":
         if self.init is not None and self.warmup:
             raise ValueError(
-                f"warmup {self.warmup:g}: the own copies of init take the place of a warm-up; leave one of the two out"
+                f"warmup {self.warmup:g}: init already trains own copies instead of a warm-up; leave one of the two out"
             )
         return self
 
     @property
     def warmup_epochs(self) -> int:
-        """Epochs before the logits' first step."""
+        """Number of epochs before the first logits step."""
         share = (0.05 if self.init is None else 0.0) if self.warmup is None else self.warmup
         return min(max(1, round(self.epochs * share)), self.epochs - 1) if share else 0
 

@@ -76,6 +76,7 @@ class SearchState(LoopState[SearchRecord]):
         self.logits_optimizer = settings.logits.make([self.logits_LTC])
 
     def record(self) -> dict[str, Any]:
+        """The state as tensors and plain values, for a checkpoint."""
         return {
             "tasks": list(self.supernet.task_names),
             "supernet": self.supernet.state_dict(),

@@ -1,4 +1,4 @@
-"""The two steps of a bilevel search. Each changes its own parameters and leaves the other's bitwise alone."""
+"""The two optimiser steps of a bilevel search: one changes only the weights, the other only the logits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ Losses = dict[str, Tensor]
 """Detached, unweighted mean loss of each task that the batch has labels for, on any rank."""
 
 Shares = Mapping[str, float]
-"""Of each task that the batch has labels for on any rank, which part of them is here (`Ranks.label_shares`)."""
+"""By task, the share of the batch's labels that this rank has (`Ranks.label_shares`)."""
 
 
 def weight_step(
@@ -32,10 +32,10 @@ def weight_step(
     settings: GradientSettings,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> Losses:
-    """Update the weights on one batch, or this rank's part of it, under a fixed routing that all ranks have.
+    """Update the weights on one batch (or this rank's part of it) under a fixed routing, the same on all ranks.
 
-    ``per_task`` takes one optimiser step per task, as BMTAS does; ``joint`` one step on the weighted sum.
-    Weights that no labelled task reaches get no gradient and are not touched.
+    ``per_task`` takes one optimiser step per task, as BMTAS does; ``joint`` takes one step on the weighted sum.
+    Weights that no task with labels uses do not change.
     """
     routing_LTC = routing_LTC.detach()
     turns = [[task] for task in tasks] if settings.weight_step == "per_task" else [list(tasks)]
@@ -70,30 +70,31 @@ def logits_step(
     loss, as BMTAS does; gradients are summed over the tasks and one step is taken. Nothing changes on a batch
     without labels.
 
-    With one-path routing only the candidates of the sample run, as the network of its tree, and the weight of the
+    With one-path routing only the sampled candidates run, as the network of their tree. The routing weight of the
     sampled candidate s of task t at block l gets the gradient
 
         <d loss_t / d x_{l+1,t}, x_{l+1,t}>,   x_{l+1,t} = block[l][s](x_{l,t})
 
-    which goes on to the logits through the soft sample; the other candidates' weights get none. It takes one forward
-    pass of the tree and, for each task, one backward pass along its path: T L block evaluations, where all
-    candidates take T C L.
+    which reaches the logits through the soft sample; the weights of the other candidates get no gradient. This takes
+    one forward pass of the tree, and for each task one backward pass along its path: T L block evaluations, while
+    running all candidates takes T C L.
 
-    Differs from: GDAS (Dong and Yang, CVPR 2019), whose published code gives the weight of a candidate that did
-    not run the sum of d loss / d x, as if its output were one everywhere; and from straight-through, "hard", in which
-    all candidates run and get <d loss_t / d x_{l+1,t}, block[l][c](x_{l,t})>. Of the straight-through gradient it keeps
-    the sampled candidate's term. The estimate is biased: what all candidates of a block would contribute alike cancels
-    in that sum, and does not here. Where the loss does not depend on the scale of x_{l+1,t}, as before a convolution
-    with BatchNorm, the inner product is zero (Euler), and the logits learn from the penalty alone.
+    Differs from GDAS (Dong and Yang, CVPR 2019): its published code gives the weight of a candidate that did not run
+    the sum of d loss / d x, as if its output were one everywhere. Differs from straight-through ("hard"): there all
+    candidates run and get <d loss_t / d x_{l+1,t}, block[l][c](x_{l,t})>; here only the term of the sampled candidate
+    remains. The estimate is biased: contributions that are equal for all candidates of a block cancel in the
+    straight-through gradient, but not here. If the loss does not depend on the scale of x_{l+1,t}, as before a
+    convolution with BatchNorm, the inner product is zero (Euler), and the logits learn only from the penalty.
 
     Args:
-        batch: or this rank's part of it.
+        batch: the batch, or this rank's part of it.
         routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
-        budget: absolute, in the resource; None if the search has no target.
+        budget: the target as an absolute amount of the resource; None if the search has no target.
         progress: share of the search after its warm-up, in [0, 1].
-        resource: the cost that the penalty is on.
-        generator: of the paths that a sampled expected cost draws, where there are too many tasks for the exact one.
-        ranks: those that share the batch; all have the same routing.
+        resource: the resource of the penalised cost.
+        generator: random numbers for the paths of a sampled expected cost, which is used with too many tasks for the
+            exact one.
+        ranks: processes that share the batch; all have the same routing.
     """
     (shares,) = ranks.label_shares([batch.labels], [task.name for task in tasks])
     labelled = [task for task in tasks if task.name in shares]
@@ -106,7 +107,7 @@ def logits_step(
             losses = ranks.weighted_losses(*_losses(state, batch, routing_LTC, labelled, settings), shares)
             total = weighted_sum(labelled, losses)
         cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, resource, generator=generator)
-        # The penalty measures in units of what separate networks cost.
+        # The penalty uses the cost of separate networks as its unit.
         scale = table.separate_cost()[resource]
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
         total = total + ranks.zero_unless_first(len(losses) * penalty.to(state.logits_LTC))
@@ -123,7 +124,7 @@ def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
 def _losses(
     state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: GradientSettings
 ) -> tuple[Losses, dict[str, Tensor]]:
-    """The tasks' losses, and the outputs that they are of."""
+    """The tasks' losses, and the outputs that they come from."""
     with _running(batch, settings):
         outputs = state.supernet(settings.compute.inputs(batch.inputs), routing_LTC, [task.name for task in tasks])
     outputs = settings.compute.outputs(outputs)
@@ -177,9 +178,9 @@ def _running(batch: Batch, settings: GradientSettings) -> Iterator[None]:
 def _descend(
     state: SearchState, optimizer: torch.optim.Optimizer, total: Tensor, losses: Losses, ranks: Ranks
 ) -> Losses:
-    """One step down the sum of the ranks' totals; the sums of their losses."""
+    """Step on the sum of the totals of all ranks, and return the losses summed over the ranks."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    # `zero_grad`, without its profiling, which takes longer than a small network's forward pass.
+    # Instead of `zero_grad`, whose profiling takes longer than the forward pass of a small network.
     for parameter in parameters:
         parameter.grad = None
     with explaining_in_place_errors():
@@ -192,7 +193,7 @@ def _descend(
 
 @contextmanager
 def _frozen(supernet: Supernet) -> Iterator[None]:
-    """No gradients for weights, which also saves computing them."""
+    """Weights get no gradients, which also saves their computation."""
     trained = [parameter for parameter in supernet.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)

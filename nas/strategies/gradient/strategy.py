@@ -34,15 +34,15 @@ from nas.tree import BranchTree
 MEASURE = "minus validation loss, inherited weights"
 
 _STATISTICS_BATCHES = 20
-"""Batches that a network's BatchNorm statistics are averaged over before its quality is estimated."""
+"""Number of batches that estimate the BatchNorm statistics of a network before its quality is estimated."""
 
 
 class Gradient(GradientSettings):
-    """Searches logits and weights of a supernet in turn, and discretises the logits."""
+    """Trains the logits and weights of a supernet in turn, then turns the logits into trees."""
 
     @property
     def num_epochs(self) -> int:
-        """Epochs of the search, and of the own copies that it starts from."""
+        """Epochs of the search, plus those of the own copies that it starts from."""
         return self.epochs + (0 if self.init is None else self.init.epochs)
 
     @property
@@ -59,7 +59,7 @@ class Gradient(GradientSettings):
         return ("architecture",)
 
     def check_goal(self, goal: Goal) -> None:
-        """ValueError if the arg-max would have to keep a budget or a constraint."""
+        """ValueError if discretize is "argmax" and the goal has budgets or constraints."""
         if self.discretize == "argmax" and goal.budgets:
             raise ValueError(
                 f"strategy.discretize 'argmax' cannot keep a budget; leave goal.budgets {list(goal.budgets)} out, or "
@@ -72,7 +72,7 @@ class Gradient(GradientSettings):
             )
 
     def search(self, problem: Problem) -> Found:
-        """Train, discretise, and estimate each tree's quality with inherited weights."""
+        """Train, find the trees, and estimate the quality of each with inherited weights."""
         search, state = self.start(problem)
         if not resume(state, problem.store.checkpoints, problem.ranks) and self.init is not None:
             state = self._start_from_copies(search, state.supernet, problem)
@@ -118,7 +118,7 @@ class Gradient(GradientSettings):
         return search, search.start(supernet)
 
     def _start_from_copies(self, search: BilevelSearch, supernet: Supernet, problem: Problem) -> SearchState:
-        """Weights of own copies, and logits that know which trees their similarity gives at which budget."""
+        """Start from the weights of own copies, and from logits that favour the trees of their similarity."""
         assert self.init is not None
         warmup = make_copy_training(problem, self.init, affine_last_norm=self.affine_last_norm)
         trained, measured = train_copies(warmup, problem, first=True)
@@ -165,9 +165,9 @@ class Gradient(GradientSettings):
         return -sum(task.weight * measured[task.name]["loss"] for task in problem.tasks)
 
     def first_steps(self, problem: Problem) -> FirstSteps:
-        """One step of each kind, and how long all would take."""
+        """The losses of one step of each kind, and the predicted time of the search."""
         search, state = self.start(problem)
-        # The first steps pay for allocations and algorithm choices.
+        # The first call includes allocations and the choice of algorithms, so only the second is timed.
         search.try_steps(state)
         losses, seconds = search.try_steps(state)
         if self.init is not None:

@@ -1,15 +1,20 @@
-"""The similarity search: which tasks could share a block, read from networks that each task trains for itself.
+"""The similarity search: which tasks can share a block, judged by the features of networks that each train on one task.
 
-`Similarity` is the strategy. `CopyTraining` trains several copies of every task, `features_by_block` collects their features
-as rows, and `measures` compares them. `Dissimilarity` compares the copies of different tasks, block by block, with the
-distance between two copies of the same task, the noise floor. `start` turns the result into the first logits and
-candidates of a gradient search.
+Every task trains K networks of its own ("copies"), which share only the stem. Two copies of one task differ only by
+chance, so their distance is the noise floor. If the copies of two tasks differ hardly more than that at a block, the
+tasks can share the block.
+
+`Similarity` is the strategy:
 
     >>> Similarity(copies=3).num_epochs
     20
+
+Start with `dissimilarity`, which defines the distances and the noise floor. `copy_training` trains the copies,
+`features_by_block` collects their features as rows, and `measures` compares the rows. `start` turns the result into
+the first candidates and logits of a gradient search.
 """
 
-from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingRecord, CopyTrainingState
+from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
 from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
 from nas.strategies.similarity.features import features_by_block
 from nas.strategies.similarity.measures import MEASURES, dissimilarity, linear_cka, r_squared, rdm_correlation
@@ -20,7 +25,6 @@ from nas.strategies.similarity.strategy import Similarity
 __all__ = [
     "MEASURES",
     "CopyTraining",
-    "CopyTrainingRecord",
     "CopyTrainingState",
     "Dissimilarity",
     "Similarity",

@@ -1,4 +1,4 @@
-"""Which dimension of each block's features holds the channels: stated by the backbone, or found out."""
+"""Which dimension of each block's features holds the channels: stated by the backbone, or inferred."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -26,20 +26,21 @@ _LAST = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.TransformerEncoderLayer)
 def channel_dims(copies: Supernet, sample: Tensor) -> tuple[int, ...]:
     """The dimension that holds the channels, positive, for the features after each block.
 
-    Without the backbone's ``channel_dim`` it is, in this order,
+    The backbone can state it as ``channel_dim``. Otherwise it is the first of these that applies:
 
     1. dimension 1 of features [batch, channels];
-    2. the one dimension that keeps its size when the input has half the height and width (half the length of a
-       sequence), where the blocks run on such an input;
-    3. that of the block's convolutions and norms, or of its linear layers, if the features are as wide there;
+    2. the only dimension whose size stays the same if the input has half the height and width (for sequences, half the
+       length), if the blocks run on such an input;
+    3. the channel dimension of the block's convolutions and norms, or of its linear layers, if the features have that
+       many channels there;
     4. the last of three dimensions (tokens), else dimension 1, with a warning.
 
     Args:
-        copies: of which the first task's are run, in evaluation mode.
+        copies: the own copies; those of the first task run, in evaluation mode.
         sample: an input [1, ...] on their device.
 
     Raises:
-        InputError: the stated dimension is none that the features have.
+        InputError: the features do not have the stated dimension.
     """
     was_training = copies.training
     copies.eval()
@@ -66,8 +67,8 @@ def _stated(l: int, dim: int, shape: torch.Size) -> int:
 def _usual(l: int, shape: torch.Size) -> int:
     dim = 2 if len(shape) == 3 else 1
     _LOGGER.warning(
-        "features after block %d are %s, and their channels are taken to be dimension %d; "
-        "say so with a member channel_dim of the backbone",
+        "features after block %d are %s, and dimension %d is assumed to hold the channels; "
+        "state the dimension as a member channel_dim of the backbone",
         *(l, _named(shape), dim),
     )
     return dim
@@ -78,7 +79,7 @@ def _named(shape: torch.Size) -> str:
 
 
 def _by_size(copies: Supernet, sample: Tensor, shapes: Sequence[torch.Size]) -> list[int | None]:
-    """Per block, the dimension that alone keeps its size with a smaller input; None where that does not tell it."""
+    """Per block, the only dimension whose size stays the same for a smaller input; None if there is not exactly one."""
     # Inputs are [1, channels, sizes...], or [1, length, features].
     smaller = [sample[:, :, *(slice((size + 1) // 2) for size in sample.shape[2:])]]
     if sample.dim() == 3:
@@ -88,7 +89,7 @@ def _by_size(copies: Supernet, sample: Tensor, shapes: Sequence[torch.Size]) -> 
             continue
         try:
             others, _ = _shapes_and_votes(copies, inputs)
-        except Exception:  # whatever a network raises on a size that it was not made for
+        except Exception:  # a network may raise anything on a size that it was not made for
             continue
         return list(map(_kept, shapes, others))
     return [None] * len(shapes)

@@ -1,6 +1,7 @@
-"""Own copies: every task with K networks of its own behind one stem, as a supernet over the tasks and their twins.
+"""Own copies: K networks for every task behind one shared stem, built as a supernet with K T tasks and candidates.
 
-Candidate k T + t of every block is copy k of task t. The first copy goes by the task's own name.
+Candidate k T + t of every block belongs to copy k of task t. The first copy of a task has the task's own name; the
+other copies are called its twins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,12 @@ from nas.tasks import Task
 
 
 def copies_of(name: str, copies: int) -> list[str]:
-    """The names of a task's K copies; a colon is in no task's name."""
+    """The names of a task's K copies. They contain a colon, which names of tasks do not."""
     return [name, *(f"{name}:{k}" for k in range(1, copies))]
 
 
 def twins_of(tasks: Sequence[Task], copies: int) -> tuple[Task, ...]:
-    """The tasks, then their second copies, and so on, which differ from them in the name alone."""
+    """All first copies (the tasks), then all second copies, and so on. Copies of a task differ only in their names."""
     names = [copies_of(task.name, copies) for task in tasks]
     return tuple(task.model_copy(update={"name": names[t][k]}) for k in range(copies) for t, task in enumerate(tasks))
 
@@ -36,8 +37,8 @@ def twin_batch(batch: Batch, copies: int) -> Batch:
 def make_copies(backbone: Backbone, tasks: Sequence[Task], copies: int, *, affine_last_norm: bool = True) -> Supernet:
     """A supernet of K T candidates a block, each as the backbone makes it.
 
-    Blocks that the backbone makes with random weights start differently, so that two copies of one task end as far
-    apart as chance takes them. Pretrained ones start equal, and the heads alone make a difference.
+    Blocks with random weights start differently, so the distance between two trained copies of one task shows the
+    effect of chance. Pretrained blocks start equal, and then only the heads start differently.
     """
     twins = twins_of(tasks, copies)
     originals = {twin.name: tasks[i % len(tasks)] for i, twin in enumerate(twins)}
@@ -45,12 +46,12 @@ def make_copies(backbone: Backbone, tasks: Sequence[Task], copies: int, *, affin
 
 
 def routing_of(copies: Supernet) -> Tensor:
-    """Every copy on its own candidates, [L, K T, K T]."""
+    """The routing that sends every copy through its own candidates, [L, K T, K T]."""
     return own_copy_routing(copies.num_blocks, len(copies.task_names), copies.num_candidates)
 
 
 class _Twinned:
-    """A backbone that makes a twin's head as it makes its task's, whose name it may know."""
+    """A backbone that makes the head of a twin by its task's name, since the head may depend on the name."""
 
     def __init__(self, backbone: Backbone, originals: Mapping[str, Task]) -> None:
         self.num_blocks = backbone.num_blocks

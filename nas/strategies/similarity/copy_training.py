@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
+from nas.data.concatenated import ConcatenatedDataset
 from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.loop import LoopState, explaining_checkpoint, run_epochs, seeded
@@ -21,7 +22,6 @@ from nas.strategies.similarity.copies import make_copies, routing_of, twin_batch
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.tasks import Task, task_losses
 from nas.tasks.epoch_losses import EpochLosses, MeanLosses, mean_of
-from nas.training.joined import JoinedDataset
 
 
 class CopyTrainingRecord(TypedDict):
@@ -161,7 +161,7 @@ class CopyTraining:
         """One step on the first batch.
 
         Returns:
-            each task's loss (of its first copy), and the predicted seconds of the whole warm-up.
+            each task's loss (of its first copy), and the predicted seconds of the whole training.
         """
         state.copies.train()
         start = time.perf_counter()
@@ -177,7 +177,7 @@ class CopyTraining:
     @property
     def training_set(self) -> Dataset:
         """The settings' splits as one."""
-        return JoinedDataset([self.data.split(name) for name in self.settings.splits])
+        return ConcatenatedDataset([self.data.split(name) for name in self.settings.splits])
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, or this rank's part of each, on the device."""

@@ -1,4 +1,4 @@
-"""How unlike two tasks are at a block, and how unlike a task is to itself: the noise floor."""
+"""Distances between the features of different tasks, block by block, and between copies of one task (noise floor)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,15 +26,17 @@ class Dissimilarity:
         d_l(s, t)     = mean over all pairs of a copy of s and a copy of t
         floor_l(s, t) = (w_l(s) + w_l(t)) / 2,    w_l(t) = mean over all pairs of different copies of t
 
-    A task that has learned nothing is as far from itself as from others, so it shares with anybody. With one copy the
-    floor is 0: then a budget alone makes tasks share, since none are alike enough to share for nothing.
+    The copies of a task that has learned nothing are as far from each other as from other tasks, so the task may share
+    with any other. With one copy the floor is 0. Then every pair of tasks is above the floor, and tasks share only
+    because of a budget.
 
     Args:
         tasks: names, in the order of the rows.
-        measure: what was measured, and of what: "r2 of features".
+        measure: the measure and what it compares: "r2 of features".
         dissimilarity_LTT: d; symmetric, zero on the diagonal.
-        floor_LTT: symmetric; its diagonal is zero and means nothing.
-        error_LTT: standard error of d: the deviation over the pairs of copies, over the root of K. None with one copy.
+        floor_LTT: the floor; symmetric, its diagonal is zero and not used.
+        error_LTT: standard error of d: standard deviation over the pairs of copies, divided by the root of K. None with
+            one copy.
     """
 
     tasks: tuple[str, ...]
@@ -45,7 +47,7 @@ class Dissimilarity:
 
     @classmethod
     def of_copies(cls, tasks: Sequence[str], measure: str, copies_LCC: Floats) -> "Dissimilarity":
-        """From dissimilarities of all copies, copy k of task t being at k T + t."""
+        """From the dissimilarities of all copies, where copy k of task t is in row k T + t."""
         num_tasks = len(tasks)
         num_copies = copies_LCC.shape[1] // num_tasks
         copies_LKTKT = copies_LCC.reshape(-1, num_copies, num_tasks, num_copies, num_tasks)
@@ -58,7 +60,7 @@ class Dissimilarity:
         return cls(tuple(tasks), measure, across_LTT * off_TT, floor_LTT, error_LTT if num_copies > 1 else None)
 
     def above_floor(self, times: float = 1.0) -> Floats:
-        """d - times * floor: below zero, two tasks are more alike than so many times chance."""
+        """d - times * floor. Below zero, two tasks differ by less than ``times`` the difference that chance makes."""
         return self.dissimilarity_LTT - times * self.floor_LTT
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class Dissimilarity:
 
     @classmethod
     def from_dict(cls, record: Any, where: str) -> "Dissimilarity":
-        """What `to_dict` gave; anything else is an InputError naming ``where``."""
+        """The inverse of `to_dict`; InputError naming ``where`` if the record is malformed."""
         try:
             tasks, measure = tuple(record["tasks"]), record["measure"]
             blocks = record["blocks"]
@@ -85,7 +87,7 @@ class Dissimilarity:
             if not isinstance(measure, str) or not all(np.isfinite(array).all() for array in arrays):
                 raise ValueError
         except (LookupError, TypeError, ValueError) as error:
-            raise InputError(f"{where}: not the dissimilarities of a warm-up") from error
+            raise InputError(f"{where}: not the dissimilarities of own copies") from error
         return cls(tasks, measure, *arrays)
 
 
@@ -103,7 +105,7 @@ def _features(training: CopyTraining, copies: Supernet) -> Iterator[Tensor]:
     dataset, seed = training.training_set, derive_seed(training.seed, "features")
 
     def inputs() -> Iterable[Tensor]:
-        # Data that draw from torch's own generator give the same again.
+        # Data sets that draw from torch's global generator give the same samples again.
         torch.manual_seed(seed)
         loader = batches(
             dataset,

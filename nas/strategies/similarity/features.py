@@ -1,4 +1,4 @@
-"""Features of all copies after each block, as rows: samples, or the same positions of the same samples."""
+"""Features of all copies after each block, as rows. A row is a sample, or a position in a sample."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from nas.strategies.similarity.channels import channel_dims
 from nas.strategies.similarity.copies import routing_of
 
 MAX_BYTES = 2**30
-"""Of rows that are held at once; for the blocks that are left the inputs run again."""
+"""Bytes of rows that are held at once. If all blocks need more, the inputs run again for the remaining blocks."""
 
 Inputs = Callable[[], Iterable[Tensor]]
 """Batches of inputs, the same at every call."""
@@ -23,23 +23,24 @@ Inputs = Callable[[], Iterable[Tensor]]
 def features_by_block(
     copies: Supernet, inputs: Inputs, num_samples: int, num_rows: int, *, seed: int, max_bytes: int = MAX_BYTES
 ) -> Iterator[Tensor]:
-    """features_CNW of one block after another, in evaluation mode: C copies, N rows, W channels.
+    """Yield features_CNW of one block after the other, in evaluation mode: C copies, N rows, W channels.
 
-    A feature [B, W] gives a row a sample. One with positions, as [B, W, height, width] or tokens [B, positions, W],
-    gives as many random positions of each sample as make ``num_rows`` of all samples: at least one, at most all of
-    them. All copies are looked at in the same positions. `channel_dims` says which dimension is W.
+    Features [B, W] give one row per sample. Features with positions, such as [B, W, height, width] or tokens
+    [B, positions, W], give several random positions per sample, at least one, so that there are about ``num_rows``
+    rows. The positions are the same for all copies. `channel_dims` says which dimension is W.
 
     Args:
-        copies: of which candidate c of each block is the own copy of the supernet's task c.
-        inputs: on the copies' device.
-        num_samples: of the inputs, of which the first ``num_rows`` at most are used.
-        num_rows: the number of rows is below twice this.
-        seed: of the positions.
-        max_bytes: of rows that are held at once, but for a single block.
+        copies: the own copies; candidate c of each block belongs to task c of this supernet.
+        inputs: batches of inputs on the copies' device.
+        num_samples: number of samples in the inputs; at most the first ``num_rows`` are used.
+        num_rows: the wanted number of rows; there are fewer than twice as many.
+        seed: seed of the positions.
+        max_bytes: bytes of rows that are held at once; a single block may exceed it.
 
     Raises:
-        InputError: a block gives anything but one tensor of two dimensions or more, or has no such dimension as the
-            backbone states. WorkFailed: features are not finite.
+        InputError: a block does not give one tensor of at least two dimensions, or its features do not have the
+            dimension that the backbone states.
+        WorkFailed: features are not finite.
     """
     num_samples = min(num_samples, num_rows)
     was_training = copies.training
@@ -87,7 +88,7 @@ def _pass(
         l = next(iter(rows))
         features_CNW = torch.cat(rows.pop(l), dim=1)
         if not torch.isfinite(features_CNW).all():
-            raise WorkFailed(f"features after block {l} hold NaN or infinity; lower the learning rate of the warm-up")
+            raise WorkFailed(f"features after block {l} hold NaN or infinity; lower the learning rate of the copies")
         yield features_CNW
 
 

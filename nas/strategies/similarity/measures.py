@@ -1,7 +1,7 @@
-"""How alike the features of copies are, as pure functions of features_CNW: C copies, N rows, W channels.
+"""Measures of similarity between the features of copies: pure functions of features_CNW (C copies, N rows, W channels).
 
-A measure gives a [C, C] matrix in double precision, 1 where two copies say the same. All are blind to the order of the
-channels and to any rotation or common scale of them; none needs labels.
+A measure gives a [C, C] matrix in double precision, with 1 for copies whose features hold the same information. The
+order, rotation and common scale of the channels do not change it. Labels are not needed.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from nas.errors import InputError
 Measure = Literal["r2", "cka", "rdm"]
 
 ROWS_PER_COMPONENT = 8
-"""Rows for each principal component that is kept: independent features of k components have an R2 of about k / N."""
+"""Least number of rows per principal component: the R2 of independent features with k components is about k / N."""
 
 RDM_ROWS = 512
-"""Rows whose dissimilarities are compared: 130,816 pairs."""
+"""Number of rows whose pairwise dissimilarities are compared: 130,816 pairs."""
 
 _NEGLIGIBLE = 1e-10
-"""Share of the leading component's variance below which a component is rounding: single precision has 1e-14, and sums
-of products lose some of it."""
+"""Components whose variance is a smaller share of the first component's are treated as rounding errors. Single
+precision has 1e-14, and sums of products lose some of it."""
 
 
 def r_squared(features_CNW: Tensor) -> Tensor:
@@ -57,18 +57,19 @@ def linear_cka(features_CNW: Tensor) -> Tensor:
 
 
 def rdm_correlation(features_CNW: Tensor) -> Tensor:
-    """Rank correlation of representation dissimilarities (Vandenhende et al., BMVC 2020, section 3.1), [C, C].
+    """Rank correlation of representation dissimilarity matrices (Vandenhende et al., BMVC 2020, section 3.1), [C, C].
 
         RDM_c[i, j] = 1 - pearson(F_c[i], F_c[j]),     similarity(s, t) = spearman(RDM_s, RDM_t) over i < j
 
-    on the first `RDM_ROWS` rows. Blind to a rotation of the channels only up to their mean, which Pearson's correlation
-    takes off each row. A row of equal channels correlates with nothing. Differs from: the rows there are whole images.
+    on the first `RDM_ROWS` rows. A rotation of the channels may change it, since Pearson's correlation subtracts the
+    mean over the channels. A row whose channels are all equal has correlation 0. Differs from the paper: its rows are
+    whole images.
     """
     rows_CNW = features_CNW[:, :RDM_ROWS].double()
     rows_CNW = rows_CNW - rows_CNW.mean(dim=2, keepdim=True)
     rows_CNW = rows_CNW / rows_CNW.norm(dim=2, keepdim=True).clamp_min(_tiny(rows_CNW))
     first, second = torch.triu_indices(rows_CNW.shape[1], rows_CNW.shape[1], offset=1)
-    # Rounded, so that pairs that are equal but for rounding tie.
+    # Rounded, so that pairs that differ only by rounding errors get equal ranks.
     pairs_CP = torch.stack([torch.round((rows @ rows.T)[first, second], decimals=10) for rows in rows_CNW])
     ranks_CP = torch.from_numpy(np.asarray(rankdata(pairs_CP.cpu().numpy(), axis=1))).to(rows_CNW)
     ranks_CP = ranks_CP - ranks_CP.mean(dim=1, keepdim=True)
@@ -101,8 +102,8 @@ def _components(features_CNW: Tensor) -> tuple[Tensor, Tensor]:
     """Principal components of each copy, and how far those of any two copies agree.
 
     Returns:
-        variances [C, K], descending, zero for components that do not count; and the squared inner products of the
-        components' scores as unit vectors, (q_s,i . q_t,j)^2, [C, C, K, K], zero where either does not count.
+        variances [C, K], descending, zero for components that are left out; and the squared inner products of the
+        components' scores as unit vectors, (q_s,i . q_t,j)^2, [C, C, K, K], zero where either is left out.
     """
     centred_CNW = features_CNW.double()
     centred_CNW = centred_CNW - centred_CNW.mean(dim=1, keepdim=True)

@@ -1,5 +1,4 @@
-"""Own copies of every task, trained and compared: what the similarity strategy is, and the gradient strategy may start
-from."""
+"""Trains and compares own copies of every task, for the similarity strategy and for the start of the gradient one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +18,7 @@ _RECORD = "similarity"
 def make_copy_training(
     problem: Problem, settings: SimilaritySettings, *, affine_last_norm: bool = True
 ) -> CopyTraining:
-    """The training of the copies."""
+    """The training of the copies, ready to start."""
     return CopyTraining(
         problem.tasks,
         problem.data,
@@ -35,12 +34,12 @@ def make_copy_training(
 def train_copies(
     training: CopyTraining, problem: Problem, *, first: bool = False
 ) -> tuple[CopyTrainingState, Dissimilarity]:
-    """Train from the last checkpoint to the end, and keep what was measured as ``similarity.json``.
+    """Train from the last checkpoint to the end, compare the copies, and write the result to ``similarity.json``.
 
-    Every rank measures, on the same inputs: it takes seconds, and no rank waits.
+    Every rank compares them on the same inputs: this takes seconds, and no rank has to wait.
 
     Args:
-        first: whether another training follows, which has the store's main checkpoints.
+        first: whether another training follows. The checkpoints then go to `Store.preparation`.
     """
     checkpoints = problem.store.preparation if first else problem.store.checkpoints
     state = training.start(problem.backbone)
@@ -52,22 +51,22 @@ def train_copies(
 
 
 def read_dissimilarity(store: Store) -> Dissimilarity:
-    """What `train_copies` measured; InputError if it is missing or malformed."""
+    """The dissimilarities that `train_copies` wrote; InputError if the file is missing or malformed."""
     return Dissimilarity.from_dict(store.read(_RECORD), f"{store.folder / _RECORD}.json")
 
 
 def first_copy_steps(problem: Problem, settings: SimilaritySettings) -> FirstSteps:
-    """One step of the warm-up, and how long all would take."""
+    """The losses of one step of the training, and its predicted time."""
     training = make_copy_training(problem, settings)
     state = training.start(problem.backbone)
-    # The first step pays for allocations and algorithm choices.
+    # The first step includes allocations and the choice of algorithms, so only the second is timed.
     training.try_steps(state)
     losses, seconds = training.try_steps(state)
     return FirstSteps(losses, seconds, state_bytes(state.copies))
 
 
 def curve_of(problem: Problem, measured: Dissimilarity, times: float = 1.0) -> Curve:
-    """The curve of the dissimilarities above so many times the noise floor, under the goal's constraints."""
+    """The curve of the dissimilarities above ``times`` the noise floor, under the goal's constraints."""
     goal = problem.goal
     return discretize(
         problem.task_names, measured.above_floor(times), problem.table, goal.resource, constraints=goal.constraints
@@ -75,7 +74,7 @@ def curve_of(problem: Problem, measured: Dissimilarity, times: float = 1.0) -> C
 
 
 def sufficient_cost(problem: Problem, settings: SimilaritySettings, measured: Dissimilarity) -> float:
-    """What it costs to keep all tasks apart that differ by more than what the settings tolerate."""
+    """The cost of the best tree if only tasks that differ by more than `tolerance` times the floor are separated."""
     curve = curve_of(problem, measured, settings.tolerance)
     return curve[len(curve) - 1].cost
 

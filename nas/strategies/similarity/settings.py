@@ -1,4 +1,4 @@
-"""What a search by similarity can be told."""
+"""The settings of the similarity search."""
 
 from typing import Literal
 
@@ -10,24 +10,26 @@ from nas.strategies.similarity.measures import Measure
 
 
 class SimilaritySettings(BaseModel):
-    """Settings of the own-copy warm-up and of what is read from it.
+    """Settings of the training of own copies and of their comparison.
 
     Args:
-        copies: own networks of each task, behind one stem. Two give the noise floor; one has none (see
+        copies: number of networks for each task, behind one stem. Two or more give a noise floor; one does not (see
             `nas.strategies.similarity.Dissimilarity`).
         epochs: passes over the splits.
-        batch_size: batch statistics need two samples.
-        splits: what is trained on; all that retraining sees by default, since no logits are learned.
+        batch_size: samples per batch, at least two for batch statistics.
+        splits: the splits to train on; by default all that retraining uses, since there are no logits to train.
         weights: the optimiser.
-        schedule: the learning rate's course, per step.
-        measure: of similarity: variance explained by a linear map ("r2"), linear CKA, or the rank correlation of
-            representation dissimilarities ("rdm"); see `nas.strategies.similarity.measures`.
-        num_rows: rows that the features of a block are compared on: samples, or positions of samples.
-        tolerance: how many times the noise floor two tasks may differ and still be better together, in the tree that
-            the search chooses without a budget. More than once, since tasks that share a block read different things
-            from it: planted trees of unknown cost are found at 2.25 (0.75 to 0.90 of the adjusted Rand index), and
-            not at 1 (0.0 to 0.1: tools/evidence.py).
-        candidates, checkpoint_activations, compute: how the copies run; as in `nas.strategies.gradient.SearchSettings`.
+        schedule: how the learning rate changes, step by step.
+        measure: the measure of similarity: variance explained by a linear map ("r2"), linear CKA ("cka"), or the rank
+            correlation of representation dissimilarities ("rdm"); see `nas.strategies.similarity.measures`.
+        of: what is compared: the trained "features", or their "changes" from those of the same weights before
+            training.
+        num_rows: number of rows (samples, or positions in samples) on which the features of a block are compared.
+        tolerance: for the tree that the search chooses without a budget: tasks that differ by less than this many times
+            the noise floor are not separated. It is above 1, since tasks that share a block well still use different
+            parts of its features: planted trees of unknown cost are found at 2.25 (adjusted Rand index 0.75 to 0.90)
+            and not at 1 (0.0 to 0.1: tools/evidence.py).
+        candidates, checkpoint_activations, compute: how the copies run, as in `nas.strategies.Gradient`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Starting a gradient search from a warm-up: which copy each candidate starts from, and logits that know the curve."""
+"""Starts a gradient search from own copies: weights of the candidates, and logits that favour trees of the curve."""
 
 from collections.abc import Sequence
 
@@ -14,16 +14,16 @@ from nas.strategies.similarity.dissimilarity import Dissimilarity, Floats
 from nas.tree import BranchTree, CostTable
 
 NUM_BUDGETS = 16
-"""Trees of the curve that logits start from, at costs evenly apart."""
+"""Number of costs, evenly spaced, whose trees on the curve the logits start from."""
 
 UNDECIDED = 0.1
-"""Share of a task's probability that all candidates have alike at the start."""
+"""Share of a task's probability that is spread evenly over all candidates at the start."""
 
 _TIE = 1e-6
 
 
 def medoid(group: Sequence[int], dissimilarity_TT: Floats) -> int:
-    """The task of a group with the least summed dissimilarity to the others; of equal ones the first."""
+    """The task of a group with the smallest summed dissimilarity to the others; the first one if several are equal."""
     members = np.asarray(group)
     return int(members[dissimilarity_TT[np.ix_(members, members)].sum(axis=1).argmin()])
 
@@ -31,15 +31,15 @@ def medoid(group: Sequence[int], dissimilarity_TT: Floats) -> int:
 def candidate_sources(measured: Dissimilarity, num_candidates: int) -> list[list[int]]:
     """The task whose first copy each candidate starts from, per block, [L][C].
 
-    With C >= T candidates, candidate t starts from task t, and those beyond from no task (-1). With C < T, tasks are
-    grouped by the chain of refining partitions of least dissimilarity above the floor (`nas.discretize.discretize`)
-    that has at most C groups at the last block, hence at all; each group's medoid is one candidate's source. Where a
-    block has fewer groups than C, the task farthest from all sources is the next, until there are C.
+    With C >= T candidates, candidate t starts from task t, and the remaining ones start from no task (-1). With C < T,
+    the best tree by dissimilarity above the floor (`nas.discretize.discretize`) with at most C groups at every block
+    groups the tasks, and each candidate starts from the medoid of one group. If a block has fewer than C groups, the
+    task farthest from all sources is added as a source, until there are C.
     """
     num_blocks, num_tasks, _ = measured.dissimilarity_LTT.shape
     if num_candidates >= num_tasks:
         return [[*range(num_tasks), *[-1] * (num_candidates - num_tasks)]] * num_blocks
-    # Where a group costs something at the last block alone, cost is the number of groups there.
+    # If only the last block costs something, the cost of a tree is its number of groups there.
     free, counted = {"groups": 0}, {"groups": 1}
     table = CostTable(
         stem=free,
@@ -66,19 +66,19 @@ def starting_logits(
 
         softmax(logits)_l(t, c) = (1 - u) (weight of the trees in which t's group takes c at block l) + u / C
 
-    with u = `UNDECIDED`. Half of the weight is on the trees that the limits allow, in equal parts, and half on trees at
-    `NUM_BUDGETS` costs evenly apart over the whole curve. So tasks that share a block in a wanted tree probably agree
-    there, tasks that part early on the curve probably do not, and no choice is out of reach.
+    with u = `UNDECIDED`. Half of the weight is spread evenly over the trees of the limits, and half over the trees at
+    `NUM_BUDGETS` costs, evenly spaced over the whole curve. So tasks that share a block in a wanted tree probably take
+    the same candidate, tasks that part early on the curve probably do not, and every choice has some probability.
 
-    In each tree the groups of a block take different candidates, by the assignment of least mean dissimilarity of their
-    tasks to the candidates' sources; of equal ones the source nearest to all tasks. A tree with more groups than C is
-    replaced by the next cheaper one with fewer.
+    In each tree the groups of a block take different candidates, by the assignment with the smallest mean dissimilarity
+    of their tasks to the candidates' sources. Among equal ones, the source nearest to all tasks is taken. A tree with
+    more than C groups is replaced by the next cheaper one with at most C.
 
     Args:
-        measured: of the warm-up.
-        curve: from these dissimilarities.
-        sources: as `candidate_sources` gives them.
-        limits: costs that trees are wanted within, at least one; absolute, in the curve's resource.
+        measured: the dissimilarities of the own copies.
+        curve: the curve of these dissimilarities.
+        sources: the result of `candidate_sources`.
+        limits: the largest costs of the wanted trees, at least one; absolute, in the curve's resource.
     """
     num_candidates = len(sources[0])
     trees = [point.tree for point in curve]
@@ -90,7 +90,7 @@ def starting_logits(
     choices_NLT = np.array([_choices(trees[k], measured, sources) for k in chosen])
     share_LTC = np.tensordot(weight_N, choices_NLT[..., None] == np.arange(num_candidates), axes=1)
     log_LTC = np.log((1.0 - UNDECIDED) * share_LTC + UNDECIDED / num_candidates)
-    # Around zero, where weight decay leaves them.
+    # Centred at zero, so that weight decay changes them least.
     return torch.from_numpy(log_LTC - log_LTC.mean(axis=-1, keepdims=True)).float()
 
 

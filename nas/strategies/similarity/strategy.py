@@ -1,4 +1,4 @@
-"""The similarity strategy: own copies of every task, and the trees of least dissimilarity within each budget."""
+"""The similarity strategy: compares own copies of every task, and finds the best tree within each budget."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,14 +24,13 @@ from nas.tasks import Task
 
 
 class Similarity(SimilaritySettings):
-    """Compares own copies of every task, and takes the best trees within each budget by the exact programme.
+    """Compares own copies of every task, and finds the best tree within each budget by exact discretisation.
 
-    There is one curve, of the dissimilarities above the noise floor, and each budget's tree is the best one within it.
-    Such a tree spends its budget, for hardly any two tasks are quite alike. So the search also says what it would take
-    itself, a point without a budget: the best tree for `sufficient_cost`, or for the largest budget if that is less.
-    Tasks that differ by less than `tolerance` times the floor are better together at any cost, and no more is spent
-    than keeping the others apart takes. With one copy a task there is no floor, and without budgets the tree is the
-    curve's elbow.
+    The curve holds, for every cost, the tree with the smallest dissimilarity above the noise floor inside its groups.
+    The tree of a budget nearly always spends the whole budget, since hardly any two tasks are equal. So the search also
+    gives one tree without a budget: the best tree within `sufficient_cost`, or within the largest budget if that is
+    less. `sufficient_cost` separates only tasks that differ by more than `tolerance` times the floor. With one copy per
+    task there is no floor; then, without budgets, the tree is the elbow of the curve.
     """
 
     @property
@@ -48,10 +47,10 @@ class Similarity(SimilaritySettings):
         if not problem.ranks.is_first:
             return Found(())
         curve = curve_of(problem, measured)
-        # Without a floor nothing tells which gains are chance.
+        # Without a floor, a gain cannot be told from chance.
         enough = sufficient_cost(problem, self, measured) if self.copies > 1 else None
         limits = _limits(curve, problem.goal.budgets, enough)
-        # The name says that the value is no loss: it compares trees of this search alone.
+        # A name of its own, since the value is not a loss: it compares only trees of this search.
         measure = f"minus dissimilarity ({measured.measure})"
         found = [(budget, curve.within(limit)) for budget, limit in limits]
         return Found(
@@ -62,7 +61,7 @@ class Similarity(SimilaritySettings):
         )
 
     def first_steps(self, problem: Problem) -> FirstSteps:
-        """One step of the warm-up, and how long all would take."""
+        """The losses of one step of the copies' training, and its predicted time."""
         return first_copy_steps(problem, self)
 
     def inherit(self, network: BranchedNetwork, tasks: Sequence[Task], backbone: Backbone, store: Store) -> None:

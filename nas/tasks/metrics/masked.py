@@ -11,17 +11,7 @@ Entries = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 
 class MaskedMetric(Metric):
-    """Another metric over the entries that hold a value; NaN, "no value", if there is no such entry.
-
-    Every metric of torchmetrics that takes vectors becomes a metric of a task with it:
-
-    >>> from torchmetrics.classification import MulticlassCohenKappa
-    >>> from nas.tasks.metrics import class_entries
-    >>> kappa = MaskedMetric(MulticlassCohenKappa(num_classes=2), class_entries)
-    >>> logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
-    >>> kappa.update(logits, torch.tensor([0, 1, 255]))
-    >>> kappa.compute()
-    tensor(1.)
+    """Another metric over the entries that hold a value. It is NaN, "no value", if there is no such entry.
 
     Args:
         metric: is updated with the entries.

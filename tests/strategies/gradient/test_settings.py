@@ -98,7 +98,7 @@ def test_a_single_epoch_of_search_is_at_the_last_temperature():
         ({"temperature": (5.0, 0.0)}, "temperature"),
         ({"weight_step": "each"}, "weight_step"),
         ({"unrolled": True}, "unrolled"),
-        ({"init": "similarity", "warmup": 0.1}, "the own copies of init take the place of a warm-up"),
+        ({"init": "similarity", "warmup": 0.1}, "init already trains own copies instead of a warm-up"),
         ({"init": "copies"}, "init"),
     ],
 )

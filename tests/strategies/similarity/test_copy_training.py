@@ -213,7 +213,7 @@ def test_checkpoints_of_other_tasks_or_copies_are_refused(tmp_path):
         new_training(tasks=TASKS[:2], data=ToyData(TASKS[:2])),
         new_training(SimilaritySettings(**QUICK, copies=3)),
     ):
-        with pytest.raises(InputError, match="here: not a checkpoint of this warm-up"):
+        with pytest.raises(InputError, match="here: not a checkpoint of these own copies"):
             other.start(BACKBONE).load(dict(saved), "here")
 
 

@@ -1,4 +1,4 @@
-"""Several data sets as one."""
+"""Several data sets as one: the samples of the first, then those of the second, and so on."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from itertools import accumulate
 
 import torch
 
-from nas.data import Batch, Dataset, Sample, collate, derive_seed
-from nas.data.batch import reordered
+from nas.data.batch import Batch, Dataset, Sample, collate, reordered
 from nas.data.epoch import at_epoch
 from nas.data.named import in_memory, sample_name
+from nas.data.seeds import derive_seed
 
 
-class JoinedDataset:
-    """Data sets one after the other, as fast in bulk as each of them is.
+class ConcatenatedDataset:
+    """Data sets one after the other. A batch asks each of them once, for all its samples.
 
-    (torch's own ConcatDataset asks for every sample by itself.)
+    Differs from torch.utils.data.ConcatDataset, which asks for one sample at a time.
     """
 
     def __init__(self, parts: Sequence[Dataset]) -> None:
@@ -27,9 +27,11 @@ class JoinedDataset:
     def in_memory(self) -> bool:
         return all(map(in_memory, self.parts))
 
-    def at_epoch(self, seed: int, epoch: int) -> "JoinedDataset":
-        """The parts as they are in an epoch, each with a seed of its own."""
-        return JoinedDataset([at_epoch(part, derive_seed("part", seed, i), epoch) for i, part in enumerate(self.parts)])
+    def at_epoch(self, seed: int, epoch: int) -> "ConcatenatedDataset":
+        """The parts as they are in an epoch; each has its own seed."""
+        return ConcatenatedDataset(
+            [at_epoch(part, derive_seed("part", seed, i), epoch) for i, part in enumerate(self.parts)]
+        )
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -41,7 +43,7 @@ class JoinedDataset:
         return self.parts[part][index - self._starts[part]]
 
     def sample_name(self, index: int) -> str | None:
-        """What the part of a sample calls it."""
+        """The name of a sample in the part that it comes from."""
         part = bisect_right(self._starts, index) - 1
         return sample_name(self.parts[part], index - self._starts[part])
 

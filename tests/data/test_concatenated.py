@@ -6,7 +6,7 @@ from torch.utils.data import ConcatDataset, Subset
 from toys import IN_FEATURES, ToyData, assert_same, names, toy_tasks
 
 from nas.data import MaskedTensors, batches, collate
-from nas.training.joined import JoinedDataset
+from nas.data.concatenated import ConcatenatedDataset
 
 TASKS = toy_tasks(3)
 
@@ -22,28 +22,28 @@ def new_parts():
 @settings(deadline=None)
 @given(st.data())
 def test_a_batch_in_bulk_has_the_samples_of_the_parts_one_by_one(data):
-    joined, reference = JoinedDataset(new_parts()), ConcatDataset(new_parts())
-    assert len(joined) == len(reference) == 7 + 3 + 5 + 3
-    indices = data.draw(st.lists(st.integers(0, len(joined) - 1), min_size=1, max_size=20))
-    batch, expected = joined.__getitems__(indices), collate([reference[i] for i in indices])
+    together, reference = ConcatenatedDataset(new_parts()), ConcatDataset(new_parts())
+    assert len(together) == len(reference) == 7 + 3 + 5 + 3
+    indices = data.draw(st.lists(st.integers(0, len(together) - 1), min_size=1, max_size=20))
+    batch, expected = together.__getitems__(indices), collate([reference[i] for i in indices])
     assert_same(tuple(batch), tuple(expected))
     for i in indices:
-        inputs, labels = joined[i]
+        inputs, labels = together[i]
         assert torch.equal(inputs, reference[i][0])
         assert sorted(labels) == sorted(reference[i][1])
 
 
 @pytest.mark.parametrize("index", [-1, 18])
 def test_there_are_no_samples_beyond_the_ends(index):
-    joined = JoinedDataset(new_parts())
+    together = ConcatenatedDataset(new_parts())
     with pytest.raises(IndexError, match=f"sample {index} of 18"):
-        joined[index]
+        together[index]
 
 
 def test_it_lies_in_memory_if_its_parts_do():
     parts = new_parts()
-    assert JoinedDataset([parts[0], parts[1], parts[3]]).in_memory
-    assert not JoinedDataset([parts[0], parts[2]]).in_memory
+    assert ConcatenatedDataset([parts[0], parts[1], parts[3]]).in_memory
+    assert not ConcatenatedDataset([parts[0], parts[2]]).in_memory
 
 
 def test_an_epoch_reaches_the_parts_each_with_a_seed_of_its_own():
@@ -62,7 +62,7 @@ def test_an_epoch_reaches_the_parts_each_with_a_seed_of_its_own():
 
     def seen(epoch):
         loader = batches(
-            JoinedDataset([PerEpoch(0), PerEpoch(0)]), 8, seed=5, epoch=epoch, shuffle=False, drop_last=False
+            ConcatenatedDataset([PerEpoch(0), PerEpoch(0)]), 8, seed=5, epoch=epoch, shuffle=False, drop_last=False
         )
         return next(iter(loader)).inputs.flatten().tolist()
 
@@ -85,5 +85,5 @@ def test_parts_are_asked_once_a_batch():
 
     labels = {name: torch.zeros(6, 2) for name in names(TASKS)}
     part = Counting(torch.zeros(6, IN_FEATURES), labels)
-    JoinedDataset([part, part]).__getitems__([0, 7, 3, 11])
+    ConcatenatedDataset([part, part]).__getitems__([0, 7, 3, 11])
     assert asked == [[0, 3], [1, 5]]
