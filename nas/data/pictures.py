@@ -31,6 +31,7 @@ def open_picture(file: BinaryIO | Path) -> Image.Image:
     except Image.DecompressionBombError:
         raise ValueError(f"it has more than {MOST_PIXELS} pixels") from None
     if picture.width * picture.height > MOST_PIXELS:
+        picture.close()
         raise ValueError(f"it has {picture.width} x {picture.height} pixels; {MOST_PIXELS} are the most that are read")
     picture.load()
     return picture
