@@ -12,7 +12,7 @@ from nas.recipe import describe, load_recipe
 from nas.run import build_data, measure_parts
 
 RECIPE = Path(__file__).parents[1] / "runs" / "planted.py"
-PROBLEMS = [tree_a(), tree_c(), tree_a(input_width=3), conv_problem()]
+PROBLEMS = [tree_a(), tree_c(), tree_a(input_width=3), tree_a().with_outliers(2), conv_problem()]
 
 
 @pytest.fixture(scope="module")
