@@ -10,7 +10,7 @@ from nas.commands.comparison import Comparison
 from nas.commands.data import data_sheet
 from nas.commands.evaluate import evaluate
 from nas.commands.export import export
-from nas.commands.opening import open_run
+from nas.commands.opened_run import open_run
 from nas.commands.predict import predict
 from nas.commands.profile import profile
 from nas.commands.retrain import retrain

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nas.commands.label_report import describe_split, inputs_elsewhere, losses_apart
-from nas.commands.opening import Recipe, open_experiment
+from nas.commands.opened_run import Recipe, open_experiment
 from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
 from nas.run import LabelRecord, TrialParts, resolve_device, use_threads

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nas.commands.comparison import Comparison, Contender, judge
-from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.opened_run import OpenRun, Recipe, open_run
 from nas.commands.processes import train_tree
 from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from nas.commands.opening import Recipe, open_experiment
+from nas.commands.opened_run import Recipe, open_experiment
 from nas.data import SPLITS, DataSource, SplitName, find_pixel_scale
 from nas.datasets.dense_tasks import scene_tasks
 from nas.datasets.digits import DigitPairs, digit_tasks

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nas.commands.exported import ExportedNetwork, is_export
-from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.opened_run import OpenRun, Recipe, open_run
 from nas.commands.trees import find_tree
 from nas.data import SPLITS, SplitName
 from nas.engine.checkpoint import CheckpointFolder, load_tensors

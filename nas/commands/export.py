@@ -12,7 +12,7 @@ import torch
 
 from nas.commands.evaluate import best_checkpoint
 from nas.commands.export_macs import warn_of_macs
-from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.opened_run import OpenRun, Recipe, open_run
 from nas.commands.trees import find_tree
 from nas.deploy import (
     PICTURE,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nas.commands.compare import Progress
-from nas.commands.opening import OpenRun
+from nas.commands.opened_run import OpenRun
 from nas.commands.processes import train_tree
 from nas.data import DataSource
 from nas.run import Point, Quality, TreeTraining, build_data

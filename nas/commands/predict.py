@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from nas.commands.opening import Recipe, open_experiment
+from nas.commands.opened_run import Recipe, open_experiment
 from nas.commands.prediction_files import check_names, needs_files, write_sample
 from nas.commands.prediction_table import PredictionTable
 from nas.commands.time_limit import call_within

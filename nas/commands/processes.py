@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.opening import OpenRun
+from nas.commands.opened_run import OpenRun
 from nas.data import DataSource
 from nas.errors import InputError
 from nas.recipe import Experiment, module_hashes, recipe_hash

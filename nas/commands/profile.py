@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.commands.latency import profile_latency
-from nas.commands.opening import Recipe, open_experiment
+from nas.commands.opened_run import Recipe, open_experiment
 from nas.cost import PartCost, Profile
 from nas.errors import InputError
 from nas.networks.branched import check_fits

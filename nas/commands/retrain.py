@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run, warn_of_new_start
+from nas.commands.opened_run import OpenRun, Recipe, begin_run, new_run, open_run, warn_of_new_start
 from nas.commands.processes import check_processes, train_tree
 from nas.commands.trees import find_tree
 from nas.errors import InputError

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nas.commands.opening import OpenRun
+from nas.commands.opened_run import OpenRun
 from nas.run import is_tree_name, measure, named_tree
 from nas.tree import BranchTree
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.opening import OpenRun, Recipe
+from nas.commands.opened_run import OpenRun, Recipe
 from nas.commands.processes import assign, check_processes, search_on_processes
 from nas.errors import InputError, WorkFailed
 from nas.recipe import Experiment

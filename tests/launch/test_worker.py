@@ -8,7 +8,7 @@ from toys import assert_same
 
 pytest.importorskip("ray")
 
-from nas.commands.opening import begin_run, new_run
+from nas.commands.opened_run import begin_run, new_run
 from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError, StorageFailed
 from nas.launch.run_storage import RunStorage
