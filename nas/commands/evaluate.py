@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nas.commands.exported import ExportedNetwork, is_export
+from nas.commands.exported_network import ExportedNetwork, is_export
 from nas.commands.opened_run import OpenRun, Recipe, open_run
 from nas.commands.trees import find_tree
 from nas.data import SPLITS, SplitName

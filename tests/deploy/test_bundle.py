@@ -8,7 +8,7 @@ import torch
 from deployed import Canary, describe, make_network
 from small_digits import refused
 
-from nas.commands.exported import ExportedNetwork
+from nas.commands.exported_network import ExportedNetwork
 from nas.deploy import load_bundle, model_card, open_model, write_bundle
 from nas.deploy.bundle import CARD, RECORD, TREE, WEIGHTS
 from nas.errors import InputError
