@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.commands.compare import Progress
 from nas.commands.figures import draw_figures
-from nas.commands.measuring import measure_points
+from nas.commands.measured_quality import measure_points
 from nas.commands.opened_run import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
 from nas.commands.trials import all_done, check_trials, find_points, run_storage
 from nas.errors import InputError
