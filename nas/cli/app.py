@@ -156,7 +156,7 @@ def search(
     The trees that were found, a table of them and their pictures are written into a run folder.
     """
     from nas.commands import search as run_search
-    from nas.commands.diagnosing import in_lines, verdicts
+    from nas.commands.verdicts import verdict_lines, verdicts
     from nas.run import plan_trials
 
     with display() as shown:
@@ -179,7 +179,7 @@ def search(
     console = _console()
     console.print(tables.front_table(run.front))
     console.print(f"recommended: {run.front.best.tree_id}", highlight=False)
-    for line in in_lines(verdicts(run)):
+    for line in verdict_lines(verdicts(run)):
         console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 

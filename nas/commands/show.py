@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nas.commands.diagnosing import in_lines, verdicts
+from nas.commands.verdicts import verdict_lines, verdicts
 from nas.errors import InputError
 from nas.run import RunFolder, TrainedNetwork, is_tree_name, named_tree
 from nas.run.costs import read_costs, read_table
@@ -58,7 +58,7 @@ def show(
 
 def _of_run(run: RunFolder, tree: BranchTree, table: CostTable | None) -> str:
     """A tree, what the run's search says of it, and in a run without a search the trainings of it."""
-    below = in_lines(verdicts(run, tree)) or (_trainings(run, tree) if run.only_retrained else [])
+    below = verdict_lines(verdicts(run, tree)) or (_trainings(run, tree) if run.only_retrained else [])
     return "\n".join([render_text(tree, table), *([""] if below else []), *below])
 
 

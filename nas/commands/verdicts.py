@@ -19,6 +19,6 @@ def verdicts(run: RunFolder, tree: BranchTree | None = None) -> list[Verdict]:
     return [*(diagnosis.verdicts if diagnosis else ()), *seeds]
 
 
-def in_lines(found: list[Verdict]) -> list[str]:
+def verdict_lines(found: list[Verdict]) -> list[str]:
     """One line for each verdict; those that are a concern begin with an exclamation mark."""
     return [f"{'!' if verdict.concern else ' '} {verdict.text}" for verdict in found]
