@@ -21,8 +21,8 @@ from nas.launch.session import (
     ray_session,
     this_machine,
 )
-from nas.launch.settling import Settling
 from nas.launch.study import Proposals
+from nas.launch.trial_outcomes import TrialOutcomes
 from nas.launch.worker import Assignment, SearchTrial, train
 from nas.recipe import Experiment, TrialsSettings
 from nas.run import Outcome, RunFolder, Trial, TrialEvent, TrialResult
@@ -77,10 +77,10 @@ def run_trials(
     """
     proposals = _proposals(experiment, run, planned)
     storage = None if assignment.storage is None else RunStorage(*assignment.storage)
-    settling = Settling(run, proposals, storage)
+    collected = TrialOutcomes(run, proposals, storage)
     with (
         ray_session(address, run.path / "logs"),
-        settling.until_done(),
+        collected.until_transferred(),
         tempfile.TemporaryDirectory(prefix="nas-tune-") as scratch,
     ):
         from nas.launch.watching import Watcher
@@ -94,10 +94,10 @@ def run_trials(
             needed,
             _source(planned, numbers, proposals),
             scheduler=_scheduler(experiment),
-            watcher=Watcher(on_event, settling.settle),
+            watcher=Watcher(on_event, collected.record),
             scratch=scratch,
         )
-    return settling.outcomes
+    return collected.outcomes
 
 
 def _tune(

@@ -9,7 +9,7 @@ from nas.launch.study import Proposals
 from nas.run import Outcome, RunFolder, Trial, write_outcome
 
 
-class Settling:
+class TrialOutcomes:
     """Collects outcomes; what takes time (files to and from the storage) is done by a thread, in order."""
 
     def __init__(self, run: RunFolder, proposals: Proposals | None, storage: RunStorage | None) -> None:
@@ -20,7 +20,7 @@ class Settling:
         self._transfers: list[Future[None]] = []
         self._pool = ThreadPoolExecutor(max_workers=1)
 
-    def settle(self, trial: Trial, outcome: Outcome, written: bool) -> None:
+    def record(self, trial: Trial, outcome: Outcome, written: bool) -> None:
         """Take notice of an outcome; write it down unless the worker has."""
         if self.proposals is not None:
             self.proposals.tell(trial.number, outcome)
@@ -32,7 +32,7 @@ class Settling:
             self._transfers.append(self._pool.submit(self._transfer, self.storage, trial, outcome, written))
 
     @contextmanager
-    def until_done(self) -> Iterator[None]:
+    def until_transferred(self) -> Iterator[None]:
         """Wait for what is under way when the block ends; what failed there is raised."""
         try:
             yield
