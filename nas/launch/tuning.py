@@ -140,7 +140,7 @@ def _source(planned: Sequence[Trial], numbers: Sequence[int], proposals: Proposa
     """Where Tune gets its trials from: a list, or Optuna."""
     from ray import tune
 
-    from nas.launch.proposing import StudySearch
+    from nas.launch.study_search import StudySearch
 
     if proposals is None:
         return {"trial": tune.grid_search([planned[number].to_dict() for number in numbers])}, {}
