@@ -83,7 +83,7 @@ def run_trials(
         collected.until_transferred(),
         tempfile.TemporaryDirectory(prefix="nas-tune-") as scratch,
     ):
-        from nas.launch.watching import Watcher
+        from nas.launch.tune_callback import TuneCallback
 
         machines = machines_of_cluster()
         needed = trial_resources(experiment, machines)
@@ -94,7 +94,7 @@ def run_trials(
             needed,
             _source(planned, numbers, proposals),
             scheduler=_scheduler(experiment),
-            watcher=Watcher(on_event, collected.record),
+            callback=TuneCallback(on_event, collected.record),
             scratch=scratch,
         )
     return collected.outcomes
@@ -107,7 +107,7 @@ def _tune(
     source: _Source,
     *,
     scheduler: Any,
-    watcher: Any,
+    callback: Any,
     scratch: str,
 ) -> None:
     from ray import tune
@@ -130,7 +130,7 @@ def _tune(
             name="trials",
             storage_path=scratch,
             failure_config=tune.FailureConfig(max_failures=settings.max_failures),
-            callbacks=[watcher],
+            callbacks=[callback],
             verbose=0,
         ),
     ).fit()

@@ -17,7 +17,7 @@ OnOutcome = Callable[[Trial, Outcome, bool], None]
 """Called when Tune is done with a trial: how it ended, and whether the worker has written that down."""
 
 
-class Watcher(Callback):
+class TuneCallback(Callback):
     """Turns Tune's calls into outcomes and `TrialEvent`s."""
 
     def __init__(self, on_event: OnEvent, on_outcome: OnOutcome) -> None:
