@@ -109,8 +109,8 @@ def _fit(
 
     results: list[dict[str, Any]] = []
     failures: list[Failure] = []
-    tell: dict[str, Callable[[Any], None]] = {"epoch": on_epoch, "result": results.append, "failure": failures.append}
-    with _told(tell) as events, tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
+    handlers: dict[str, Callable[[Any], None]] = {"epoch": on_epoch, "result": results.append, "failure": failures.append}
+    with _handled_events(handlers) as events, tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
         group = LocalTorchConfig(file=f"{scratch}/group") if here else TorchConfig()
         group.backend, group.timeout_s = "nccl" if needed.gpus else "gloo", _PATIENCE
         trainer = TorchTrainer(
@@ -151,7 +151,7 @@ def _run(trainer: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _told(tell: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
+def _handled_events(handlers: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
     """A queue of Ray's whose events are told, by their kinds, while the block runs; all of them when it has ended."""
     import ray
     from ray.util.queue import Empty, Queue
@@ -170,7 +170,7 @@ def _told(tell: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
             with contextlib.suppress(Empty):
                 while True:
                     kind, said = events.get_nowait() if last else events.get(timeout=_WAIT)
-                    tell[kind](said)
+                    handlers[kind](said)
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         listening = pool.submit(listen)
@@ -187,8 +187,8 @@ def _told(tell: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
 def _worst(failures: Sequence[Failure]) -> Failure:
     """What the others failed of: who only lost its peers, or was ended with them, is not to blame."""
     order: tuple[Cause, ...] = ("input", "work", "error", "machine")
-    told = [failure for failure in failures if failure != (LOST, LOST_REASON)] or [(LOST, LOST_REASON)]
-    return min(told, key=lambda failure: order.index(failure[0]))
+    own = [failure for failure in failures if failure != (LOST, LOST_REASON)] or [(LOST, LOST_REASON)]
+    return min(own, key=lambda failure: order.index(failure[0]))
 
 
 def _fitting(experiment: Experiment, machines: Sequence[Machine]) -> Resources:

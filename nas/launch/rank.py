@@ -90,8 +90,8 @@ def work(assignment: Assignment, job: Job, events: Any) -> None:
 
             try:
                 experiment = load_experiment(assignment)
-                told = on_epoch if ranks.first else _nobody
-                result = job.run(experiment, run, ranks.device, told, ranks)
+                report = on_epoch if ranks.first else _ignore
+                result = job.run(experiment, run, ranks.device, report, ranks)
             except Exception:
                 traceback.print_exc()
                 raise
@@ -119,7 +119,7 @@ def _folder(assignment: Assignment, job: Job, ranks: Ranks) -> Iterator[tuple[Ru
         yield RunFolder(Path(scratch)), lambda: None
 
 
-def _nobody(record: dict[str, Any]) -> None:
+def _ignore(record: dict[str, Any]) -> None:
     """Rank 0 has told it."""
 
 
