@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nas.commands.label_report import describe_split, inputs_elsewhere, losses_apart
+from nas.commands.label_report import describe_split, inputs_of_other_shapes, unequal_losses
 from nas.commands.opened_run import Recipe, open_experiment
 from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
@@ -54,9 +54,9 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
         "uncounted": list(parts.uncounted),
         "losses": losses,
         "warnings": [
-            *inputs_elsewhere(experiment, splits),
+            *inputs_of_other_shapes(experiment, splits),
             *concerns(experiment, splits),
-            *losses_apart(experiment.tasks, losses),
+            *unequal_losses(experiment.tasks, losses),
         ],
         "seconds": None if step is None else step.seconds,
         "memory_bytes": _peak_memory(device),

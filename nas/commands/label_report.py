@@ -10,7 +10,7 @@ from nas.tasks.checks import accepted_labels
 from nas.tasks.labels import DEPTHS, NUMBERS, YES_OR_NO, Accepts
 from nas.tasks.survey import SplitLabels, TaskLabels
 
-_APART = 100.0
+_LARGEST_RATIO = 100.0
 """Weighted losses farther apart than this factor are named."""
 
 
@@ -64,7 +64,7 @@ def _accepted(task: Task) -> Accepts | None:
     return next(iter(accepted_labels(task).values()), None)
 
 
-def inputs_elsewhere(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> list[str]:
+def inputs_of_other_shapes(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> list[str]:
     """A sentence for each split whose inputs do not have the shape that costs are counted at."""
     stated = list(experiment.input_shape)
     return [
@@ -75,13 +75,13 @@ def inputs_elsewhere(experiment: Experiment, splits: Mapping[str, SplitLabels]) 
     ]
 
 
-def losses_apart(tasks: Sequence[Task], losses: Mapping[str, float]) -> list[str]:
+def unequal_losses(tasks: Sequence[Task], losses: Mapping[str, float]) -> list[str]:
     """A sentence if the first losses, times the tasks' weights, are orders of magnitude apart."""
     weighted = {task.name: task.weight * losses[task.name] for task in tasks if losses.get(task.name, 0.0) > 0}
     if not weighted:
         return []
     least, most = (pick(weighted, key=weighted.__getitem__) for pick in (min, max))
-    if weighted[most] <= _APART * weighted[least]:
+    if weighted[most] <= _LARGEST_RATIO * weighted[least]:
         return []
     return [
         f"the first loss of {most} times its weight is {weighted[most]:.3g}, that of {least} {weighted[least]:.3g}: "

@@ -109,7 +109,11 @@ def _fit(
 
     results: list[dict[str, Any]] = []
     failures: list[Failure] = []
-    handlers: dict[str, Callable[[Any], None]] = {"epoch": on_epoch, "result": results.append, "failure": failures.append}
+    handlers: dict[str, Callable[[Any], None]] = {
+        "epoch": on_epoch,
+        "result": results.append,
+        "failure": failures.append,
+    }
     with _handled_events(handlers) as events, tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
         group = LocalTorchConfig(file=f"{scratch}/group") if here else TorchConfig()
         group.backend, group.timeout_s = "nccl" if needed.gpus else "gloo", _PATIENCE
