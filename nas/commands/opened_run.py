@@ -45,12 +45,12 @@ class OpenRun:
 
 
 def new_run(
-    recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None, *, elsewhere: bool = False
+    recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None, *, on_cluster: bool = False
 ) -> OpenRun:
     """An experiment and the folder of a run that has not begun; nothing is written.
 
     Args:
-        elsewhere: other machines do the work, so this one need not have the experiment's device.
+        on_cluster: other machines do the work, so this one need not have the experiment's device.
 
     Raises:
         InputError: a bad recipe or change, a device that is not there, a folder that is neither new nor empty.
@@ -59,7 +59,7 @@ def new_run(
     folder = RunFolder(path)
     folder.require_new()
     use_threads(experiment.num_threads)
-    device = resolve_device("auto" if elsewhere else experiment.device)
+    device = resolve_device("auto" if on_cluster else experiment.device)
     return OpenRun(folder, experiment, device, _file(recipe), dict(changes or {}))
 
 
@@ -89,7 +89,7 @@ def open_run(
     recipe: Recipe | None = None,
     changes: Mapping[str, Any] | None = None,
     allow_changed: bool = False,
-    elsewhere: bool = False,
+    on_cluster: bool = False,
 ) -> OpenRun:
     """An existing run with its experiment, from the recipe that its record names or the one given.
 
@@ -98,7 +98,7 @@ def open_run(
     Args:
         changes: on top of those the run was started with.
         allow_changed: accept a recipe that is not what it was when the run began (`require_unchanged`).
-        elsewhere: other machines do the work, so this one need not have the experiment's device.
+        on_cluster: other machines do the work, so this one need not have the experiment's device.
 
     Raises:
         InputError: not a run, its recipe is not known to be this user's, is gone, or has changed.
@@ -119,7 +119,7 @@ def open_run(
     if changes:
         experiment = experiment.with_fields(dict(changes))
     use_threads(folder.num_threads)
-    device = resolve_device("auto" if elsewhere else experiment.device)
+    device = resolve_device("auto" if on_cluster else experiment.device)
     overrides = {**record["overrides"], **(changes or {})}
     return OpenRun(folder, experiment, device, _file(source), overrides, measure, resumed=True)
 

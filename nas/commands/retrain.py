@@ -108,19 +108,19 @@ def _open(
     resume: bool,
     recipe: Recipe | None,
     allow_changed: bool,
-    elsewhere: bool,
+    on_cluster: bool,
 ) -> OpenRun:
     if not isinstance(run, Experiment) and (Path(run).is_dir() or Path(run).suffix != ".py"):
         if out is not None:
             raise InputError(
                 f"--out is for retraining from a recipe; what is trained in the run folder {run} stays there"
             )
-        return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
+        return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed, on_cluster=on_cluster)
     if tree is None:
         raise InputError(f"{run}: a recipe has no trees of its own; name one with --tree: FILE.json, {FORMS}")
     if out is None and (resume or isinstance(run, Experiment)):
         raise InputError("retraining from a recipe needs a run folder here: --out DIR (out=... in Python)")
     path = default_folder(Path(str(run))) if out is None else Path(out)
     if RunFolder(path).begun and (resume or (path / "experiment.json").is_file()):
-        return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
-    return new_run(run, path, changes, elsewhere=elsewhere)
+        return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed, on_cluster=on_cluster)
+    return new_run(run, path, changes, on_cluster=on_cluster)

@@ -99,7 +99,7 @@ def _started(
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs a run folder: search(experiment, out=...)")
     path = default_folder(Path(str(recipe))) if out is None else Path(out)
-    run = new_run(recipe, path, changes, elsewhere=address is not None)
+    run = new_run(recipe, path, changes, on_cluster=address is not None)
     # First, so that a recipe that does not work, or a budget below the smallest tree, leaves no folder behind.
     parts = check_trials(run.experiment, recipe, address, run.folder.labels)
     if (stored := run_storage(run.experiment, run.folder.path)) is not None and stored.begun:
@@ -123,8 +123,8 @@ def _resumed(
     new = {name: value for name, value in plain_changes(changes).items() if recorded.get(name, ...) != value}
     if any(name not in EXTENDABLE for name in new):
         raise InputError(f"{path}: --set cannot change a run that is resumed; it was started with {recorded}")
-    elsewhere = address is not None
-    run = open_run(path, recipe=recipe, changes=new, allow_changed=allow_changed, elsewhere=elsewhere)
+    on_cluster = address is not None
+    run = open_run(path, recipe=recipe, changes=new, allow_changed=allow_changed, on_cluster=on_cluster)
     if new:
         run.folder.change(run.experiment, new)
     return run, None
