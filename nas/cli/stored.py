@@ -1,6 +1,6 @@
 """What a job runs that works on a stored run: a command of the command line between a fetch and an upload.
 
-    python -m nas.stored STORAGE FOLDER VERB ARGUMENTS...
+    python -m nas.cli.stored STORAGE FOLDER VERB ARGUMENTS...
 
 The run is fetched into FOLDER, whose name is the run's. While the command works, what it has changed in the run is
 stored every half minute, so a job whose machine is lost goes on from there when it is submitted again. A run that is

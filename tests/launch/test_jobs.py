@@ -182,7 +182,7 @@ def test_a_retraining_or_comparison_works_on_a_stored_run(cluster, tmp_path, cap
     assert name == ("mine" if "--name" in options else sent.submission_id)
     said = words.replace("FOLDER", f"jobs/{name}/mine")
     assert sent.entrypoint == (
-        f"python -m nas.stored /store jobs/{name}/mine {said} "
+        f"python -m nas.cli.stored /store jobs/{name}/mine {said} "
         "--set trials.cpus=2 --set trials.gpus=1 --set 'device=\"auto\"'"
     )
     assert ("submitted-tree.json" in sent.files) is ("submitted-tree" in words)

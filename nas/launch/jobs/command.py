@@ -85,4 +85,4 @@ def entrypoint(
     words += [part for option, value in given.items() if value is not None for part in (option, str(value))]
     # A comparison goes on by itself.
     words += ["--resume"] if order.verb == "retrain" else []
-    return f"python -m nas.stored {shlex.join([storage, folder, *words, *settings])}"
+    return f"python -m nas.cli.stored {shlex.join([storage, folder, *words, *settings])}"
