@@ -57,7 +57,7 @@ def machine_failure(error: BaseException) -> str | None:
             "(0 needs none of it) or the batch_size, or make it larger (docker run --shm-size=8g)"
         )
     if isinstance(error, MemoryError) or any(words in text for words in ("out of memory", "allocate memory")):
-        settings = "strategy.batch_size, retrain.batch_size, predict's --batch"
+        settings = "strategy.batch_size, retrain.batch_size, predict's `batch_size`"
         return f"out of memory; lower the batch_size ({settings}), or use a larger machine"
     if isinstance(error, RuntimeError) and text.startswith("DataLoader worker (pid"):
         return "a process that loads samples was killed, perhaps for memory, or as /dev/shm was full; lower num_workers"

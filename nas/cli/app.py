@@ -16,10 +16,10 @@ from nas.cli.options import (
     TREES,
     AddressOption,
     AllowOption,
+    ChangesOption,
     JsonOption,
     RecipeArg,
     ResumeOption,
-    SetOption,
     SplitOption,
     StrategyOption,
 )
@@ -55,7 +55,7 @@ def _options(
 
 @app.command()
 def check(
-    recipe: RecipeArg, strategy: StrategyOption = None, set_: SetOption = None, as_json: JsonOption = False
+    recipe: RecipeArg, strategy: StrategyOption = None, changes: ChangesOption = None, as_json: JsonOption = False
 ) -> None:
     """Check labels, losses, time and memory before a long search.
 
@@ -64,7 +64,7 @@ def check(
     from nas.commands import check as run_check
 
     with quiet_output():
-        report = run_check(recipe, changes=_changes(set_, strategy))
+        report = run_check(recipe, changes=_changes(changes, strategy))
     if as_json:
         _print_json(report)
         return
@@ -100,13 +100,13 @@ def profile(
             "--latency", metavar="FILE", help="Measure latencies, and write those of the parts into this file."
         ),
     ] = None,
-    runtime: Annotated[
+    runtimes: Annotated[
         list[str] | None,
         typer.Option("--runtime", help="How networks are timed: eager, compiled or onnxruntime; may be repeated."),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", help="Number of samples in a timed call.")] = 1,
+    batch_size: Annotated[int, typer.Option("--batch", help="Number of samples in a timed call.")] = 1,
     rounds: Annotated[int, typer.Option("--rounds", help="Number of timed calls of each part and network.")] = 20,
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count MACs, parameters and activations, and measure latencies. Needs no data."""
@@ -118,10 +118,10 @@ def profile(
             tree=tree,
             size=size,
             latency=latency,
-            runtimes=runtime or ["eager"],
-            batch_size=batch,
+            runtimes=runtimes or ["eager"],
+            batch_size=batch_size,
             rounds=rounds,
-            changes=_changes(set_),
+            changes=_changes(changes),
         )
     if as_json:
         _print_json(report)
@@ -139,7 +139,7 @@ def search(
         typer.Option("--out", help="The run folder, new or empty; by default out/NAME/TIME beside the recipe."),
     ] = None,
     strategy: StrategyOption = None,
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     resume: ResumeOption = False,
     allow_changed: AllowOption = False,
     address: AddressOption = None,
@@ -163,7 +163,7 @@ def search(
         run = run_search(
             recipe,
             out=out,
-            changes=_changes(set_, strategy),
+            changes=_changes(changes, strategy),
             resume=resume,
             allow_changed=allow_changed,
             address=address,
@@ -246,14 +246,14 @@ def data(
     ],
     split: SplitOption = "train",
     num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples to draw.")] = 8,
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw samples with their labels, or write inputs as pictures."""
     from nas.commands import data_sheet
 
     with quiet_output():
-        path = data_sheet(source, out, split=split, num_samples=num_samples, changes=_changes(set_))
+        path = data_sheet(source, out, split=split, num_samples=num_samples, changes=_changes(changes))
     if as_json:
         _print_json({"picture": str(path)})
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nas.cli.app import _changes, _console, _print_json, app
-from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg, SetOption
+from nas.cli.options import TREES, AllowOption, ChangesOption, JsonOption, RecipeOption, RunArg
 from nas.cli.progress import quiet_output
 from nas.errors import WorkFailed
 from nas.tree import format_quantity
@@ -59,7 +59,7 @@ def export(
             "--postprocess", help="The exported graph returns predictions (classes, probabilities) instead of outputs."
         ),
     ] = False,
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
@@ -80,7 +80,7 @@ def export(
             checkpoint=checkpoint,
             preprocess=preprocess,
             postprocess=postprocess,
-            changes=_changes(set_),
+            changes=_changes(changes),
             recipe=recipe,
             allow_changed=allow_changed,
         )
@@ -104,7 +104,7 @@ def predict(
     recipe: Annotated[
         Path | None, typer.Option("--recipe", help="The recipe that makes a bundle's own backbone; it is run.")
     ] = None,
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     time_limit: Annotated[
         float | None, typer.Option("--time-limit", metavar="SECONDS", help="Stop then, whatever the file does.")
     ] = None,
@@ -121,7 +121,7 @@ def predict(
             batch_size=batch_size,
             letterbox=letterbox,
             recipe=recipe,
-            changes=_changes(set_),
+            changes=_changes(changes),
             time_limit=time_limit,
         )
     if as_json:

@@ -10,7 +10,7 @@ import typer
 
 from nas.cli import tables
 from nas.cli.app import _changes, _console, _print_json
-from nas.cli.options import JsonOption, SetOption
+from nas.cli.options import ChangesOption, JsonOption
 from nas.cli.progress import quiet_output
 from nas.errors import InputError, WorkFailed
 
@@ -34,7 +34,7 @@ def submit(
     storage: Annotated[
         str | None, typer.Option("--storage", help="Where the run is kept: file:///shared/runs, s3://...")
     ] = None,
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the job and its run.")] = None,
     resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a stored search.")] = None,
     run: Annotated[str | None, typer.Option("--run", help="The stored run to retrain or to compare.")] = None,
@@ -57,7 +57,7 @@ def submit(
     from nas.launch.jobs import submit as run_submit
 
     verb, recipe = _verb_and_recipe(words)
-    asked = {"verb": verb, "run": run, "tree": tree, "start": start, "seed": seed, "changes": _changes(set_)}
+    asked = {"verb": verb, "run": run, "tree": tree, "start": start, "seed": seed, "changes": _changes(changes)}
     if dry_run:
         with quiet_output():
             package = preview(recipe, **asked, resume=resume, max_bytes=max_size * 2**20)

@@ -15,7 +15,7 @@ RecipeArg = Annotated[
 RunArg = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder: what --out of nas search or nas retrain named.")
 ]
-SetOption = Annotated[
+ChangesOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="FIELD=VALUE", help="Change a field of the recipe, e.g. strategy.epochs=5; may be repeated."

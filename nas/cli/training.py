@@ -11,11 +11,11 @@ from nas.cli.options import (
     TREES,
     AddressOption,
     AllowOption,
+    ChangesOption,
     JsonOption,
     RecipeOption,
     ResumeOption,
     RunArg,
-    SetOption,
     SplitOption,
 )
 from nas.cli.progress import display, quiet_output, training_figures
@@ -50,7 +50,7 @@ def retrain(
         int | None, typer.Option("--seed", min=0, help="Seed of weights and batches; by default, that of the recipe.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The run folder that is made for a recipe.")] = None,
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     resume: ResumeOption = False,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
@@ -78,7 +78,7 @@ def retrain(
             start=start,
             seed=seed,
             out=out,
-            changes=_changes(set_) | ({"retrain.logs": log} if log else {}),
+            changes=_changes(changes) | ({"retrain.logs": log} if log else {}),
             resume=resume,
             recipe=recipe,
             allow_changed=allow_changed,
@@ -106,7 +106,7 @@ def evaluate(
         ),
     ] = None,
     split: SplitOption = "test",
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
@@ -123,7 +123,7 @@ def evaluate(
             tree=tree,
             checkpoint=checkpoint,
             split=split,
-            changes=_changes(set_),
+            changes=_changes(changes),
             recipe=recipe,
             allow_changed=allow_changed,
         )
@@ -136,10 +136,10 @@ def evaluate(
 @app.command()
 def compare(
     run: RunArg,
-    set_: SetOption = None,
+    changes: ChangesOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
-    safe: Annotated[
+    margin: Annotated[
         float | None,
         typer.Option(
             "--require-safe",
@@ -158,14 +158,14 @@ def compare(
     from nas.commands.safety import check_margin, require_safe
     from nas.run import RunFolder
 
-    if safe is not None:
-        check_margin(safe)
+    if margin is not None:
+        check_margin(margin)
         # Before the trainings: a run with several retrained trees recommends none of them.
         judged = RunFolder.open(run).find_tree(None).id
     with display() as shown:
         comparison = run_compare(
             run,
-            changes=_changes(set_),
+            changes=_changes(changes),
             recipe=recipe,
             allow_changed=allow_changed,
             on_training=lambda progress: _begin_training(shown, progress),
@@ -178,5 +178,5 @@ def compare(
         console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
         for verdict in comparison.verdicts:
             console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-    if safe is not None:
-        require_safe(comparison, judged, safe)
+    if margin is not None:
+        require_safe(comparison, judged, margin)

@@ -1,4 +1,4 @@
-"""`nas check`: before a long search, look at all labels, take one step, and say what the whole will need."""
+"""`nas check`: read all labels, take one step, and predict what a long search will need."""
 
 import resource
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ _CHECKPOINTS_KEPT = 3
 
 
 def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Look at an experiment before it is searched; nothing is written.
+    """Check an experiment before it is searched; nothing is written.
 
-    All samples of all splits are read once, as the search itself does before its first step.
+    All samples of all splits are read once, as at the beginning of a search.
 
     Returns:
         plain data: "samples" (by split), "labels" (by split and task, `describe_split`), "uncounted" (the operators
@@ -32,9 +32,9 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
         "disk_bytes" of the checkpoints that will be kept, "budgets" in absolute terms.
 
     Raises:
-        InputError: whatever the search would refuse: inputs or labels that a task does not take, a task without labels
-            or with one class alone to be trained on, a metric that does not give one number, a budget below the
-            smallest tree, or any part of the recipe that does not work.
+        InputError: the search would fail with the same error: inputs or labels that a task does not take, a task
+            without training labels or with a single class in them, a metric that does not return one number, a budget
+            below the smallest tree, or any part of the recipe that does not work.
     """
     experiment = open_experiment(recipe, changes)
     device = resolve_device(experiment.device)

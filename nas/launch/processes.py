@@ -89,7 +89,7 @@ def run_on_processes(
                 raise InputError(reason)
             if cause != LOST or attempt == experiment.trials.max_failures:
                 raise WorkFailed(reason)
-            _LOGGER.warning("%s; going on from the last checkpoint", reason)
+            _LOGGER.warning("%s; continuing from the last checkpoint", reason)
     raise AssertionError
 
 

@@ -98,13 +98,13 @@ def check_address(address: str) -> None:
     host, colon, port = address.rpartition(":")
     if "://" in address or not colon or not port.isdecimal():
         raise InputError(
-            f"--address {address!r}: name HOST:PORT of a cluster that this machine belongs to, or auto; "
-            "from elsewhere, use nas submit"
+            f"`address={address}`: name HOST:PORT of a cluster that this machine belongs to, or auto; "
+            "on other machines, use nas submit"
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_CONNECT).close()
     except (OSError, OverflowError) as error:
-        raise InputError(f"--address {address}: nothing answers there ({error})") from None
+        raise InputError(f"`address={address}`: nothing answers there ({error})") from None
 
 
 def check_resources(needed: Resources, machines: Sequence[Machine]) -> None:

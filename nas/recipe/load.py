@@ -23,7 +23,8 @@ def require_recipe(path: Path) -> None:
     """InputError unless there is a file."""
     if (path / "experiment.json").is_file():
         raise InputError(
-            f"{path}: is a run folder; name its recipe, and the folder with --out (and go on with --resume)"
+            f"{path}: is a run folder; name its recipe, and the folder with `out=FOLDER` "
+            "(and continue with `resume=True`)"
         )
     if not path.is_file():
         raise InputError(f"{path}: no such recipe")

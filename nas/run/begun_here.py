@@ -40,8 +40,8 @@ def mark_begun(run_id: str, recipe: Path) -> None:
         write_json_atomically(folder / f"{run_id}.json", {"schema_version": 1, "recipe": str(recipe.resolve())})
     except (InputError, OSError) as error:
         _LOGGER.warning(
-            "cannot note that you began this run (%s), so later commands on it need --recipe; "
-            "a writable folder in XDG_STATE_HOME would do",
+            "cannot note that you began this run (%s), so name its recipe in later commands: "
+            "nas retrain RUN --recipe RECIPE; a writable folder in XDG_STATE_HOME would do",
             error,
         )
 
@@ -54,12 +54,12 @@ def require_begun_here(run: Path, run_id: object, recipe: str) -> None:
     if mark is None or not mark.is_file():
         raise InputError(
             f"{run}: names {recipe} as its recipe, which is imported only if you began the run on this machine, and "
-            f"{folder or 'a folder of your state'} has no note of that; name your recipe with --recipe"
+            f"{folder or 'a folder of your state'} has no note of that; name your recipe with `recipe=FILE`"
         )
     found = read_json(mark)
     begun_with = found.get("recipe") if isinstance(found, dict) else None
     if begun_with != recipe:
         raise InputError(
             f"{run}: names {recipe} as its recipe, but you began the run with {begun_with}; "
-            "name your recipe with --recipe"
+            "name your recipe with `recipe=FILE`"
         )

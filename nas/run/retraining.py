@@ -132,7 +132,7 @@ class TreeTraining:
         if self.start == "pretrained" and not _has_pretrained_weights(self.experiment):
             raise InputError(
                 f"backbone {self.experiment.backbone.name} names no pretrained weights; "
-                "give it some (--set backbone.weights=FILE), say that it has them (a member weights_report of your own "
+                "give it some (backbone.weights=FILE), say that it has them (a member weights_report of your own "
                 "backbone), or start fresh"
             )
 

@@ -146,7 +146,7 @@ def test_inputs_that_are_links_into_out_are_not_written_over(network, exported, 
     np.savez(tmp_path / "out" / "a.npz", a=exported[1][0].numpy())
     before = (tmp_path / "out" / "a.npz").read_bytes()
     (folder / "a.npz").symlink_to(tmp_path / "out" / "a.npz")
-    assert "is where the inputs lie" in refused(capsys, "predict", network, folder, "--out", tmp_path / "out")
+    assert "is the folder of the inputs" in refused(capsys, "predict", network, folder, "--out", tmp_path / "out")
     assert (tmp_path / "out" / "a.npz").read_bytes() == before
 
 

@@ -58,7 +58,7 @@ class Cluster:
             InputError: the cluster has a job of that name.
         """
         if any(job.submission_id == name for job in self.jobs()):
-            raise InputError(f"{self.address}: has a job {name} already; choose another --name")
+            raise InputError(f"{self.address}: has a job {name} already; choose another `name`")
         with _explained(self.address):
             self._client.submit_job(
                 entrypoint=entrypoint,
@@ -154,7 +154,7 @@ def _url(address: str) -> str:
         well_formed = False
     if not well_formed:
         raise InputError(
-            f"--address {address!r}: expected that of the cluster's dashboard, for instance http://head:8265"
+            f"`address={address}`: expected the address of a cluster's dashboard, for instance http://head:8265"
         )
     return url.rstrip("/")
 

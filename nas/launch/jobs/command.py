@@ -20,7 +20,7 @@ _READ: dict[str, set[str]] = {
     "retrain": {"run", "tree", "start", "seed"},
     "compare": {"run"},
 }
-_OPTIONS = {"run": "--run", "tree": "--tree", "start": "--from", "seed": "--seed", "resume": "--resume"}
+_PARAMETERS = ("run", "tree", "start", "seed", "resume")
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class Order:
         """InputError unless the verb is known, takes all that is given, and has what it needs."""
         if self.verb not in get_args(Verb):
             raise InputError(f"jobs take {', '.join(get_args(Verb))}; found {self.verb!r}")
-        for name, option in _OPTIONS.items():
+        for name in _PARAMETERS:
             if getattr(self, name) is not None and name not in _READ[self.verb]:
-                raise InputError(f"{option} is not for a job that does {self.verb}")
+                raise InputError(f"`{name}` is not for jobs that {self.verb}")
         if self.verb == "compare" and self.run is None:
-            raise InputError("a comparison needs the name of a stored run: --run NAME")
+            raise InputError("a comparison needs the name of a stored run: `run=NAME`")
         if self.verb == "retrain" and self.run is None and self.tree is None:
-            raise InputError("a retraining needs a stored run (--run NAME) or a tree (--tree FILE)")
+            raise InputError("a retraining needs a stored run (`run=NAME`) or a tree (`tree=FILE`)")
 
 
 def entrypoint(

@@ -55,7 +55,7 @@ def runtime_env(folder: Path, environment: Literal["installed", "constraints"]) 
         if not (folder / CONSTRAINTS).is_file():
             raise InputError(
                 f"there is no {CONSTRAINTS} beside the installed nas; "
-                "submit from a checkout, or with --environment installed"
+                "submit from a checkout, or with `environment=installed`"
             )
         digest = hashlib.sha256((folder / CONSTRAINTS).read_bytes()).hexdigest()
         constraints = [

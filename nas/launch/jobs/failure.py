@@ -27,7 +27,7 @@ def explain(info: Any) -> Failure:
     if kind == "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE" or kind == "JOB_SUPERVISOR_ACTOR_START_TIMEOUT":
         return Failure(f"the cluster found no place to start it: {_first_line(message)}", 1)
     if kind == "JOB_SUPERVISOR_ACTOR_DIED":
-        return Failure("the node that it was started from was lost; go on with nas submit --resume", 1)
+        return Failure("the node that it was started from was lost; continue with nas submit RECIPE --resume RUN", 1)
     if info.driver_exit_code is None:
         return Failure(_first_line(message), 1)
     said = _OUR_ERROR.findall(message)

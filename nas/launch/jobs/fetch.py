@@ -53,13 +53,13 @@ def _place(run: str, storage: str | None) -> tuple[str, str]:
         return storage, check_name(run)
     uri, slash, name = run.rstrip("/").rpartition("/")
     if not slash:
-        raise InputError(f"{run!r} is a name: say with --storage which URI it is below, or give the run's full URI")
+        raise InputError(f"{run!r} is a name: name the storage with `storage=URI`, or give the run's full URI")
     return uri or "/", check_name(name)
 
 
 def _check_folder(out: Path, source: dict[str, object]) -> None:
     if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; --out names a folder")
+        raise InputError(f"{out}: is a file; `out` names a folder")
     if not out.is_dir() or all(is_temporary(path.name) for path in out.iterdir()):
         return
     if not (out / _SOURCE).is_file():

@@ -76,4 +76,4 @@ def _follow(cluster: Cluster, name: str) -> Iterator[str]:
             while (piece := runner.run(next_piece())) is not None:
                 yield piece
         except (InputError, WorkFailed) as error:
-            raise WorkFailed(f"{error}; the job goes on: nas logs {name} --follow") from error
+            raise WorkFailed(f"{error}; the job still runs: nas logs {name} --follow") from error

@@ -123,7 +123,7 @@ def _package(
     experiment = load_recipe(recipe, changes)
     if order.verb != "search" and experiment.processes > 1:
         raise InputError(
-            f"processes={experiment.processes}: a job trains in one process; submit with --set processes=1"
+            f"processes={experiment.processes}: a job that trains uses one process; set the recipe's processes to 1"
         )
     if order.tree_file is not None:
         read_tree(order.tree_file)
