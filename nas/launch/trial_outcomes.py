@@ -1,4 +1,4 @@
-"""What the driver does when a trial has ended: files come here, Optuna is told, the storage is kept up to date."""
+"""What the driver does when a trial has ended: download its files, report to Optuna, and update the storage."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +10,7 @@ from nas.run import Outcome, RunFolder, Trial, write_outcome
 
 
 class TrialOutcomes:
-    """Collects outcomes; what takes time (files to and from the storage) is done by a thread, in order."""
+    """Records outcomes; a thread transfers files to and from the storage, in order, because that takes time."""
 
     def __init__(self, run: RunFolder, proposals: Proposals | None, storage: RunStorage | None) -> None:
         self.run = run
@@ -21,7 +21,7 @@ class TrialOutcomes:
         self._pool = ThreadPoolExecutor(max_workers=1)
 
     def record(self, trial: Trial, outcome: Outcome, written: bool) -> None:
-        """Take notice of an outcome; write it down unless the worker has."""
+        """Record how a trial ended; ``written``: the worker has written the outcome into the trial's folder."""
         if self.proposals is not None:
             self.proposals.tell(trial.number, outcome)
         self.outcomes[trial.number] = outcome
@@ -33,7 +33,7 @@ class TrialOutcomes:
 
     @contextmanager
     def until_transferred(self) -> Iterator[None]:
-        """Wait for what is under way when the block ends; what failed there is raised."""
+        """At the end of the block, wait for all transfers; errors in them are raised."""
         try:
             yield
             for transfer in self._transfers:
@@ -43,10 +43,10 @@ class TrialOutcomes:
 
     def _transfer(self, storage: RunStorage, trial: Trial, outcome: Outcome, written: bool) -> None:
         folder = self.run.trial(trial.number).path
-        # Checkpoints stay: those of all trials would go through this one machine.
+        # Checkpoints stay in the storage; those of all trials would be too much for this one machine.
         storage.download_trial(trial.number, folder, checkpoints=not written)
         if not written:
-            # The trial's worker is gone, so the folder in the storage is the driver's to write.
+            # The trial's worker has ended, so the driver may write into the folder in the storage.
             self._write(trial, outcome)
             storage.upload_trial(trial.number, folder)
         if self.proposals is not None:

@@ -147,7 +147,8 @@ def texts_of_messages(tree):
     for node in ast.walk(tree):
         name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         if name.endswith(("InputError", "WorkFailed", "StorageFailed")) or name.startswith("_LOGGER."):
-            for inner in ast.walk(node):
+            pieces = {piece for inner in ast.walk(node) if isinstance(inner, ast.JoinedStr) for piece in inner.values}
+            for inner in (inner for inner in ast.walk(node) if inner not in pieces):
                 if isinstance(inner, ast.JoinedStr):
                     yield "".join(p.value if isinstance(p, ast.Constant) else "..." for p in inner.values)
                 elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):

@@ -103,7 +103,7 @@ def test_what_is_not_installed_is_told_before_the_first_single_task_is_trained(t
 @pytest.mark.parametrize("backbone", [VectorBackbone, PlantedBackbone])
 def test_pretrained_weights_have_to_be_there(tmp_path, backbone):
     each = training(tmp_path, start="pretrained", backbone=backbone)
-    with pytest.raises(InputError, match=r"names no pretrained weights; give it some \(--set backbone.weights=FILE\)"):
+    with pytest.raises(InputError, match=r"names no pretrained weights; give it some \(backbone.weights=FILE\)"):
         each.check()
     with pytest.raises(InputError, match=r"names no pretrained weights"):
         each.train(ToyData(TASKS, size=24), DEVICE)
