@@ -5,7 +5,7 @@ The functions of the library name their parameters in backticks: ```worst` must 
 terminal they read ``--worst must be 0 or more``, ``name one with --tree FILE`` and ``continue with --resume``.
 
 No table says which flag stands for which parameter. A function of the command line calls its own parameters what the
-library calls them, and the parser knows the flag of each (`options.ChangesOption` is ``--set``, for instance). Names
+library calls them, and the parser knows the flag of each (`options.SetOption` is ``--set``, for instance). Names
 that are not options of the running command stay as they are.
 """
 

@@ -58,7 +58,7 @@ def test_bad_files_are_listed_and_the_rest_is_written(network, exported, folder,
     said = predicted(capsys, network, folder, tmp_path / "out", 1)
     *warnings, error = said.err.splitlines()
     assert sorted(warning.split(": ")[1] for warning in warnings) == [str(folder / name) for name in bad]
-    assert error == f"error: 5 files have no answers, or not all; the rest is in {tmp_path / 'out'}"
+    assert error == f"error: 5 files have no predictions, or not all; the rest is in {tmp_path / 'out'}"
     assert "2 samples into" in said.out
     assert {path.stem for path in (tmp_path / "out").glob("*.npz")} == {"a", "z"}
     done = nas.predict(network, folder, out=tmp_path / "out")

@@ -114,7 +114,10 @@ def test_maps_in_another_size():
         in_size(record("values", 1), values, (20_000, 20_000))
 
 
-WAYS = {"network.bundle": "both sides to the network's", "network.onnx": "to as many pixels, sides in their own ratio"}
+WAYS = {
+    "network.bundle": "to the network's height and width",
+    "network.onnx": "to the network's number of pixels, with their own ratio of the sides",
+}
 
 
 @pytest.mark.parametrize("name", WAYS)
