@@ -32,7 +32,7 @@ class StorageFailed(WorkFailed):
 
 
 @contextmanager
-def blaming(part: str) -> Iterator[None]:
+def as_input_errors(part: str) -> Iterator[None]:
     """Whatever a recipe's own code raises, as an InputError of one line: the part, the error, its file and line.
 
     An InputError passes as it is, and so does what is the machine's fault (`machine_failure`).

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from nas.errors import InputError, WorkFailed, blaming, machine_failure
+from nas.errors import InputError, WorkFailed, as_input_errors, machine_failure
 
 MACHINE = [
     MemoryError(),
@@ -24,7 +24,7 @@ def fail(error: BaseException) -> None:
 
 @pytest.mark.parametrize("error", [KeyError("depth"), RuntimeError("a\nb"), OSError(errno.ENOENT, "No"), SystemExit(2)])
 def test_what_a_recipe_raises_is_blamed_on_the_part_with_its_line(error):
-    with pytest.raises(InputError) as raised, blaming("data Photos"):
+    with pytest.raises(InputError) as raised, as_input_errors("data Photos"):
         fail(error)
     assert str(raised.value).startswith(f"data Photos: {type(error).__name__}")
     assert f"({__file__}:{fail.__code__.co_firstlineno + 1})" in str(raised.value)
@@ -35,14 +35,14 @@ def test_what_a_recipe_raises_is_blamed_on_the_part_with_its_line(error):
 def test_a_librarys_line_is_not_the_place():
     import torch
 
-    with pytest.raises(InputError) as raised, blaming("backbone"):
+    with pytest.raises(InputError) as raised, as_input_errors("backbone"):
         torch.nn.Linear(2, 3)(torch.zeros(4))
     assert f"({__file__}:" in str(raised.value)
 
 
 @pytest.mark.parametrize("error", [InputError("bad"), WorkFailed("nan"), KeyboardInterrupt(), *MACHINE])
 def test_what_is_nobodys_code_passes(error):
-    with pytest.raises(type(error)) as raised, blaming("data"):
+    with pytest.raises(type(error)) as raised, as_input_errors("data"):
         fail(error)
     assert raised.value is error
 

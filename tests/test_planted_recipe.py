@@ -9,7 +9,7 @@ import nas
 from nas.cost import resolve_budget
 from nas.datasets.planted import TREE_A, conv_problem, random_problem, tree_a, tree_c
 from nas.recipe import describe, load_recipe
-from nas.run import build_data, measure
+from nas.run import build_data, measure_parts
 
 RECIPE = Path(__file__).parents[1] / "runs" / "planted.py"
 PROBLEMS = [tree_a(), tree_c(), tree_a(input_width=3), tree_a().with_outliers(2), conv_problem()]
@@ -24,7 +24,7 @@ def planted_experiment():
 @pytest.mark.parametrize("problem", PROBLEMS + [random_problem(5, 3, seed) for seed in range(5)])
 def test_the_budget_is_what_the_planted_tree_costs(planted_experiment, problem):
     experiment = planted_experiment(problem)
-    table = measure(experiment).table
+    table = measure_parts(experiment).table
     (budget,) = experiment.goal.budgets
     limit, cost = resolve_budget(budget, table, "macs"), table.tree_cost(problem.tree)["macs"]
     assert cost <= limit

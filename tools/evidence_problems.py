@@ -10,7 +10,7 @@ from nas.cost import FixedPenalty
 from nas.datasets.planted import PlantedProblem, conv_problem, random_problem, tree_a, tree_c
 from nas.engine.optimizer import OptimizerSettings
 from nas.recipe import Experiment
-from nas.run import TrialParts, measure
+from nas.run import TrialParts, measure_parts
 from nas.strategies import Gradient, Similarity, bmtas
 from nas.tree import BranchTree
 
@@ -165,7 +165,7 @@ def real_problem(recipe: Callable[[], Experiment], num_seeds: int, **changes: An
 
 
 def penalty_unit(experiment: Experiment) -> float:
-    return len(experiment.tasks) * measure(experiment).table.separate_cost()["macs"]
+    return len(experiment.tasks) * measure_parts(experiment).table.separate_cost()["macs"]
 
 
 METHODS = ("similarity", "published", "gradient", "hybrid")

@@ -99,7 +99,7 @@ def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
 def _found(run: RunFolder, names: Sequence[str]) -> dict[str, BranchTree]:
     """The non-dominated trees of the front by id; in a run without a search, the retrained trees of all tasks."""
     if run.only_retrained:
-        given = {tree.id: tree for tree in map(read_tree, run.given) if set(tree.tasks) == set(names)}
+        given = {tree.id: tree for tree in map(read_tree, run.given_trees) if set(tree.tasks) == set(names)}
         if not given:
             raise InputError(f"{run.path}: none of its retrained trees has all tasks ({', '.join(names)}) to compare")
         return given

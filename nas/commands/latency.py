@@ -10,7 +10,7 @@ from nas.cost import LatencyTable, Timing, describe_device, measure_latency, tim
 from nas.deploy.runtimes import RUNTIMES, make_call
 from nas.errors import InputError
 from nas.recipe import Experiment
-from nas.run import build_backbone, build_network, measure
+from nas.run import build_backbone, build_network, measure_parts
 from nas.tree import BranchTree
 
 
@@ -48,7 +48,7 @@ def profile_latency(
         batch_size=batch_size,
         rounds=rounds,
     )
-    measured = measure(experiment.model_copy(update={"latency": None}))
+    measured = measure_parts(experiment.model_copy(update={"latency": None}))
     table = replace(measured, latency=parts).table
     names, num_blocks = experiment.task_names, len(table.blocks)
     trees = {f"single {name}": BranchTree.shared([name], num_blocks) for name in names}

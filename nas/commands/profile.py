@@ -10,7 +10,7 @@ from nas.commands.opened_run import Recipe, open_experiment
 from nas.cost import PartCost, Profile
 from nas.errors import InputError
 from nas.networks.branched import check_fits
-from nas.run import measure, resolve_device, use_threads
+from nas.run import measure_parts, resolve_device, use_threads
 from nas.tree import BranchTree, read_tree
 
 
@@ -79,7 +79,7 @@ def profile(
         if size < 1 or len(experiment.input_shape) != 3:
             raise InputError(f"`size={size}`: must be positive, and needs an input_shape of (channels, height, width)")
         experiment = experiment.with_fields({"input_shape": (experiment.input_shape[0], size, size)})
-    measured = measure(experiment)
+    measured = measure_parts(experiment)
     names = experiment.task_names
     report: dict[str, Any] = {
         "input_shape": list(measured.input_shape),

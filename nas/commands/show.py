@@ -45,7 +45,7 @@ def show(
     elif resource is not None:
         raise InputError("`resource` is what `within` counts; add `within=BUDGET`, or leave `resource` out")
     elif tree is None and out is None and path.is_dir() and (run := RunFolder.open(path)).only_retrained:
-        return "\n\n".join(_of_run(run, read_tree(file), read_costs(run)) for file in run.given)
+        return "\n\n".join(_of_run(run, read_tree(file), read_costs(run)) for file in run.given_trees)
     else:
         found, table = find(path, tree, latency)
     if out is not None:

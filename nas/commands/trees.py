@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas.commands.opened_run import OpenRun
-from nas.run import is_tree_name, measure, named_tree
+from nas.run import is_tree_name, measure_parts, named_tree
 from nas.tree import BranchTree
 
 
@@ -16,5 +16,5 @@ def find_tree(run: OpenRun, name: str | Path | None) -> BranchTree:
         InputError: there is no such tree, or several trees match.
     """
     if name is not None and is_tree_name(str(name)):
-        return named_tree(str(name), measure(run.experiment).table, run.experiment.goal.resource)
+        return named_tree(str(name), measure_parts(run.experiment).table, run.experiment.goal.resource)
     return run.folder.find_tree(None if name is None else str(name))

@@ -24,7 +24,7 @@ from nas.run import (
     check_counted,
     check_ranges,
     describe_failure,
-    measure,
+    measure_parts,
     plan_trials,
     write_outcome,
 )
@@ -85,7 +85,7 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
         for value in (experiment.trials.ranges[BUDGETS].extremes if BUDGETS in experiment.trials.ranges else ())
         for budget in Trial(0, None, experiment.seed, {BUDGETS: value}).experiment(experiment).goal.budgets
     ]
-    measured, budgets = measure(first), (*experiment.trials.budgets, *proposed)
+    measured, budgets = measure_parts(first), (*experiment.trials.budgets, *proposed)
     check_counted(first, measured.uncounted, budgets)
     check_budgets(first, measured.table, budgets)
     if address is None or experiment.goal.measure != "none":
@@ -120,7 +120,7 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None, l
     if address is None:
         _build(own, labels)
     else:
-        measured = measure(own)
+        measured = measure_parts(own)
         check_counted(own, measured.uncounted, own.goal.budgets)
         check_budgets(own, measured.table, own.goal.budgets)
 

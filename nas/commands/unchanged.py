@@ -8,14 +8,14 @@ from nas.cost import Profile
 from nas.errors import InputError
 from nas.files import read_json
 from nas.recipe import Experiment, changed_modules, describe, recipe_hash
-from nas.run import RunFolder, build_backbone, changed_parts, measure, part_shapes
+from nas.run import RunFolder, build_backbone, changed_parts, measure_parts, part_shapes
 
 _NUM_NAMED = 3
 """A message lists at most so many differences."""
 
 
 class MeasuredOnce:
-    """Calls `nas.run.measure`, which takes seconds for large inputs, only once for each experiment."""
+    """Calls `nas.run.measure_parts`, which takes seconds for large inputs, only once for each experiment."""
 
     def __init__(self) -> None:
         self._measured: list[tuple[Experiment, Profile]] = []
@@ -24,7 +24,7 @@ class MeasuredOnce:
         for known, profile in self._measured:
             if known is experiment:
                 return profile
-        profile = measure(experiment)
+        profile = measure_parts(experiment)
         self._measured.append((experiment, profile))
         return profile
 

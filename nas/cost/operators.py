@@ -16,7 +16,7 @@ Nothing else has MACs: neither biases, activations, normalisation, pooling and i
 elements, nor lookups such as an embedding.
 
 Complex numbers, Fourier transforms, decompositions and operators of other libraries cannot be counted
-(`nas.cost.witness` finds them).
+(`nas.cost.torch_count` finds them).
 """
 
 from collections import Counter

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nas.cost.activation import activation_bytes
 from nas.cost.latency import LatencyTable
 from nas.cost.operators import HANDLES, MAC_OPERATORS
-from nas.cost.witness import Uncounted, observe, plain_attention, short_name, uncounted
+from nas.cost.torch_count import Uncounted, plain_attention, short_name, uncounted
 from nas.errors import InputError
 from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
@@ -25,7 +25,7 @@ class PartCost:
 
     ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`; ``unsupported`` counts the calls of other operators
     without a count, such as lookups; ``uncounted`` are those among all operators that have MACs which are not in the
-    count, or not rightly (`nas.cost.witness`); ``activation_bytes`` is what autograd keeps for the backward pass.
+    count, or not rightly (`nas.cost.torch_count`); ``activation_bytes`` is what autograd keeps for the backward pass.
     """
 
     macs: int
@@ -164,7 +164,7 @@ def _measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[PartCost, A
             counted = {name: round(count) for name, count in analysis.by_operator().items()}
             macs = {name: _macs(by_operator) for name, by_operator in analysis.by_module_and_operator().items()}
             without = {name: set(analysis.unsupported_ops(name)) for name in macs}
-            seen = observe(module, inputs)
+            seen = count_with_torch(module, inputs)
         apart = uncounted(type(module).__name__, macs, without, seen)
         if isinstance(module, _BoundHead):
             head = type(module.head).__name__

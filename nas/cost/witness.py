@@ -38,7 +38,7 @@ class Uncounted:
 
 
 @dataclass(frozen=True)
-class Witness:
+class TorchCount:
     """What torch's counter saw in one call of a module.
 
     ``operators`` are, by a module's name, those with arithmetic that it has no formula for.
@@ -49,7 +49,7 @@ class Witness:
     output: Any
 
 
-def observe(module: nn.Module, inputs: tuple[Tensor, ...]) -> Witness:
+def count_with_torch(module: nn.Module, inputs: tuple[Tensor, ...]) -> TorchCount:
     """Call a module once and count."""
     counter = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
     operators = _Operators(counter)
@@ -57,10 +57,10 @@ def observe(module: nn.Module, inputs: tuple[Tensor, ...]) -> Witness:
         output = module(*inputs)
     root = type(module).__name__
     counts = {_path(name, root): sum(by.values()) // 2 for name, by in counter.get_flop_counts().items()}
-    return Witness(counts, {_path(name, root): found for name, found in operators.found.items()}, output)
+    return TorchCount(counts, {_path(name, root): found for name, found in operators.found.items()}, output)
 
 
-def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], seen: Witness) -> set[Uncounted]:
+def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], seen: TorchCount) -> set[Uncounted]:
     """Where a count by fvcore is incomplete.
 
     Args:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from nas.data.batch import Batch, Dataset, collate, cut
 from nas.data.named import NamedSamples, SampleFault, in_memory
 from nas.data.seeds import derive_seed
-from nas.errors import SHARED_MEMORY, InputError, blaming, machine_failure
+from nas.errors import SHARED_MEMORY, InputError, as_input_errors, machine_failure
 from nas.files import folder_for_sockets
 
 _BATCHES_AT_ONCE = 16
@@ -124,7 +124,7 @@ class _MemoryLoader:
     def __iter__(self) -> Iterator[Batch]:
         step = self.batch_size * _BATCHES_AT_ONCE
         for start in range(0, len(self.order), step):
-            with blaming("data"):
+            with as_input_errors("data"):
                 found = collate(self.dataset.__getitems__(self.order[start : start + step]))
             yield from cut(found, self.batch_size)
 
@@ -159,7 +159,7 @@ _ROOM_FOR_SOCKETS = len("/pymp-01234567/listener-01234567")
 class _Loader(DataLoader[Any]):
     def __iter__(self) -> Any:
         try:
-            with blaming("data"):
+            with as_input_errors("data"):
                 yield from self._started()
             return
         except Exception as error:

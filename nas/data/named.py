@@ -9,7 +9,7 @@ from torch.utils.data import ConcatDataset, Subset
 from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate
 from nas.data.epoch import at_epoch
 from nas.data.pixels import PixelScale, find_pixel_scale
-from nas.errors import InputError, blaming, machine_failure
+from nas.errors import InputError, as_input_errors, machine_failure
 
 
 class SampleFault(InputError):
@@ -144,7 +144,7 @@ def in_memory(dataset: Any) -> bool:
 def _naming(samples: NamedSamples, *indices: int) -> Iterator[None]:
     """Whatever is raised for a sample, or for one of several, as a `SampleFault`; not what is the machine's fault."""
     try:
-        with blaming("data"):
+        with as_input_errors("data"):
             yield
     except SampleFault:
         raise

@@ -26,7 +26,7 @@ from torch import Tensor
 from nas.deploy.backbone_record import BackboneRecord
 from nas.deploy.description import Description
 from nas.deploy.graph_export import other_sizes
-from nas.errors import InputError, blaming, explain
+from nas.errors import InputError, as_input_errors, explain
 from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically, write_text_atomically
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
@@ -133,7 +133,7 @@ def load_bundle(path: str | Path, *, backbone: Backbone | None = None) -> Bundle
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != record.weights_sha256:
         raise InputError(f"{weights}: is not what {RECORD} says it is; it was damaged or replaced")
-    with blaming(f"{folder}"):
+    with as_input_errors(f"{folder}"):
         if backbone is None:
             try:
                 made = record.backbone.build()

@@ -1,4 +1,4 @@
-"""BatchNorm over the whole batch, of which every rank has a part."""
+"""BatchNorm over the whole batch when several ranks share it."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from nas.engine.ranks import Ranks
 
 
 def synchronise_batch_norm(network: nn.Module, ranks: Ranks) -> None:
-    """Let every BatchNorm of a network, in training, take its statistics from all ranks' samples.
+    """Make every BatchNorm of a network take its statistics in training from the samples of all ranks.
 
-    Parameters, buffers and their names stay. On a GPU it is torch's SyncBatchNorm, which takes nothing else; on the
-    CPU `SynchronisedBatchNorm`.
+    Parameters, buffers and their names stay. On a GPU, BatchNorms become torch's SyncBatchNorm, which works on GPUs
+    only; on the CPU they become `SynchronisedBatchNorm`.
     """
     if ranks.size == 1:
         return
@@ -30,7 +30,7 @@ def synchronise_batch_norm(network: nn.Module, ranks: Ranks) -> None:
 
 
 def is_synchronised(module: nn.Module) -> bool:
-    """Whether a module talks to the other ranks when it runs."""
+    """Whether a module exchanges statistics with the other ranks when it runs."""
     return isinstance(module, SynchronisedBatchNorm | nn.SyncBatchNorm)
 
 
@@ -39,12 +39,12 @@ class SynchronisedBatchNorm(_BatchNorm):
 
         mean = sum_r n_r mean_r / n,    var = sum_r (n_r var_r + n_r (mean_r - mean)^2) / n
 
-    The ranks' own moments are put together, not sums of squares, which would cancel where the mean is large. Every
-    rank does so with the same numbers, so running statistics stay equal bit by bit. In evaluation it is a BatchNorm.
+    The ranks' means and variances are combined; sums of squares would lose precision where the mean is large. Every
+    rank combines the same numbers, so running statistics stay equal bit by bit. In evaluation it is a plain BatchNorm.
 
     Args:
-        norm: whose parameters, buffers and mode it takes over.
-        ranks: those that share the batch.
+        norm: the BatchNorm whose parameters, buffers and mode it takes over.
+        ranks: the ranks that share the batch.
     """
 
     def __init__(self, norm: _BatchNorm, ranks: Ranks) -> None:
@@ -71,7 +71,7 @@ class SynchronisedBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _keep(self, mean_W: Tensor, var_W: Tensor, count: Tensor) -> None:
-        """Move the running statistics, the variance being the unbiased one, as torch does."""
+        """Update the running statistics, with the unbiased variance, as torch does."""
         if self.running_mean is None or self.running_var is None:
             return
         momentum = self.momentum
@@ -85,7 +85,7 @@ class SynchronisedBatchNorm(_BatchNorm):
 
 
 class _Normalise(torch.autograd.Function):
-    """(x - mean) / sqrt(var + eps) * weight + bias, with the gradient that goes through all ranks' mean and var."""
+    """(x - mean) / sqrt(var + eps) * weight + bias; its gradient goes through the mean and var of all ranks."""
 
     @staticmethod
     def forward(
@@ -118,7 +118,7 @@ class _Normalise(torch.autograd.Function):
         own_W, own_standard_W = slope.sum(ctx.axes), (slope * standard).sum(ctx.axes)
         inputs_slope = None
         if ctx.needs_input_grad[0]:
-            # In the order of the ranks, so that all have the same sums.
+            # Every rank adds in the order of the ranks, so that all get the same sums.
             sum_W, sum_standard_W = ctx.ranks.gather(torch.stack([own_W, own_standard_W])).sum(dim=0) / ctx.total
             inner = slope - sum_W.view(shape) - standard * sum_standard_W.view(shape)
             scale_W = inverse_W if weight_W is None else inverse_W * weight_W

@@ -1,8 +1,8 @@
-"""Checkpoints: one file per epoch, of which the last two and the best are kept.
+"""Checkpoints: one file per epoch; the last two and the best are kept.
 
-A checkpoint is a nested dict of tensors and plain values, written to a temporary name and renamed, and read
-with ``weights_only=True``, so that opening one never runs code from it. The file is what `torch.save` writes, followed
-by its SHA-256: torch ignores the archive's own checksums, and would take a flipped bit for a weight.
+A checkpoint is a nested dict of tensors and plain values. It is written to a temporary name and renamed, and read
+with ``weights_only=True``, so that loading never runs code from the file. The file is what `torch.save` writes,
+followed by its SHA-256, because torch ignores the archive's own checksums and would load damaged weights.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def save_tensors(record: Mapping[str, Any], path: Path) -> None:
-    """Write a nested dict of tensors and plain values; a reader sees the old file or the whole new one."""
+    """Write a nested dict of tensors and plain values; a reader sees either the old file or the complete new one."""
     make_folder(path.parent)
     buffer = io.BytesIO()
     torch.save({"format_version": FORMAT_VERSION, **record}, buffer)
@@ -38,7 +38,7 @@ def load_tensors(path: Path) -> dict[str, Any]:
     """Read what `save_tensors` wrote, onto the CPU.
 
     Raises:
-        InputError: the file is missing, truncated, damaged, not ours, or holds objects that would run code.
+        InputError: the file is missing, truncated, damaged, not a checkpoint, or holds objects that would run code.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
@@ -46,7 +46,7 @@ def load_tensors(path: Path) -> dict[str, Any]:
     archive, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
     whole = hashlib.sha256(archive).digest() == digest
     try:
-        # A file of somebody else's is looked into all the same, to say if it is worse than damaged.
+        # A file without the right digest is parsed, too, so that one with code in it is reported as such.
         record = torch.load(io.BytesIO(archive if whole else data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: refused, it holds more than tensors and plain values") from error
@@ -61,18 +61,15 @@ def load_tensors(path: Path) -> dict[str, Any]:
 
 
 class CheckpointFolder:
-    """The checkpoints of one training: ``epoch-0007.pt``, ..., and which of them is the best.
-
-    Epochs are counted as done: ``epoch-0007.pt`` holds the state after seven epochs.
-    """
+    """The checkpoints of one training, one file per epoch: ``epoch-0007.pt`` holds the state after seven epochs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, num_epochs: int, record: Mapping[str, Any], best_epoch: int | None) -> None:
-        """Write the state after `num_epochs` epochs, then drop all but the last two and the best.
+        """Write the state after `num_epochs` epochs, then delete all files but the last two and the best.
 
-        Files of later epochs could not be read when this training went on from an earlier one; they go, too.
+        Files of later epochs are deleted, too: this training resumed from an earlier one since they were unreadable.
         """
         save_tensors({"num_epochs": num_epochs, **record}, self.path(num_epochs))
         keep = {*[epoch for epoch in self.epochs() if epoch <= num_epochs][:2], best_epoch}
@@ -84,23 +81,23 @@ class CheckpointFolder:
         return self.folder / f"epoch-{num_epochs:04d}.pt"
 
     def epochs(self) -> list[int]:
-        """The epochs there are files of, the latest first."""
+        """The epochs that have a file, latest first."""
         found = (path.stem.removeprefix("epoch-") for path in self.folder.glob("epoch-*.pt"))
         epochs = {int(epoch) for epoch in found if epoch.isdecimal()}
         return sorted((epoch for epoch in epochs if self.path(epoch).is_file()), reverse=True)
 
     def latest(self) -> dict[str, Any] | None:
-        """The latest state that can be read, or None if there is no file at all.
+        """The latest state that can be read; None if there are no files.
 
-        A file that cannot be read is named in a warning and the one before it is used.
+        If a file cannot be read, a warning names it, and the file before it is used.
 
         Raises:
-            InputError: there are files and none can be read.
+            InputError: there are files, but none can be read.
         """
         failures: list[str] = []
         for record in self._readable(failures):
             for failure in failures:
-                _LOGGER.warning("%s; going on from epoch %d", failure, record["num_epochs"])
+                _LOGGER.warning("%s; continuing from epoch %d", failure, record["num_epochs"])
             return record
         if failures:
             raise InputError(f"{failures[0]}; no earlier checkpoint is left, so start again in a new folder")

@@ -1,6 +1,6 @@
-"""How the arithmetic is done: precision, memory format and compilation, for the search and for retraining alike.
+"""How networks compute: precision, memory format and compilation, in the search and in retraining.
 
-A loop that trains uses it in five places:
+A training loop uses the settings in five places:
 
     settings.prepare(network)                                  once, before its optimiser is made
     scaler = settings.scaler(device)                           once
@@ -23,18 +23,18 @@ from nas.errors import InputError
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 _COMPILED_PARTS = 1024
-"""How often torch may compile one piece of code anew before it gives up: once for each different block of a network."""
+"""How often torch may recompile one piece of code; each different block of a network is one compilation."""
 
 
 class ComputeSettings(BaseModel):
-    """Precision, memory format and compilation. With the defaults every method is the identity.
+    """Precision, memory format and compilation. With the defaults every method returns what it is given.
 
     Args:
         precision: of convolutions, linear layers and matrix products, by torch's autocast; weights, losses and
             optimiser states stay in float32. "float16" needs a CUDA device and scales the loss against underflow.
-        channels_last: images are stored with their channels innermost, which convolutions are often faster on.
-        compile: stem, blocks and heads are compiled by `torch.compile`, each for itself, since which of them run is
-            decided at every step. It needs a C++ compiler, and minutes at the start.
+        channels_last: store images with their channels innermost, which often makes convolutions faster.
+        compile: compile stem, blocks and heads with `torch.compile`, each separately, since every step may run other
+            ones. It needs a C++ compiler, and takes minutes at the start.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,10 +44,10 @@ class ComputeSettings(BaseModel):
     compile: bool = False
 
     def autocast(self, device: torch.device) -> torch.autocast:
-        """The context of a forward pass; losses are taken outside, of `outputs`.
+        """The context manager of a forward pass; losses are computed outside of it, from `outputs`.
 
         Raises:
-            InputError: float16 on another device than a CUDA one.
+            InputError: the precision is float16 and the device is not a CUDA device.
         """
         if self.precision == "float16" and device.type != "cuda":
             raise InputError(
@@ -60,17 +60,18 @@ class ComputeSettings(BaseModel):
         )
 
     def scaler(self, device: torch.device) -> torch.amp.GradScaler:
-        """What scales the loss; without float16 it passes everything through. Its state belongs into checkpoints."""
+        """Scales the loss for float16, and passes it through otherwise. Checkpoints must hold its state."""
         self.autocast(device)
         return torch.amp.GradScaler(device.type, enabled=self.precision == "float16")
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """The same network, its weights in the memory format, and its parts to be compiled when they first run.
+        """Put the network's weights into the memory format, and let its parts be compiled when they first run.
 
-        The names in its state dict stay.
+        Returns:
+            the same network; the names in its state dict stay.
 
         Raises:
-            InputError: compilation is asked for and there is no C++ compiler.
+            InputError: `compile` is set, and there is no C++ compiler.
         """
         if self.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -85,13 +86,13 @@ class ComputeSettings(BaseModel):
         return network
 
     def inputs(self, inputs: Tensor) -> Tensor:
-        """Inputs in the memory format; others than images [B, channels, height, width] stay as they are."""
+        """Inputs in the memory format; only images [B, channels, height, width] change."""
         if self.channels_last and inputs.dim() == 4:
             return inputs.contiguous(memory_format=torch.channels_last)
         return inputs
 
     def outputs(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A network's outputs in float32, which losses and metrics of any kind can take."""
+        """A network's outputs in float32, which all losses and metrics accept."""
         if self.precision == "float32":
             return dict(outputs)
         return {name: output.float() for name, output in outputs.items()}
@@ -109,5 +110,5 @@ def _require_compiler() -> None:
     named = os.environ.get("CXX")
     if not any(shutil.which(name) for name in ([named] if named else ["g++", "c++", "clang++", "cl"])):
         raise InputError(
-            f"compute.compile: found no C++ compiler ({named or 'g++, clang++'}); install one, or set it to false"
+            f"compute.compile: found no C++ compiler ({named or 'g++, clang++'}); install one, or set compile to false"
         )

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules as settings: what a recipe states and training uses."""
+"""Optimisers and learning-rate schedules as settings of a recipe."""
 
 import math
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 
 
 class OptimizerSettings(BaseModel):
-    """One of torch's optimisers with its settings; `momentum` is SGD's alone."""
+    """One of torch's optimisers with its settings; only SGD takes `momentum`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,18 +20,18 @@ class OptimizerSettings(BaseModel):
 
     def model_post_init(self, _: Any) -> None:
         if self.momentum and self.kind != "sgd":
-            raise ValueError(f"momentum is sgd's setting; {self.kind} has none")
+            raise ValueError(f"momentum is a setting of sgd; {self.kind} has none")
 
     def make(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
         """The optimiser over parameters or parameter groups; a group's own `lr` overrides the setting's.
 
-        It updates all parameters in one call ("fused", or "foreach"), which for networks of many small tensors, as
-        supernets are, is several times faster than one call for each, and differs from it in rounding alone.
+        It updates all parameters in one call ("fused", or "foreach"). For networks of many small tensors, such as
+        supernets, this is several times faster than one call for each tensor; the results differ in rounding only.
         """
         parameters = list(parameters)
         members = [p for group in parameters for p in (group["params"] if isinstance(group, dict) else [group])]
-        # Torch's fused optimisers take no complex numbers. Its fused momentum fails on a weight whose first gradient
-        # comes after the others', as where labels are missing.
+        # torch's fused optimisers refuse complex numbers. Its fused momentum fails on a weight that gets its first
+        # gradient later than the others, which happens where labels are missing.
         foreach = self.momentum > 0 or any(torch.is_complex(parameter) for parameter in members)
         chosen: dict[str, Any] = {
             "lr": self.lr,
@@ -63,8 +63,8 @@ class ScheduleSettings(BaseModel):
         """The factor of a step that begins at `progress`.
 
         Args:
-            step: the share of the training that it is. The warm-up's factors are those at the ends of steps, so that
-                its first one trains, too.
+            step: the share of the whole training that this step is. Warm-up uses the factor at the step's end, so that
+                the first step trains, too.
         """
         if progress < self.warmup:
             return min(1.0, (progress + step) / self.warmup)
@@ -75,6 +75,6 @@ class ScheduleSettings(BaseModel):
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Give every group `factor` times the rate that it started with."""
+    """Set every group's learning rate to `factor` times its initial one."""
     for group in optimizer.param_groups:
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor

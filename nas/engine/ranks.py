@@ -1,4 +1,4 @@
-"""What the processes that train one network tell one another in every step."""
+"""The processes that train one network together, and what they exchange in every step."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,34 +10,35 @@ import torch.distributed as dist
 from torch import Tensor
 
 Labels = Mapping[str, Tensor]
-"""By task, the labels that a batch has."""
+"""The labels of a batch, by task."""
 
 _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes that share each batch, as one of them sees them; alone, every method is the identity.
+    """The processes that share each batch, as seen by one of them: its rank, and its exchanges with the others.
 
-    Every rank holds the whole network and 1/size of each batch. With n_tr labels of task t on rank r, the batch's loss
-    is put together from the ranks' own means, exactly, however unevenly labels are missing:
+    With one process, every method returns what it is given. Otherwise every rank holds the whole network and 1/size of
+    each batch. With n_tr labels of task t on rank r, the loss of the whole batch follows exactly from the means of the
+    ranks, even if labels are missing unevenly:
 
         loss_t = sum_r share_tr loss_tr,    share_tr = n_tr / sum_r n_tr
 
-    so gradients and losses are summed over the ranks, which is the mean over all labelled samples. A loss that is no
-    mean over samples, as one over the known pixels of a batch, is put together by samples all the same.
+    So losses are multiplied by their shares, and losses and gradients are summed over the ranks. A loss that is not a
+    mean over samples, such as a mean over the known pixels of a batch, is weighted by samples, too.
 
-    Collectives must come in the same order on every rank, and a BatchNorm makes some in every forward and backward
-    pass. So a task runs on all ranks if one of them has its label; on the others with a loss of zero.
+    All ranks must make their collective calls in the same order, and a synchronised BatchNorm makes some in every
+    forward and backward pass. So a task runs on all ranks if any rank has a label of it; elsewhere its loss is 0.
 
-    Differs from: torch's DistributedDataParallel, which averages the gradients of one backward pass of one fixed set
-    of weights. Here a step may have one backward pass for each task, the weights that take part change with every
-    routing, and those that nobody used must keep no gradient, since an optimiser's momentum moves what has one.
+    Differs from: torch's DistributedDataParallel, which averages the gradients of one backward pass through a fixed set
+    of weights. Here a step may have one backward pass for each task, and every routing uses other weights. Weights that
+    no rank used must not get a gradient, since an optimiser's momentum moves every weight that has one.
 
     Args:
-        rank: of this process; rank 0 decides and writes.
-        size: number of processes, of torch's default process group.
-        device: of what is exchanged; nccl takes tensors on a GPU alone.
+        rank: of this process; rank 0 decides and writes files.
+        size: number of processes in torch's default process group.
+        device: where tensors are exchanged; nccl exchanges tensors on a GPU only.
     """
 
     rank: int = 0
@@ -45,33 +46,36 @@ class Ranks:
     device: torch.device = _CPU
 
     @classmethod
-    def joined(cls, device: torch.device) -> "Ranks":
-        """Those of torch's default process group, which has been initialised."""
+    def from_process_group(cls, device: torch.device) -> "Ranks":
+        """The ranks of torch's default process group, which must be initialised."""
         return cls(dist.get_rank(), dist.get_world_size(), device)
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that writes."""
+    def is_first(self) -> bool:
+        """Whether this is rank 0, the process that writes files."""
         return self.rank == 0
 
     @property
     def shard(self) -> tuple[int, int]:
-        """Which part of each batch is this rank's, for `nas.data.batches`."""
+        """This rank's part of each batch and the number of parts, for `nas.data.batches`."""
         return self.rank, self.size
 
     @property
-    def apart(self) -> tuple[int, ...]:
-        """What makes a seed the rank's own; nothing on rank 0, whose numbers are those of a process that is alone."""
+    def seed_suffix(self) -> tuple[int, ...]:
+        """Appended to the parts of a seed (`nas.data.derive_seed`), it makes the seed different on every rank.
+
+        It is empty on rank 0, which so draws the same numbers as a single process.
+        """
         return (self.rank,) if self.rank else ()
 
-    def from_first(self, make: Callable[[], Any]) -> Any:
-        """What ``make`` gives on rank 0, where alone it is called: tensors and plain values.
+    def call_on_first(self, make: Callable[[], Any]) -> Any:
+        """Call ``make`` on rank 0 only, and return its result (tensors and plain values) on every rank.
 
-        Tensors arrive on the CPU. What it raises is raised on rank 0; the others wait until their group is ended.
+        Tensors arrive on the CPU. If ``make`` raises, rank 0 raises, and the others wait until their group is ended.
         """
         if self.size == 1:
             return make()
-        if not self.first:
+        if not self.is_first:
             return torch.load(io.BytesIO(self._receive()), map_location="cpu", weights_only=True)
         made, buffer = make(), io.BytesIO()
         torch.save(made, buffer)
@@ -79,15 +83,15 @@ class Ranks:
         return made
 
     def broadcast(self, values: Tensor) -> Tensor:
-        """Rank 0's values; gradients go on to this rank's own."""
+        """Rank 0's values, on every rank; each rank's gradient goes to its own ``values``."""
         if self.size == 1:
             return values
         taken: Tensor = _FromFirst.apply(values, self.device)  # type: ignore[no-untyped-call]
         return taken
 
     @torch.no_grad()
-    def same_as_first(self, tensors: Iterable[Tensor]) -> None:
-        """Overwrite tensors with those of rank 0."""
+    def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrite the tensors with those of rank 0."""
         if self.size == 1:
             return
         by_type: dict[torch.dtype, list[Tensor]] = {}
@@ -100,20 +104,21 @@ class Ranks:
                 tensor.copy_(part.view(tensor.shape))
 
     def gather(self, values: Tensor) -> Tensor:
-        """All ranks' values, [size, ...], the same on each."""
+        """The values of all ranks, [size, ...], on every rank."""
         gathered = [torch.empty_like(values) for _ in range(self.size)]
         dist.all_gather(gathered, values.contiguous())
         return torch.stack(gathered)
 
     def label_shares(self, batches: Sequence[Labels], names: Sequence[str]) -> list[dict[str, float]]:
-        """For each batch, the tasks that any rank has labels of in it, and the part of all labels that is here.
+        """This rank's share of each task's labels, for each batch of a step.
 
         Args:
-            batches: the labels of the batches of one step.
-            names: of the tasks that count.
+            batches: the labels of this rank's batches in one step.
+            names: the tasks to consider.
 
         Returns:
-            by task, this rank's labels in the batch over those of all batches on all ranks; 0 where others have some.
+            for each batch, by task: the number of this rank's labels in it, divided by that of all ranks in all
+            batches. The share is 0 if only other ranks have labels in this batch; a task is left out if none has.
         """
         here_KT = [[len(labels.get(name, ())) for name in names] for labels in batches]
         there_KT = here_KT
@@ -127,13 +132,13 @@ class Ranks:
             for rows in zip(here_KT, there_KT, strict=True)
         ]
 
-    def parts(
+    def weighted_losses(
         self, losses: Mapping[str, Tensor], outputs: Mapping[str, Tensor], shares: Mapping[str, float]
     ) -> dict[str, Tensor]:
-        """This rank's parts of the losses: share times loss, and zero for a task that only others have labels of.
+        """Share times loss for each task; zero for a task whose labels are all on other ranks.
 
-        Zero times the outputs is added, so that every rank's backward pass goes the same way, whatever a loss makes of
-        labels without a known value.
+        Zero times the outputs is added, so that the backward passes of all ranks run through the same modules, even if
+        a rank's labels hold no known value.
         """
         if self.size == 1:
             return {name: loss if shares[name] == 1.0 else loss * shares[name] for name, loss in losses.items()}
@@ -143,14 +148,14 @@ class Ranks:
             if name in outputs
         }
 
-    def once(self, term: Tensor) -> Tensor:
-        """A term that is the same on all ranks, so that their sum has it once."""
-        return term if self.first else 0.0 * term
+    def zero_unless_first(self, term: Tensor) -> Tensor:
+        """``term`` on rank 0 and zero elsewhere, so that the sum over the ranks contains it exactly once."""
+        return term if self.is_first else 0.0 * term
 
     def reduce(self, parameters: Iterable[Tensor], losses: Sequence[Tensor]) -> list[Tensor]:
-        """The sums over the ranks of losses, without gradients; the parameters' gradients become theirs, too.
+        """Replace the parameters' gradients by their sums over the ranks, and return the sums of the losses.
 
-        A parameter that has a gradient on no rank keeps none.
+        A parameter without a gradient on any rank keeps none. The returned losses carry no gradients.
         """
         if self.size == 1:
             return [loss.detach() for loss in losses]
@@ -164,16 +169,19 @@ class Ranks:
     def sum(
         self, gradients: Sequence[Tensor | None], like: Sequence[Tensor], losses: Sequence[Tensor] = ()
     ) -> tuple[list[Tensor | None], list[Tensor]]:
-        """Sums over the ranks, in one exchange: of gradients, None where no rank has one, and of scalars.
+        """Sum gradients and scalars over the ranks, in one exchange.
 
         Args:
-            gradients: of this rank.
+            gradients: this rank's; None for a missing one.
             like: tensors of the gradients' shapes and memory formats.
             losses: scalars.
+
+        Returns:
+            the summed gradients, None where no rank has one, and the summed losses.
         """
         if self.size == 1:
             return list(gradients), list(losses)
-        # Which there are has to be known here before they are laid side by side, so a GPU is waited for once a step.
+        # The host must know which gradients exist before it concatenates them, so it waits for the GPU once a step.
         there = torch.tensor([gradient is not None for gradient in gradients], dtype=torch.uint8, device=self.device)
         if len(there):
             dist.all_reduce(there, dist.ReduceOp.MAX)
@@ -207,12 +215,12 @@ class Ranks:
         return data.cpu().numpy().tobytes()
 
 
-ALONE = Ranks()
-"""A process that shares its batches with no other."""
+SINGLE_PROCESS = Ranks()
+"""A single process, which does not share its batches."""
 
 
 def as_real(tensor: Tensor) -> Tensor:
-    """Complex numbers as pairs of real ones, [..., 2], in the same memory; real ones as they are."""
+    """View complex numbers as pairs of real ones, [..., 2], in the same memory; a real tensor is returned unchanged."""
     return torch.view_as_real(tensor) if tensor.is_complex() else tensor
 
 

@@ -81,7 +81,7 @@ def work(assignment: Assignment, job: Job, events: Any) -> None:
 
     try:
         use_threads(assignment.num_threads)
-        ranks = Ranks.joined(get_device())
+        ranks = Ranks.from_process_group(get_device())
         with _folder(assignment, job, ranks) as (run, save):
 
             def on_epoch(record: dict[str, Any]) -> None:
@@ -90,14 +90,14 @@ def work(assignment: Assignment, job: Job, events: Any) -> None:
 
             try:
                 experiment = load_experiment(assignment)
-                report = on_epoch if ranks.first else _ignore
+                report = on_epoch if ranks.is_first else _ignore
                 result = job.run(experiment, run, ranks.device, report, ranks)
             except Exception:
                 traceback.print_exc()
                 raise
             finally:
                 save()
-        if ranks.first:
+        if ranks.is_first:
             events.put(("result", result))
     except Exception as error:
         events.put(("failure", _describe(error)))
@@ -111,7 +111,7 @@ LOST_REASON = "a process of the group was lost, perhaps with its machine or for 
 
 @contextlib.contextmanager
 def _folder(assignment: Assignment, job: Job, ranks: Ranks) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
-    if ranks.first:
+    if ranks.is_first:
         with job.folder(assignment) as found:
             yield found
         return

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nas.data import derive_seed
 from nas.errors import InputError, in_one_line
 from nas.files import write_bytes_atomically
-from nas.recipe import Choice, Experiment, Int, LogUniform, Range
+from nas.recipe import Experiment, Int, LogUniform, OneOf, Range
 from nas.run import Outcome, Trial, TrialResult
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Proposals:
 
     def _plain(self, name: str, value: Any) -> Any:
         """The value of a field; choices are stored as JSON, because Optuna cannot store lists."""
-        return json.loads(value) if isinstance(self._settings.ranges[name], Choice) else value
+        return json.loads(value) if isinstance(self._settings.ranges[name], OneOf) else value
 
     def _open(self, folder: Path) -> "optuna.Study":
         import optuna
@@ -176,7 +176,7 @@ def _distributions(experiment: Experiment) -> dict[str, "optuna.distributions.Ba
 def _distribution(interval: Range) -> "optuna.distributions.BaseDistribution":
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(interval, Choice):
+    if isinstance(interval, OneOf):
         return CategoricalDistribution([json.dumps(value) for value in interval.values])
     if isinstance(interval, Int):
         return IntDistribution(interval.low, interval.high)

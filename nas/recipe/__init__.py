@@ -9,16 +9,16 @@ from nas.recipe.load import load_recipe, recipe_hash
 from nas.recipe.modules import changed_modules, module_hashes
 from nas.recipe.overrides import apply_changes, parse_overrides
 from nas.recipe.record import describe
-from nas.recipe.trial_settings import EXTENDABLE, Choice, Int, LogUniform, Range, TrialsSettings, Uniform
+from nas.recipe.trial_settings import EXTENDABLE, Int, LogUniform, OneOf, Range, TrialsSettings, Uniform
 
 __all__ = [
     "EXTENDABLE",
-    "Choice",
     "CompareSettings",
     "Experiment",
     "Int",
     "Lazy",
     "LogUniform",
+    "OneOf",
     "Range",
     "TrialsSettings",
     "Uniform",

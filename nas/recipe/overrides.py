@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from nas.errors import InputError, blaming, explain
+from nas.errors import InputError, as_input_errors, explain
 from nas.recipe.lazy import Lazy
 from nas.tasks import Task
 
@@ -122,7 +122,7 @@ def _with(owner: Any, values: Mapping[str, Any], place: str) -> Any:
         return tuple(values.get(task.name, task) for task in owner)
     if not isinstance(owner, BaseModel):
         # A user's own object checks its fields itself.
-        with blaming(place):
+        with as_input_errors(place):
             return replace(owner, **values)
     try:
         return type(owner).model_validate({**(_fields(owner) or {}), **values})

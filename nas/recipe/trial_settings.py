@@ -77,7 +77,7 @@ class Int(_Range):
         return (self.low, self.high)
 
 
-class Choice(_Range):
+class OneOf(_Range):
     """One of some values, each plain data."""
 
     kind: Literal["choice"] = "choice"
@@ -112,7 +112,7 @@ def _require_kind(value: Any) -> Any:
     )
 
 
-Range = Annotated[Uniform | LogUniform | Int | Choice, Field(discriminator="kind"), BeforeValidator(_require_kind)]
+Range = Annotated[Uniform | LogUniform | Int | OneOf, Field(discriminator="kind"), BeforeValidator(_require_kind)]
 
 BUDGETS = "goal.budgets"
 """The field that a trial's budget is put into; a range of this name proposes one budget."""

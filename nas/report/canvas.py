@@ -18,7 +18,7 @@ try:
     from matplotlib.figure import Figure
     from matplotlib.font_manager import FontProperties
     from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as Curve
+    from matplotlib.path import Path as PlotPath
     from matplotlib.textpath import text_to_path
 except ImportError as error:
     raise MissingMatplotlib("pictures need matplotlib; install it with: pip install 'branched-nas[plot]'") from error
@@ -68,14 +68,16 @@ class Canvas:
     def polygon(self, vertices: Sequence[Point], colour: str) -> None:
         self._extend(vertices)
         self._axes.add_patch(
-            PathPatch(Curve([*vertices, vertices[0]], closed=True), facecolor=colour, linewidth=0, clip_on=False)
+            PathPatch(PlotPath([*vertices, vertices[0]], closed=True), facecolor=colour, linewidth=0, clip_on=False)
         )
 
-    def curve(self, points: Sequence[Point], colour: str, thickness: float) -> None:
+    def bezier(self, points: Sequence[Point], colour: str, thickness: float) -> None:
         """A straight line to the second point, a cubic Bezier curve to the last but one, a straight line to the end."""
         self._extend(points)
-        codes = [Curve.MOVETO, Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4, Curve.LINETO]
-        patch = PathPatch(Curve(points, codes), edgecolor=colour, facecolor="none", linewidth=thickness, clip_on=False)
+        codes = [PlotPath.MOVETO, PlotPath.LINETO, PlotPath.CURVE4, PlotPath.CURVE4, PlotPath.CURVE4, PlotPath.LINETO]
+        patch = PathPatch(
+            PlotPath(points, codes), edgecolor=colour, facecolor="none", linewidth=thickness, clip_on=False
+        )
         self._axes.add_patch(patch)
 
     def text(

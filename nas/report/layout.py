@@ -49,7 +49,7 @@ class Lane:
     end: Box
 
     @property
-    def curve(self) -> tuple[Point, Point, Point, Point]:
+    def bezier(self) -> tuple[Point, Point, Point, Point]:
         """The four control points of a cubic Bezier curve that is level at both ends.
 
         All lanes between two columns have the same x at the same parameter, and y is a mean of the two ends:

@@ -86,9 +86,9 @@ def _draw_lanes_and_boxes(canvas: Canvas, tree: BranchTree, layout: Layout) -> N
     colours = _colours(tree)
     for lane in layout.lanes:
         # Into the boxes as far as their round corners go, where a lane would else end in the air.
-        (x0, y0), *_, (x1, y1) = lane.curve
+        (x0, y0), *_, (x1, y1) = lane.bezier
         ends = (x0 - lane.start.corner_radius, y0), (x1 + lane.end.corner_radius, y1)
-        canvas.curve((ends[0], *lane.curve, ends[1]), colours[lane.task], layout.lane_thickness)
+        canvas.bezier((ends[0], *lane.bezier, ends[1]), colours[lane.task], layout.lane_thickness)
     for box in layout.boxes:
         for task in box.tasks:
             # Each stripe reaches under the next one, so that no background shines through between them.

@@ -11,7 +11,15 @@ from nas.run.labels import LabelRecord
 from nas.run.named_trees import is_tree_name, named_tree
 from nas.run.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
 from nas.run.part_shapes import changed_parts, part_shapes
-from nas.run.parts import TrialParts, build_backbone, build_data, build_network, check_budgets, check_counted, measure
+from nas.run.parts import (
+    TrialParts,
+    build_backbone,
+    build_data,
+    build_network,
+    check_budgets,
+    check_counted,
+    measure_parts,
+)
 from nas.run.retraining import Start, TrainedNetwork, TreeTraining
 from nas.run.run_folder import RunFolder, plain_changes
 from nas.run.trial_folder import TrialFolder, locked_folder
@@ -47,7 +55,7 @@ __all__ = [
     "latest_unfinished",
     "locked_folder",
     "make_front",
-    "measure",
+    "measure_parts",
     "named_tree",
     "part_shapes",
     "plain_changes",

@@ -19,7 +19,7 @@ from nas.strategies.protocol import labelled_splits
 from nas.tasks import Task
 from nas.tasks.checks import accepted_labels
 from nas.tasks.survey import SplitLabels, TaskLabels, survey
-from nas.training import try_measures
+from nas.training import try_metrics
 from nas.tree import BranchTree
 
 _LOGGER = logging.getLogger(__name__)
@@ -71,13 +71,13 @@ class LabelRecord:
             fresh = True
             known[split] = {"key": key, **found[split].to_dict()}
         if fresh:
-            _try(experiment, found)
+            _try_network(experiment, found)
             for concern in concerns(experiment, found):
                 if warn:
                     _LOGGER.warning("%s", concern)
         return found
 
-    def settle(self, experiment: Experiment, data: DataSource) -> None:
+    def check_all(self, experiment: Experiment, data: DataSource) -> None:
         """`require` all splits, and `write`."""
         self.require(experiment, data)
         self.write()
@@ -153,11 +153,11 @@ def _hint(task: Task, labels: TaskLabels) -> str:
     return f" ({unknown} of {labels.num_entries} entries have none: {accepted.no_value}{stored})"
 
 
-def _try(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> None:
+def _try_network(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> None:
     """Try every loss and metric on the first samples of a split that has been looked at."""
     samples = next((found.examples for found in splits.values() if found.examples), [])
     if not samples:
         return
     tree = BranchTree.shared(experiment.task_names, build_backbone(experiment).num_blocks)
     with torch.random.fork_rng(devices=()):
-        try_measures(build_network(experiment, tree, experiment.seed), experiment.tasks, samples)
+        try_metrics(build_network(experiment, tree, experiment.seed), experiment.tasks, samples)

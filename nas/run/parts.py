@@ -11,8 +11,8 @@ from torch import Tensor
 from nas.cost import LatencyTable, Profile, measure_costs, resolve_budget
 from nas.data import SPLITS, DataSource, NamedSource, derive_seed, find_pixel_scale
 from nas.discretize import cheapest_tree
-from nas.engine import ALONE, Ranks
-from nas.errors import InputError, blaming, in_one_line
+from nas.engine import SINGLE_PROCESS, Ranks
+from nas.errors import InputError, as_input_errors, in_one_line
 from nas.networks.backbone import Backbone, FrozenPrefix, check_backbone
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
@@ -36,7 +36,7 @@ def build_backbone(experiment: Experiment) -> Backbone:
 
 def _make_backbone(experiment: Experiment) -> Backbone:
     name = f"backbone {experiment.backbone.name}"
-    with blaming(name):
+    with as_input_errors(name):
         backbone = experiment.backbone()
         if missing := [member for member in _MEMBERS if not hasattr(backbone, member)]:
             raise InputError(f"{name} lacks {', '.join(missing)}; see nas.networks.backbone.Backbone")
@@ -52,7 +52,7 @@ def _make_backbone(experiment: Experiment) -> Backbone:
 def build_data(experiment: Experiment) -> DataSource:
     """The experiment's data; InputError unless each split has samples, of which the first is what networks take."""
     name = f"data {experiment.data.name}"
-    with blaming(name):
+    with as_input_errors(name):
         source = experiment.data()
         if not hasattr(source, "split"):
             raise InputError(f"{name} has no method split(name); see nas.data.DataSource")
@@ -91,12 +91,12 @@ def _check_sample(sample: Any, input_shape: tuple[int, ...], where: str) -> None
 def build_network(experiment: Experiment, tree: BranchTree, seed: int) -> BranchedNetwork:
     """A fresh network of a tree; the same seed gives the same weights."""
     backbone = build_backbone(experiment)
-    with torch.random.fork_rng(devices=()), blaming(f"backbone {experiment.backbone.name}"):
+    with torch.random.fork_rng(devices=()), as_input_errors(f"backbone {experiment.backbone.name}"):
         torch.manual_seed(derive_seed(seed, "network"))
         return BranchedNetwork(backbone, experiment.tasks, tree)
 
 
-def measure(experiment: Experiment) -> Profile:
+def measure_parts(experiment: Experiment) -> Profile:
     """Costs of the experiment's backbone and heads at its input shape; no data is needed.
 
     With a latency table, it is among them.
@@ -108,7 +108,7 @@ def measure(experiment: Experiment) -> Profile:
     backbone = _make_backbone(experiment)
     part = f"backbone {experiment.backbone.name} does not run on an input of shape {list(experiment.input_shape)}"
     try:
-        with blaming(part):
+        with as_input_errors(part):
             check_backbone(backbone, experiment.tasks)
             measured = measure_costs(backbone, experiment.tasks, experiment.input_shape)
     except (MemoryError, RuntimeError) as error:
@@ -136,7 +136,7 @@ class TrialParts:
     def build(cls, experiment: Experiment) -> "TrialParts":
         """All parts; InputError if one of them or a metric does not work, or budgets and constraints allow no tree."""
         # Costs first: they are quick, and a budget that no tree can keep is told before data is read.
-        measured = measure(experiment)
+        measured = measure_parts(experiment)
         table = measured.table
         metric_directions(experiment.tasks)
         check_counted(experiment, measured.uncounted, experiment.goal.budgets)
@@ -151,7 +151,7 @@ class TrialParts:
         device: torch.device,
         store: Store,
         on_epoch: Callable[[History], None] = lambda _: None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> Problem:
         """What the experiment's strategy searches a tree for."""
         return Problem(

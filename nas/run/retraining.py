@@ -10,9 +10,9 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from nas.data import DataSource
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
-from nas.errors import InputError, blaming, in_one_line
+from nas.errors import InputError, as_input_errors, in_one_line
 from nas.files import make_folder, read_record, without_nan, write_json_atomically, write_text_atomically
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
@@ -141,19 +141,19 @@ class TreeTraining:
         data: DataSource,
         device: torch.device,
         on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> TrainedNetwork:
         """Train from the last checkpoint, if there is one, after the teachers; a finished training is only read.
 
         Of several ranks the run folder is the first one's; that of the others is their own, and thrown away.
         """
-        done = ranks.from_first(lambda: self.result().to_dict() if self.finished else None)
+        done = ranks.call_on_first(lambda: self.result().to_dict() if self.finished else None)
         if done is not None:
             return TrainedNetwork.model_validate(done)
-        if ranks.first:
+        if ranks.is_first:
             self.check()
         experiment = self.experiment
-        ranks.from_first(lambda: self.run.labels.settle(experiment, data))
+        ranks.call_on_first(lambda: self.run.labels.check_all(experiment, data))
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(
@@ -167,10 +167,10 @@ class TreeTraining:
             ranks=ranks,
         )
         # Where the others start does not matter.
-        network = self._starting_network() if ranks.first else build_network(self.experiment, self.tree, self.seed)
+        network = self._starting_network() if ranks.is_first else build_network(self.experiment, self.tree, self.seed)
         network.to(device)
         state = TrainingState.start(network, self.settings, ranks)
-        if (saved := ranks.from_first(self.checkpoints.latest)) is not None:
+        if (saved := ranks.call_on_first(self.checkpoints.latest)) is not None:
             state.load(saved, str(self.checkpoints.folder))
 
         with EpochLogs(self.folder, self.settings.logs) as logs:
@@ -197,7 +197,7 @@ class TreeTraining:
         write_json_atomically(self.folder / "result.json", result.to_dict())
         return result
 
-    def trained(self, data: DataSource, device: torch.device, ranks: Ranks = ALONE) -> BranchedNetwork:
+    def trained(self, data: DataSource, device: torch.device, ranks: Ranks = SINGLE_PROCESS) -> BranchedNetwork:
         """The network as it is at the training's best epoch; it is trained if it is not."""
         result = self.train(data, device, ranks=ranks)
         network = build_network(self.experiment, self.tree, self.seed)
@@ -206,7 +206,7 @@ class TreeTraining:
 
     def _load(self, network: BranchedNetwork, num_epochs: int, ranks: Ranks) -> None:
         path = self.checkpoints.path(num_epochs)
-        load_network(network, ranks.from_first(lambda: load_tensors(path)), str(path))
+        load_network(network, ranks.call_on_first(lambda: load_tensors(path)), str(path))
 
     def _write_metrics(self, state: TrainingState) -> None:
         lines = "".join(json.dumps(without_nan(record)) + "\n" for record in state.history)
@@ -223,7 +223,7 @@ class TreeTraining:
             searched = trial.setting.experiment(self.experiment)
             inherit, store = inherit_from(searched.strategy), trial.store
             assert inherit is not None
-            with blaming(f"{store.checkpoints.folder}: not checkpoints of this experiment's search"):
+            with as_input_errors(f"{store.checkpoints.folder}: not checkpoints of this experiment's search"):
                 inherit(network, searched.tasks, build_backbone(searched), store)
         return network
 

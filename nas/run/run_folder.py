@@ -138,7 +138,7 @@ class RunFolder:
         return Front.read(self.path / "front.json")
 
     @property
-    def given(self) -> list[Path]:
+    def given_trees(self) -> list[Path]:
         """The files of trees that `retrain` was given and no trial found, by their ids."""
         return sorted((self.path / "trees").glob("*.json"))
 
@@ -201,7 +201,7 @@ class RunFolder:
         """
         if name is not None and (name.endswith(".json") or "/" in name):
             return read_tree(Path(name))
-        files = {path.stem: path for path in [*sorted(self.path.glob("trials/*/trees/*.json")), *self.given]}
+        files = {path.stem: path for path in [*sorted(self.path.glob("trials/*/trees/*.json")), *self.given_trees]}
         if name is None:
             return read_tree(self._only_given() if self.only_retrained else self.path / self.front.best.tree)
         found = [path for stem, path in files.items() if stem.startswith(name)] if name else []
@@ -213,13 +213,13 @@ class RunFolder:
     @property
     def only_retrained(self) -> bool:
         """Whether the run has trees that `retrain` was given, and no search."""
-        return not self.finished and not self.trials and bool(self.given)
+        return not self.finished and not self.trials and bool(self.given_trees)
 
     def _only_given(self) -> Path:
-        if len(self.given) > 1:
-            names = ", ".join(path.stem for path in self.given)
+        if len(self.given_trees) > 1:
+            names = ", ".join(path.stem for path in self.given_trees)
             raise InputError(f"{self.path}: has several retrained trees ({names}); name one with `tree=TREE`")
-        return self.given[0]
+        return self.given_trees[0]
 
     @contextmanager
     def locked(self) -> Iterator[None]:

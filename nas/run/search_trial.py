@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from nas.cost import resolve_budget
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.errors import WorkFailed
 from nas.recipe.experiment import Experiment
 from nas.run.front import Point, Quality
@@ -29,7 +29,7 @@ def run_trial(
     device: torch.device,
     on_epoch: OnEpoch = lambda _: None,
     parts: TrialParts | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> TrialResult:
     """Search one trial from its last checkpoint to its result; one that has a result is only read.
 
@@ -43,13 +43,13 @@ def run_trial(
     """
     folder = run.trial(trial.number)
     with folder.locked():
-        if (done := ranks.from_first(lambda: _result(folder))) is not None:
+        if (done := ranks.call_on_first(lambda: _result(folder))) is not None:
             return TrialResult.model_validate(done)
         # An earlier failure is no outcome of what runs now.
         (folder.path / "failure.json").unlink(missing_ok=True)
         folder.write_setting(trial)
         built = parts or TrialParts.build(experiment)
-        ranks.from_first(lambda: run.labels.settle(experiment, built.data))
+        ranks.call_on_first(lambda: run.labels.check_all(experiment, built.data))
         found = search_in(folder, experiment, built, device, on_epoch, ranks)
         points = [_point(run, folder, experiment, tree, built.table) for tree in found.trees]
         result = TrialResult(points=tuple(points))
@@ -63,7 +63,7 @@ def search_in(
     parts: TrialParts,
     device: torch.device,
     on_epoch: OnEpoch = lambda _: None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Found:
     """Run the experiment's strategy, and write all files of the trial but its trees and its outcome."""
     folder.make()
@@ -76,7 +76,7 @@ def search_in(
 
     strategy: Strategy = experiment.strategy
     found = strategy.search(parts.problem(experiment, device, folder.store, record, ranks))
-    if ranks.first:
+    if ranks.is_first:
         # The last epochs may have come from a checkpoint.
         folder.write_metrics(found.history)
         if found.curve is not None:

@@ -48,7 +48,7 @@ class TrialFolder:
     @property
     def epochs_done(self) -> int:
         """Epochs that there is a checkpoint of, those of a warm-up included."""
-        folders = (self.store.warmup, self.store.checkpoints)
+        folders = (self.store.preparation, self.store.checkpoints)
         return sum(max(checkpoints.epochs(), default=0) for checkpoints in folders)
 
     @property

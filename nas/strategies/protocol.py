@@ -48,7 +48,7 @@ from torch import nn
 
 from nas.data import DataSource, SplitName
 from nas.discretize import Curve
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.compute import ComputeSettings
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
@@ -92,7 +92,7 @@ class Problem:
     store: Store
     num_workers: int = 0
     on_epoch: Callable[[History], None] = _ignore
-    ranks: Ranks = ALONE
+    ranks: Ranks = SINGLE_PROCESS
 
     @property
     def task_names(self) -> tuple[str, ...]:

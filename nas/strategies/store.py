@@ -20,7 +20,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.checkpoints, self.warmup = (CheckpointFolder(folder / name) for name in self.CHECKPOINTS)
+        self.checkpoints, self.preparation = (CheckpointFolder(folder / name) for name in self.CHECKPOINTS)
 
     def write(self, name: str, record: Any) -> None:
         """Keep plain data as ``<name>.json``, where users find it."""

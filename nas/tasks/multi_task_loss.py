@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from nas.data.batch import Batch
-from nas.errors import InputError, blaming
+from nas.errors import InputError, as_input_errors
 from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.task import Task
 
@@ -45,7 +45,7 @@ def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], batch: Bat
 def apply_loss(task: Task, loss: LossFunction, outputs: Tensor, labels: Tensor, *, ndim: int = 0) -> Tensor:
     """What a loss, or a part of it with ``ndim`` dimensions, gives; InputError, naming the task, if it gives none."""
     try:
-        with blaming(f"its loss failed on outputs {list(outputs.shape)} and labels {list(labels.shape)}"):
+        with as_input_errors(f"its loss failed on outputs {list(outputs.shape)} and labels {list(labels.shape)}"):
             value = loss(outputs, labels)
         if not isinstance(value, Tensor) or value.dim() != ndim:
             found = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

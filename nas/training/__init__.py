@@ -1,6 +1,6 @@
 """Training and evaluating discrete networks, and judging them against single-task ones."""
 
-from nas.training.evaluate import TreeNetwork, estimate_batch_statistics, evaluate, try_measures
+from nas.training.evaluate import TreeNetwork, estimate_batch_statistics, evaluate, try_metrics
 from nas.training.logs import EpochLogs
 from nas.training.measured import Measured, Value
 from nas.training.methods import require_methods
@@ -30,5 +30,5 @@ __all__ = [
     "metric_directions",
     "parameter_groups",
     "require_methods",
-    "try_measures",
+    "try_metrics",
 ]

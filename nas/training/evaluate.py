@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.data import Batch, Dataset, Sample, batches, collate
-from nas.errors import InputError, blaming
+from nas.errors import InputError, as_input_errors
 from nas.networks.branched import BranchedNetwork
 from nas.tasks import METRICS, SplitLoss, Task, task_losses
 from nas.tasks.checks import accepted_by_loss, check_losses, qualified
@@ -77,13 +77,13 @@ def evaluate(
     means = {name: loss.compute() for name, loss in losses.items()}
     check_losses(chosen, means)
     return {
-        name: {"loss": means[name]} | {key: measure(name, key, metric) for key, metric in used[name].items()}
+        name: {"loss": means[name]} | {key: metric_value(name, key, metric) for key, metric in used[name].items()}
         for name in used
     }
 
 
 @torch.no_grad()
-def try_measures(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[Sample]) -> None:
+def try_metrics(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[Sample]) -> None:
     """Run a network, and every task's loss and metrics, on some samples of one shape: does each fit the others?
 
     A metric that does not give a value of so few samples is not judged.
@@ -115,7 +115,7 @@ def try_measures(network: TreeNetwork, tasks: Sequence[Task], samples: Sequence[
                     metric.compute()
                 except Exception:  # some need more samples, and say so in a way of their own
                     continue
-                measure(task.name, name, metric)
+                metric_value(task.name, name, metric)
     network.train(was_training)
 
 
@@ -123,15 +123,15 @@ def update_metrics(task: Task, metrics: Mapping[str, torchmetrics.Metric], outpu
     """Add a task's outputs [B, ...] on a batch that has labels of it to its metrics."""
     labels = batch.labels[task.name]
     for key, metric in metrics.items():
-        with blaming(f"task {task.name}: its metric {key} failed on labels {list(labels.shape)}"):
+        with as_input_errors(f"task {task.name}: its metric {key} failed on labels {list(labels.shape)}"):
             metric.update(outputs[batch.present[task.name]], labels)
 
 
-def measure(task: str, name: str, metric: torchmetrics.Metric) -> float:
+def metric_value(task: str, name: str, metric: torchmetrics.Metric) -> float:
     """A metric's value, NaN if it had no labels to measure; InputError unless it is one number."""
     if not metric.update_called:
         return math.nan
-    with blaming(f"task {task}: its metric {name} failed"):
+    with as_input_errors(f"task {task}: its metric {name} failed"):
         value: Any = metric.compute()
     if isinstance(value, Tensor) and value.numel() != 1:
         found = f"a tensor of shape {list(value.shape)}"
@@ -147,7 +147,7 @@ def measure(task: str, name: str, metric: torchmetrics.Metric) -> float:
 
 def run_network(network: TreeNetwork, inputs: Tensor) -> dict[str, Tensor]:
     """A network's outputs by task; inputs that its backbone does not run on are an InputError."""
-    with blaming(f"the backbone does not run on inputs of shape {list(inputs.shape)}"):
+    with as_input_errors(f"the backbone does not run on inputs of shape {list(inputs.shape)}"):
         outputs: dict[str, Tensor] = network(inputs)
         return outputs
 
@@ -159,7 +159,7 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
         name = metric if isinstance(metric, str) else qualified(metric)
         if name in made or name == "loss":
             raise InputError(f"task {task.name} has two measures called {name!r}; give one function another __name__")
-        with blaming(f"task {task.name}: its metric {name}"):
+        with as_input_errors(f"task {task.name}: its metric {name}"):
             found = (METRICS[metric] if isinstance(metric, str) else metric)(task)
         if not isinstance(found, torchmetrics.Metric):
             raise InputError(

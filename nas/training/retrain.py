@@ -9,7 +9,7 @@ import torch
 import torchmetrics
 
 from nas.data import Batch, Dataset, DataSource, SplitName, batches, derive_seed
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.errors import WorkFailed
 from nas.networks.branched import BranchedNetwork
@@ -51,7 +51,7 @@ class Retraining:
         device: torch.device,
         num_workers: int = 0,
         teachers: Mapping[str, BranchedNetwork] | None = None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         require_methods(settings.balance, settings.aggregate)
         self.tasks = tuple(tasks)
@@ -81,7 +81,7 @@ class Retraining:
             score = self._score(record["validation"]["tasks"])
             if score < state.best_loss:
                 state.best_loss, state.best_epoch = score, state.num_epochs
-            if self.ranks.first:
+            if self.ranks.is_first:
                 checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
             on_epoch(record)
 
@@ -94,7 +94,7 @@ class Retraining:
         # Kept on the device and looked at after the epoch, so that no step waits for its loss.
         seen: list[StepLosses] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "retrain", epoch, *self.ranks.apart))
+            torch.manual_seed(derive_seed(self.seed, "retrain", epoch, *self.ranks.seed_suffix))
             state.network.train()
             for step, group in enumerate(self._groups(epoch)):
                 progress = (epoch + step / num_steps) / settings.epochs
@@ -124,7 +124,7 @@ class Retraining:
 
     def evaluate(self, network: BranchedNetwork, split: SplitName) -> Measured:
         """Losses and metrics on one split, measured by rank 0 while the others wait."""
-        measured: Measured = self.ranks.from_first(lambda: self._measure(network, split))
+        measured: Measured = self.ranks.call_on_first(lambda: self._measure(network, split))
         return measured
 
     def _measure(self, network: BranchedNetwork, split: SplitName) -> Measured:

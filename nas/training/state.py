@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nas.engine import ALONE, Ranks, synchronise_batch_norm
+from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
 from nas.errors import InputError, in_one_line
 from nas.networks.branched import BranchedNetwork
 from nas.training.aggregate import NodeAggregation, parameters_by_group
@@ -34,12 +34,14 @@ class TrainingState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, network: BranchedNetwork, settings: TrainingSettings, ranks: Ranks = ALONE) -> "TrainingState":
+    def start(
+        cls, network: BranchedNetwork, settings: TrainingSettings, ranks: Ranks = SINGLE_PROCESS
+    ) -> "TrainingState":
         """A training that has not begun, of a network that lies on its device; all ranks start from rank 0's."""
         tasks = network.tree.tasks
         settings = settings.for_tasks(len(tasks))
         device = next(network.parameters()).device
-        ranks.same_as_first(network.state_dict().values())
+        ranks.copy_from_first(network.state_dict().values())
         synchronise_batch_norm(network, ranks)
         settings.compute.prepare(network)
         if settings.aggregate != "none" and settings.compute.compile:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from nas.data import Batch
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import set_learning_rate
-from nas.networks.backbone import naming_in_place_changes
+from nas.networks.backbone import explaining_in_place_errors
 from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task, task_losses
 from nas.training.distill import Distillation
@@ -33,7 +33,7 @@ def train_step(
     settings: TrainingSettings,
     lr_factor: float,
     distillation: Distillation | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> StepLosses | None:
     """Change the weights once, by the gradient of
 
@@ -97,7 +97,7 @@ def _losses(
     with compute.autocast(inputs.device):
         outputs = run_network(network, inputs)
     outputs = compute.outputs(outputs)
-    losses = ranks.parts(task_losses(tasks, outputs, part.batch), outputs, part.label_shares)
+    losses = ranks.weighted_losses(task_losses(tasks, outputs, part.batch), outputs, part.label_shares)
     if distillation is not None:
         for name, difference in distillation.losses(tasks, outputs, inputs).items():
             losses[name] = part.sample_share * difference + losses.get(name, 0.0)
@@ -120,7 +120,7 @@ def _backward(
     if factors is not None:
         weighted = {name: factors[name] * loss for name, loss in weighted.items()}
         lowered = torch.stack(list(weighted.values())).sum()
-    with naming_in_place_changes():
+    with explaining_in_place_errors():
         if state.aggregation is None:
             state.scaler.scale(lowered).backward()  # type: ignore[no-untyped-call]
         else:
@@ -138,7 +138,7 @@ def _reduced(state: TrainingState, step: StepLosses, ranks: Ranks) -> StepLosses
         state.aggregation.reduce(ranks)
         state.aggregation.write(state.scaler.get_scale())
         # Some methods draw random numbers, of which every rank has its own.
-        ranks.same_as_first(parameter.grad for parameter in parameters if parameter.grad is not None)
+        ranks.copy_from_first(parameter.grad for parameter in parameters if parameter.grad is not None)
         summed = ranks.reduce((), [*losses, step.total])
     return StepLosses(dict(zip(step.by_task, summed, strict=False)), summed[-1])
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from nas.cost.torch_count import TorchCount, has_arithmetic, uncounted
 from torch import nn
 from torch.nn import functional
 
 from nas.cost import count_module
 from nas.cost.operators import HANDLES
-from nas.cost.witness import Witness, has_arithmetic, uncounted
 
 
 class Call(nn.Module):
@@ -229,4 +229,4 @@ def test_arithmetic_is_told_by_the_name(operator, expected):
 )
 def test_two_counts_that_differ_are_told(counted, macs, found):
     unsupported = {"a.b": {"aten::add", "aten::mystery"}}
-    assert {str(one) for one in uncounted("Root", counted, unsupported, Witness(macs, {}, None))} == found
+    assert {str(one) for one in uncounted("Root", counted, unsupported, TorchCount(macs, {}, None))} == found

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ALONE = """
+SINGLE_PROCESS = """
 import sys
 sys.path.append({site!r})
 for name in ("nas", "search_spaces", "pydantic", {other!r}):
@@ -48,7 +48,7 @@ def run_alone(script, packages, other, tmp_path, file, inputs):
     for package in packages:
         (site / package).symlink_to(Path(torch.__file__).parents[1] / package)
     paths = {"file": str(file), "inputs": str(tmp_path / "inputs.npy"), "out": str(tmp_path / "out.npz")}
-    text = ALONE.format(site=str(site), other=other) + script.format(**paths)
+    text = SINGLE_PROCESS.format(site=str(site), other=other) + script.format(**paths)
     # Isolated, and without the site module: no installed packages, no environment; only what is in this folder.
     done = subprocess.run([sys.executable, "-I", "-S", "-c", text], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

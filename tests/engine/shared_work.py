@@ -25,7 +25,7 @@ from nas.networks.branched import BranchedNetwork
 from nas.networks.supernet import Supernet
 from nas.networks.supernet.recompute import recomputed
 from nas.strategies.gradient import BilevelSearch, GradientSettings
-from nas.strategies.similarity import SimilaritySettings, WarmUp
+from nas.strategies.similarity import CopyTraining, SimilaritySettings
 from nas.training import DistillSettings, Retraining, TrainingSettings, TrainingState
 from nas.tree import BranchTree
 
@@ -92,7 +92,7 @@ def search(ranks, settings, budgets=()):
         supernet = seeded(lambda: Supernet(BACKBONE, TASKS, equal_start=False), seed=ranks.rank)
         state = job.start(supernet)
         job.run(state, CheckpointFolder(Path(folder)), lambda _: None)
-        assert any(Path(folder).iterdir()) == ranks.first
+        assert any(Path(folder).iterdir()) == ranks.is_first
     return {"weights": state.supernet.state_dict(), "logits": state.logits_LTC.detach(), "history": state.history}
 
 
@@ -114,7 +114,7 @@ def searches(ranks):
 def warm_up(ranks):
     with TemporaryDirectory() as folder:
         settings = SimilaritySettings(epochs=2, batch_size=8, splits=("train",), weights=SGD)
-        job = WarmUp(TASKS, UnevenData(), settings, seed=3, device=ranks.device, ranks=ranks)
+        job = CopyTraining(TASKS, UnevenData(), settings, seed=3, device=ranks.device, ranks=ranks)
         state = job.start(BACKBONE)
         job.run(state, CheckpointFolder(Path(folder)), lambda _: None)
     return {"weights": state.copies.state_dict(), "history": state.history}
@@ -136,7 +136,7 @@ def retraining(ranks, settings):
         job = Retraining(TASKS, UnevenData(), settings, seed=3, device=ranks.device, teachers=teachers, ranks=ranks)
         state = TrainingState.start(network, settings, ranks)
         job.run(state, CheckpointFolder(Path(folder)), lambda _: None)
-        assert any(Path(folder).iterdir()) == ranks.first
+        assert any(Path(folder).iterdir()) == ranks.is_first
     found = {"weights": state.network.state_dict(), "result": state.result.state_dict(), "history": state.history}
     return found | ({} if state.balance is None else {"balance": state.balance.state_dict()})
 
@@ -171,14 +171,14 @@ def exchanges(ranks):
     """Gradients that nobody has stay away, those that one rank has are everybody's; records travel."""
     one = torch.ones(1, device=ranks.device)
     like = [one.expand(2), one.expand(2, 2).contiguous(), one]
-    gradients = [None, 2.0 * like[1] if ranks.first else None, one / ranks.size]
+    gradients = [None, 2.0 * like[1] if ranks.is_first else None, one / ranks.size]
     summed, losses = ranks.sum(gradients, like, [one.squeeze() / ranks.size])
     record = {"epoch": 3, "best": None, "tensor": torch.arange(3), "nested": [{"loss": 0.5}]}
     return {
         "gradients": summed,
         "losses": losses,
-        "record": ranks.from_first(lambda: record),
-        "once": ranks.sum([], [], [ranks.once(2.0 * one.squeeze())])[1],
+        "record": ranks.call_on_first(lambda: record),
+        "once": ranks.sum([], [], [ranks.zero_unless_first(2.0 * one.squeeze())])[1],
     }
 
 
@@ -203,5 +203,5 @@ if __name__ == "__main__":
     store = dist.FileStore(str(folder / "store"), 2)
     backend = "nccl" if kind == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=2, timeout=timedelta(seconds=60))
-    torch.save(do(Ranks.joined(device)), folder / f"{rank}.pt")
+    torch.save(do(Ranks.from_process_group(device)), folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from toys import assert_same
 
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 
 sys.path.append(str(Path(__file__).parent))
 
@@ -45,7 +45,7 @@ def together(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone():
-    return shared_work.do(ALONE)
+    return shared_work.do(SINGLE_PROCESS)
 
 
 @pytest.mark.parametrize("work", [work.__name__ for work in shared_work.WORK])
@@ -69,4 +69,4 @@ def test_two_gpus_give_the_result_of_one(tmp_path):
 
 def test_labels_that_are_spread_unevenly_count_by_their_number():
     one, three = {"t0": torch.zeros(1), "t1": torch.zeros(2)}, {"t0": torch.zeros(3)}
-    assert ALONE.label_shares([one, three], ["t0", "t1", "t2"]) == [{"t0": 0.25, "t1": 1.0}, {"t0": 0.75}]
+    assert SINGLE_PROCESS.label_shares([one, three], ["t0", "t1", "t2"]) == [{"t0": 0.25, "t1": 1.0}, {"t0": 0.75}]

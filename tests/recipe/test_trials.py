@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from small_digits import RECIPE
 
 from nas.errors import InputError, WorkFailed
-from nas.recipe import Choice, Int, LogUniform, TrialsSettings, Uniform, describe, load_recipe
+from nas.recipe import Int, LogUniform, OneOf, TrialsSettings, Uniform, describe, load_recipe
 from nas.run import (
     Trial,
     TrialFailure,
@@ -99,10 +99,10 @@ def test_settings_that_contradict_themselves_are_refused(settings, words):
         lambda: Uniform(low=0.0, high=float("inf")),
         lambda: LogUniform(low=0.0, high=1.0),
         lambda: Int(low=3, high=2),
-        lambda: Choice(values=(1,)),
-        lambda: Choice(values=("a", "a")),
-        lambda: Choice(values=(object(), 1)),
-        lambda: Choice(values=(float("nan"), 1)),
+        lambda: OneOf(values=(1,)),
+        lambda: OneOf(values=("a", "a")),
+        lambda: OneOf(values=(object(), 1)),
+        lambda: OneOf(values=(float("nan"), 1)),
     ],
 )
 def test_ranges_without_room_are_refused(make):
@@ -120,7 +120,7 @@ def test_reserved_gpus_that_the_device_does_not_use_are_refused():
     [
         ("strategy.logit.lr", Uniform(low=0.1, high=1.0), "no field"),
         ("strategy.epochs", Int(low=0, high=3), "greater than 0"),
-        ("strategy.routing", Choice(values=("soft", "medium")), "medium"),
+        ("strategy.routing", OneOf(values=("soft", "medium")), "medium"),
     ],
 )
 def test_a_range_that_its_field_cannot_take_is_refused_before_anything_runs(name, interval, words):

@@ -8,7 +8,7 @@ from small_digits import RECIPE, changes
 import nas
 from nas.cli.main import run
 from nas.recipe import load_recipe
-from nas.run import check_budgets, measure
+from nas.run import check_budgets, measure_parts
 from nas.tree import read_tree
 
 APART = {"tasks": ["left", "restore"], "from_block": 1}
@@ -20,7 +20,7 @@ def experiment_with(**constraints):
 
 def test_a_budget_between_the_shared_and_the_cheapest_allowed_tree_is_refused_without_data():
     free, constrained = experiment_with(), experiment_with(apart=[APART])
-    table = measure(free).table
+    table = measure_parts(free).table
     check_budgets(free, table, [0.25])
     with pytest.raises(nas.InputError, match="cheapest tree that keeps the constraints costs more") as error:
         check_budgets(constrained, table, [0.25])

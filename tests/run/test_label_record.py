@@ -102,7 +102,7 @@ def test_other_tasks_or_more_samples_are_looked_at_again_and_a_file_that_is_none
     path, experiment = tmp_path / "labels.json", new_experiment()
     for content in ("", "{}", '{"splits": {"train": 3}}', '{"splits": {"train": {"key": "", "tasks": {"a": {}}}}}'):
         path.write_text(content)
-        LabelRecord(path).settle(experiment, experiment.data())
+        LabelRecord(path).check_all(experiment, experiment.data())
         assert set(json.loads(path.read_text())["splits"]) == {"train", "architecture", "validation", "test"}
     assert len(looked) == 16
     LabelRecord(path).require(experiment, experiment.data())

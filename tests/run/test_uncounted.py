@@ -12,7 +12,7 @@ import nas
 from nas import Experiment, Goal, Similarity, TrainingSettings, lazy
 from nas.commands.export_macs import warn_of_macs
 from nas.deploy import Description
-from nas.run import measure
+from nas.run import measure_parts
 from nas.tree import BranchTree
 
 TASKS = toy_tasks(2)
@@ -84,7 +84,7 @@ def test_a_profile_names_it_and_does_not_call_it_free_of_macs():
 
 
 def test_an_export_tells_which_macs_are_apart(caplog):
-    measured = measure(experiment())
+    measured = measure_parts(experiment())
     tree = BranchTree.shared([task.name for task in TASKS], 3).with_cost(measured.table)
     predicted = tree.cost["macs"]
     tasks = [

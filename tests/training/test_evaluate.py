@@ -11,7 +11,7 @@ from nas.data import batches
 from nas.errors import InputError
 from nas.networks.branched import BranchedNetwork
 from nas.tasks import METRICS, Task
-from nas.training import estimate_batch_statistics, evaluate, try_measures
+from nas.training import estimate_batch_statistics, evaluate, try_metrics
 from nas.tree import BranchTree
 
 TASKS = toy_tasks(3)
@@ -132,7 +132,7 @@ def test_a_metric_gives_one_number(metric, found):
     with pytest.raises(InputError, match=f"task t0: its metric .* {found}"):
         evaluate(new_network(), tasks, data, batch_size=8, device=DEVICE)
     with pytest.raises(InputError, match=f"task t0: its metric .* {found}"):
-        try_measures(new_network(), tasks, [data[0], data[1]])
+        try_metrics(new_network(), tasks, [data[0], data[1]])
 
 
 def test_a_metric_that_needs_more_samples_is_not_tried_on_few():
@@ -140,7 +140,7 @@ def test_a_metric_that_needs_more_samples_is_not_tried_on_few():
         name="t0", num_outputs=3, loss="cross_entropy", metrics=(lambda task: Given(ValueError("needs 50 samples")),)
     )
     tasks, data = (many, *TASKS[1:]), ToyData(TASKS).split("test")
-    try_measures(new_network(), tasks, [data[0]])
+    try_metrics(new_network(), tasks, [data[0]])
     with pytest.raises(InputError, match=r"^task t0: its metric <lambda> failed: ValueError: needs 50 samples"):
         evaluate(new_network(), tasks, data, batch_size=8, device=DEVICE)
 

@@ -9,7 +9,7 @@ from nas.networks.backbone.channels import stated_channel_dims
 from nas.networks.backbone.frozen import FrozenPrefix
 from nas.networks.backbone.parts import PartMaker, check_backbone, copied
 from nas.networks.backbone.protocol import Backbone
-from nas.networks.backbone.running import PartRunner, check_outputs, naming_in_place_changes
+from nas.networks.backbone.running import PartRunner, check_outputs, explaining_in_place_errors
 
 __all__ = [
     "Backbone",
@@ -19,6 +19,6 @@ __all__ = [
     "check_backbone",
     "check_outputs",
     "copied",
-    "naming_in_place_changes",
+    "explaining_in_place_errors",
     "stated_channel_dims",
 ]

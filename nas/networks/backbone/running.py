@@ -84,7 +84,7 @@ def _try(name: str, part: nn.Module, tensors: Sequence[Tensor], size: Sequence[i
 
 
 @contextmanager
-def naming_in_place_changes() -> Iterator[None]:
+def explaining_in_place_errors() -> Iterator[None]:
     """An InputError for a backward pass that fails because a module has changed in place what an earlier one kept."""
     try:
         yield

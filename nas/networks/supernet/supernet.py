@@ -72,7 +72,7 @@ class Supernet(nn.Module):
                     remove_last_affine(candidate)
         self.heads = nn.ModuleDict({task.name: make.head(task) for task in tasks})
         self._runner = PartRunner()
-        self.execute()
+        self.set_execution()
 
     @property
     def num_blocks(self) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nas.cost import expected_cost, resolve_budget
 from nas.data import Batch, DataSource, SplitName, batches, derive_seed
-from nas.engine import ALONE, Ranks
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.errors import WorkFailed
 from nas.networks.supernet import Supernet, own_copy_routing, reset_running_statistics, sample_routing
@@ -48,7 +48,7 @@ class BilevelSearch:
         seed: int,
         device: torch.device,
         num_workers: int = 0,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         self.tasks = tuple(tasks)
         self.data = data
@@ -80,7 +80,7 @@ class BilevelSearch:
             loss = record["architecture"]["total"] if record["architecture"] else None
             if loss is not None and loss <= state.best_loss:
                 state.best_loss, state.best_epoch = loss, epoch + 1
-            if self.ranks.first:
+            if self.ranks.is_first:
                 checkpoints.save(state.num_epochs, state.record(), state.best_epoch)
             on_epoch(record)
 
@@ -91,7 +91,7 @@ class BilevelSearch:
         warm = epoch < settings.warmup_epochs
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "dropout", epoch, *self.ranks.apart))
+            torch.manual_seed(derive_seed(self.seed, "dropout", epoch, *self.ranks.seed_suffix))
             state.supernet.train()
             if settings.reset_optimizers:
                 state.reset_optimizers(settings)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas.cost.penalty import PenaltyState
-from nas.engine import ALONE, Ranks, synchronise_batch_norm
+from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
 from nas.errors import InputError, in_one_line
 from nas.networks.supernet import Supernet
 from nas.strategies.gradient.settings import GradientSettings
@@ -34,14 +34,14 @@ class SearchState:
 
     @classmethod
     def start(
-        cls, supernet: Supernet, settings: GradientSettings, device: torch.device, ranks: Ranks = ALONE
+        cls, supernet: Supernet, settings: GradientSettings, device: torch.device, ranks: Ranks = SINGLE_PROCESS
     ) -> "SearchState":
         """Uniform logits and fresh optimisers; the supernet is computed as the settings say, the same on all ranks."""
         supernet.to(device)
-        ranks.same_as_first(supernet.state_dict().values())
+        ranks.copy_from_first(supernet.state_dict().values())
         synchronise_batch_norm(supernet, ranks)
         settings.compute.prepare(supernet)
-        supernet.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
+        supernet.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         shape = (supernet.num_blocks, len(supernet.task_names), supernet.num_candidates)
         logits_LTC = torch.zeros(shape, device=device, requires_grad=True)
         return cls(

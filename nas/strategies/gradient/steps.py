@@ -8,9 +8,9 @@ from torch import Tensor
 
 from nas.cost import expected_cost
 from nas.data import Batch
-from nas.engine import ALONE, Ranks
-from nas.errors import blaming
-from nas.networks.backbone import naming_in_place_changes
+from nas.engine import SINGLE_PROCESS, Ranks
+from nas.errors import as_input_errors
+from nas.networks.backbone import explaining_in_place_errors
 from nas.networks.supernet import Supernet
 from nas.strategies.gradient.settings import GradientSettings
 from nas.strategies.gradient.state import SearchState
@@ -30,7 +30,7 @@ def weight_step(
     routing_LTC: Tensor,
     tasks: Sequence[Task],
     settings: GradientSettings,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Losses:
     """Update the weights on one batch, or this rank's part of it, under a fixed routing that all ranks have.
 
@@ -45,7 +45,7 @@ def weight_step(
         labelled = [task for task in turn if task.name in shares]
         if not labelled:
             continue
-        losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
+        losses = ranks.weighted_losses(*_losses(state, batch, routing_LTC, labelled, settings), shares)
         seen |= _descend(state, state.weight_optimizer, weighted_sum(labelled, losses), losses, ranks)
     return seen
 
@@ -62,7 +62,7 @@ def logits_step(
     *,
     resource: str = "macs",
     generator: torch.Generator | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Losses:
     """Update the logits on one batch: the tasks' losses under a sampled routing, plus the resource penalty.
 
@@ -103,13 +103,13 @@ def logits_step(
         if settings.routing == "one_path":
             losses, total = _one_path_losses(state, batch, routing_LTC, labelled, settings, ranks, shares)
         else:
-            losses = ranks.parts(*_losses(state, batch, routing_LTC, labelled, settings), shares)
+            losses = ranks.weighted_losses(*_losses(state, batch, routing_LTC, labelled, settings), shares)
             total = weighted_sum(labelled, losses)
         cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, resource, generator=generator)
         # The penalty measures in units of what separate networks cost.
         scale = table.separate_cost()[resource]
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
-        total = total + ranks.once(len(losses) * penalty.to(state.logits_LTC))
+        total = total + ranks.zero_unless_first(len(losses) * penalty.to(state.logits_LTC))
         seen = _descend(state, state.logits_optimizer, total, losses, ranks)
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, scale)
     return seen
@@ -148,14 +148,14 @@ def _one_path_losses(
         tapped = [block for l, block in enumerate(features) if l in supernet.taps]
         outputs = supernet.outputs(tapped, names, batch.inputs.shape[2:])
     outputs = settings.compute.outputs(outputs)
-    losses = ranks.parts(task_losses(tasks, outputs, batch), outputs, shares)
+    losses = ranks.weighted_losses(task_losses(tasks, outputs, batch), outputs, shares)
     slope_LT = torch.zeros_like(one_hot_LTC[:, :, 0])
     for i, task in enumerate(tasks):
         if task.name not in losses or not losses[task.name].requires_grad:
             continue
         path = [block[i] for block in features]
         loss = state.scaler.scale(task.weight * losses[task.name])
-        with naming_in_place_changes():
+        with explaining_in_place_errors():
             slopes = torch.autograd.grad(loss, path, retain_graph=i + 1 < len(tasks), allow_unused=True)
         for l, (feature, slope) in enumerate(zip(path, slopes, strict=True)):
             if slope is not None:
@@ -168,7 +168,7 @@ def _one_path_losses(
 def _running(batch: Batch, settings: GradientSettings) -> Iterator[None]:
     """The context of a forward pass."""
     with (
-        blaming(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),
+        as_input_errors(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),
         settings.compute.autocast(batch.inputs.device),
     ):
         yield
@@ -182,7 +182,7 @@ def _descend(
     # `zero_grad`, without its profiling, which takes longer than a small network's forward pass.
     for parameter in parameters:
         parameter.grad = None
-    with naming_in_place_changes():
+    with explaining_in_place_errors():
         state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
     summed = ranks.reduce(parameters, list(losses.values()))
     state.scaler.step(optimizer)

@@ -21,10 +21,10 @@ from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Train
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
-    first_warmup_steps,
-    make_warmup,
-    run_warmup,
+    first_copy_steps,
+    make_copy_training,
     sufficient_cost,
+    train_copies,
 )
 from nas.strategies.similarity.start import candidate_sources, start_candidates, starting_logits
 from nas.strategies.store import Store
@@ -75,18 +75,18 @@ class Gradient(GradientSettings):
     def search(self, problem: Problem) -> Found:
         """Train, discretise, and estimate each tree's quality with inherited weights."""
         search, state = self.start(problem)
-        if (saved := problem.ranks.from_first(problem.store.checkpoints.latest)) is not None:
+        if (saved := problem.ranks.call_on_first(problem.store.checkpoints.latest)) is not None:
             state.load(saved, str(problem.store.checkpoints.folder))
         elif self.init is not None:
             state = self._start_from_copies(search, state.supernet, problem)
-        before = problem.store.warmup.latest()
+        before = problem.store.preparation.latest()
         earlier = [] if before is None else before["history"]
 
         def on_epoch(_: Mapping[str, Any]) -> None:
             problem.on_epoch([*earlier, *state.history])
 
         search.run(state, problem.store.checkpoints, on_epoch)
-        if not problem.ranks.first:
+        if not problem.ranks.is_first:
             return Found(())
         trees, diagnosis, curve = self._trees(state, problem)
         return Found(
@@ -124,8 +124,8 @@ class Gradient(GradientSettings):
     def _start_from_copies(self, search: BilevelSearch, supernet: Supernet, problem: Problem) -> SearchState:
         """Weights of own copies, and logits that know which trees their similarity gives at which budget."""
         assert self.init is not None
-        warmup = make_warmup(problem, self.init, affine_last_norm=self.affine_last_norm)
-        trained, measured = run_warmup(warmup, problem, first=True)
+        warmup = make_copy_training(problem, self.init, affine_last_norm=self.affine_last_norm)
+        trained, measured = train_copies(warmup, problem, first=True)
         sources = candidate_sources(measured, supernet.num_candidates)
         start_candidates(supernet, trained.copies, sources)
         limits = search.budgets or (sufficient_cost(problem, self.init, measured),)
@@ -175,7 +175,7 @@ class Gradient(GradientSettings):
         search.try_steps(state)
         losses, seconds = search.try_steps(state)
         if self.init is not None:
-            seconds += first_warmup_steps(problem, self.init).seconds
+            seconds += first_copy_steps(problem, self.init).seconds
         return FirstSteps(losses, seconds, state_bytes(state.supernet))
 
     def inherit(self, network: BranchedNetwork, tasks: Sequence[Task], backbone: Backbone, store: Store) -> None:

@@ -13,9 +13,9 @@ from nas.data import batches, derive_seed
 from nas.errors import InputError
 from nas.networks.backbone import Backbone
 from nas.networks.supernet import Supernet
+from nas.strategies.similarity.copy_training import CopyTraining
 from nas.strategies.similarity.features import features_by_block
 from nas.strategies.similarity.measures import dissimilarity
-from nas.strategies.similarity.warmup import WarmUp
 
 Floats = NDArray[np.float64]
 
@@ -90,36 +90,36 @@ class Dissimilarity:
         return cls(tasks, measure, *arrays)
 
 
-def measure_dissimilarity(warmup: WarmUp, copies: Supernet, backbone: Backbone) -> Dissimilarity:
+def measure_dissimilarity(training: CopyTraining, copies: Supernet, backbone: Backbone) -> Dissimilarity:
     """Dissimilarities of a finished warm-up's tasks, on samples that it was trained on; labels do not count."""
-    settings = warmup.settings
-    with torch.random.fork_rng(devices=[warmup.device] if warmup.device.type == "cuda" else []):
-        features = _features(warmup, copies)
+    settings = training.settings
+    with torch.random.fork_rng(devices=[training.device] if training.device.type == "cuda" else []):
+        features = _features(training, copies)
         if settings.of == "changes":
-            untrained = warmup.make_copies(backbone)
+            untrained = training.make_copies(backbone)
             untrained.channel_dims = copies.channel_dims
-            start = _features(warmup, untrained)
+            start = _features(training, untrained)
             features = (after - before for after, before in zip(features, start, strict=True))
         copies_LCC = np.stack([dissimilarity(features_CNW, settings.measure) for features_CNW in features])
-    names = [task.name for task in warmup.tasks]
+    names = [task.name for task in training.tasks]
     return Dissimilarity.of_copies(names, f"{settings.measure} of {settings.of}", copies_LCC)
 
 
-def _features(warmup: WarmUp, copies: Supernet) -> Iterator[Tensor]:
-    dataset, seed = warmup.training_set, derive_seed(warmup.seed, "features")
+def _features(training: CopyTraining, copies: Supernet) -> Iterator[Tensor]:
+    dataset, seed = training.training_set, derive_seed(training.seed, "features")
 
     def inputs() -> Iterable[Tensor]:
         # Data that draw from torch's own generator give the same again.
         torch.manual_seed(seed)
         loader = batches(
             dataset,
-            warmup.settings.batch_size,
+            training.settings.batch_size,
             seed=seed,
             epoch=0,
             shuffle=True,
             drop_last=False,
-            num_workers=warmup.num_workers,
+            num_workers=training.num_workers,
         )
-        return (batch.inputs.to(warmup.device) for batch in loader)
+        return (batch.inputs.to(training.device) for batch in loader)
 
-    return features_by_block(copies, inputs, len(dataset), warmup.settings.num_rows, seed=seed)
+    return features_by_block(copies, inputs, len(dataset), training.settings.num_rows, seed=seed)

@@ -7,17 +7,19 @@ from typing import Any
 from nas.discretize import Curve, discretize
 from nas.errors import InputError
 from nas.strategies.protocol import FirstSteps, Problem, state_bytes
+from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
 from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
 from nas.strategies.similarity.settings import SimilaritySettings
-from nas.strategies.similarity.warmup import WarmUp, WarmUpState
 from nas.strategies.store import Store
 
 _RECORD = "similarity"
 
 
-def make_warmup(problem: Problem, settings: SimilaritySettings, *, affine_last_norm: bool = True) -> WarmUp:
+def make_copy_training(
+    problem: Problem, settings: SimilaritySettings, *, affine_last_norm: bool = True
+) -> CopyTraining:
     """The training of the copies."""
-    return WarmUp(
+    return CopyTraining(
         problem.tasks,
         problem.data,
         settings,
@@ -29,7 +31,9 @@ def make_warmup(problem: Problem, settings: SimilaritySettings, *, affine_last_n
     )
 
 
-def run_warmup(warmup: WarmUp, problem: Problem, *, first: bool = False) -> tuple[WarmUpState, Dissimilarity]:
+def train_copies(
+    training: CopyTraining, problem: Problem, *, first: bool = False
+) -> tuple[CopyTrainingState, Dissimilarity]:
     """Train from the last checkpoint to the end, and keep what was measured as ``similarity.json``.
 
     Every rank measures, on the same inputs: it takes seconds, and no rank waits.
@@ -37,28 +41,28 @@ def run_warmup(warmup: WarmUp, problem: Problem, *, first: bool = False) -> tupl
     Args:
         first: whether another training follows, which has the store's main checkpoints.
     """
-    checkpoints = problem.store.warmup if first else problem.store.checkpoints
-    state = warmup.start(problem.backbone)
-    if (saved := warmup.ranks.from_first(checkpoints.latest)) is not None:
+    checkpoints = problem.store.preparation if first else problem.store.checkpoints
+    state = training.start(problem.backbone)
+    if (saved := training.ranks.call_on_first(checkpoints.latest)) is not None:
         state.load(saved, str(checkpoints.folder))
-    warmup.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
-    measured = measure_dissimilarity(warmup, state.copies, problem.backbone)
+    training.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
+    measured = measure_dissimilarity(training, state.copies, problem.backbone)
     problem.store.write(_RECORD, measured.to_dict())
     return state, measured
 
 
 def read_dissimilarity(store: Store) -> Dissimilarity:
-    """What `run_warmup` measured; InputError if it is missing or malformed."""
+    """What `train_copies` measured; InputError if it is missing or malformed."""
     return Dissimilarity.from_dict(store.read(_RECORD), f"{store.folder / _RECORD}.json")
 
 
-def first_warmup_steps(problem: Problem, settings: SimilaritySettings) -> FirstSteps:
+def first_copy_steps(problem: Problem, settings: SimilaritySettings) -> FirstSteps:
     """One step of the warm-up, and how long all would take."""
-    warmup = make_warmup(problem, settings)
-    state = warmup.start(problem.backbone)
+    training = make_copy_training(problem, settings)
+    state = training.start(problem.backbone)
     # The first step pays for allocations and algorithm choices.
-    warmup.try_steps(state)
-    losses, seconds = warmup.try_steps(state)
+    training.try_steps(state)
+    losses, seconds = training.try_steps(state)
     return FirstSteps(losses, seconds, state_bytes(state.copies))
 
 

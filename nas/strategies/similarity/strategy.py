@@ -12,11 +12,11 @@ from nas.strategies.similarity.copies import make_copies
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
-    first_warmup_steps,
-    make_warmup,
+    first_copy_steps,
+    make_copy_training,
     read_dissimilarity,
-    run_warmup,
     sufficient_cost,
+    train_copies,
 )
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.store import Store
@@ -44,8 +44,8 @@ class Similarity(SimilaritySettings):
 
     def search(self, problem: Problem) -> Found:
         """Train the copies, compare them, and discretise."""
-        state, measured = run_warmup(make_warmup(problem, self), problem)
-        if not problem.ranks.first:
+        state, measured = train_copies(make_copy_training(problem, self), problem)
+        if not problem.ranks.is_first:
             return Found(())
         curve = curve_of(problem, measured)
         # Without a floor nothing tells which gains are chance.
@@ -63,7 +63,7 @@ class Similarity(SimilaritySettings):
 
     def first_steps(self, problem: Problem) -> FirstSteps:
         """One step of the warm-up, and how long all would take."""
-        return first_warmup_steps(problem, self)
+        return first_copy_steps(problem, self)
 
     def inherit(self, network: BranchedNetwork, tasks: Sequence[Task], backbone: Backbone, store: Store) -> None:
         """Give a network the first copies' weights (`nas.strategies.inherit.inherit_copies`)."""

@@ -15,44 +15,44 @@ from torchmetrics.classification import (
 
 from nas.tasks.ignore import known_classes
 from nas.tasks.labels import CLASSES, YES_OR_NO, accepts
-from nas.tasks.metrics.known import OfKnown
+from nas.tasks.metrics.masked import MaskedMetric
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
 
 
 @accepts(CLASSES)
-def accuracy(task: Task) -> OfKnown:
+def accuracy(task: Task) -> MaskedMetric:
     """Share of the entries whose most likely class is the label (top 1, all entries weighted alike)."""
-    return OfKnown(MulticlassAccuracy(task.num_outputs, average="micro"), _most_likely)
+    return MaskedMetric(MulticlassAccuracy(task.num_outputs, average="micro"), _most_likely)
 
 
 @accepts(CLASSES)
-def f1(task: Task) -> OfKnown:
+def f1(task: Task) -> MaskedMetric:
     """Mean of the classes' F1 = 2 TP / (2 TP + FP + FN), over the classes that occur in labels or outputs."""
-    return OfKnown(MulticlassF1Score(task.num_outputs, average="macro"), _most_likely)
+    return MaskedMetric(MulticlassF1Score(task.num_outputs, average="macro"), _most_likely)
 
 
 @accepts(CLASSES)
-def mean_iou(task: Task) -> OfKnown:
+def mean_iou(task: Task) -> MaskedMetric:
     """Mean of the classes' intersections over unions TP / (TP + FP + FN), of the pixels of all samples together.
 
     A class that is in no label and in no output is left out of the mean, as in BMTAS; the background counts like any
     other class (21 on PASCAL, 7 for human parts). MTAN's code averages over the samples of a batch instead.
     """
-    return OfKnown(MulticlassJaccardIndex(task.num_outputs, average="macro"), _most_likely)
+    return MaskedMetric(MulticlassJaccardIndex(task.num_outputs, average="macro"), _most_likely)
 
 
 @accepts(YES_OR_NO)
-def binary_accuracy(task: Task) -> OfKnown:
+def binary_accuracy(task: Task) -> MaskedMetric:
     """Share of the entries, over all attributes or pixels, on whose side of 0 the logit lies."""
-    return OfKnown(BinaryAccuracy(), _positive, decisions=True)
+    return MaskedMetric(BinaryAccuracy(), _positive, decisions=True)
 
 
 @accepts(YES_OR_NO)
-def binary_f1(task: Task) -> OfKnown:
+def binary_f1(task: Task) -> MaskedMetric:
     """F1 of the positive entries, over all attributes or pixels, at logit 0."""
-    return OfKnown(BinaryF1Score(), _positive, decisions=True)
+    return MaskedMetric(BinaryF1Score(), _positive, decisions=True)
 
 
 def _most_likely(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

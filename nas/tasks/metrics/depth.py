@@ -13,7 +13,7 @@ from torchmetrics import MeanAbsoluteError, MeanAbsolutePercentageError, MeanMet
 
 from nas.tasks.ignore import known_depths
 from nas.tasks.labels import DEPTHS, accepts
-from nas.tasks.metrics.known import OfKnown
+from nas.tasks.metrics.masked import MaskedMetric
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
@@ -22,27 +22,27 @@ FACTOR = 1.25
 
 
 @accepts(DEPTHS)
-def depth_rmse(task: Task) -> OfKnown:
+def depth_rmse(task: Task) -> MaskedMetric:
     """Root of the mean of ``(p - d)^2``."""
-    return OfKnown(MeanSquaredError(squared=False), _known)
+    return MaskedMetric(MeanSquaredError(squared=False), _known)
 
 
 @accepts(DEPTHS)
-def depth_mae(task: Task) -> OfKnown:
+def depth_mae(task: Task) -> MaskedMetric:
     """Mean of ``|p - d|``: the absolute error of NYUv2's and Cityscapes' tables."""
-    return OfKnown(MeanAbsoluteError(), _known)
+    return MaskedMetric(MeanAbsoluteError(), _known)
 
 
 @accepts(DEPTHS)
-def abs_rel(task: Task) -> OfKnown:
+def abs_rel(task: Task) -> MaskedMetric:
     """Mean of ``|p - d| / d``: the relative error."""
-    return OfKnown(MeanAbsolutePercentageError(), _known)
+    return MaskedMetric(MeanAbsolutePercentageError(), _known)
 
 
 @accepts(DEPTHS)
-def delta1(task: Task) -> OfKnown:
+def delta1(task: Task) -> MaskedMetric:
     """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 is none of them."""
-    return OfKnown(MeanMetric(), _near, higher_is_better=True)
+    return MaskedMetric(MeanMetric(), _near, higher_is_better=True)
 
 
 def _known(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

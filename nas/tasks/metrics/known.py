@@ -10,7 +10,7 @@ Entries = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 """(outputs [n, ...], labels [n, ...]) -> what another metric is updated with: vectors of what is known, labels last."""
 
 
-class OfKnown(Metric):
+class MaskedMetric(Metric):
     """Another metric over the entries that hold a value. It is NaN, "no value", if there is no such entry.
 
     Args:

@@ -17,7 +17,7 @@ from torchmetrics import MeanMetric, Metric
 
 from nas.tasks.ignore import known_vectors
 from nas.tasks.labels import DIRECTIONS, accepts
-from nas.tasks.metrics.known import OfKnown
+from nas.tasks.metrics.masked import MaskedMetric
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task
@@ -27,26 +27,26 @@ BIN = 0.01
 
 
 @accepts(DIRECTIONS)
-def mean_angle(task: Task) -> OfKnown:
+def mean_angle(task: Task) -> MaskedMetric:
     """Mean of the angles."""
-    return OfKnown(MeanMetric(), _angles, higher_is_better=False)
+    return MaskedMetric(MeanMetric(), _angles, higher_is_better=False)
 
 
 @accepts(DIRECTIONS)
-def median_angle(task: Task) -> OfKnown:
+def median_angle(task: Task) -> MaskedMetric:
     """Median of the angles, the lower one of two, to within 0.01 degrees: they are counted in bins of that width."""
-    return OfKnown(_Median(), _angles)
+    return MaskedMetric(_Median(), _angles)
 
 
-def within_angle(degrees: float) -> Callable[[Task], OfKnown]:
+def within_angle(degrees: float) -> Callable[[Task], MaskedMetric]:
     """A metric: the share of the pixels whose angle is below some degrees."""
 
     def near(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
         return ((angles(outputs, labels) < degrees).float(),)
 
     @accepts(DIRECTIONS)
-    def within(task: Task) -> OfKnown:
-        return OfKnown(MeanMetric(), near, higher_is_better=True)
+    def within(task: Task) -> MaskedMetric:
+        return MaskedMetric(MeanMetric(), near, higher_is_better=True)
 
     within.__name__ = f"within_{degrees:g}".replace(".", "_")
     return within

@@ -10,7 +10,7 @@ from torchmetrics import Metric
 
 from nas.tasks.ignore import known_classes
 from nas.tasks.labels import YES_OR_NO, accepts
-from nas.tasks.metrics.known import are_alike, no_value
+from nas.tasks.metrics.masked import are_alike, no_value
 
 if TYPE_CHECKING:
     from nas.tasks.task import Task

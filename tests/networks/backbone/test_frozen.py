@@ -15,7 +15,7 @@ from nas.networks.backbone.frozen import freeze
 from nas.networks.branched import BranchedNetwork
 from nas.networks.supernet import Supernet
 from nas.recipe import load_recipe
-from nas.run import measure
+from nas.run import measure_parts
 from nas.run.parts import build_network
 from nas.strategies.gradient import BilevelSearch
 from nas.training import Retraining, TrainingState, estimate_batch_statistics
@@ -103,8 +103,8 @@ def test_a_training_leaves_the_prefix_as_it_is(tmp_path):
 def test_an_experiment_freezes_what_its_constraints_share_and_its_costs_stay():
     experiment = load_recipe(Path(RECIPE))
     frozen = experiment.with_fields({"goal.constraints.shared_prefix": 2, "goal.constraints.frozen_prefix": True})
-    assert measure(frozen).table == measure(experiment).table
-    tree = BranchTree.shared(experiment.task_names, len(measure(frozen).table.blocks))
+    assert measure_parts(frozen).table == measure_parts(experiment).table
+    tree = BranchTree.shared(experiment.task_names, len(measure_parts(frozen).table.blocks))
     network = build_network(frozen, tree, seed=0)
     trained = {name.split(".")[1] for name, _ in network.named_parameters() if name.startswith("blocks.")}
     assert trained == {str(l) for l in range(2, len(tree.blocks))}

@@ -110,7 +110,7 @@ def test_a_supernet_of_parts_that_write_is_one_of_parts_that_do_not(writer, rout
         supernet = seeded(
             lambda inplace=inplace: Supernet(Writing(writer=writer, inplace=inplace), TASKS, equal_start=False)
         )
-        supernet.execute(candidates=candidates, checkpoint_activations=checkpoint)
+        supernet.set_execution(candidates=candidates, checkpoint_activations=checkpoint)
         found.append(results(supernet, routing_LTC))
     torch.testing.assert_close(*found, rtol=0, atol=0)
 
@@ -137,7 +137,7 @@ def test_costs_are_the_same(writer):
 
 def test_batched_candidates_that_write_are_batched():
     supernet = Supernet(Writing(inplace=True), TASKS, equal_start=False)
-    supernet.execute(candidates="batched")
+    supernet.set_execution(candidates="batched")
     supernet(torch.randn(4, IN_FEATURES), torch.full((3, 2, 2), 0.5))
     assert all(list(block._traces.values()) != [None] and block._traces for block in supernet._batched)
 
@@ -217,7 +217,7 @@ def test_what_a_block_gives_in_training_alone_is_looked_at(gives, message, candi
             return Odd() if l == 1 else super().make_block(l)
 
     supernet = Supernet(Mine(), TASKS)
-    supernet.execute(candidates=candidates)
+    supernet.set_execution(candidates=candidates)
     routing_LTC = torch.full((3, 2, 2), 0.5)
     supernet.eval()(torch.randn(4, IN_FEATURES), routing_LTC)
     with pytest.raises(InputError, match=message):

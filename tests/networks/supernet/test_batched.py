@@ -58,7 +58,7 @@ def make_supernet(backbone, tasks, num_candidates, seed=0, **execution):
         return supernet.double()
 
     supernet = seeded(make, seed)
-    supernet.execute(**execution)
+    supernet.set_execution(**execution)
     return supernet
 
 
@@ -210,4 +210,4 @@ def test_auto_batches_small_candidates_alone():
         with torch.no_grad():
             supernet(torch.randn(size, *shape, dtype=torch.float64), random_routing(3, 3, 3))
         assert bool(supernet._batched[0]._traces) == batched
-        supernet.execute(candidates="auto")
+        supernet.set_execution(candidates="auto")

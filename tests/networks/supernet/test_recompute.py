@@ -20,7 +20,7 @@ def run(
 
     tasks = toy_tasks(2)
     supernet = seeded(lambda: Supernet(Backbone(3, dropout=dropout), tasks, num_candidates, equal_start=False))
-    supernet.execute(**execution)
+    supernet.set_execution(**execution)
     found = []
     with torch.random.fork_rng():
         torch.manual_seed(3)

@@ -16,7 +16,7 @@ from nas.cost import measure_costs
 from nas.discretize import discretize
 from nas.errors import InputError
 from nas.networks.backbone import FrozenPrefix
-from nas.strategies.similarity import SimilaritySettings, WarmUp, measure_dissimilarity
+from nas.strategies.similarity import CopyTraining, SimilaritySettings, measure_dissimilarity
 from nas.strategies.similarity.channels import channel_dims
 from nas.strategies.similarity.copies import make_copies
 from nas.tree import read_tree
@@ -89,9 +89,9 @@ TABLE = measure_costs(LaidBackbone(), TASKS, (3, 8, 8)).table
 
 
 def measured(backbone, seed=0, **fields):
-    warmup_settings = SimilaritySettings(num_rows=128, candidates="plain", **fields)
-    warmup = WarmUp(TASKS, Images(), warmup_settings, seed=seed, device=DEVICE)
-    return measure_dissimilarity(warmup, warmup.start(backbone).copies, backbone)
+    settings = SimilaritySettings(num_rows=128, candidates="plain", **fields)
+    training = CopyTraining(TASKS, Images(), settings, seed=seed, device=DEVICE)
+    return measure_dissimilarity(training, training.start(backbone).copies, backbone)
 
 
 def trees_of(found):

@@ -6,7 +6,7 @@ import torch
 from toys import DEVICE, ToyData, VectorBackbone, names, toy_tasks
 
 from nas.errors import InputError
-from nas.strategies.similarity import Dissimilarity, SimilaritySettings, WarmUp, measure_dissimilarity
+from nas.strategies.similarity import CopyTraining, Dissimilarity, SimilaritySettings, measure_dissimilarity
 
 TASKS = toy_tasks(3)
 QUICK = {"epochs": 2, "batch_size": 16, "candidates": "plain"}
@@ -90,14 +90,14 @@ def test_other_files_are_refused(change):
         Dissimilarity.from_dict([record], "here")
 
 
-def measured_after(warmup, backbone, state):
+def measured_after(training, backbone, state):
     for epoch in range(2):
-        warmup.train_epoch(state, epoch)
-    return measure_dissimilarity(warmup, state.copies, backbone)
+        training.train_epoch(state, epoch)
+    return measure_dissimilarity(training, state.copies, backbone)
 
 
-def new_warmup(tasks=TASKS, **settings):
-    return WarmUp(tasks, ToyData(tasks), SimilaritySettings(**{**QUICK, **settings}), seed=0, device=DEVICE)
+def new_training(tasks=TASKS, **settings):
+    return CopyTraining(tasks, ToyData(tasks), SimilaritySettings(**{**QUICK, **settings}), seed=0, device=DEVICE)
 
 
 def test_permuting_the_tasks_permutes_the_result():
@@ -105,8 +105,8 @@ def test_permuting_the_tasks_permutes_the_result():
     order, backbone = [2, 0, 1], VectorBackbone(2)
     data, results = ToyData(TASKS), []
     for tasks in (TASKS, tuple(TASKS[t] for t in order)):
-        warmup = WarmUp(tasks, data, SimilaritySettings(**QUICK), seed=0, device=DEVICE)
-        state = warmup.start(backbone)
+        training = CopyTraining(tasks, data, SimilaritySettings(**QUICK), seed=0, device=DEVICE)
+        state = training.start(backbone)
         for name, parameter in state.copies.named_parameters():
             if name.startswith("blocks."):
                 _, l, c, *rest = name.split(".")
@@ -115,7 +115,7 @@ def test_permuting_the_tasks_permutes_the_result():
                 l, place, rest = "", name, []
             generator = torch.Generator().manual_seed(sum(map(ord, "".join([l, place, *rest]))))
             torch.nn.init.normal_(parameter, std=0.3, generator=generator)
-        results.append(measured_after(warmup, backbone, state))
+        results.append(measured_after(training, backbone, state))
     first, second = results
     assert second.tasks == tuple(first.tasks[t] for t in order)
     # The stem's gradient is summed in another order, and Adam divides by small gradients.
@@ -128,22 +128,22 @@ def test_permuting_the_tasks_permutes_the_result():
 
 @pytest.mark.parametrize("measure", ["r2", "cka", "rdm"])
 def test_measuring_changes_nothing_and_gives_the_same_again(measure):
-    backbone, warmup = VectorBackbone(2), new_warmup(measure=measure)
-    state = warmup.start(backbone)
-    first = measured_after(warmup, backbone, state)
+    backbone, training = VectorBackbone(2), new_training(measure=measure)
+    state = training.start(backbone)
+    first = measured_after(training, backbone, state)
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    again = measure_dissimilarity(warmup, state.copies, backbone)
+    again = measure_dissimilarity(training, state.copies, backbone)
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(first.dissimilarity_LTT, again.dissimilarity_LTT)
     assert first.measure == f"{measure} of features"
 
 
 def test_changes_are_those_from_the_copies_own_start():
-    backbone, warmup = VectorBackbone(2), new_warmup(of="changes")
-    state = warmup.start(backbone)
-    untrained = measure_dissimilarity(warmup, state.copies, backbone)
+    backbone, training = VectorBackbone(2), new_training(of="changes")
+    state = training.start(backbone)
+    untrained = measure_dissimilarity(training, state.copies, backbone)
     # Nothing has changed, and nothing is like nothing.
     assert not untrained.dissimilarity_LTT.any()
     assert untrained.measure == "r2 of changes"
-    assert measured_after(warmup, backbone, state).dissimilarity_LTT.any()
+    assert measured_after(training, backbone, state).dissimilarity_LTT.any()

@@ -33,7 +33,9 @@ def search(tmp_path, monkeypatch):
         d_TT = np.array([[0, alike, unlike], [alike, 0, unlike], [unlike, unlike, 0]])
         floor_TT = np.ones((3, 3)) - np.eye(3)
         measured = Dissimilarity(names(TASKS), "r2 of features", np.stack([d_TT] * 2), np.stack([floor_TT] * 2))
-        monkeypatch.setattr("nas.strategies.similarity.run_warmup", lambda *_: (SimpleNamespace(history=[]), measured))
+        monkeypatch.setattr(
+            "nas.strategies.similarity.train_copies", lambda *_: (SimpleNamespace(history=[]), measured)
+        )
         run = RunFolder(tmp_path / str(len(list(tmp_path.iterdir()))))
         return run, run_trial(experiment, Trial(0, None, 0), run, DEVICE).points
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
-from nas.engine import ALONE, Ranks, synchronise_batch_norm
+from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.optimizer import set_learning_rate
-from nas.errors import InputError, WorkFailed, blaming, in_one_line
-from nas.networks.backbone import Backbone, naming_in_place_changes
+from nas.errors import InputError, WorkFailed, as_input_errors, in_one_line
+from nas.networks.backbone import Backbone, explaining_in_place_errors
 from nas.networks.supernet import Supernet
 from nas.strategies.similarity.channels import channel_dims
 from nas.strategies.similarity.copies import make_copies, routing_of, twin_batch, twins_of
@@ -26,7 +26,7 @@ from nas.training.joined import JoinedDataset
 
 
 @dataclass
-class WarmUpState:
+class CopyTrainingState:
     """The copies, their optimiser, and how far the training is. ``history`` holds one plain record per epoch."""
 
     copies: Supernet
@@ -62,8 +62,8 @@ class WarmUpState:
             raise InputError(f"{where}: not a checkpoint of this warm-up ({in_one_line(error)})") from error
 
 
-class WarmUp:
-    """Everything that stays the same during a warm-up; `WarmUpState` is what changes.
+class CopyTraining:
+    """Everything that stays the same during a warm-up; `CopyTrainingState` is what changes.
 
     Each task trains K networks of its own, each on the task's loss; only the stem is shared, and learns from all. As in
     the search, whatever is random in an epoch comes from ``(seed, epoch)``, so a resumed warm-up is bitwise an
@@ -84,7 +84,7 @@ class WarmUp:
         device: torch.device,
         num_workers: int = 0,
         affine_last_norm: bool = True,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         self.tasks = tuple(tasks)
         self.ranks = ranks
@@ -103,7 +103,7 @@ class WarmUp:
             copies = make_copies(backbone, self.tasks, self.settings.copies, affine_last_norm=self.affine_last_norm)
         return copies.to(self.device)
 
-    def start(self, backbone: Backbone) -> WarmUpState:
+    def start(self, backbone: Backbone) -> CopyTrainingState:
         """The state before the first epoch.
 
         Raises:
@@ -112,31 +112,33 @@ class WarmUp:
         settings, copies = self.settings, self.make_copies(backbone)
         # Needed after the training; what is wrong with it is said before.
         copies.channel_dims = channel_dims(copies, self.training_set[0][0][None].to(self.device))
-        self.ranks.same_as_first(copies.state_dict().values())
+        self.ranks.copy_from_first(copies.state_dict().values())
         synchronise_batch_norm(copies, self.ranks)
-        copies.execute(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
+        copies.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         settings.compute.prepare(copies)
-        return WarmUpState(copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device))
+        return CopyTrainingState(
+            copies, settings.weights.make(copies.parameters()), settings.compute.scaler(self.device)
+        )
 
     def run(
-        self, state: WarmUpState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
+        self, state: CopyTrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[dict[str, Any]], None]
     ) -> None:
         """Train from wherever the state is to the last epoch."""
         while state.num_epochs < self.settings.epochs:
             record = self.train_epoch(state, state.num_epochs)
             state.num_epochs += 1
             state.history.append(record)
-            if self.ranks.first:
+            if self.ranks.is_first:
                 checkpoints.save(state.num_epochs, state.record(), None)
             on_epoch(record)
 
-    def train_epoch(self, state: WarmUpState, epoch: int) -> dict[str, Any]:
+    def train_epoch(self, state: CopyTrainingState, epoch: int) -> dict[str, Any]:
         """One pass over the settings' splits."""
         num_steps = self.num_steps
         # Kept on the device and looked at after the epoch, so that no step waits for its loss.
         seen: list[dict[str, Tensor]] = []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive_seed(self.seed, "own copies", epoch, *self.ranks.apart))
+            torch.manual_seed(derive_seed(self.seed, "own copies", epoch, *self.ranks.seed_suffix))
             state.copies.train()
             for step, batch in enumerate(self.batches(epoch)):
                 progress = (epoch + step / num_steps) / self.settings.epochs
@@ -144,7 +146,7 @@ class WarmUp:
                 seen.append(self.step(state, batch))
         return {"epoch": epoch, "phase": "own copies", "weights": self._means(seen, epoch)}
 
-    def step(self, state: WarmUpState, batch: Batch) -> dict[str, Tensor]:
+    def step(self, state: CopyTrainingState, batch: Batch) -> dict[str, Tensor]:
         """Update all copies on one batch, or this rank's part of it; those of a task without a label are not touched.
 
         Returns:
@@ -157,21 +159,21 @@ class WarmUp:
             return {}
         compute = self.settings.compute
         shape = list(batch.inputs.shape)
-        with blaming(f"the backbone does not run on inputs of shape {shape}"), compute.autocast(self.device):
+        with as_input_errors(f"the backbone does not run on inputs of shape {shape}"), compute.autocast(self.device):
             inputs = compute.inputs(batch.inputs)
             outputs = state.copies(inputs, routing_of(state.copies), [twin.name for twin in twins])
         outputs = compute.outputs(outputs)
-        losses = self.ranks.parts(task_losses(twins, outputs, batch), outputs, shares)
+        losses = self.ranks.weighted_losses(task_losses(twins, outputs, batch), outputs, shares)
         state.optimizer.zero_grad(set_to_none=True)
         total = torch.stack([twin.weight * losses[twin.name] for twin in twins]).sum()
-        with naming_in_place_changes():
+        with explaining_in_place_errors():
             state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         summed = self.ranks.reduce(state.copies.parameters(), list(losses.values()))
         state.scaler.step(state.optimizer)
         state.scaler.update()
         return dict(zip(losses, summed, strict=True))
 
-    def try_steps(self, state: WarmUpState) -> tuple[dict[str, float], float]:
+    def try_steps(self, state: CopyTrainingState) -> tuple[dict[str, float], float]:
         """One step on a first batch.
 
         Returns:
