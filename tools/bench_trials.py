@@ -138,8 +138,8 @@ def plain_tune(num_trials: int, num_epochs: int, seconds: float, folder: Path, *
 
 
 def ours(num_trials: int, num_epochs: int, seconds: float, folder: Path, *, of: int, study: bool = False) -> None:
-    """Trials as `nas search` runs them, with a stand-in for the search."""
-    from nas.commands.opening import begin_run, new_run, open_run
+    """Trials as `nas search` runs them, with a stand-in in the place of the search."""
+    from nas.commands.opened_run import begin_run, new_run, open_run
     from nas.launch.tuning import run_trials
     from nas.launch.worker import Assignment
     from nas.recipe import recipe_hash

@@ -1,6 +1,6 @@
-"""The commands of the command line; each calls the function of the same name.
+"""The commands check, profile, search, show and data; each calls the function of the same name.
 
-Commands are imported when they run: ``nas --help`` and what the parser refuses need not wait for torch.
+The functions are imported when a command runs, so ``nas --help`` and errors of the parser do not wait for torch.
 """
 
 import json
@@ -50,21 +50,21 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Options of every command."""
+    """Options for all commands."""
 
 
 @app.command()
 def check(
-    recipe: RecipeArg, strategy: StrategyOption = None, set_: SetOption = None, as_json: JsonOption = False
+    recipe: RecipeArg, strategy: StrategyOption = None, changes: SetOption = None, as_json: JsonOption = False
 ) -> None:
-    """Check labels, losses, time and memory before a long search.
+    """Check labels and losses, and predict time and memory, before a long search.
 
-    Takes one step of the search; writes nothing.
+    Reads all labels and takes one step of the search; writes nothing.
     """
     from nas.commands import check as run_check
 
     with quiet_output():
-        report = run_check(recipe, changes=_changes(set_, strategy))
+        report = run_check(recipe, changes=_changes(changes, strategy))
     if as_json:
         _print_json(report)
         return
@@ -97,16 +97,16 @@ def profile(
     latency: Annotated[
         Path | None,
         typer.Option(
-            "--latency", metavar="FILE", help="Measure latencies, and write those of the parts into this file."
+            "--latency", metavar="FILE", help="Measure latencies, and write the parts' latencies into this file."
         ),
     ] = None,
-    runtime: Annotated[
+    runtimes: Annotated[
         list[str] | None,
         typer.Option("--runtime", help="How networks are timed: eager, compiled or onnxruntime; may be repeated."),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", help="Number of samples in a timed call.")] = 1,
+    batch_size: Annotated[int, typer.Option("--batch", help="Number of samples in a timed call.")] = 1,
     rounds: Annotated[int, typer.Option("--rounds", help="Number of timed calls of each part and network.")] = 20,
-    set_: SetOption = None,
+    changes: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count MACs, parameters and activations, and measure latencies. Needs no data."""
@@ -118,10 +118,10 @@ def profile(
             tree=tree,
             size=size,
             latency=latency,
-            runtimes=runtime or ["eager"],
-            batch_size=batch,
+            runtimes=runtimes or ["eager"],
+            batch_size=batch_size,
             rounds=rounds,
-            changes=_changes(set_),
+            changes=_changes(changes),
         )
     if as_json:
         _print_json(report)
@@ -139,7 +139,7 @@ def search(
         typer.Option("--out", help="The run folder, new or empty; by default out/NAME/TIME beside the recipe."),
     ] = None,
     strategy: StrategyOption = None,
-    set_: SetOption = None,
+    changes: SetOption = None,
     resume: ResumeOption = False,
     allow_changed: AllowOption = False,
     address: AddressOption = None,
@@ -153,17 +153,17 @@ def search(
 ) -> None:
     """Search branch trees within the budgets of a recipe.
 
-    The trees that were found, a table of them and their pictures are written into a run folder.
+    Writes the trees, a table of them and their pictures into a run folder.
     """
     from nas.commands import search as run_search
-    from nas.commands.diagnosing import in_lines, verdicts
+    from nas.commands.verdicts import verdict_lines, verdicts
     from nas.run import plan_trials
 
     with display() as shown:
         run = run_search(
             recipe,
             out=out,
-            changes=_changes(set_, strategy),
+            changes=_changes(changes, strategy),
             resume=resume,
             allow_changed=allow_changed,
             address=address,
@@ -179,21 +179,21 @@ def search(
     console = _console()
     console.print(tables.front_table(run.front))
     console.print(f"recommended: {run.front.best.tree_id}", highlight=False)
-    for line in in_lines(verdicts(run)):
+    for line in verdict_lines(verdicts(run)):
         console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
 def show(
-    path: Annotated[Path, typer.Argument(metavar="RUN|TREE.json", help="A run folder, or the file of a tree.")],
+    path: Annotated[Path, typer.Argument(metavar="RUN|TREE.json", help="A run folder, or a tree file.")],
     tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which tree of a run: {TREES}.")] = None,
     within: Annotated[
         float | None,
         typer.Option(
             "--within",
             metavar="BUDGET",
-            help="Of the trees that nas compare measured, show the best of at most this cost: a share, or an amount.",
+            help="Show the best tree that nas compare measured and that costs at most so much: a share, or an amount.",
         ),
     ] = None,
     worst: Annotated[
@@ -201,7 +201,7 @@ def show(
         typer.Option(
             "--worst",
             metavar="PERCENT",
-            help="Of the trees that nas compare measured, show the best of which no task is worse than alone by more.",
+            help="Show the best tree that nas compare measured in which no task is worse than alone by more than this.",
         ),
     ] = None,
     resource: Annotated[
@@ -212,13 +212,15 @@ def show(
     ] = None,
     latency: Annotated[
         Path | None,
-        typer.Option("--latency", metavar="FILE", help="Add milliseconds from a table of nas profile --latency."),
+        typer.Option(
+            "--latency", metavar="FILE", help="Add milliseconds from a latency table (nas profile --latency)."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a branch tree in the terminal, or draw it.
 
-    In a run that only retrained, the retrained trees are shown.
+    In a run without a search, the retrained trees are shown.
     """
     from nas.commands import choose
     from nas.commands import show as run_show
@@ -235,25 +237,21 @@ def show(
 
 @app.command()
 def data(
-    source: Annotated[
-        Path, typer.Argument(metavar="NAME|RECIPE", help="digits, scenes, or a recipe whose data are drawn.")
-    ],
+    source: Annotated[Path, typer.Argument(metavar="NAME|RECIPE", help="A data set (digits or scenes), or a recipe.")],
     out: Annotated[
         Path,
-        typer.Option(
-            "--out", help="A png, svg or pdf; or a folder, into which the inputs alone are written as pictures."
-        ),
+        typer.Option("--out", help="A png, svg or pdf file; or a folder, which gets a picture of each input."),
     ],
     split: SplitOption = "train",
     num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples to draw.")] = 8,
-    set_: SetOption = None,
+    changes: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw samples with their labels, or write inputs as pictures."""
     from nas.commands import data_sheet
 
     with quiet_output():
-        path = data_sheet(source, out, split=split, num_samples=num_samples, changes=_changes(set_))
+        path = data_sheet(source, out, split=split, num_samples=num_samples, changes=_changes(changes))
     if as_json:
         _print_json({"picture": str(path)})
     else:
@@ -275,7 +273,7 @@ def _changes(texts: list[str] | None, strategy: str | None = None) -> dict[str, 
 
 def _console() -> Console:
     console = Console()
-    # Piped output has no width of its own; wide enough that no figure is cut.
+    # Piped output has no width; this one is wide enough for every table.
     return console if console.is_terminal else Console(width=200)
 
 

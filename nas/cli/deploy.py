@@ -1,4 +1,4 @@
-"""The commands that take a network out of the lab: export and predict."""
+"""The commands export and predict."""
 
 import logging
 from pathlib import Path
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _HOW = {
-    "stretched": "both sides to the network's",
-    "ratio kept": "to as many pixels, sides in their own ratio",
+    "stretched": "to the network's height and width",
+    "ratio kept": "to the network's number of pixels, with their own ratio of the sides",
     "letterbox": "to fit into the network's size, grey around",
 }
 _MOST_SHOWN = 3
-"""Resized pictures that are named; `--json` names all."""
+"""At most so many resized pictures are printed; `--json` lists all."""
 
 
 def _known_format(name: str) -> str:
@@ -70,14 +70,14 @@ def export(
             "--postprocess", help="The exported graph returns predictions (classes, probabilities) instead of outputs."
         ),
     ] = False,
-    set_: SetOption = None,
+    changes: SetOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export a retrained network as a bundle, ONNX or .pt2.
 
-    The export is run on samples and compared with the network before it is kept.
+    The export is run on samples and compared with the network; if its outputs differ, it is removed.
     """
     from nas.commands import export as run_export
 
@@ -91,7 +91,7 @@ def export(
             checkpoint=checkpoint,
             preprocess=preprocess,
             postprocess=postprocess,
-            changes=_changes(set_),
+            changes=_changes(changes),
             recipe=recipe,
             allow_changed=allow_changed,
         )
@@ -108,20 +108,23 @@ def predict(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle (folder), .pt2 or .onnx.")],
     inputs: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER", help="Pictures, or arrays (.npy, .npz).")],
     out: Annotated[Path, typer.Option("--out", help="The folder for pictures, arrays and tables.")],
-    batch_size: Annotated[int, typer.Option("--batch", min=1, help="Samples that run together.")] = 8,
+    batch_size: Annotated[int, typer.Option("--batch", min=1, help="Number of samples that run together.")] = 8,
     letterbox: Annotated[
-        bool, typer.Option("--letterbox", help="Fit pictures into the network's size, grey around them.")
+        bool, typer.Option("--letterbox", help="Fit pictures into the network's size and fill the rest with grey.")
     ] = False,
     recipe: Annotated[
-        Path | None, typer.Option("--recipe", help="The recipe that makes a bundle's own backbone; it is run.")
+        Path | None, typer.Option("--recipe", help="The recipe that makes the bundle's backbone; it is imported.")
     ] = None,
-    set_: SetOption = None,
+    changes: SetOption = None,
     time_limit: Annotated[
-        float | None, typer.Option("--time-limit", metavar="SECONDS", help="Stop then, whatever the file does.")
+        float | None, typer.Option("--time-limit", metavar="SECONDS", help="Stop after so many seconds.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every task's output: maps as pictures and arrays, the rest as a table."""
+    """Predict all tasks with an exported network.
+
+    Writes maps as pictures and arrays, and other predictions as a table.
+    """
     from nas.commands import predict as run_predict
 
     with quiet_output():
@@ -132,7 +135,7 @@ def predict(
             batch_size=batch_size,
             letterbox=letterbox,
             recipe=recipe,
-            changes=_changes(set_),
+            changes=_changes(changes),
             time_limit=time_limit,
         )
     if as_json:
@@ -145,7 +148,8 @@ def predict(
     if done.left_out:
         count = len(done.left_out)
         raise WorkFailed(
-            f"{count} {'file has' if count == 1 else 'files have'} no answers, or not all; the rest is in {done.out}"
+            f"{count} {'file has' if count == 1 else 'files have'} no predictions, or not all; the rest is in "
+            f"{done.out}"
         )
 
 
@@ -153,12 +157,12 @@ def _prediction_lines(done: "Predictions") -> list[str]:
     threads = "1 thread" if done.num_threads == 1 else f"{done.num_threads} threads"
     lines = [f"{done.num_samples} {'sample' if done.num_samples == 1 else 'samples'} into {done.out}"]
     if tables := [Path(table).name for table in done.tables]:
-        lines.append(f"answers to whole samples: {', '.join(tables)}")
+        lines.append(f"predictions for whole samples: {', '.join(tables)}")
     if done.resized:
         shown = [f"{each.name} {_size(each.own)} -> {_size(each.shown)}" for each in done.resized]
         rest = f" and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
         lines.append(f"resized (height x width), {_HOW[done.how]}: {', '.join(shown[:_MOST_SHOWN])}{rest}")
-        lines.append("maps are in the size of each picture, turned upright")
+        lines.append("maps have the size of each picture, turned upright")
     speed = f"{done.samples_per_second:.1f} samples/s (batches of {done.batch_size}, CPU, {threads})"
     return [*lines, f"network: {speed}"]
 

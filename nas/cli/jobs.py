@@ -1,4 +1,4 @@
-"""The commands for jobs on a cluster: submit, jobs, logs, stop, fetch."""
+"""The commands submit, jobs, logs, stop and fetch, for jobs on a cluster."""
 
 import sys
 from collections.abc import Iterator
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 jobs_app = typer.Typer()
 
-NameArg = Annotated[str, typer.Argument(metavar="NAME", help="A job's name.")]
-_ADDRESS = typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard: http://head:8265.")
+NameArg = Annotated[str, typer.Argument(metavar="NAME", help="The name of a job.")]
+_ADDRESS = typer.Option(
+    "--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard, e.g. http://head:8265."
+)
 AddressOption = Annotated[str, _ADDRESS]
-FollowOption = Annotated[bool, typer.Option("--follow", help="Print what it prints until it ends; end as it ends.")]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="Print the job's output until it ends; exit with its status.")
+]
 
 
 @jobs_app.command()
@@ -32,22 +36,22 @@ def submit(
     ],
     address: Annotated[str | None, _ADDRESS] = None,
     storage: Annotated[
-        str | None, typer.Option("--storage", help="Where the run is kept: file:///shared/runs, s3://...")
+        str | None, typer.Option("--storage", help="The URI where the run is kept: file:///shared/runs, s3://...")
     ] = None,
-    set_: SetOption = None,
-    name: Annotated[str | None, typer.Option("--name", help="Of the job and its run.")] = None,
-    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a stored search.")] = None,
-    run: Annotated[str | None, typer.Option("--run", help="The stored run to retrain or to compare.")] = None,
+    changes: SetOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the job and its run.")] = None,
+    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Continue a stored search.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="The stored run to retrain or compare.")] = None,
     tree: Annotated[str | None, typer.Option("--tree", metavar="ID|FILE", help="The tree to retrain.")] = None,
     start: Annotated[
-        Literal["fresh", "pretrained", "inherited"] | None, typer.Option("--from", help="Where weights start.")
+        Literal["fresh", "pretrained", "inherited"] | None, typer.Option("--from", help="Which weights to start from.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the retraining.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the retraining.")] = None,
     environment: Annotated[
         Literal["auto", "installed", "constraints"],
-        typer.Option("--environment", help="What the cluster has, or what pip installs for the job."),
+        typer.Option("--environment", help="Use the cluster's packages, or let pip install them for the job."),
     ] = "auto",
-    max_size: Annotated[int, typer.Option("--max-size", min=1, help="MiB that the job may take along.")] = 32,
+    max_size: Annotated[int, typer.Option("--max-size", min=1, help="How many MiB the job may take along.")] = 32,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be sent, and send nothing.")] = False,
     follow: FollowOption = False,
     as_json: JsonOption = False,
@@ -57,7 +61,7 @@ def submit(
     from nas.launch.jobs import submit as run_submit
 
     verb, recipe = _verb_and_recipe(words)
-    asked = {"verb": verb, "run": run, "tree": tree, "start": start, "seed": seed, "changes": _changes(set_)}
+    asked = {"verb": verb, "run": run, "tree": tree, "start": start, "seed": seed, "changes": _changes(changes)}
     if dry_run:
         with quiet_output():
             package = preview(recipe, **asked, resume=resume, max_bytes=max_size * 2**20)
@@ -67,7 +71,7 @@ def submit(
             print("\n".join(map(_printable, tables.package_lines(package))))
         return
     if storage is None:
-        raise InputError("--storage is missing: where the run is kept (file:///shared/runs, s3://...)")
+        raise InputError("--storage is missing: the URI where the run is kept (file:///shared/runs, s3://...)")
     with _plain_failures():
         with quiet_output():
             job = run_submit(
@@ -137,12 +141,12 @@ def fetch(
     out: Annotated[
         Path, typer.Option("--out", help="The folder to copy into: new, empty, or fetched from the same run before.")
     ],
-    storage: Annotated[str | None, typer.Option("--storage", help="Where the run is kept.")] = None,
+    storage: Annotated[str | None, typer.Option("--storage", help="The URI where the run is kept.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Copy a run folder from the storage to this machine.
 
-    Repeat the command to continue, or to bring what the search has added.
+    Repeat the command to continue an interrupted copy, or to get what the search has added.
     """
     from nas.launch.jobs import fetch as fetch_run
 
@@ -164,18 +168,18 @@ def _verb_and_recipe(words: list[str]) -> tuple[Any, Path]:
 
 def _required(address: str | None) -> str:
     if address is None:
-        raise InputError("--address is missing: the cluster's dashboard (http://head:8265)")
+        raise InputError("--address is missing: the cluster's dashboard, e.g. http://head:8265")
     return address
 
 
 def _tell(package: "Package") -> None:
-    """Say on standard error how much is sent, and what is not."""
+    """Print to standard error how much is sent, and what is left out."""
     for line in [f"sends {tables.package_summary(package)} (--dry-run lists them)", *package.notes]:
         print(_printable(line), file=sys.stderr)
 
 
 def _printable(line: str) -> str:
-    """A line with the names of files in it, which may hold what a terminal takes for a command."""
+    """Escape a line with file names, because these may contain control sequences for the terminal."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
@@ -190,12 +194,12 @@ def _follow(name: str, address: str, stream: TextIO) -> "Job":
             print(text, end="", file=stream, flush=True)
         return wait(name, address=address)
     except KeyboardInterrupt:
-        print(f"the job goes on: nas logs {name} --follow, nas stop {name}", file=sys.stderr)
+        print(f"the job still runs: nas logs {name} --follow, nas stop {name}", file=sys.stderr)
         raise typer.Exit(130) from None
 
 
 def _end_as(job: "Job") -> None:
-    """End with a job's exit status, saying why."""
+    """Exit with a job's exit status, and print why it failed."""
     if job.exit_status:
         print(f"error: job {job.name}: {job.cause}", file=sys.stderr)
     raise typer.Exit(job.exit_status or 0)
@@ -203,7 +207,7 @@ def _end_as(job: "Job") -> None:
 
 @contextmanager
 def _plain_failures() -> Iterator[None]:
-    """Without the promise that the commands which train can make: here is nothing to go on with by --resume."""
+    """Print a WorkFailed here, without the advice to use --resume that other commands add."""
     try:
         yield
     except WorkFailed as error:

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options of several commands."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,15 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 TREES = "its id, a file, shared, separate, random:SEED or random:SEED:BUDGET"
-"""What --tree names."""
+"""The values of --tree."""
 
 RecipeArg = Annotated[
     Path,
     typer.Argument(metavar="RECIPE", help="A Python file with a function experiment() that returns an Experiment."),
 ]
-RunArg = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run folder: what --out of nas search or nas retrain named.")
-]
+RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by nas search or nas retrain.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -24,17 +22,20 @@ SetOption = Annotated[
 StrategyOption = Annotated[
     str | None,
     typer.Option(
-        "--strategy", metavar="NAME", help="How trees are found: similarity, gradient, bmtas, or a name of the recipe."
+        "--strategy",
+        metavar="NAME",
+        help="How to find trees: similarity, gradient, bmtas, or a name that the recipe defines.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 RecipeOption = Annotated[
-    Path | None, typer.Option("--recipe", help="The recipe of the run, if it moved or you began the run elsewhere.")
+    Path | None,
+    typer.Option("--recipe", help="The run's recipe, if it was moved or you began the run on another machine."),
 ]
 AllowOption = Annotated[
     bool, typer.Option("--allow-changed", help="Use the recipe although it has changed since the run began.")
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of a stopped run.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue a stopped run from its last checkpoint.")]
 AddressOption = Annotated[
     str | None,
     typer.Option("--address", metavar="HOST:PORT|auto", help="Run on this Ray cluster; by default, on this machine."),

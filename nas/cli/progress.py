@@ -1,4 +1,4 @@
-"""Progress of long work: a live display in a terminal, one line per event elsewhere; always on standard error."""
+"""Show progress on standard error: a live display in a terminal, or else one line for each event."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """Shows how far a number of epochs is, and under it a line of figures; or a table of trials."""
+    """Shows a progress bar of epochs with a line of figures below it, or a table of trials."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -41,7 +41,7 @@ class Display:
         self.resource = "macs"
 
     def begin(self, label: str, total: int, done: int = 0) -> None:
-        """A new piece of work of `total` epochs, `done` of which are already there."""
+        """Begin work of `total` epochs, of which `done` are finished."""
         self.trials = None
         for bar in self.progress.task_ids:
             self.progress.remove_task(bar)
@@ -51,7 +51,7 @@ class Display:
         self._say(f"{label}: {total - done} epochs to go")
 
     def advance(self, figures: str) -> None:
-        """One more epoch is done."""
+        """One more epoch is finished; figures describe it."""
         (bar,) = self.progress.tasks
         self.progress.advance(bar.id)
         self.figures.plain = figures
@@ -59,14 +59,14 @@ class Display:
         self._say(f"{self.label}: epoch {bar.completed:g}/{bar.total:g}, {seconds:.0f} s, {figures}")
 
     def begin_trials(self, trials: Sequence[Trial], resource: str) -> None:
-        """Trials are about to be run; several have a table."""
+        """Trials begin; if there are several, a table shows them."""
         self.resource = resource
         if len(trials) > 1:
             self.trials = TrialTable(trials, resource)
             self._say(f"search: {len(trials)} trials")
 
     def report(self, event: TrialEvent) -> None:
-        """Something happened to a trial."""
+        """Show an event of a trial."""
         if self.trials is not None:
             self.trials.report(event)
             self._say(self._event_line(event, self.trials))
@@ -85,7 +85,7 @@ class Display:
                 figures = search_figures(event.record, self.resource)
                 return f"{name}: {table.progress_of(event.trial.number)}, {seconds:.0f} s, {figures}"
             case "retried":
-                return f"{name}: will go on from its checkpoint: {event.reason}"
+                return f"{name}: will continue from its checkpoint: {event.reason}"
             case "failed":
                 return f"{name}: failed: {event.reason}"
             case "stopped":
@@ -93,7 +93,7 @@ class Display:
         return f"{name}: done"
 
     def render(self) -> Group:
-        """What the live display shows."""
+        """The content of the live display."""
         if self.trials is not None:
             return self.trials.render(self.console.height)
         return Group(self.progress, self.figures) if self.progress.tasks else Group()
@@ -111,20 +111,20 @@ def display() -> Iterator[Display]:
         if not shown.console.is_terminal:
             yield shown
             return
-        # Figures have a line of their own, so that nothing is squeezed out of 80 columns.
+        # Figures are on a separate line, because with them the bar would not fit into 80 columns.
         with Live(get_renderable=shown.render, console=shown.console):
             yield shown
 
 
 @contextmanager
 def quiet_output() -> Iterator[None]:
-    """Let whatever a recipe prints go to standard error: standard output is for the command's result alone."""
+    """Redirect the output of recipes to standard error; standard output is for the command's result only."""
     with contextlib.redirect_stdout(sys.stderr):
         yield
 
 
 def search_figures(record: Mapping[str, Any], resource: str) -> str:
-    """An epoch of a search in a few words; a strategy's record has some of these fields, or none."""
+    """An epoch of a search in a few words; strategies record only some of these fields, or none."""
     parts = [f"loss {record['weights']['total']:.3f}"] if "weights" in record else []
     if "phase" in record and record["phase"] != "search":
         parts.append(str(record["phase"]))

@@ -1,4 +1,4 @@
-"""How a command is stopped from outside, and standard streams that are closed."""
+"""Handle SIGTERM like Ctrl-C, and replace closed standard streams."""
 
 import contextlib
 import os
@@ -17,10 +17,10 @@ class Termination:
 
 @contextlib.contextmanager
 def sigterm_as_interrupt() -> Iterator[Termination]:
-    """Let SIGTERM, by which clusters stop a job, do what Ctrl-C does while the block runs.
+    """While the block runs, treat SIGTERM, with which clusters stop a job, like Ctrl-C.
 
-    Ray Train's own handler of Ctrl-C is not asked: it waits for processes that the same SIGTERM may have ended. Outside
-    of the main thread, where Python takes no signals, nothing changes.
+    Ray Train's own handler of Ctrl-C is not used, because it waits for processes that the same SIGTERM may have ended.
+    Outside of the main thread Python cannot handle signals, so nothing changes there.
     """
     termination = Termination()
     if threading.current_thread() is not threading.main_thread():
@@ -39,14 +39,14 @@ def sigterm_as_interrupt() -> Iterator[Termination]:
 
 
 def replace_closed_streams() -> None:
-    """Put /dev/null in the place of standard streams that are closed (``nas ... >&-``).
+    """Open /dev/null for standard streams that are closed (``nas ... >&-``).
 
-    Otherwise the next file that is opened, a checkpoint for instance, gets the number of a closed stream, and whatever
-    is printed by a library in C goes into it.
+    Otherwise the next file that is opened, for instance a checkpoint, gets the number of a closed stream, and output of
+    C libraries is written into it.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # In this order, each gets the lowest number that is free, which is the stream's own.
+            # An opened file gets the lowest free number; in this order, that is the stream's own number.
             stream = open(os.devnull, mode)  # noqa: SIM115
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)

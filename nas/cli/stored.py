@@ -1,10 +1,10 @@
-"""What a job runs that works on a stored run: a command of the command line between a fetch and an upload.
+"""The program of a job that retrains or compares: fetch a stored run, run a command on it, and upload the changes.
 
-    python -m nas.stored STORAGE FOLDER VERB ARGUMENTS...
+    python -m nas.cli.stored STORAGE FOLDER VERB ARGUMENTS...
 
-The run is fetched into FOLDER, whose name is the run's. While the command works, what it has changed in the run is
-stored every half minute, so a job whose machine is lost goes on from there when it is submitted again. A run that is
-not in the storage yet is begun by the command.
+The run is fetched into FOLDER, which has the run's name. While the command works, its changes are stored every half
+minute, so that a job whose machine is lost can be submitted again and continues from there. If the run is not in the
+storage yet, the command begins it.
 """
 
 import logging
@@ -25,11 +25,11 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def run_stored(storage: str, folder: Path, arguments: Sequence[str]) -> int:
-    """Run a command on a stored run; returns its exit status, or 1 if its result cannot be stored."""
+    """Run a command on a stored run; returns its exit status, or 1 if the result cannot be stored."""
     try:
         stored = RunStorage(storage, folder.name)
         if stored.begun:
-            # Only weights that are inherited are read from a trial's checkpoints, which are most of a run.
+            # Checkpoints of trials are most of a run, and only inherited weights are read from them.
             stored.download(folder, checkpoints="inherited" in arguments)
         with _kept(stored, folder):
             status = run(arguments)
@@ -41,7 +41,7 @@ def run_stored(storage: str, folder: Path, arguments: Sequence[str]) -> int:
 
 @contextmanager
 def _kept(stored: RunStorage, folder: Path) -> Iterator[None]:
-    """Store the run's own files every now and then while a block runs, and at its end."""
+    """While a block runs, store the run's own files every half minute, and once more at its end."""
     ended = threading.Event()
 
     def upload() -> None:
@@ -64,6 +64,6 @@ def _kept(stored: RunStorage, folder: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    # How a cluster stops a job; what was done until then is stored.
+    # A cluster stops a job with SIGTERM; exiting normally stores the last changes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(run_stored(sys.argv[1], Path(sys.argv[2]), sys.argv[3:]))

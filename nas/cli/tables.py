@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 _SPACING = 3
-"""Between the columns of a table, and around it."""
+"""Number of blanks between the columns of a table."""
 
 
 def front_table(front: Front) -> Table:
-    """Every tree of a front, cheapest first; and of several trials, which one found it."""
+    """All trees of a front, cheapest first; with several trials, also the trial that found each tree."""
     several = len({point.trial for point in front.points}) > 1
     table = _table("tree", *(["trial"] if several else []), "budget", *front.points[0].cost, "quality", "on the front")
     measures = {point.quality.kind: point.quality.measure for point in front.points}
@@ -50,9 +50,9 @@ def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Losses, metrics, costs and, where there are any, gains over single-task networks; the last row is all tasks."""
+    """Losses, metrics, costs and, if known, gains over single-task networks; the last row is for all tasks."""
     gains = evaluation.relative
-    # An empty column would look as if something had failed: most runs have no single-task networks to compare with.
+    # Without single-task networks, as in most runs, an empty column would look like a failure.
     columns = ("loss", "metrics", *(["against alone"] if gains else []), *evaluation.costs["all"])
     table = _table("task", *columns, left=("metrics",))
     for task, values in evaluation.measured.items():
@@ -74,7 +74,7 @@ def _metrics(values: Mapping[str, float]) -> str:
 
 
 def _number(value: float, form: str = ".4f", unit: str = "") -> str:
-    """A number in a cell; NaN is no value."""
+    """A number in a cell; NaN stands for an unknown value."""
     return f"{value:{form}}{unit}" if math.isfinite(value) else "no value"
 
 
@@ -99,7 +99,7 @@ def cost_table(comparison: Comparison) -> Table:
 
 
 def metric_tables(comparison: Comparison, width: int) -> list[Table]:
-    """Each task's main metric per contender, in as many tables as a width of so many columns asks for."""
+    """Each task's main metric for every contender, in several tables if one would be wider than `width`."""
     first = comparison.rows[0].metrics
     main = [(task, next(name for name in values if name != "loss")) for task, values in first.items()]
     names = [_name(row) for row in comparison.rows]
@@ -122,7 +122,7 @@ def metric_tables(comparison: Comparison, width: int) -> list[Table]:
 
 
 def _name(row: Row) -> str:
-    """Random trees stand below the tree they cost as much as."""
+    """The label of a row; random trees are listed below the tree that they are compared with."""
     return {"found": f"found {row.name}", "random": "└ random trees"}.get(row.kind, row.name)
 
 
@@ -154,7 +154,7 @@ def profile_table(report: Mapping[str, Any]) -> Table:
 
 
 def latency_table(report: Mapping[str, Any]) -> Table:
-    """Measured latencies of networks, as shares of separate networks beside what MACs and parts predict."""
+    """Measured latencies of networks, and what MACs and the sum of parts predict, as shares of separate networks."""
     networks = report["networks"]
     threads = "1 thread" if report["num_threads"] == 1 else f"{report['num_threads']} threads"
     runtimes = list(networks["separate"]["runtimes"])
@@ -176,7 +176,7 @@ def latency_table(report: Mapping[str, Any]) -> Table:
 
 
 def _digits(value: float) -> str:
-    """Three digits, or all before the point."""
+    """Three significant digits, or all digits before the point."""
     return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
@@ -245,7 +245,7 @@ def _table(*columns: str, left: Sequence[str] = ()) -> Table:
 
 
 def package_lines(package: Package) -> list[str]:
-    """What a job takes along, file by file, and what stays."""
+    """The files that a job takes along, and what is left out."""
     sizes = [f"{bytes_in_words(size):>10}  {path}" for path, size in package.sizes.items()]
     return [*sizes, package_summary(package), *package.notes]
 

@@ -1,4 +1,4 @@
-"""The commands that train networks and measure them: retrain, evaluate and compare."""
+"""The commands retrain, evaluate and compare."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -39,7 +39,7 @@ def retrain(
         Literal["fresh", "pretrained", "inherited"],
         typer.Option(
             "--from",
-            help="Start from new weights, the pretrained ones of the backbone, or those of the search's supernet.",
+            help="Start from new weights, from the backbone's pretrained weights, or from the search's supernet.",
         ),
     ] = "fresh",
     log: Annotated[
@@ -49,8 +49,8 @@ def retrain(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of weights and batches; by default, that of the recipe.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The run folder that is made for a recipe.")] = None,
-    set_: SetOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The run folder, if a recipe is retrained.")] = None,
+    changes: SetOption = None,
     resume: ResumeOption = False,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
@@ -59,9 +59,9 @@ def retrain(
 ) -> None:
     """Train the network of a tree and measure it on the test split.
 
-    random:SEED is a random tree of any cost; random:SEED:BUDGET costs at most BUDGET (a share of separate networks in
-    (0, 1], or an absolute amount of goal.resource) and nearly as much. The same name gives the same tree in every
-    command that has --tree.
+    random:SEED is a random tree of any cost; random:SEED:BUDGET costs nearly BUDGET, but not more (a share of separate
+    networks in (0, 1], or an absolute amount of goal.resource). The same name gives the same tree in every command that
+    has --tree.
     """
     from nas.commands import retrain as run_retrain
 
@@ -78,7 +78,7 @@ def retrain(
             start=start,
             seed=seed,
             out=out,
-            changes=_changes(set_) | ({"retrain.logs": log} if log else {}),
+            changes=_changes(changes) | ({"retrain.logs": log} if log else {}),
             resume=resume,
             recipe=recipe,
             allow_changed=allow_changed,
@@ -106,7 +106,7 @@ def evaluate(
         ),
     ] = None,
     split: SplitOption = "test",
-    set_: SetOption = None,
+    changes: SetOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
@@ -123,7 +123,7 @@ def evaluate(
             tree=tree,
             checkpoint=checkpoint,
             split=split,
-            changes=_changes(set_),
+            changes=_changes(changes),
             recipe=recipe,
             allow_changed=allow_changed,
         )
@@ -136,36 +136,36 @@ def evaluate(
 @app.command()
 def compare(
     run: RunArg,
-    set_: SetOption = None,
+    changes: SetOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
-    safe: Annotated[
+    margin: Annotated[
         float | None,
         typer.Option(
             "--require-safe",
             metavar="PERCENT",
-            help="Fail (exit status 1) if a task of the recommended tree is worse than alone by more.",
+            help="Fail (exit status 1) if a task of the recommended tree is worse than alone by more than this.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the trees of a run with baselines, all retrained.
 
-    The baselines are single-task networks, the shared tree, and random trees of equal cost. No
-    training is repeated: run the command again to go on with a comparison that was stopped.
+    The baselines are single-task networks, the shared tree, and random trees of equal cost. Run the command again to
+    continue a comparison that was stopped; no training is repeated.
     """
     from nas.commands import compare as run_compare
     from nas.commands.safety import check_margin, require_safe
     from nas.run import RunFolder
 
-    if safe is not None:
-        check_margin(safe)
-        # Before the trainings: a run with several retrained trees recommends none of them.
+    if margin is not None:
+        check_margin(margin)
+        # Checked before the trainings: a run with several retrained trees recommends none of them.
         judged = RunFolder.open(run).find_tree(None).id
     with display() as shown:
         comparison = run_compare(
             run,
-            changes=_changes(set_),
+            changes=_changes(changes),
             recipe=recipe,
             allow_changed=allow_changed,
             on_training=lambda progress: _begin_training(shown, progress),
@@ -178,5 +178,5 @@ def compare(
         console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
         for verdict in comparison.verdicts:
             console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-    if safe is not None:
-        require_safe(comparison, judged, safe)
+    if margin is not None:
+        require_safe(comparison, judged, margin)

@@ -1,4 +1,4 @@
-"""Many trials at a glance: one row for each that has something to tell, as many as the terminal has room for."""
+"""The table of many trials: one row for each trial, as many rows as the terminal has room for."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from nas.run import Trial, TrialEvent
 
 _STATES = {"started": "running", "epoch": "running", "retried": "waiting"}
-"""Of a trial after an event; the other kinds of events name the state themselves."""
+"""The state of a trial after an event; other kinds of events have the name of the state."""
 
 _ORDER = ("running", "failed", "waiting", "done", "stopped")
-"""Whose rows are shown first, where there is no room for all."""
+"""Trials in the first of these states are shown first if there is not enough room."""
 
 _STYLES = {"failed": "red", "waiting": "dim", "done": "green", "stopped": "dim"}
 
@@ -50,16 +50,16 @@ class _Row:
             self.epoch, self.record = self.epoch + 1, event.record
 
     def seconds_left(self, now: float) -> float | None:
-        """At the pace of the epochs since it was started; None before there is one."""
+        """Estimated from the mean time of the epochs since the start; None before the first epoch."""
         finished = self.epoch - self.first_epoch
         if self.state != "running" or finished == 0:
             return None
-        # The clock of the epoch that is under way began with the last event; the mean is what is known of it.
+        # The running epoch counts as not begun, because its progress is unknown.
         return (now - self.started) / finished * (self.num_epochs - self.epoch)
 
 
 class TrialTable:
-    """The trials of a run and how far each is, as events tell."""
+    """The trials of a run and their progress, updated by events."""
 
     def __init__(self, trials: Sequence[Trial], resource: str) -> None:
         self.resource = resource
@@ -77,13 +77,13 @@ class TrialTable:
         return f"epoch {row.epoch}/{row.num_epochs}"
 
     def render(self, num_lines: int) -> Group:
-        """The table, for a terminal of so many lines, and a line about all trials."""
+        """The table for a terminal with `num_lines` lines, and a line about all trials."""
         room = max(_FEWEST_ROWS, num_lines - 6)
         chosen = sorted(self._rows.values(), key=lambda row: (_ORDER.index(row.state), row.trial.number))[:room]
         table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=True)
         for name in ("trial", "budget", "seed", "epoch", "expected cost", "left"):
             table.add_column(name, justify="right", no_wrap=True)
-        # Whatever room is left; with a ratio, the other columns are as wide as they need.
+        # The ratio gives this column all remaining room.
         table.add_column("losses", no_wrap=True, overflow="ellipsis", ratio=1)
         now = time.monotonic()
         for row in sorted(chosen, key=lambda row: row.trial.number):
@@ -101,7 +101,7 @@ class TrialTable:
         return line
 
     def _seconds_left(self, now: float) -> float | None:
-        """At the pace of all epochs so far, whichever trials they were of."""
+        """Estimated from the mean time of all epochs so far, in all trials together."""
         rows = self._rows.values()
         lengths = [row.num_epochs for row in rows if row.num_epochs]
         if not self._epochs:

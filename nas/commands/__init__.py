@@ -1,6 +1,24 @@
-"""The commands as functions: each verb of the command line under the same name, with the same meaning.
+"""The commands as functions: every verb of the command line has a function with the same name and meaning.
 
-They return values and raise `InputError` for what the user got wrong; printing is the command line's.
+    nas search RECIPE --out RUN         nas.search("recipe.py", out="run")
+    nas compare RUN                     nas.compare("run")
+
+- A function takes a recipe file or an `Experiment`, or a run folder, and returns a value: `search` returns a
+  `RunFolder`, `compare` a `Comparison`, `choose` a `Choice`. Only the command line prints (`nas.cli`).
+- All results are in the run folder. A command that is repeated reads what is finished and does the rest, so each verb
+  works on a folder that another process, or another machine, has begun.
+- `InputError` means that the caller can fix the problem, `WorkFailed` that the work failed. Messages name a parameter
+  in backticks: ```worst` ...``, ``name one with `tree=FILE```. The command line replaces it by the flag of the running
+  command (`nas.cli.flags`).
+
+>>> import nas
+>>> nas.show("no/such/run", within=0.5, tree="shared")
+Traceback (most recent call last):
+nas.errors.InputError: `tree` names a tree, but `within` and `worst` choose one; use one or the other
+
+Each verb has a module of its own name. To read one from top to bottom, start with `search`: it opens or begins a run
+(`opened_run`), runs its trials (`trials`), retrains trees if their quality is to be measured (`measured_quality`), and
+draws the result (`figures`). `compare` adds baselines (`comparison` has the table, `safety` the check of a margin).
 """
 
 from nas.commands.check import check
@@ -10,7 +28,7 @@ from nas.commands.comparison import Comparison
 from nas.commands.data import data_sheet
 from nas.commands.evaluate import evaluate
 from nas.commands.export import export
-from nas.commands.opening import open_run
+from nas.commands.opened_run import open_run
 from nas.commands.predict import predict
 from nas.commands.profile import profile
 from nas.commands.retrain import retrain

@@ -1,4 +1,4 @@
-"""`nas check`: before a long search, look at all labels, take one step, and say what the whole will need."""
+"""`nas check`: read all labels, take one step, and predict what a long search will need."""
 
 import resource
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from nas.commands.label_report import describe_split, inputs_elsewhere, losses_apart
-from nas.commands.opening import Recipe, open_experiment
+from nas.commands.label_report import describe_split, inputs_of_other_shapes, unequal_losses
+from nas.commands.opened_run import Recipe, open_experiment
 from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
 from nas.run import LabelRecord, TrialParts, resolve_device, use_threads
@@ -21,9 +21,9 @@ _CHECKPOINTS_KEPT = 3
 
 
 def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Look at an experiment before it is searched; nothing is written.
+    """Check an experiment before it is searched; nothing is written.
 
-    All samples of all splits are read once, as the search itself does before its first step.
+    All samples of all splits are read once, as at the beginning of a search.
 
     Returns:
         plain data: "samples" (by split), "labels" (by split and task, `describe_split`), "uncounted" (the operators
@@ -32,9 +32,9 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
         "disk_bytes" of the checkpoints that will be kept, "budgets" in absolute terms.
 
     Raises:
-        InputError: whatever the search would refuse: inputs or labels that a task does not take, a task without labels
-            or with one class alone to be trained on, a metric that does not give one number, a budget below the
-            smallest tree, or any part of the recipe that does not work.
+        InputError: the search would fail with the same error: inputs or labels that a task does not take, a task
+            without training labels or with a single class in them, a metric that does not return one number, a budget
+            below the smallest tree, or any part of the recipe that does not work.
     """
     experiment = open_experiment(recipe, changes)
     device = resolve_device(experiment.device)
@@ -54,9 +54,9 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
         "uncounted": list(parts.uncounted),
         "losses": losses,
         "warnings": [
-            *inputs_elsewhere(experiment, splits),
+            *inputs_of_other_shapes(experiment, splits),
             *concerns(experiment, splits),
-            *losses_apart(experiment.tasks, losses),
+            *unequal_losses(experiment.tasks, losses),
         ],
         "seconds": None if step is None else step.seconds,
         "memory_bytes": _peak_memory(device),

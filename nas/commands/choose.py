@@ -1,4 +1,4 @@
-"""The best measured tree within a budget, with no task much worse than alone."""
+"""The best measured tree within a budget, in which no task is much worse than with a network of its own."""
 
 import math
 import statistics
@@ -25,11 +25,12 @@ class Choice:
     """A tree that a comparison has measured.
 
     Args:
-        name: its id, or "shared".
-        tree: with its cost.
-        delta_m: relative performance against single-task networks, in percent; ``spread`` over ``num_trainings``.
-        relative: the same of each task alone, mean over the seeds.
-        resource: what the run counts, or was asked for.
+        name: the tree's id, or "shared".
+        tree: the tree, with its cost.
+        delta_m: mean gain over single-task networks, in percent.
+        spread: sample standard deviation of delta_m over ``num_trainings`` trainings.
+        relative: the gain of each task, mean over the seeds, in percent.
+        resource: the resource that `cost` counts.
     """
 
     name: str
@@ -46,12 +47,12 @@ class Choice:
 
     @property
     def worst_task(self) -> str | None:
-        """Of the tasks that have a gain over their single-task networks, the one with the least; None if none has."""
+        """The task with the smallest known gain over its single-task network; None if no gain is known."""
         gains = {task: gain for task, gain in self.relative.items() if math.isfinite(gain)}
         return min(gains, key=gains.__getitem__, default=None)
 
     def describe(self) -> str:
-        """The choice in one line."""
+        """The choice, its cost and its gains in one line."""
         spread = "" if self.spread is None else f" ± {self.spread:.2f}"
         name = "the fully shared tree" if self.name == "shared" else f"tree {self.name}"
         trainings = "1 training" if self.num_trainings == 1 else f"{self.num_trainings} trainings"
@@ -60,7 +61,7 @@ class Choice:
         gain = f"delta_m {self.delta_m:+.2f}{spread} % over {trainings}"
         worst = f"worst task {self.worst_task} {self.relative[self.worst_task]:+.2f} %"
         without = [task for task, gain in self.relative.items() if not math.isfinite(gain)]
-        also = f"; no gain is known of {', '.join(without)}" if without else ""
+        also = f"; no gain is known for {', '.join(without)}" if without else ""
         return f"{name}: {format_quantity(self.cost, self.resource)}, {gain}, {worst}{also}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,25 +77,27 @@ def choose(
     resource: str | None = None,
     latency: str | Path | None = None,
 ) -> Choice:
-    """Of the trees that `nas compare` has measured, the one of highest delta_m that keeps two conditions.
+    """The tree with the highest delta_m among those that `nas compare` has measured and that meet two conditions.
 
-    The trees are those found (of the front, and not dominated) and the fully shared one, unless the run's constraints
-    forbid it. Runs no code of the run.
+    Candidates are the non-dominated trees of the front, and the fully shared tree unless the run's constraints forbid
+    it. The recipe is not imported.
 
     Args:
         run: a run folder.
-        within: what the tree may cost: a share in (0, 1] of the cost of separate networks, or an absolute amount.
-        worst: how many percent worse than its single-task network any task may be, on the mean over the seeds. A task
-            that has no gain there (`nas.training.comparable`) is not asked.
+        within: the largest cost allowed: a share in (0, 1] of the cost of separate networks, or an absolute amount.
+        worst: how many percent worse than its single-task network a task may be, on the mean over the seeds. A task
+            whose gain is unknown (`nas.training.comparable`) is ignored.
         resource: what ``within`` counts; if left out, milliseconds where there is a latency table, or the run's own.
-        latency: a latency table of the run's backbone on some device (``nas profile RECIPE --latency FILE``), by which
-            a run that was searched by another resource answers in milliseconds ("ms").
+        latency: a latency table of the run's backbone on some device (``nas profile RECIPE --latency FILE``), for costs
+            in milliseconds ("ms") where the search counted another resource.
 
     Raises:
-        InputError: nothing is measured yet, or nothing keeps the conditions: what comes closest, and why, is named.
+        InputError: nothing is measured yet, or no tree meets the conditions; the message names the closest tree.
     """
     if worst is not None and not (math.isfinite(worst) and worst >= 0):
-        raise InputError(f"--worst is how many percent a task may be worse than alone, 0 or more; found {worst}")
+        raise InputError(
+            f"`worst` is how many percent a task may be worse than its single-task network, 0 or more; found {worst}"
+        )
     folder = RunFolder.open(Path(run))
     if not (folder.path / "compare" / "results.json").is_file():
         raise InputError(
@@ -102,12 +105,15 @@ def choose(
         )
     comparison, table = Comparison.read(folder.path / "compare"), read_costs(folder, latency=latency)
     if table is None:
-        raise InputError(f"{folder.path}: none of its trials has a costs.json; run the search again with --resume")
+        raise InputError(
+            f"{folder.path}: none of its trials has a costs.json; finish the search: "
+            f"nas search RECIPE --out {folder.path} --resume"
+        )
     counted = resource if resource is not None else comparison.resource if latency is None else MS.name
     if counted in RESOURCES and counted not in table.resources:
         how = (
             "for milliseconds measure a latency table with nas profile RECIPE --latency FILE, and name it with "
-            "--latency FILE"
+            "`latency=FILE`"
             if RESOURCES[counted].needs_latency
             else f"a run has {counted} in them if its goal.resource is {counted}"
         )
@@ -127,7 +133,7 @@ def _measured(folder: RunFolder, comparison: Comparison, table: CostTable, resou
             rows.append((row, BranchTree.shared(tuple(table.heads), len(table.blocks))))
     if any(not row.relative for row, _ in rows):
         raise InputError(
-            f"{folder.path}: its comparison has no results by task; run nas compare again, which trains nothing twice"
+            f"{folder.path}: its comparison has no results by task; run nas compare again, which repeats no training"
         )
     return [
         Choice(
@@ -157,7 +163,7 @@ def _best(measured: Sequence[Choice], limit: float, least: float, where: str) ->
 
     affordable = [choice for choice in measured if choice.cost <= limit]
     if fitting := [choice for choice in affordable if lowest(choice) >= least]:
-        # Without a gain of any task, what is cheapest is best.
+        # Without any known gain, the cheapest tree is the best.
         return max(fitting, key=lambda choice: (choice.delta_m if choice.worst_task else 0.0, -choice.cost))
     if not measured:
         raise InputError(f"{where}: its comparison contains no tree that the constraints of the search allow")

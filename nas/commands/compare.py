@@ -1,4 +1,4 @@
-"""`nas compare`: the trees found, against single-task networks, the shared network and random trees of equal cost."""
+"""`nas compare`: train the trees found, single-task networks, the shared tree and random trees of equal cost."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nas.commands.comparison import Comparison, Contender, judge
-from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.opened_run import OpenRun, Recipe, open_run
 from nas.commands.processes import train_tree
 from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed
@@ -19,12 +19,12 @@ from nas.training import metric_directions
 from nas.tree import BranchTree, CostTable, random_tree, read_tree
 
 _DRAWS = 10
-"""Random trees that are drawn at most for each that is asked for; the same tree twice would count as two."""
+"""At most so many draws for each random tree that is wanted, because duplicates are thrown away."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One training of a comparison: which, and how many there are."""
+    """Which training of a comparison begins, and how many there are."""
 
     index: int
     total: int
@@ -42,30 +42,31 @@ def compare(
     on_training: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> Comparison:
-    """Train every contender with every seed, by the same recipe, and judge them.
+    """Train every contender with every seed, with the same settings, and compare them with single-task networks.
 
-    Contenders: each task alone, the fully shared tree, every distinct tree of the front that is not dominated (in a
-    run that only retrained, every tree that it retrained), and for each of these several other random trees of at most
-    its cost. A training that is done is not repeated, so an interrupted comparison goes on where it stopped, and
-    single-task references are trained once.
+    Contenders are a single-task network of each task, the fully shared tree, every distinct non-dominated tree of the
+    front (in a run without a search, every tree that was retrained), and for each of these trees several random trees
+    that cost at most as much. A finished training is not repeated, so an interrupted comparison continues where it
+    stopped.
 
     Writes ``compare/results.json`` and ``compare/table.csv`` into the run folder.
 
     Args:
         run: the folder of a finished search, or of a recipe that was retrained with a tree.
         changes: fields to change, for instance ``{"compare.seeds": [0, 1]}``.
-        margin: by how many percent a task of the recommended tree may be worse than alone (`require_safe`).
+        margin: how many percent worse than its single-task network a task of the recommended tree may be
+            (`require_safe`).
 
     Raises:
-        WorkFailed: with everything written, if a task is worse by more than the margin.
+        WorkFailed: a task is worse by more than the margin; the comparison is written all the same.
     """
     if margin is not None:
         check_margin(margin)
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     table = opened.measure(opened.experiment).table
-    # A metric without a direction is told before hours of training, not after.
+    # Before hours of training: a metric without a direction raises an InputError here.
     metric_directions(opened.experiment.tasks)
-    # As early, a margin for several trees of which none is recommended.
+    # As early: a run with several retrained trees recommends none of them, so a margin has no tree to judge.
     judged = None if margin is None else opened.folder.find_tree(None)
     contenders = _contenders(opened, table)
     with opened.folder.locked():
@@ -84,8 +85,8 @@ def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
     for tree_id, tree in found.items():
         if changes := opened.folder.changes_of(tree):
             raise InputError(
-                f"{opened.folder.path}: tree {tree_id} is of another backbone than the recipe's ({changes}), "
-                "with which compare trains all networks; search without ranges of the backbone to compare"
+                f"{opened.folder.path}: tree {tree_id} was found for another backbone than the recipe's ({changes}), "
+                "and compare trains all networks with the recipe's; search without ranges of the backbone to compare"
             )
     contenders = [Contender("single", name, BranchTree.shared([name], num_blocks)) for name in names]
     contenders.append(Contender("shared", "shared", BranchTree.shared(names, num_blocks)))
@@ -96,7 +97,7 @@ def _contenders(opened: OpenRun, table: CostTable) -> list[Contender]:
 
 
 def _found(run: RunFolder, names: Sequence[str]) -> dict[str, BranchTree]:
-    """By id, the front's trees that no other beats; in a run without a search, the retrained trees of all tasks."""
+    """The non-dominated trees of the front by id; in a run without a search, the retrained trees of all tasks."""
     if run.only_retrained:
         given = {tree.id: tree for tree in map(read_tree, run.given_trees) if set(tree.tasks) == set(names)}
         if not given:
@@ -110,7 +111,7 @@ def _found(run: RunFolder, names: Sequence[str]) -> dict[str, BranchTree]:
 
 
 def _random_trees(opened: OpenRun, table: CostTable, tree: BranchTree, tree_id: str) -> list[BranchTree]:
-    """Distinct trees of at most a tree's cost, none of them that tree; fewer than asked for where there are no more."""
+    """Distinct random trees that differ from a tree and cost at most as much; fewer if no more are found."""
     experiment, resource = opened.experiment, opened.experiment.goal.resource
     found: list[BranchTree] = []
     for i in range(_DRAWS * experiment.compare.random_trees):
@@ -139,7 +140,7 @@ def _train(
     data = build_data(opened.experiment)
     seeds = opened.experiment.compare.seeds
     results: dict[tuple[str, int], TrainedNetwork] = {}
-    # Seed by seed, so that what an interrupted comparison has done is complete for the first seeds.
+    # Seed by seed, so that an interrupted comparison is complete for the first seeds.
     turns = [(seed, contender) for seed in seeds for contender in contenders]
     for i, (seed, contender) in enumerate(turns):
         training = TreeTraining(opened.folder, opened.experiment, contender.tree, seed, "fresh")

@@ -1,4 +1,4 @@
-"""Judging trained networks: delta_m over seeds, per-task metrics, costs; as rows, JSON, CSV and words."""
+"""The result of a comparison: delta_m over seeds, metrics and costs of each network, as rows, JSON, CSV and words."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ Kind = Literal["single", "shared", "found", "random"]
 
 @dataclass(frozen=True)
 class Contender:
-    """A tree that is trained; ``name`` is a single task's, a found tree's id, or the id a random tree stands beside."""
+    """A tree to train. ``name`` is a task, the id of a found tree, or the id that a random tree is compared with."""
 
     kind: Kind
     name: str
@@ -32,10 +32,16 @@ class Contender:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. Values are means over ``num_trainings`` trainings; ``spread`` is the sample standard
-    deviation of delta_m over them (None for fewer than two); ``by_seed`` is delta_m per seed, averaged over trees, and
-    ``relative`` the same of each task alone. delta_m is the mean over the tasks that have a gain (`Comparison.tasks`);
-    NaN is no value."""
+    """One line of the table; values are means over ``num_trainings`` trainings.
+
+    Args:
+        cost: by resource; ``share`` is the share of what separate networks cost.
+        delta_m: mean gain over single-task networks in percent, over `Comparison.tasks`; NaN if it is unknown.
+        spread: sample standard deviation of delta_m over the trainings; None for fewer than two.
+        metrics: by task and metric, on the test split.
+        by_seed: delta_m for each seed, averaged over trees.
+        relative: the same for each task.
+    """
 
     name: str
     kind: str
@@ -51,9 +57,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows, single-task networks first, and what they say in words.
+    """All rows, single-task networks first, and conclusions from them in words.
 
-    ``tasks`` are those that delta_m is taken over, in every row alike (`nas.training.comparable`); None is all.
+    delta_m is the mean over ``tasks`` in every row (`nas.training.comparable`); None stands for all tasks.
     """
 
     resource: str
@@ -74,7 +80,7 @@ class Comparison:
 
     @classmethod
     def read(cls, folder: Path) -> "Comparison":
-        """What `write` wrote; InputError if it is missing or malformed."""
+        """Read what `write` wrote; InputError if it is missing or malformed."""
         path = folder / "results.json"
         record = read_json(path)
         if isinstance(record, dict) and record.get("schema_version") == 1:
@@ -85,7 +91,7 @@ class Comparison:
             raise InputError(f"{path}: not the result of a comparison ({explain(error)})") from error
 
     def to_csv(self) -> str:
-        """One line per row, a column per resource, task and metric; a cell without a value is empty."""
+        """One line per row, a column per resource, task and metric; the cell of an unknown value is empty."""
         metrics = [(task, metric) for task, values in self.rows[0].metrics.items() for metric in values]
         resources = list(self.rows[0].cost)
         text = io.StringIO()
@@ -117,10 +123,10 @@ def judge(
     contenders: Sequence[Contender],
     results: Mapping[tuple[str, int], TrainedNetwork],
 ) -> Comparison:
-    """Turn trained networks into rows; each seed is judged against the single-task networks of the same seed.
+    """Turn trained networks into rows; each network is compared with the single-task networks of the same seed.
 
-    A task of which some network has no gain, because it has no metric with a value on the test split or a single-task
-    network has 0, has no value in ``relative``, and no part in any delta_m.
+    A gain is unknown if no metric of the task has a value on the test split, or if the single-task network's value is
+    0. A task whose gain is unknown for some network is NaN in ``relative`` and left out of every delta_m.
     """
     seeds, resource = experiment.compare.seeds, experiment.goal.resource
     singles = {contender.name: contender.tree for contender in contenders if contender.kind == "single"}
@@ -131,7 +137,7 @@ def judge(
     )
 
     def per_seed(trained: Sequence[tuple[TrainedNetwork, int]], chosen: Directions) -> list[list[float]]:
-        """delta_m over some tasks: for each seed, of its trees."""
+        """delta_m over some tasks: a list over the trees for each seed."""
         return [
             [delta_m(network.test, reference[seed], chosen) for network, s in trained if s == seed] for seed in seeds
         ]
@@ -201,8 +207,8 @@ def _cell(value: float) -> float | str:
 
 def _without_gain(task: str) -> str:
     return (
-        f"{task} has no part in delta_m: nothing is relative to it, for a single-task network has 0, or a network has "
-        "no value, on the test split"
+        f"{task} is left out of delta_m: on the test split its single-task network has the value 0, or some "
+        "network has no value"
     )
 
 
@@ -211,27 +217,27 @@ def _spread(values: Sequence[float]) -> float | None:
 
 
 def _verdicts(rows: Sequence[Row]) -> list[str]:
-    """What the numbers say; a difference counts from two standard errors on."""
+    """Conclusions in words; a difference counts if it is more than two standard errors."""
     shared = next(row for row in rows if row.kind == "shared")
     found = [row for row in rows if row.kind == "found"]
     if not math.isfinite(shared.delta_m):
-        return ["no task has a gain over single-task networks, so no tree is better than another"]
+        return ["no gain over single-task networks is known, so no tree is better than another"]
     verdicts = []
     for tree in found:
         random = next((row for row in rows if row.name == random_beside(tree.name)), None)
         verdicts += [_verdict(tree, other) for other in (shared, random) if other is not None]
     if found and max(row.delta_m for row in found) <= shared.delta_m:
-        verdicts.append("the fully shared tree, the cheapest of all, is not beaten by any tree found")
+        verdicts.append("no tree found is better than the fully shared tree, which is the cheapest of all")
     return verdicts
 
 
 def _verdict(tree: Row, other: Row) -> str:
-    """Paired by seed: both are judged by the same single-task networks, whose luck cancels in the difference."""
+    """Compare two rows seed by seed: both refer to the same single-task networks, whose noise cancels."""
     differences = [ours - theirs for ours, theirs in zip(tree.by_seed, other.by_seed, strict=True)]
     mean = statistics.fmean(differences)
     text = f"{tree.name} against {other.name}: {mean:+.2f} points of delta_m"
     if len(differences) < 2:
-        return f"{text}, from one seed: says nothing yet"
+        return f"{text}, from one seed: too little to conclude anything"
     error = statistics.stdev(differences) / len(differences) ** 0.5
     if abs(mean) <= 2 * error:
         return f"{text}, within two standard errors ({error:.2f} each, paired by seed): no difference shown"

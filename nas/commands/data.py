@@ -1,4 +1,4 @@
-"""`nas data`: a sheet of samples with their labels, or their inputs as pictures."""
+"""`nas data`: draw samples with their labels, or write their inputs as pictures."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from nas.commands.opening import Recipe, open_experiment
+from nas.commands.opened_run import Recipe, open_experiment
 from nas.data import SPLITS, DataSource, SplitName, find_pixel_scale
 from nas.datasets.dense_tasks import scene_tasks
 from nas.datasets.digits import DigitPairs, digit_tasks
@@ -23,7 +23,7 @@ SOURCES: dict[str, tuple[Callable[[], DataSource], Callable[[], Sequence[Task]]]
     "digits": (DigitPairs, digit_tasks),
     "scenes": (Scenes, scene_tasks),
 }
-"""Data that need no files, by name, with their tasks."""
+"""Built-in data sets that need no files, with their tasks, by name."""
 
 
 def data_sheet(
@@ -34,15 +34,15 @@ def data_sheet(
     num_samples: int = 8,
     changes: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Draw samples with their labels into a picture; or write their inputs as pictures, which `nas.predict` reads.
+    """Draw samples with their labels into one picture, or write each input as a picture that `nas.predict` reads.
 
     Args:
-        source: a recipe or an Experiment, whose data are shown; or a name in `SOURCES`.
-        out: a png, svg or pdf; a name without a suffix is a folder for a png of each sample's input.
+        source: a recipe or an Experiment whose data are shown, or a name in `SOURCES`.
+        out: a png, svg or pdf file; a name without a suffix is a folder that gets a png of each input.
         changes: fields of a recipe to change.
 
     Raises:
-        InputError: no such recipe, name or split, an unknown suffix, or inputs that are no pictures.
+        InputError: no such recipe, name or split, an unknown suffix, or inputs that are not pictures.
     """
     if split not in SPLITS:
         raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
@@ -63,18 +63,18 @@ def _open(source: Recipe, changes: Mapping[str, Any]) -> tuple[DataSource, Seque
     if str(source) not in SOURCES:
         raise InputError(f"{source}: expected a recipe (*.py) or a built-in data set: {', '.join(SOURCES)}")
     if changes:
-        raise InputError(f"--set changes the fields of a recipe; {source} is a built-in data set and has none")
+        raise InputError(f"only a recipe has fields for `changes`; {source} is a built-in data set")
     make_data, make_tasks = SOURCES[str(source)]
     return make_data(), make_tasks()
 
 
 def _write_inputs(data: DataSource, split: SplitName, num_samples: int, folder: Path) -> None:
-    """Inputs from all over a split, each as the picture it was made of."""
+    """Write inputs, evenly spaced over a split, as the pictures that they were made from."""
     pixels = Pixels.of(find_pixel_scale(data))
     if pixels is None or len(pixels.mean) not in (1, 3):
         raise InputError(
-            f"--out {folder}: the data do not say how pixels become inputs; give the data source a pixel_scale "
-            "(nas.data.PixelScale), or draw a sheet (--out FILE.png)"
+            f"`out={folder}`: the data do not say how pixels become inputs; give the data source a pixel_scale "
+            "(nas.data.PixelScale), or draw a sheet (`out=FILE.png`)"
         )
     dataset = data.split(split)
     num_samples = min(num_samples, len(dataset))

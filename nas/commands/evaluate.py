@@ -1,4 +1,4 @@
-"""`nas evaluate`: a trained network's losses and metrics on a split."""
+"""`nas evaluate`: losses, metrics and costs of a trained network on a split."""
 
 import math
 import statistics
@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from nas.commands.exported import ExportedNetwork, is_export
-from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.exported_network import ExportedNetwork, is_export
+from nas.commands.opened_run import OpenRun, Recipe, open_run
 from nas.commands.trees import find_tree
 from nas.data import SPLITS, SplitName
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
@@ -25,14 +25,14 @@ from nas.tree import BranchTree, read_tree
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a trained or exported network does on a split.
+    """Losses, metrics, gains and costs of a trained or exported network on a split.
 
     Args:
-        tree: of the network, perhaps of a part of the experiment's tasks.
-        measured: by task, "loss" and its metrics.
-        relative: by task, the gain over its single-task networks in percent, where they have been trained by the same
-            recipe (`nas compare` does) and the split is "test". NaN is no value: they have 0, or nothing was measured.
-        costs: by resource, of each task's own path through the tree, and of all tasks together as "all".
+        tree: the network's tree; it may have fewer tasks than the experiment.
+        measured: "loss" and metrics by task.
+        relative: each task's gain over its single-task networks in percent, if the split is "test" and `nas compare`
+            has trained these networks. NaN if their value is 0, or if nothing was measured.
+        costs: costs by resource, for each task's own path through the tree, and for all tasks together as "all".
     """
 
     tree: BranchTree
@@ -63,14 +63,14 @@ def evaluate(
 
     Args:
         run: the run folder.
-        tree: id, file or name (`nas.run.named_tree`); the only retrained tree if left out, or else the front's
-            best.
-        checkpoint: a checkpoint of a training, or an exported network (a bundle, .onnx or .pt2); the best epoch of the
-            tree's training if left out (`best_checkpoint`).
-        split: what to measure on.
+        tree: id, file or name (`nas.run.named_tree`); by default the only retrained tree, or else the best tree of the
+            front.
+        checkpoint: a checkpoint of a training, or an exported network (a bundle, .onnx or .pt2); by default the best
+            epoch of the tree's training (`best_checkpoint`).
+        split: the samples to measure on.
 
     Raises:
-        InputError: no such tree, nothing trained, or the checkpoint is another network's.
+        InputError: no such tree, nothing trained, or a checkpoint of another network.
     """
     if split not in SPLITS:
         raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
@@ -95,7 +95,7 @@ def evaluate(
 def _open_network(
     opened: OpenRun, path: Path, tree: str | Path | None, *, named: bool
 ) -> tuple[TreeNetwork, torch.device]:
-    """A checkpoint's network on the run's device, or an exported one, which runs on the CPU."""
+    """The network of a checkpoint, on the run's device; or an exported network, on the CPU."""
     if is_export(path):
         backbone = build_backbone(opened.experiment)
         exported = ExportedNetwork(path, backbone)
@@ -111,7 +111,7 @@ def _open_network(
 
 
 def _relative(opened: OpenRun, measured: Measured, num_blocks: int) -> dict[str, float]:
-    """Each task's gain over its single-task networks, mean over the seeds that have been trained."""
+    """Each task's gain over its single-task networks, averaged over the seeds that have been trained."""
     experiment, gains = opened.experiment, {}
     for name, directions in metric_directions(experiment.tasks).items():
         single = BranchTree.shared([name], num_blocks)
@@ -126,9 +126,9 @@ def _relative(opened: OpenRun, measured: Measured, num_blocks: int) -> dict[str,
 
 
 def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
-    """The best epoch of a tree's finished training; of the only one in the run, if no tree is named.
+    """The best epoch of a tree's finished training; without a name, of the only training in the run.
 
-    Of several trainings of a tree it is that which `retrain` does without options.
+    If a tree was trained several times, the training that `retrain` does by default is used.
     """
     run, experiment = opened.folder, opened.experiment
     trained = sorted(path.parent for path in run.path.glob("retrained/*/*/result.json"))
@@ -141,7 +141,7 @@ def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
         names = ", ".join(str(folder.relative_to(run.path)) for folder in trained[:3])
         problem = f"more than one training ({names}, ...)" if trained else "no finished training"
         which = "" if name is None else f" of tree {name}"
-        remedy = "choose one with --checkpoint" if trained else "train one with nas retrain"
+        remedy = "choose one with `checkpoint=FILE`" if trained else "train one with nas retrain"
         raise InputError(f"{run.path}: {problem}{which}; {remedy}")
     best = TrainedNetwork.read(trained[0] / "result.json").best_epoch
     return CheckpointFolder(trained[0] / "checkpoint").path(best)
@@ -151,6 +151,7 @@ def _tree_beside(checkpoint: Path) -> BranchTree:
     path = checkpoint.parent.parent / "tree.json"
     if not path.is_file():
         raise InputError(
-            f"{checkpoint}: no tree.json in the folder above says which tree it was trained for; name it with --tree"
+            f"{checkpoint}: the folder above has no tree.json to say which tree it was trained for; name it with "
+            "`tree=TREE`"
         )
     return read_tree(path)

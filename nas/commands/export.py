@@ -11,7 +11,7 @@ import torch
 
 from nas.commands.evaluate import best_checkpoint
 from nas.commands.export_macs import warn_of_macs
-from nas.commands.opening import OpenRun, Recipe, open_run
+from nas.commands.opened_run import OpenRun, Recipe, open_run
 from nas.commands.trees import find_tree
 from nas.deploy import (
     FORMATS,
@@ -38,13 +38,13 @@ from nas.tree import CostTable, read_tree
 _LOGGER = logging.getLogger(__name__)
 
 NUM_SAMPLES = 8
-"""Samples that an export is compared on."""
+"""Number of samples on which an export is compared with the network."""
 _PACKAGES = ("branched-nas", "torch", "safetensors", "onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Where an exported network lies, and what it says of itself."""
+    """The path of an exported network, and its description."""
 
     path: Path
     description: Description
@@ -69,23 +69,24 @@ def export(
 ) -> Exported:
     """Export a retrained network of a run, and compare what was written with it on samples of the test split.
 
-    An export has its name only when it is complete and verified. What a killed one leaves is hidden, and is removed
-    when it is repeated.
+    An export gets its name when it is complete and verified. An export that is killed leaves hidden files, which the
+    next one removes.
 
     Args:
         run: the run folder.
         format: a name of `nas.deploy.FORMATS`: "bundle" (a folder; weights, tree, card), "onnx" or "pt2".
-        tree: id, file or name (`nas.run.named_tree`); the only retrained tree if left out, or else the front's
-            best.
-        tasks: export only the sub-tree that these need, in this order; all of the tree's if left out.
-        out: the file, or a bundle's folder, new or empty; in the run's ``exports/`` if left out.
-        checkpoint: of a training; the best epoch of the tree's training if left out.
-        preprocess: let the graph make inputs of bytes, as the data source's ``pixel_scale`` says. Graphs only.
-        postprocess: let the graph give answers (`nas.deploy.answers`) instead of logits. Graphs only.
+        tree: id, file or name (`nas.run.named_tree`); by default the only retrained tree, or else the best tree of the
+            front.
+        tasks: export only the sub-tree that these tasks need, in this order; by default all tasks of the tree.
+        out: the file, or a new or empty folder for a bundle; by default in the run's ``exports/``.
+        checkpoint: a checkpoint of a training; by default the best epoch of the tree's training.
+        preprocess: the graph takes pixels as bytes and scales them by the data source's ``pixel_scale``. Not for
+            bundles.
+        postprocess: the graph returns predictions (`nas.deploy.answers`) instead of logits. Not for bundles.
 
     Raises:
         InputError: nothing trained, no such task, or the network cannot be exported in this format.
-        WorkFailed: what was written gives other outputs than the network; it is not kept.
+        WorkFailed: the outputs of the export differ from those of the network; the export is removed.
     """
     chosen = find_format(format)
     _check_options(chosen, {"preprocess": preprocess, "postprocess": postprocess})
@@ -98,7 +99,7 @@ def _check_options(format: ExportFormat, wanted: Mapping[str, bool]) -> None:
     refused = [option for option, asked in wanted.items() if asked and option not in format.options]
     if not refused:
         return
-    flags = " and ".join(f"--{option}" for option in refused)
+    flags = " and ".join(f"`{option}`" for option in refused)
     others = " or ".join(each.name for each in FORMATS.values() if each.options.issuperset(refused))
     raise InputError(f"format {format.name} does not support {flags}; leave it out, or export {others}")
 
@@ -121,7 +122,7 @@ def _export(
         _LOGGER.warning("the export is compared with the network on %s", samples.origin)
     if preprocess and samples.pixels is None:
         raise InputError(
-            f"--preprocess: data {opened.experiment.data.name} do not say how pixels become inputs; "
+            f"`preprocess`: data {opened.experiment.data.name} do not say how pixels become inputs; "
             "give the data source a pixel_scale (nas.data.PixelScale)"
         )
     measured = opened.measure(opened.experiment)
@@ -157,7 +158,8 @@ def _network(
     beside = checkpoint.parent.parent / "tree.json"
     if named is None and not beside.is_file():
         raise InputError(
-            f"{checkpoint}: no tree.json in the folder above says which tree it was trained for; name it with --tree"
+            f"{checkpoint}: the folder above has no tree.json to say which tree it was trained for; name it with "
+            "`tree=TREE`"
         )
     tree = read_tree(beside) if named is None else find_tree(opened, named)
     network = build_network(opened.experiment, tree, opened.experiment.seed)
@@ -165,7 +167,7 @@ def _network(
     by_name = {task.name: task for task in opened.experiment.tasks}
     if unknown := [name for name in tasks or () if name not in tree.tasks]:
         raise InputError(
-            f"--tasks {', '.join(unknown)}: not a task of tree {tree.id}; its tasks are {', '.join(tree.tasks)}"
+            f"`tasks={','.join(unknown)}`: not a task of tree {tree.id}; its tasks are {', '.join(tree.tasks)}"
         )
     kept = [by_name[name] for name in (tree.tasks if tasks is None else tasks)]
     return (network if tasks is None else sub_network(network, kept)).eval(), kept
@@ -181,21 +183,21 @@ def _destination(
         path = Path(out)
     if format.suffix:
         if path.suffix != format.suffix:
-            raise InputError(f"--out {path}: a file in format {format.name} is called *{format.suffix}")
+            raise InputError(f"`out={path}`: a file in format {format.name} is called *{format.suffix}")
         if path.is_dir():
-            raise InputError(f"--out {path}: is a folder; name a file")
+            raise InputError(f"`out={path}`: is a folder; name a file")
     elif path.exists() and not (path.is_dir() and (not any(path.iterdir()) or _was_left(opened, path))):
-        raise InputError(f"{path}: is there already; name a new or empty folder with --out")
+        raise InputError(f"{path}: is there already; name a new or empty folder with `out=FOLDER`")
     return path
 
 
 def _record(opened: OpenRun, path: Path) -> Path:
-    """Where the run keeps what an export says of itself; it is written last."""
+    """The file in which the run keeps the description of an export; it is written last."""
     return opened.folder.path / "exports" / f"{path.name}.json"
 
 
 def _was_left(opened: OpenRun, path: Path) -> bool:
-    """Whether a whole bundle lies there whose export was killed before the run's record of it was written."""
+    """Whether the path is a complete bundle whose export was killed before the run's record of it was written."""
     return not _record(opened, path).exists() and is_bundle(path)
 
 
@@ -211,7 +213,7 @@ def _describe(
     outputs = network(samples.inputs[:1])
     measured = None
     if best is not None:
-        # What was measured is the best epoch, which a checkpoint that is named need not be.
+        # The metrics are those of the best epoch, and a checkpoint that the user names may be of another one.
         test = TrainedNetwork.read(best.parent.parent / "result.json").test
         measured = Measurement(split="test", metrics={task.name: test[task.name] for task in tasks})
     return Description(
@@ -230,7 +232,7 @@ def _describe(
 
 
 def _draw(described: Description, table: CostTable, path: Path) -> bool:
-    """Draw the tree; without matplotlib say so and leave it out."""
+    """Draw the tree; without matplotlib, log a warning and return False."""
     from nas.report import save_tree
 
     try:

@@ -1,4 +1,4 @@
-"""What an export says of its MACs: those that the cost table predicts, and those of the graph that was written."""
+"""Compare the MACs of an exported graph with those that the cost table predicts."""
 
 import logging
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def warn_of_macs(described: Description, measured: Profile) -> None:
-    """Warn where predicted MACs or those of the graph are incomplete, or the two are not equal.
+    """Warn if predicted MACs or those of the graph are incomplete, or if the two differ.
 
-    A graph may have fewer: an exporter computes once what depends on weights alone, or what occurs twice.
+    A graph may have fewer: an exporter computes in advance what depends on weights alone, and merges equal parts.
 
     Args:
-        described: the export; only a graph in ONNX has MACs of its own.
+        described: the export; MACs are counted on ONNX graphs only.
         measured: the costs of the backbone's parts.
     """
     if measured.uncounted:

@@ -1,4 +1,4 @@
-"""The pictures that a search leaves in ``figures/``."""
+"""The pictures that a search draws into ``figures/``."""
 
 import logging
 
@@ -10,13 +10,13 @@ from nas.tree import CostTable, read_tree
 _LOGGER = logging.getLogger(__name__)
 
 _MOST_TREES = 100
-"""Pictures of trees; those of the non-dominated ones, and then of others. `nas show` draws any."""
+"""At most so many trees are drawn, non-dominated ones first. `nas show` draws any tree."""
 
 
 def draw_figures(run: RunFolder, front: Front, table: CostTable) -> None:
-    """Draw the trees of the front, and the front; without matplotlib, say so and leave them out.
+    """Draw the front and its trees; without matplotlib, log a warning and draw nothing.
 
-    A search on a bare GPU machine needs no pictures; `nas show` draws them later, elsewhere.
+    A search on a bare GPU machine needs no pictures; `nas show` draws them later, on another machine.
     """
     try:
         from nas.report import draw_front, save_figure, save_tree
@@ -25,14 +25,14 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable) -> None:
         return
     figures = run.path / "figures"
     make_folder(figures)
-    # Trials may have found a tree more than once, and each for a backbone of its own.
+    # Several trials may have found the same tree, each with its own backbone.
     points: dict[str, Point] = {}
     for point in sorted(front.points, key=lambda point: point.dominated):
         points.setdefault(point.tree_id, point)
     for name, point in list(points.items())[:_MOST_TREES]:
         costs = read_costs(run, point.trial)
         save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
-    # Qualities of two measures have no axis in common.
+    # Estimated and measured qualities cannot share an axis.
     alike = [point.model_dump() for point in front.points if point.quality.kind == front.best.quality.kind]
     figure = draw_front(alike, table, resource=front.resource)
     save_figure(figure, figures / "front.png")

@@ -1,4 +1,4 @@
-"""What `nas check` says of labels, inputs and first losses."""
+"""The part of `nas check`'s report on labels, inputs and first losses."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,17 @@ from nas.tasks.checks import accepted_labels
 from nas.tasks.labels import DEPTHS, NUMBERS, YES_OR_NO, Accepts
 from nas.tasks.survey import SplitLabels, TaskLabels
 
-_APART = 100.0
-"""Weighted losses farther apart than this factor are named."""
+_LARGEST_RATIO = 100.0
+"""A larger ratio between two weighted losses is reported."""
 
 
 def describe_split(tasks: Sequence[Task], split: SplitLabels) -> dict[str, dict[str, Any]]:
-    """By task, plain data on its labels.
+    """Describe the labels of each task as plain data.
 
-    "coverage" is the share of samples with a value, "known" the share of entries of the labels there are; "min" and
-    "max" are of the values. "balance" says how often classes occur ("commonest" share, number "absent") or yes does
-    ("positive"), and "chance" what the best constant answer has: its "loss", and its "accuracy" or "rmse".
+    Returns:
+        by task: "coverage", the share of samples that have a label; "known", the share of entries with a value in these
+        labels; "min" and "max" of the values; "balance": the share of the "commonest" class and the number of "absent"
+        ones, or the "positive" share; "chance": "loss" and "accuracy" or "rmse" of the best constant prediction.
     """
     described = {}
     for task in tasks:
@@ -45,12 +46,12 @@ def _balance(task: Task, labels: TaskLabels) -> dict[str, float] | None:
 
 
 def _chance(task: Task, labels: TaskLabels) -> dict[str, float]:
-    """Of a constant answer that knows how often each class occurs, or the mean."""
+    """Metrics of the best constant prediction: the class frequencies, or the mean."""
     accepted = _accepted(task)
     if labels.counts is not None:
         shares = [count / sum(labels.counts) for count in labels.counts if count]
         chance = {"accuracy": max(shares)}
-        # The weighted losses have other constants, and targets between no and yes an entropy of their own.
+        # The best constant of a weighted loss, and the loss of targets between 0 and 1, are not known here.
         if task.loss in ("cross_entropy", "binary_cross_entropy"):
             chance["loss"] = -sum(share * math.log(share) for share in shares)
         return chance
@@ -60,30 +61,30 @@ def _chance(task: Task, labels: TaskLabels) -> dict[str, float]:
 
 
 def _accepted(task: Task) -> Accepts | None:
-    """What its loss takes, or else its first metric that says so: what labels were counted by."""
+    """The kind of labels that the loss takes, or else the first metric that says so; labels were counted by it."""
     return next(iter(accepted_labels(task).values()), None)
 
 
-def inputs_elsewhere(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> list[str]:
-    """A sentence for each split whose inputs do not have the shape that costs are counted at."""
+def inputs_of_other_shapes(experiment: Experiment, splits: Mapping[str, SplitLabels]) -> list[str]:
+    """A sentence for each split whose inputs do not have the shape for which costs are counted."""
     stated = list(experiment.input_shape)
     return [
-        f"split {split!r} has inputs of shape {' and '.join(map(str, other))}, and costs are counted at input_shape "
-        f"{stated}; give it the shape of the data, unless costs are to be those at another size"
+        f"split {split!r} has inputs of shape {' and '.join(map(str, other))}, and costs are counted for input_shape "
+        f"{stated}; set input_shape to the shape of the data, unless costs for another size are wanted"
         for split, labels in splits.items()
         if (other := [shape for shape in labels.input_shapes if shape != stated])
     ]
 
 
-def losses_apart(tasks: Sequence[Task], losses: Mapping[str, float]) -> list[str]:
-    """A sentence if the first losses, times the tasks' weights, are orders of magnitude apart."""
+def unequal_losses(tasks: Sequence[Task], losses: Mapping[str, float]) -> list[str]:
+    """A sentence if the first losses, times the tasks' weights, differ by orders of magnitude."""
     weighted = {task.name: task.weight * losses[task.name] for task in tasks if losses.get(task.name, 0.0) > 0}
     if not weighted:
         return []
     least, most = (pick(weighted, key=weighted.__getitem__) for pick in (min, max))
-    if weighted[most] <= _APART * weighted[least]:
+    if weighted[most] <= _LARGEST_RATIO * weighted[least]:
         return []
     return [
         f"the first loss of {most} times its weight is {weighted[most]:.3g}, that of {least} {weighted[least]:.3g}: "
-        f"{most} decides what shared blocks learn; change the tasks' weights, or the unit of the labels"
+        f"{most} dominates what shared blocks learn; change the tasks' weights, or the unit of the labels"
     ]

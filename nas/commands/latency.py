@@ -1,4 +1,4 @@
-"""Measured latencies of an experiment's networks, beside what the parts' latencies and MACs predict."""
+"""Measure the latencies of an experiment's parts and of its whole networks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,10 +24,10 @@ def profile_latency(
     rounds: int,
     device: torch.device,
 ) -> tuple[LatencyTable, dict[str, Any]]:
-    """The latency table of the parts, and what whole networks take.
+    """Measure every part alone, for a latency table, and whole networks to compare with the sums of their parts.
 
-    The networks are those of single tasks, the shared tree, separate networks (one after the other) and ``tree``. All
-    are timed in turns, so that their ratios hold on a busy machine, too.
+    The networks are those of single tasks, the shared tree, separate networks (one after the other) and ``tree``. They
+    are timed in turns, so that their ratios are reliable on a busy machine, too.
 
     Returns:
         the table, and plain data: "device", "num_threads", "batch_size" and by network "macs_share" and "parts_share"
@@ -38,7 +38,8 @@ def profile_latency(
         raise InputError(f"no runtimes {unknown}; choose among {', '.join(RUNTIMES)}")
     if batch_size < 1 or rounds < 2:
         raise InputError(
-            f"measuring latency needs --batch of at least 1 and --rounds of at least 2; found {batch_size} and {rounds}"
+            "measuring latency needs `batch_size` of at least 1 and `rounds` of at least 2; "
+            f"found {batch_size} and {rounds}"
         )
     parts = measure_latency(
         build_backbone(experiment),

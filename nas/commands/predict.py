@@ -1,4 +1,4 @@
-"""`nas predict`: an exported network's answers to pictures or arrays, as pictures, arrays and a table."""
+"""`nas predict`: run an exported network on pictures or arrays; predictions are pictures, arrays and a table."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from nas.commands.opening import Recipe, open_experiment
+from nas.commands.opened_run import Recipe, open_experiment
 from nas.commands.prediction_files import check_names, needs_files, write_sample
 from nas.commands.prediction_table import PredictionTable
 from nas.commands.time_limit import call_within
@@ -23,12 +23,12 @@ from nas.recipe import Experiment
 from nas.run import build_backbone
 
 ResizedBy = Literal["stretched", "ratio kept", "letterbox"]
-"""To the network's height and width; to its number of pixels; to fit into its height and width, with grey around."""
+"""Stretched to the network's height and width; scaled to its number of pixels; or fitted into its size on grey."""
 
 
 @dataclass(frozen=True)
 class Resized:
-    """A picture that the network saw in another size; heights and widths."""
+    """A picture that was resized for the network: its own height and width, and those that the network saw."""
 
     name: str
     own: Size
@@ -40,12 +40,12 @@ class Predictions:
     """What was written, and how fast the network was.
 
     Args:
-        num_samples: of which there are answers.
-        seconds: the network's own, without files and pictures.
-        how: pictures were resized, if they were.
-        resized: the pictures that were.
+        num_samples: number of samples with predictions.
+        seconds: time that the network took, without reading and writing files.
+        how: how pictures were resized, if any were.
+        resized: the pictures that were resized.
         tables: the files of the table, if there is one.
-        left_out: by path, what is wrong with the files that have no answers, or not all of them.
+        left_out: for each file without predictions, or without all of them, what is wrong with it.
     """
 
     out: Path
@@ -80,42 +80,42 @@ def predict(
 ) -> Predictions:
     """Run an exported network on pictures or arrays.
 
-    A sample is called NAME after its file. Into ``out`` go
+    The name of a sample, NAME, is that of its file. These files are written into ``out``:
 
-    - ``NAME.npz``, if a task's output is a map or another array: each task's answer (`nas.deploy.answers`), maps in
-      the size of the sample's picture;
-    - ``NAME.TASK.png``, each map as a picture of that size, and ``NAME.png``, one page with the input and all answers,
-      with scales and legends; these need matplotlib;
-    - ``predictions.csv``, if a task has one answer for a whole sample: a table of them (`PredictionTable`); and the
-      same as ``predictions.parquet`` where pyarrow is installed.
+    - ``NAME.npz``, if a task's output is a map or another array: each task's prediction (`nas.deploy.answers`), maps
+      in the size of the sample's picture;
+    - ``NAME.TASK.png``, each map as a picture of that size, and ``NAME.png``, one page with the input and all
+      predictions, with scales and legends; these need matplotlib;
+    - ``predictions.csv``, if a task has one prediction for a whole sample: a table (`PredictionTable`); and the same
+      as ``predictions.parquet`` if pyarrow is installed.
 
-    A file of a folder that cannot be used is left out, and the others are predicted; hidden files are passed over.
+    In a folder, files that cannot be used are left out and reported; hidden files are ignored.
 
     Args:
         file: a bundle (a folder), a .pt2 or an .onnx of `nas.export`.
         inputs: a picture, an array (.npy, .npz), or a folder of them.
-        out: a folder, made if it is missing; files of the same names are replaced. One call at a time writes there.
-        batch_size: how many samples run together; fewer where sizes differ.
+        out: a folder, made if it is missing; files of the same names are replaced. Let one call at a time write there.
+        batch_size: how many samples run together, fewer if sizes differ.
         letterbox: fit pictures into the network's size with grey around them, as `nas.data.augmentation.Letterbox`
             does in training. Otherwise they are stretched to it or, where the network takes any size, get as many
             pixels with the ratio of their own sides.
-        recipe: the recipe whose backbone a bundle is of, if that is not one of `search_spaces`. It is run.
+        recipe: the recipe that makes a bundle's backbone, if that is not one of `search_spaces`. It is imported.
         changes: fields of the recipe to change.
-        time_limit: seconds; the work is done in another process, which is ended then. For files from strangers, as a
-            network may be a program without an end. It excludes ``on_batch`` and a recipe that is no file.
-        on_batch: called with the number of samples that are done, and of all.
+        time_limit: seconds after which the work is stopped; it is done in another process. For untrusted files, because
+            a network may be a program that never ends. Not together with ``on_batch`` or an Experiment as recipe.
+        on_batch: called with the number of finished samples and the number of all samples.
 
     Raises:
-        InputError: the network is refused; the only file cannot be used; two answers would be written under one name.
-        WorkFailed: the network does not run on the only file; the time is over.
+        InputError: the network is refused; the only file cannot be used; two predictions would have the same file name.
+        WorkFailed: the network does not run on the only file, or the time limit is reached.
     """
     if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1; found {batch_size}")
+        raise InputError(f"`batch_size` must be at least 1; found {batch_size}")
     if changes and recipe is None:
-        raise InputError("changes are to fields of a recipe; name it with --recipe")
+        raise InputError("`changes` needs a recipe; name it with `recipe=FILE`")
     if time_limit is not None:
         if on_batch is not None or isinstance(recipe, Experiment):
-            raise InputError("time_limit needs another process, which can have no on_batch and no Experiment as recipe")
+            raise InputError("`time_limit` needs another process, so leave `on_batch` out, and let `recipe` be a file")
         return _predict_within(
             time_limit,
             file=file,
@@ -141,12 +141,12 @@ def predict(
         batch = torch.stack([sample.input for sample in samples])
         try:
             if not num_samples:
-                model(batch)  # the first time, memory is laid out
+                model(batch)  # not timed: the first call also allocates memory
             start = time.perf_counter()
             answers = model.answers(batch)
             seconds += time.perf_counter() - start
         except WorkFailed as error:
-            # It may be for the size of these that a network does not run.
+            # The network may fail for the size of these samples only.
             for sample in samples:
                 left_out.add(sample.file, error)
             continue
@@ -188,7 +188,7 @@ def _predict_within(seconds: float, *, out: str | Path, **arguments: Any) -> Pre
 
 
 class _LeftOut:
-    """What is wrong with files, by path; it is raised at once where there is only one file."""
+    """Collects what is wrong with files, by path; if there is only one file, its error is raised at once."""
 
     def __init__(self, is_folder: bool) -> None:
         self.is_folder = is_folder
@@ -204,7 +204,9 @@ def _backbone(file: str | Path, recipe: Recipe | None, changes: Mapping[str, Any
     if recipe is None:
         return None
     if not Path(file).is_dir():
-        raise InputError(f"{file}: holds its own network and needs no --recipe; that is for bundles, which are folders")
+        raise InputError(
+            f"{file}: holds its own network and needs no `recipe`; bundles, which are folders, may need one"
+        )
     return build_backbone(open_experiment(recipe, changes))
 
 
@@ -217,7 +219,7 @@ def _read(files: Iterable[InputFile], left_out: _LeftOut) -> Iterator[NamedInput
 
 
 def _batches(samples: Iterator[NamedInput], batch_size: int) -> Iterator[list[NamedInput]]:
-    """Neighbours of one shape, at most so many."""
+    """Consecutive samples of the same shape, at most `batch_size` at a time."""
     for _, alike in groupby(samples, key=lambda sample: tuple(sample.input.shape)):
         while batch := list(islice(alike, batch_size)):
             yield batch

@@ -1,4 +1,4 @@
-"""What `nas predict` writes of a sample: its answers as arrays, and its maps as pictures."""
+"""Write the predictions for one sample: arrays in an .npz file, and maps as pictures."""
 
 import io
 import os
@@ -20,39 +20,41 @@ from nas.errors import InputError
 from nas.files import write_bytes_atomically
 
 _LONGEST_NAME = 255
-"""Bytes of a file's name on the usual disks."""
+"""The longest name of a file, in bytes, on the usual disks."""
 
 
 def needs_files(tasks: Sequence[TaskRecord]) -> bool:
-    """Whether there is an answer of more than one dimension, which is no row of a table."""
+    """Whether some task's prediction has more than one dimension, so that it does not fit into a row of a table."""
     return any(len(task.shape) > 1 for task in tasks)
 
 
 def check_names(folder: Path, files: Sequence[InputFile], tasks: Sequence[TaskRecord]) -> None:
-    """InputError if two answers would be written under one name, over a file that is read, or under a too long name.
+    """InputError if two predictions would have the same file name, or overwrite an input, or if a name is too long.
 
     Args:
-        folder: where they are written; it need not be there yet.
+        folder: the folder to write into; it need not exist yet.
     """
     folded: Callable[[str], str] = str.casefold if _ignores_case(folder) else str
     if any(file.path.resolve().parent == folder.resolve() for file in files):
-        raise InputError(f"--out {folder}: is where the inputs lie, and files of their names are written; name another")
+        raise InputError(
+            f"`out={folder}`: is the folder of the inputs, and predictions have their names; name another folder"
+        )
     owners: dict[str, Path] = {}
     for file in files:
         for name in file.names:
             if (other := owners.setdefault(folded(name), file.path)) is not file.path:
                 raise InputError(
-                    f"{other} and {file.path}: an answer of each would be called {name}; rename one, or predict them "
-                    "into different folders"
+                    f"{other} and {file.path}: the predictions of both would be called {name}; rename one, or "
+                    "predict them into different folders"
                 )
         if len({folded(name) for name in file.names}) < len(file.names):
-            raise InputError(f"{file.path}: holds two samples whose answers would have one name; rename one")
+            raise InputError(f"{file.path}: holds two samples whose predictions would have the same name; rename one")
     if not needs_files(tasks):
         return
     longest = max(len(task.name) for task in tasks) + len("..png")
     for file in files:
         for name in file.names:
-            # NAME.TASK.png, a map of NAME, is the page of a sample that is called NAME.TASK.
+            # NAME.TASK.png is both a map of the sample NAME and the page of a sample called NAME.TASK.
             for task in tasks:
                 page_of = owners.get(folded(f"{name}.{task.name}"))
                 if page_of is not None:
@@ -65,12 +67,12 @@ def check_names(folder: Path, files: Sequence[InputFile], tasks: Sequence[TaskRe
 
 
 def write_sample(folder: Path, model: ExportedModel, sample: NamedInput, answers: Mapping[str, Tensor]) -> None:
-    """Write NAME.npz, and if there are maps NAME.TASK.png of each and the page NAME.png.
+    """Write NAME.npz and, if there are maps, NAME.TASK.png for each and the page NAME.png.
 
-    Maps are cut to the sample's picture and have its size; the page shows the input and the answers to it.
+    Maps are cut to the sample's picture and resized to its size; the page shows the input and all predictions.
 
     Raises:
-        MapTooLargeError: of a map in its picture's size; nothing is written.
+        MapTooLargeError: a map would be too large in its picture's size; nothing is written.
     """
     maps = {task.name: answers[task.name] for task in model.tasks if is_map(task.kind, answers[task.name])}
     own = dict(answers)
@@ -101,7 +103,7 @@ def write_sample(folder: Path, model: ExportedModel, sample: NamedInput, answers
 
 
 def _ignores_case(folder: Path) -> bool:
-    """Whether ``a`` and ``A`` are one file on the disk that a folder is on."""
+    """Whether ``a`` and ``A`` are the same file on the disk of a folder."""
     while not folder.is_dir():
         folder = folder.parent
     try:
@@ -109,12 +111,12 @@ def _ignores_case(folder: Path) -> bool:
             path = Path(file.name)
             return path.with_name(path.name.swapcase()).exists()
     except OSError:
-        # Whoever writes there says what is wrong.
+        # The write that follows reports what is wrong.
         return False
 
 
 def _npz(answers: Mapping[str, Tensor]) -> bytes:
-    """As numpy's own function writes it, which would take a task's name for one of its arguments."""
+    """An .npz file; `numpy.savez` itself would take a task called ``file`` for one of its own arguments."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, answer in answers.items():

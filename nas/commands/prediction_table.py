@@ -1,4 +1,4 @@
-"""The answers to samples as a whole, as one table: ``predictions.csv``, and ``predictions.parquet`` with pyarrow."""
+"""Predictions for whole samples as a table: ``predictions.csv``, and ``predictions.parquet`` with pyarrow."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ CSV, PARQUET = "predictions.csv", "predictions.parquet"
 
 
 class PredictionTable:
-    """One row a sample: its ``name`` (``name_`` if a task is called so), and every task's answer that is one row.
+    """One row for each sample: its ``name`` (``name_`` if a task is called name), and every prediction that fits a row.
 
     classes     TASK, the likeliest class; TASK.CLASS, the probability of each
     binary      TASK.OUTPUT, the probability of each; TASK if there is one and it has no name
     values      TASK.0, TASK.1, ...; TASK if there is one
 
     Args:
-        tasks: those whose answers are maps or other arrays have no column.
+        tasks: tasks whose predictions are maps or other arrays have no column.
     """
 
     def __init__(self, tasks: Sequence[TaskRecord]) -> None:
@@ -34,21 +34,21 @@ class PredictionTable:
         self._answers: dict[str, list[npt.NDArray[Any]]] = {task.name: [] for task in self.tasks}
 
     def add(self, names: Sequence[str], answers: Mapping[str, Tensor]) -> None:
-        """The answers [B, outputs], by task, to the samples of these names."""
-        # What is no text, half a surrogate pair in the name of a file, is spelt out.
+        """Add the predictions [B, outputs], by task, for samples with these names."""
+        # A file name may contain bytes that are not text (half a surrogate pair); they are escaped.
         self._names += [os.fsencode(name).decode("utf-8", "backslashreplace") for name in names]
         for task in self.tasks:
             self._answers[task.name].append(answers[task.name].numpy())
 
     def write(self, folder: Path) -> list[Path]:
-        """Write the files, and return them; none if there are no rows or no columns."""
+        """Write the files and return their paths; an empty list if there are no rows or no columns."""
         if not self.tasks or not self._names:
             return []
         columns = self._columns()
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(columns)
-        # A float32 as text is the shortest number that is read back as the same.
+        # str() of a float32 is the shortest text that is read back as the same number.
         writer.writerows(zip(*(map(str, column) for column in columns.values()), strict=True))
         write_text_atomically(folder / CSV, buffer.getvalue())
         try:

@@ -1,10 +1,10 @@
-"""One search or training in this process, or on several that share its batches, as the experiment says."""
+"""Run one search or training in this process, or in several processes that share every batch."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.opening import OpenRun
+from nas.commands.opened_run import OpenRun
 from nas.data import DataSource
 from nas.errors import InputError
 from nas.recipe import Experiment, module_hashes, recipe_hash
@@ -18,12 +18,13 @@ OnEpoch = Callable[[dict[str, Any]], None]
 
 
 def check_processes(experiment: Experiment, without_recipe: bool, address: str | None = None) -> None:
-    """InputError unless the experiment's processes can be started, as far as is known before anything is written."""
+    """InputError unless the experiment's processes can be started; called before anything is written."""
     if experiment.processes == 1:
         return
     if without_recipe:
         raise InputError(
-            f"processes={experiment.processes}: each imports the recipe, so put the Experiment into a recipe file"
+            f"processes={experiment.processes}: every process imports the recipe, so put the "
+            "Experiment into a recipe file"
         )
     from nas.launch.processes import check_processes_can_run
 
@@ -31,7 +32,7 @@ def check_processes(experiment: Experiment, without_recipe: bool, address: str |
 
 
 def search_on_processes(run: OpenRun, trial: Trial, address: str | None, on_epoch: OnEpoch) -> dict[str, Any]:
-    """Search a trial on the experiment's processes; its result, as plain values."""
+    """Search a trial on the experiment's processes; returns its result as plain values."""
     from nas.launch.rank import TrialJob
 
     return _share(run, trial.experiment(run.experiment), TrialJob(trial.to_dict()), address, on_epoch)
@@ -44,12 +45,13 @@ def train_tree(
     on_epoch: OnEpoch = lambda _: None,
     address: str | None = None,
 ) -> TrainedNetwork:
-    """Train a tree's network from its last checkpoint; a finished training is only read.
+    """Train a tree's network from its last checkpoint; the result of a finished training is only read.
 
     Args:
-        run: that the training is of.
-        data: for a training in this process; others read their own.
-        address: of a Ray cluster that has the run folder on a shared disk; by default the processes run here.
+        run: the run that the training belongs to.
+        data: the data, for a training in this process; several processes build their own.
+        address: address of a Ray cluster that has the run folder on a shared disk; by default, processes run on this
+            machine.
     """
     if training.finished:
         return training.result()
@@ -65,7 +67,7 @@ def train_tree(
 
 
 def assign(run: OpenRun, num_threads: int, changes: dict[str, Any] | None = None) -> "Assignment":
-    """What processes elsewhere have to know of a run whose recipe is a file."""
+    """What other processes need to know about a run; its recipe must be a file."""
     from nas.launch.worker import Assignment
 
     assert run.recipe is not None
@@ -92,7 +94,7 @@ def _share(
 ) -> dict[str, Any]:
     from nas.launch.processes import run_on_processes
 
-    # A run that is resumed may be on another machine than the one that began it.
+    # A resumed run may be on another machine than the one that began it.
     check_processes(experiment, run.recipe is None, address)
     return run_on_processes(
         experiment,

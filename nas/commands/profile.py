@@ -1,4 +1,4 @@
-"""`nas profile`: what an experiment's networks cost, without the data."""
+"""`nas profile`: count or measure what an experiment's networks cost; needs no data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.commands.latency import profile_latency
-from nas.commands.opening import Recipe, open_experiment
+from nas.commands.opened_run import Recipe, open_experiment
 from nas.cost import PartCost, Profile
 from nas.errors import InputError
 from nas.networks.branched import check_fits
@@ -53,14 +53,15 @@ def profile(
     rounds: int = 20,
     changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Costs per part and in total of single tasks, the shared and the separate network, and a tree.
+    """Costs of every part, and totals of single-task networks, the shared tree, separate networks and a tree.
 
-    With ``latency`` it also measures, on the experiment's device and with its number of threads: every part alone, for
-    a table that a search can take its budgets from (``goal.resource="ms"``, ``latency=FILE``), and whole networks.
+    With ``latency``, it also measures latencies, on the experiment's device and with its number of threads: of every
+    part alone, for a table that searches with budgets in milliseconds need (``goal.resource="ms"``, ``latency=FILE``),
+    and of whole networks.
 
     Args:
-        recipe: a recipe file or an Experiment; its data is not touched.
-        tree: a tree file; its blocks match the backbone's by position, and it needs no cost.
+        recipe: a recipe file or an Experiment; its data are not read.
+        tree: a tree file; its blocks correspond to the backbone's by position, and it needs no cost.
         size: height and width of the input instead of the experiment's own.
         latency: where to write the table of the parts' latencies.
         runtimes: how whole networks are run: "eager", "compiled", "onnxruntime".
@@ -79,7 +80,7 @@ def profile(
     experiment = open_experiment(recipe, changes)
     if size is not None:
         if size < 1 or len(experiment.input_shape) != 3:
-            raise InputError(f"--size {size}: must be positive, and needs an input_shape of (channels, height, width)")
+            raise InputError(f"`size={size}`: must be positive, and needs an input_shape of (channels, height, width)")
         experiment = experiment.with_fields({"input_shape": (experiment.input_shape[0], size, size)})
     measured = measure_parts(experiment)
     names = experiment.task_names

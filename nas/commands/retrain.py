@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_run, warn_of_new_start
+from nas.commands.opened_run import OpenRun, Recipe, begin_run, new_run, open_run, warn_of_new_start
 from nas.commands.processes import check_processes, train_tree
 from nas.commands.trees import find_tree
 from nas.errors import InputError
@@ -40,28 +40,30 @@ def retrain(
     on_start: Callable[[TreeTraining], None] = lambda _: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> TrainedNetwork:
-    """Train a tree's network and measure it on the test split; with distillation, after the networks it learns from.
+    """Train a tree's network and measure it on the test split; with distillation, its teachers are trained first.
 
     Args:
         run: a run folder; or a recipe or Experiment, for which a new run folder is made.
         tree: id (or its beginning), file, or a name: "shared", "separate", "random:SEED", "random:SEED:BUDGET"
-            (`nas.run.named_tree`). If left out, the best tree of the run's front; a recipe needs one.
-        start: "fresh" weights as the backbone makes them, which may be pretrained ones; "pretrained" weights, the same
-            but refused if the backbone has none; or those "inherited" from the search's supernet.
-        seed: the experiment's own if left out.
-        out: run folder, where ``run`` is a recipe.
+            (`nas.run.named_tree`). By default the best tree of the run's front; a recipe needs a tree.
+        start: where weights start: "fresh", as the backbone makes them, pretrained or not; "pretrained", the same, but
+            an InputError if the backbone has no pretrained weights; "inherited" from the search's supernet.
+        seed: seed of weights and batches; by default the experiment's.
+        out: the run folder, if ``run`` is a recipe.
         changes: fields to change, for instance ``{"retrain.epochs": 10}``.
-        resume: go on from the last checkpoint of this training.
-        recipe: the recipe of the run, if it is not where it was.
-        address: of a Ray cluster that runs the experiment's processes, where there are several: ``HOST:PORT``, or
-            ``auto`` for one on this machine; it has to have the run folder on a shared disk. Without it, they run here.
+        resume: continue from the last checkpoint of this training.
+        recipe: the recipe of the run, if it was moved.
+        address: address of a Ray cluster for an experiment with several processes: ``HOST:PORT``, or ``auto`` for a
+            cluster on this machine; it must have the run folder on a shared disk. By default they run on this machine.
 
     Raises:
-        InputError: bad input; a training of the same name was begun and ``resume`` is not set.
+        InputError: bad input, or the training was begun before and ``resume`` is not set.
     """
     opened = _open(run, tree, out, changes, resume, recipe, allow_changed, address is not None)
     if address is not None and opened.experiment.processes == 1:
-        raise InputError("--address is for several processes; add --set processes=2, or leave --address out")
+        raise InputError(
+            "`address` is for several processes; set the recipe's processes to 2 or more, or leave `address` out"
+        )
     folder = opened.folder
     named = tree is not None and is_tree_name(str(tree))
     found = find_tree(opened, tree) if folder.begun or named else read_tree(str(tree))
@@ -73,11 +75,12 @@ def retrain(
         on_start(training)
         return training.result()
     if training.begun and not resume:
-        raise InputError(f"{training.folder}: this training was stopped before its end; go on with --resume")
+        raise InputError(f"{training.folder}: this training was stopped before its end; continue it with `resume=True`")
     training.check()
     check_processes(experiment, opened.recipe is None, address)
     with contextlib.ExitStack() as held:
-        # A run that may not be written to is refused before the data are read; a new one is made after that.
+        # An existing run is locked before the data are read, so that a run in use is refused at once. A new run gets
+        # its folder only after the data have been read.
         begun = folder.begun
         if begun:
             held.enter_context(folder.locked())
@@ -108,19 +111,21 @@ def _open(
     resume: bool,
     recipe: Recipe | None,
     allow_changed: bool,
-    elsewhere: bool,
+    on_cluster: bool,
 ) -> OpenRun:
     if not isinstance(run, Experiment) and (Path(run).is_dir() or Path(run).suffix != ".py"):
         if out is not None:
             raise InputError(
-                f"--out is for retraining from a recipe; what is trained in the run folder {run} stays there"
+                f"`out` is for retraining from a recipe; what is trained in the run folder {run} stays there"
             )
-        return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
+        return open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed, on_cluster=on_cluster)
     if tree is None:
-        raise InputError(f"{run}: a recipe has no trees of its own; name one with --tree: FILE.json, {FORMS}")
+        raise InputError(f"{run}: a recipe has no trees of its own; name one with `tree`: FILE.json, {FORMS}")
     if out is None and (resume or isinstance(run, Experiment)):
-        raise InputError("retraining from a recipe needs a run folder here: --out DIR (out=... in Python)")
+        raise InputError(
+            "resuming a recipe's retraining, or retraining an Experiment, needs a run folder: `out=FOLDER`"
+        )
     path = default_folder(Path(str(run))) if out is None else Path(out)
     if RunFolder(path).begun and (resume or (path / "experiment.json").is_file()):
-        return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed, elsewhere=elsewhere)
-    return new_run(run, path, changes, elsewhere=elsewhere)
+        return open_run(path, recipe=run, changes=changes, allow_changed=allow_changed, on_cluster=on_cluster)
+    return new_run(run, path, changes, on_cluster=on_cluster)

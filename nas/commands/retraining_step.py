@@ -1,4 +1,4 @@
-"""One step of retraining, tried before a search whose trees will be retrained."""
+"""Try one step of retraining before a search, so that a failure shows early."""
 
 import logging
 
@@ -17,17 +17,17 @@ from nas.tree import BranchTree
 _LOGGER = logging.getLogger(__name__)
 
 _ROUNDING = 1e-2
-"""Share of the largest output by which a sample's may differ with the batch that it is in."""
+"""How much a sample's output may depend on the rest of its batch, as a share of the largest output."""
 
 
 def try_retraining(experiment: Experiment, parts: TrialParts, device: torch.device) -> None:
-    """Train the fully shared tree's network on one batch, as the experiment's ``retrain`` says; nothing is kept.
+    """Train the fully shared tree's network on one batch with the experiment's ``retrain`` settings; nothing is kept.
 
-    A search can run a network that cannot be retrained: its settings, and how its network computes, are others. A
-    warning says if the samples of a batch are mixed.
+    A search may work although retraining fails, because it uses other settings and another network. A warning is
+    logged if a sample's outputs depend on the other samples of its batch.
 
     Raises:
-        InputError: the backbone, the data or a setting keeps the network from being trained.
+        InputError: the backbone, the data or a setting prevents the training.
     """
     tree = BranchTree.shared(experiment.task_names, parts.backbone.num_blocks)
     settings = experiment.retrain.for_tasks(len(tree.tasks))
@@ -43,7 +43,7 @@ def try_retraining(experiment: Experiment, parts: TrialParts, device: torch.devi
 
 @torch.no_grad()
 def _warn_of_mixed_samples(network: BranchedNetwork, inputs: Tensor) -> None:
-    """A sample's outputs in evaluation mode must be those that it has alone; rounding makes far smaller differences."""
+    """Warn if a sample has other outputs in a batch than alone, in evaluation mode, by more than rounding explains."""
     network.eval()
     together, alone = run_network(network, inputs[:2]), run_network(network, inputs[:1])
     mixed = [
@@ -54,7 +54,7 @@ def _warn_of_mixed_samples(network: BranchedNetwork, inputs: Tensor) -> None:
     if mixed:
         _LOGGER.warning(
             "the outputs of %s for one sample depend on the other samples of its batch, also in evaluation: does a "
-            "module take the batch for another dimension (nn.GRU and nn.TransformerEncoderLayer without "
+            "module treat the batch as another dimension (nn.GRU and nn.TransformerEncoderLayer without "
             "batch_first=True), or a BatchNorm keep no running statistics?",
             ", ".join(mixed),
         )

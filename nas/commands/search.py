@@ -1,4 +1,4 @@
-"""`nas search`: from a recipe to a front of branch trees, drawn."""
+"""`nas search`: search branch trees for a recipe, and write them, their front and their pictures."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 from nas.commands.compare import Progress
 from nas.commands.figures import draw_figures
-from nas.commands.measuring import measure_points
-from nas.commands.opening import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
+from nas.commands.measured_quality import measure_points
+from nas.commands.opened_run import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
 from nas.commands.trials import all_done, check_trials, find_points, run_storage
 from nas.errors import InputError
 from nas.recipe import EXTENDABLE, Experiment
@@ -42,20 +42,21 @@ def search(
     on_training: Callable[[Progress], None] = lambda _: None,
     on_training_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunFolder:
-    """Search an experiment's trees; returns the run folder with ``front.json``, trees and their pictures.
+    """Search branch trees for an experiment; returns the run folder with ``front.json``, trees and pictures.
 
     Args:
         recipe: a recipe file or an Experiment.
         out: the run folder, new or empty; by default ``out/<recipe>/<time>`` beside the recipe.
         changes: fields to change, by dotted name.
-        resume: go on with the run in ``out`` (or the recipe's latest unfinished one) from its last checkpoints,
-            to the same result as if it had never stopped; trials that failed are tried again.
+        resume: continue the run in ``out`` (by default the recipe's latest unfinished run) from its last checkpoints.
+            The result is the same as without the interruption; failed trials are tried again.
         allow_changed: resume although the recipe has changed.
-        address: of a Ray cluster that runs the trials: ``HOST:PORT``, or ``auto`` for one on this machine. Without it,
-            one trial runs in this process, and several on a Ray cluster that ends with them.
-        storage: what `trials.storage_uri` says.
-        on_start, on_event: called with the opened run, and with whatever happens to a trial.
-        on_training, on_training_epoch: the same for each tree that is retrained to be measured.
+        address: address of a Ray cluster for the trials: ``HOST:PORT``, or ``auto`` for one on this machine. By
+            default, a single trial runs in this process, and several run on a Ray cluster that is started for them.
+        storage: sets `trials.storage_uri`.
+        on_start: called with the opened run.
+        on_event: called with every event of a trial.
+        on_training, on_training_epoch: called for each tree that is retrained to be measured, and for its epochs.
 
     Raises:
         InputError: bad input. WorkFailed: the search itself failed.
@@ -76,13 +77,13 @@ def search(
         if run.folder.finished and all_done(run):
             return run.folder
         if run.resumed:
-            _LOGGER.info("going on with %s", run.folder.path)
+            _LOGGER.info("resuming %s", run.folder.path)
         on_start(run)
         points = find_points(run, parts, address, on_event)
         if run.experiment.goal.measure != "none":
 
             def begin_training(progress: Progress) -> None:
-                # What has been trained before.
+                # Stores the trainings that have finished so far.
                 store()
                 on_training(progress)
 
@@ -99,11 +100,11 @@ def _started(
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs a run folder: search(experiment, out=...)")
     path = default_folder(Path(str(recipe))) if out is None else Path(out)
-    run = new_run(recipe, path, changes, elsewhere=address is not None)
-    # First, so that a recipe that does not work, or a budget below the smallest tree, leaves no folder behind.
+    run = new_run(recipe, path, changes, on_cluster=address is not None)
+    # Before the folder is made, so that a broken recipe, or a budget below the smallest tree, leaves no folder behind.
     parts = check_trials(run.experiment, recipe, address, run.folder.labels)
     if (stored := run_storage(run.experiment, run.folder.path)) is not None and stored.begun:
-        raise InputError(f"{stored.place}: has a run already; choose another --out, or go on with --resume")
+        raise InputError(f"{stored.place}: has a run already; choose another `out`, or continue it with `resume=True`")
     begin_run(run, recipe, changes, num_threads=None if parts else trial_threads(run.experiment))
     return run, parts
 
@@ -122,16 +123,16 @@ def _resumed(
     recorded = RunFolder.open(path).record["overrides"]
     new = {name: value for name, value in plain_changes(changes).items() if recorded.get(name, ...) != value}
     if any(name not in EXTENDABLE for name in new):
-        raise InputError(f"{path}: --set cannot change a run that is resumed; it was started with {recorded}")
-    elsewhere = address is not None
-    run = open_run(path, recipe=recipe, changes=new, allow_changed=allow_changed, elsewhere=elsewhere)
+        raise InputError(f"{path}: `changes` cannot change a run that is resumed; it was started with {recorded}")
+    on_cluster = address is not None
+    run = open_run(path, recipe=recipe, changes=new, allow_changed=allow_changed, on_cluster=on_cluster)
     if new:
         run.folder.change(run.experiment, new)
     return run, None
 
 
 def _fetch(recipe: Recipe, path: Path, changes: Mapping[str, Any]) -> None:
-    """Bring the run from its storage where this machine does not have it: the one that began it may be gone."""
+    """Download the run from its storage if this machine does not have it: another machine may have begun it."""
     if RunFolder(path).begun or isinstance(recipe, Experiment):
         return
     stored = run_storage(open_experiment(recipe, changes), path)

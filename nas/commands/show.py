@@ -1,8 +1,8 @@
-"""`nas show`: a branch tree in words, or as a picture."""
+"""`nas show`: a branch tree as text, or as a picture."""
 
 from pathlib import Path
 
-from nas.commands.diagnosing import in_lines, verdicts
+from nas.commands.verdicts import verdict_lines, verdicts
 from nas.cost import format_quantity
 from nas.cost.resources import MACS
 from nas.errors import InputError
@@ -21,17 +21,17 @@ def show(
     latency: str | Path | None = None,
     out: str | Path | None = None,
 ) -> str:
-    """A tree as plain text, with what its search says of itself; with ``out`` it is drawn into that file, too.
+    """A tree as plain text, with the verdicts of its search; with ``out``, the tree is also drawn into that file.
 
-    A run that only retrained shows the trees that it retrained, each with its trainings. Runs no code of the run.
+    In a run without a search, the retrained trees are shown with their trainings. The recipe is not imported.
 
     Args:
         path: a run folder or a tree file.
-        tree: id (or its beginning), file or name (`nas.run.named_tree`); if left out, the front's recommended
-            tree, or what was retrained.
-        within, worst, resource: show the tree that `nas.choose` gives for these instead.
-        latency: of a run, a latency table, from which costs in milliseconds are added.
-        out: file to draw into, of a suffix among png, svg, pdf, dot, graphml.
+        tree: id (or its beginning), file or name (`nas.run.named_tree`); by default the tree that the front
+            recommends, or the retrained trees.
+        within, worst, resource: show the tree that `nas.choose` returns for these instead.
+        latency: for a run, a latency table, from which costs in milliseconds are added.
+        out: file to draw into; its suffix is png, svg, pdf, dot or graphml.
 
     Raises:
         InputError: no such run or tree, a malformed file, an unknown suffix; or as `nas.choose` does.
@@ -41,11 +41,11 @@ def show(
     path, above = Path(path), []
     if within is not None or worst is not None:
         if tree is not None:
-            raise InputError("--tree names a tree, and --within and --worst choose one; leave one of them out")
+            raise InputError("`tree` names a tree, but `within` and `worst` choose one; use one or the other")
         choice = choose(path, within=within, worst=worst, resource=resource, latency=latency)
         found, table, above = choice.tree, read_costs(RunFolder.open(path), latency=latency), [choice.describe(), ""]
     elif resource is not None:
-        raise InputError("--resource is what --within counts; add --within BUDGET, or leave --resource out")
+        raise InputError("`resource` is what `within` counts; add `within=BUDGET`, or leave `resource` out")
     elif tree is None and out is None and path.is_dir() and (run := RunFolder.open(path)).only_retrained:
         return "\n\n".join(_of_run(run, read_tree(file), read_costs(run)) for file in run.given_trees)
     else:
@@ -63,13 +63,13 @@ def _in_words(tree: BranchTree, table: CostTable | None) -> str:
 
 
 def _of_run(run: RunFolder, tree: BranchTree, table: CostTable | None) -> str:
-    """A tree, what the run's search says of it, and in a run without a search the trainings of it."""
-    below = in_lines(verdicts(run, tree)) or (_trainings(run, tree) if run.only_retrained else [])
+    """A tree with the verdicts of the run's search or, in a run without a search, with its trainings."""
+    below = verdict_lines(verdicts(run, tree)) or (_trainings(run, tree) if run.only_retrained else [])
     return "\n".join([_in_words(tree, table), *([""] if below else []), *below])
 
 
 def _trainings(run: RunFolder, tree: BranchTree) -> list[str]:
-    """One line for each training of a tree: its name, which says start and seed, and how far it is."""
+    """One line for each training of a tree: its name, start, seed and progress."""
     lines = []
     for folder in sorted((run.path / "retrained" / tree.id).glob("*")):
         if (folder / "result.json").is_file():
@@ -79,12 +79,12 @@ def _trainings(run: RunFolder, tree: BranchTree) -> list[str]:
                 f"best epoch {result.best_epoch} of {result.num_epochs}"
             )
         else:
-            lines.append(f"retrained/{tree.id}/{folder.name}: not finished, go on with nas retrain --resume")
+            lines.append(f"retrained/{tree.id}/{folder.name}: not finished, continue with nas retrain --resume")
     return lines
 
 
 def find(path: Path, name: str | None, latency: str | Path | None = None) -> tuple[BranchTree, CostTable | None]:
-    """A tree of a run or of a file, with the run's costs where there are any."""
+    """A tree of a run or from a file, with the run's costs if there are any."""
     if path.is_dir():
         run = RunFolder.open(path)
         table = read_costs(run, latency=latency)
@@ -97,18 +97,18 @@ def find(path: Path, name: str | None, latency: str | Path | None = None) -> tup
             )
         return named_tree(name, table, _resource(run)), table
     if latency is not None:
-        raise InputError(f"{path}: --latency adds milliseconds to the costs of a run, and this is no run folder")
+        raise InputError(f"{path}: is not a run folder, and `latency` adds milliseconds to the costs of a run")
     if not path.exists():
         raise InputError(f"{path}: no such file or run folder")
     if name is not None:
-        raise InputError(f"{path}: is not a run folder; --tree chooses one of the trees of a run")
-    # A tree that lies among a run's trees has the run's costs beside it.
+        raise InputError(f"{path}: is not a run folder, and `tree` names one of the trees of a run")
+    # A tree file in a trial's folder `trees` has the costs one folder above.
     costs = path.resolve().parent.parent / "costs.json"
     return read_tree(path), read_table(costs) if path.resolve().parent.name == "trees" and costs.is_file() else None
 
 
 def _resource(run: RunFolder) -> str:
-    """What a run's budgets count."""
+    """The resource that a run's budgets count."""
     goal = run.record["experiment"].get("goal")
     resource = goal.get("resource", MACS.name) if isinstance(goal, dict) else None
     if not isinstance(resource, str):

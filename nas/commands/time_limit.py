@@ -1,6 +1,6 @@
-"""Calling a function in a process of its own, which is ended when its time is over.
+"""Call a function in another process, which is killed when its time is over.
 
-That stops what nothing within a process can: a loop in a library's native code.
+This stops even a loop in the native code of a library, which nothing inside the process can stop.
 """
 
 import os
@@ -19,22 +19,22 @@ Result = TypeVar("Result")
 _SERVE = "from nas.commands.time_limit import serve; serve()"
 _READY = b"."
 _ORPHANED_SECONDS = 10.0
-"""How much longer than its limit a process may live if the one that started it is gone."""
+"""If the process that started it is gone, the other process ends itself so long after the limit."""
 
 
 def call_within(seconds: float, function: Callable[..., Result], **arguments: Any) -> Result:
-    """The result of ``function(**arguments)``, from another process.
+    """The result of ``function(**arguments)``, computed in another process.
 
     Args:
-        seconds: for the call; the start of the process does not count.
-        function: of a module, as it is found there by name; arguments and result can be pickled.
+        seconds: limit for the call; starting the process does not count.
+        function: a function at the top level of a module; its arguments and result can be pickled.
 
     Raises:
-        InputError, WorkFailed: what the function raises.
+        InputError, WorkFailed: raised by the function.
         WorkFailed: the time is over, or the process was killed.
     """
     if not 0 < seconds < float("inf"):
-        raise InputError(f"--time-limit must be a number of seconds above 0; found {seconds:g}")
+        raise InputError(f"`time_limit` must be a number of seconds above 0; found {seconds:g}")
     request = pickle.dumps((seconds, function, arguments))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     child = subprocess.Popen(
@@ -42,7 +42,7 @@ def call_within(seconds: float, function: Callable[..., Result], **arguments: An
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
-        # Ctrl-C reaches this process only, which then ends the other one.
+        # So Ctrl-C reaches this process only, which then kills the other one.
         start_new_session=True,
     )
     assert child.stdout is not None
@@ -50,12 +50,14 @@ def call_within(seconds: float, function: Callable[..., Result], **arguments: An
         child.stdout.read(len(_READY))
         response, _ = child.communicate(request, timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise WorkFailed(f"stopped after {seconds:g} s, the --time-limit; files that were written are whole") from None
+        raise WorkFailed(
+            f"stopped after {seconds:g} s, the `time_limit`; files that were written are complete"
+        ) from None
     finally:
         child.kill()
         child.wait()
     if not response:
-        raise WorkFailed(f"the process that worked ended with status {child.returncode}; see above, or its memory")
+        raise WorkFailed(f"the process was ended with status {child.returncode}, perhaps because it ran out of memory")
     done, value = pickle.loads(response)
     if not done:
         raise value
@@ -64,8 +66,8 @@ def call_within(seconds: float, function: Callable[..., Result], **arguments: An
 
 
 def serve() -> None:
-    """The other process: reads a call from standard input, and writes what came of it to standard output."""
-    # Whatever else prints, native code included, goes to standard error.
+    """Run in the other process: read a call from standard input, and write its result to standard output."""
+    # All other output, from native code too, goes to standard error.
     responses = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     responses.write(_READY)
@@ -84,5 +86,5 @@ def serve() -> None:
         response = False, WorkFailed(failure or f"{type(error).__name__}: {error}")
     pickle.dump(response, responses)
     responses.close()
-    # Nothing is left to be done, and threads of native code may be in the way.
+    # Without this, threads of native code could keep the process alive.
     os._exit(0)

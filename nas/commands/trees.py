@@ -1,19 +1,19 @@
-"""Which tree a command works on: one of the run's, one in a file, or one that a name describes."""
+"""Find the tree that a command works on: a tree of the run, a file, or a tree that its name describes."""
 
 from pathlib import Path
 
-from nas.commands.opening import OpenRun
+from nas.commands.opened_run import OpenRun
 from nas.run import is_tree_name, measure_parts, named_tree
 from nas.tree import BranchTree
 
 
 def find_tree(run: OpenRun, name: str | Path | None) -> BranchTree:
-    """A tree by the id or the beginning of an id (of one in the run), by file, or by name (`named_tree`).
+    """A tree by its id or the beginning of it (in the run), by file, or by name (`named_tree`).
 
-    Without a name it is the tree that the run recommends, or the only one that it retrained.
+    Without a name, the tree that the run recommends, or the only tree that was retrained.
 
     Raises:
-        InputError: there is no such tree, or the name fits several.
+        InputError: there is no such tree, or several trees match.
     """
     if name is not None and is_tree_name(str(name)):
         return named_tree(str(name), measure_parts(run.experiment).table, run.experiment.goal.resource)

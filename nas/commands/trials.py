@@ -1,4 +1,4 @@
-"""The trials of a run: one in this process, several through Ray, and what they come to."""
+"""Run the trials of a run, one in this process or several through Ray, and collect the trees they find."""
 
 import logging
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.opening import OpenRun, Recipe
+from nas.commands.opened_run import OpenRun, Recipe
 from nas.commands.processes import assign, check_processes, search_on_processes
 from nas.errors import InputError, WorkFailed
 from nas.recipe import Experiment
@@ -39,11 +39,11 @@ OnEvent = Callable[[TrialEvent], None]
 
 
 class _TimeIsUp(Exception):
-    """A trial's end after the epoch in which its time limit was reached."""
+    """Raised to end a trial after the epoch in which its time limit was reached."""
 
 
 def in_process(experiment: Experiment, address: str | None) -> bool:
-    """Whether a run needs no Ray: it is one trial in one process, with nothing to propose, and no cluster is named."""
+    """Whether a run needs no Ray: one trial in one process, no ranges to propose values from, and no cluster."""
     return address is None and experiment.processes == 1 and _is_single(experiment)
 
 
@@ -52,10 +52,10 @@ def _is_single(experiment: Experiment) -> bool:
 
 
 def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, labels: LabelRecord) -> TrialParts | None:
-    """Whatever can be known to be wrong before anything is written; the parts of a single trial.
+    """Check everything that can be checked before anything is written; returns the parts of a single trial.
 
     Args:
-        labels: of the run folder; it remembers what is looked at here.
+        labels: the run folder's label record; it remembers the labels that are read here.
 
     Raises:
         InputError: a part of the recipe does not work, a range has a value that its field cannot have, a budget
@@ -89,14 +89,14 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
     check_counted(first, measured.uncounted, budgets)
     check_budgets(first, measured.table, budgets)
     if address is None or experiment.goal.measure != "none":
-        # The machine that runs the trials, or measures their trees, must have the data, and whatever is made of it once
-        # need not be made by each of them.
+        # The machine that runs trials, or retrains their trees, needs the data; files that a data source makes once
+        # are made here, not by every trial.
         _build(first, labels)
     return None
 
 
 def _build(experiment: Experiment, labels: LabelRecord) -> TrialParts:
-    """The parts of a trial, whose data are looked at."""
+    """Build the parts of a trial and check the labels."""
     parts = TrialParts.build(experiment)
     labels.require(experiment, parts.data)
     return parts
@@ -126,7 +126,7 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None, l
 
 
 def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_event: OnEvent) -> list[Point]:
-    """Run the trials that have no result yet; the points of all that have one.
+    """Run the trials that have no result yet; returns the points of all trials with a result.
 
     Raises:
         InputError: bad input. WorkFailed: no trial found a tree.
@@ -139,7 +139,7 @@ def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_
     elif left and run.experiment.processes > 1:
         outcomes[0] = _run_shared(run, left[0], address, on_event)
     elif left:
-        # How an earlier attempt ended says nothing of this one.
+        # Outcomes of an earlier attempt do not count any more.
         outcomes |= {trial.number: None for trial in left} | dict(_run_with_ray(run, planned, left, address, on_event))
     points = [point for outcome in outcomes.values() if isinstance(outcome, TrialResult) for point in outcome.points]
     _tell_what_is_missing(run, outcomes, points)
@@ -147,7 +147,7 @@ def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_
 
 
 def run_storage(experiment: Experiment, path: Path) -> "RunStorage | None":
-    """Where a run's files are copied to, if anywhere."""
+    """The storage that a run's files are copied to, if there is one."""
     if (uri := experiment.trials.storage_uri) is None:
         return None
     from nas.launch.run_storage import RunStorage
@@ -179,7 +179,7 @@ def _run_here(run: OpenRun, trial: Trial, parts: TrialParts | None, on_event: On
 
 
 def _run_shared(run: OpenRun, trial: Trial, address: str | None, on_event: OnEvent) -> TrialResult | None:
-    """One trial on several processes; rank 0 brings its files to the storage, if there is one."""
+    """Run one trial on several processes; rank 0 copies its files to the storage, if there is one."""
 
     def search(on_epoch: OnEpoch) -> TrialResult:
         return TrialResult.model_validate(search_on_processes(run, trial, address, on_epoch))
@@ -193,7 +193,7 @@ def _run_shared(run: OpenRun, trial: Trial, address: str | None, on_event: OnEve
 def _run_one(
     run: OpenRun, trial: Trial, on_event: OnEvent, search: Callable[[OnEpoch], TrialResult]
 ) -> TrialResult | None:
-    """Run a trial, tell what happens to it, and write down why it failed; None if its time is up before it is done."""
+    """Run a trial, report its events, and write down why it failed; returns None if the time limit ended it."""
     experiment, folder = trial.experiment(run.experiment), run.folder.trial(trial.number)
     on_event(TrialEvent("started", trial, num_epochs=experiment.num_epochs, epochs_done=folder.epochs_done))
     begun, limit = time.monotonic(), experiment.trials.time_limit
@@ -226,7 +226,7 @@ def _run_with_ray(
 ) -> Mapping[int, Outcome]:
     from nas.launch.tuning import check_trials_can_run, run_trials
 
-    # A run that is resumed may be on another machine than the one that began it.
+    # A resumed run may be on another machine than the one that began it.
     check_trials_can_run(run.experiment, address)
     assignment = assign(run, run.folder.num_threads)
     numbers = [trial.number for trial in left]
@@ -234,7 +234,7 @@ def _run_with_ray(
 
 
 def _tell_what_is_missing(run: OpenRun, outcomes: Mapping[int, Outcome | None], points: list[Point]) -> None:
-    """Warn of trials without a result; raise if there is no tree at all."""
+    """Warn about trials without a result; raise if no trial found a tree."""
     failures = {number: outcome for number, outcome in outcomes.items() if isinstance(outcome, TrialFailure)}
     unfinished = [number for number, outcome in outcomes.items() if outcome is None]
     left_by = "Ray Tune" if run.experiment.trials.time_limit is None else "the time limit"
@@ -242,7 +242,7 @@ def _tell_what_is_missing(run: OpenRun, outcomes: Mapping[int, Outcome | None], 
         for number, failure in failures.items():
             _LOGGER.warning("trial %d failed: %s", number, failure.reason)
         if unfinished:
-            _LOGGER.warning("%s left %s unfinished; go on with --resume", left_by, _named(unfinished))
+            _LOGGER.warning("%s left %s unfinished; continue with `resume=True`", left_by, _named(unfinished))
         return
     if not failures:
         why = f"{left_by} left {_named(unfinished)} unfinished" if unfinished else "the scheduler stopped every trial"

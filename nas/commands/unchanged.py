@@ -1,4 +1,4 @@
-"""Whether a run would go on with what it began with: the recipe, the code behind it, and the networks it gives."""
+"""Check that the recipe of a run, the code it imports and its networks are unchanged since the run began."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +11,11 @@ from nas.recipe import Experiment, changed_modules, describe, recipe_hash
 from nas.run import RunFolder, build_backbone, changed_parts, measure_parts, part_shapes
 
 _NUM_NAMED = 3
-"""Differences that a message lists."""
+"""A message lists at most so many differences."""
 
 
 class MeasuredOnce:
-    """`nas.run.measure_parts`, which takes seconds at large inputs, once for each experiment."""
+    """Calls `nas.run.measure_parts`, which takes seconds for large inputs, only once for each experiment."""
 
     def __init__(self) -> None:
         self._measured: list[tuple[Experiment, Profile]] = []
@@ -36,13 +36,13 @@ def require_unchanged(
     record: Mapping[str, Any],
     costs: MeasuredOnce,
 ) -> None:
-    """InputError unless an experiment, and the networks that it gives, are those that a run began with.
+    """InputError unless an experiment and its networks are the same as when the run began.
 
-    Compared are the recipe's text, the experiment's fields, the modules that the recipe imports, and the shapes and
-    costs of the backbone's parts. What an older run has no record of counts as unchanged.
+    It compares the recipe's text, the experiment's fields, the modules that the recipe imports, and the shapes and
+    costs of the backbone's parts. What the record of an older run lacks counts as unchanged.
 
     Args:
-        source: where the experiment comes from.
+        source: the recipe file or Experiment that the experiment comes from.
         record: the run's ``experiment.json``.
     """
     changed = _changed_code(source, experiment, record) or _changed_networks(folder, experiment, costs)
@@ -50,13 +50,13 @@ def require_unchanged(
         name = "the experiment" if isinstance(source, Experiment) else f"recipe {source}"
         raise InputError(
             f"{folder.path}: {name} has changed since the run began ({'; '.join(changed)}); "
-            "restore it, or accept it with --allow-changed"
+            "restore it, or accept it with `allow_changed=True`"
         )
 
 
 def _changed_code(source: str | Path | Experiment, experiment: Experiment, record: Mapping[str, Any]) -> list[str]:
     now, then = describe(experiment), record["experiment"]
-    # A field that was not known then is as it was, left out.
+    # A field that did not exist when the run began had the effect of its default.
     unknown = {name: describe(field.default) for name, field in type(experiment).model_fields.items()}
     fields = sorted(name for name in now if now[name] != then.get(name, unknown[name]))
     changed = [f"its fields {', '.join(fields)} differ"] if fields else []
@@ -70,14 +70,14 @@ def _changed_code(source: str | Path | Experiment, experiment: Experiment, recor
 
 
 def _changed_networks(folder: RunFolder, experiment: Experiment, costs: MeasuredOnce) -> list[str]:
-    """What differs from the costs and shapes that the first trial which has them wrote down."""
+    """Differences from the costs and shapes that were recorded by the first trial that has them."""
     trial = next((trial for trial in folder.trials if trial.costs.is_file()), None)
     if trial is None:
         return []
     own = experiment.with_fields(trial.network_changes)
     record, table = read_json(trial.costs), costs(own).table
     changed = changed_parts(record, table, part_shapes(build_backbone(own), own.tasks))
-    return [f"it gives other networks: {_first(changed)}"] if changed else []
+    return [f"its networks differ: {_first(changed)}"] if changed else []
 
 
 def _first(names: list[str]) -> str:

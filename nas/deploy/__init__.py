@@ -3,13 +3,21 @@
     retrained checkpoint -> BranchedNetwork -> sub_network of some tasks -> ExportableNetwork (pre-, post-processing)
         -> a format of `nas.deploy.formats`: written, run, compared (.onnx, .pt2, or a bundle of safetensors and JSON)
 
-All say the same of themselves (`Description`), and `open_model` makes the same kind of callable of them. Other people's
-files are data: a bundle is never unpickled and imports nothing it names, a .pt2 is inspected before torch
-reads it (`nas.deploy.pt2_archive`), an .onnx may not name other files. `nas.limits` says how large files may claim to
-be. An .onnx may still be a program without an end, which only ``nas predict --time-limit`` stops.
+All formats contain the same `Description`, and `open_model` opens each of them as the same kind of callable. Untrusted
+files are validated before loading, and code in them is never run: a bundle is not unpickled and names in it are not
+imported, a .pt2 is inspected before torch reads it (`nas.deploy.pt2_archive`), and an .onnx may not name other files.
+`nas.limits` has the largest sizes that are accepted. The network in an .onnx may still never end; only ``nas predict
+--time-limit`` stops it.
 
-Only what writes or runs ONNX needs onnx, onnxscript and onnxruntime (``pip install 'branched-nas[export]'``), and
-says so where they are missing.
+Only ONNX needs onnx, onnxscript and onnxruntime (``pip install 'branched-nas[export]'``); if they are missing, an
+`InputError` says so.
+
+>>> import nas
+>>> nas.open_model("no/such.onnx")
+Traceback (most recent call last):
+nas.errors.InputError: no/such.onnx: no such file
+
+Start with `model.open_model` to read exports, and with `nas.commands.export` to write them.
 """
 
 from nas.deploy.backbone_record import BackboneRecord

@@ -1,4 +1,4 @@
-"""Arrays from .npy and .npz files: what is in them is known, and checked, before an array is loaded."""
+"""Read arrays from .npy and .npz files; their shapes and types are checked before an array is loaded."""
 
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,14 +16,14 @@ from nas.errors import InputError
 from nas.limits import MOST_UNPACKED_BYTES, MOST_VALUES
 
 _MOST_PIXEL = 10.0
-"""Floats that would be pixels this far from [0, 1] were never scaled: 255 is, a noisy or normalised picture is not."""
+"""Floats that correspond to a pixel of larger magnitude (white is 1) were not scaled; 255 is such a value."""
 _PIXEL_TYPES = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
-"""Integers that are pixels, with the value of a white one."""
+"""Types of integers that are pixels, with the value of white."""
 _NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
 class StoredArray(NamedTuple):
-    """An array that has not been loaded: its name in the file ("" in a .npy), what it is, and how to load it."""
+    """An array that has not been loaded: its name in the file ("" in a .npy), shape, type, and a call that loads it."""
 
     key: str
     shape: tuple[int, ...]
@@ -32,7 +32,7 @@ class StoredArray(NamedTuple):
 
 
 def list_arrays(file: Path, taken: InputRecord) -> list[StoredArray]:
-    """The arrays in a file; each holds one sample that a network takes or, with one dimension more, several.
+    """The arrays in a file. Each is one input of a network or, with one more dimension, several.
 
     Raises:
         InputError: the file is damaged, unpacks to more than `nas.limits` allow, or holds an array that does not fit.
@@ -45,14 +45,14 @@ def list_arrays(file: Path, taken: InputRecord) -> list[StoredArray]:
         elif start == _NPY:
             with open(file, "rb") as opened:
                 shape, dtype = _read_header(opened, file.stat().st_size)
-            # Mapped, so that a file larger than memory can be read sample by sample.
+            # Memory-mapped, so that a file larger than memory can be read sample by sample.
             arrays = [StoredArray("", shape, dtype, lambda: np.load(file, mmap_mode="r", allow_pickle=False))]
         else:
             raise ValueError("neither .npy nor .npz")
-    except Exception as error:  # damaged archives raise what their parsers do
+    except Exception as error:  # parsers raise many classes for damaged files
         raise InputError(f"{file}: not a readable array ({error})") from error
     if not arrays:
-        raise InputError(f"{file}: holds no array")
+        raise InputError(f"{file}: has no array")
     for array in arrays:
         _check(array, file, taken)
     return arrays
@@ -63,7 +63,7 @@ def is_one_sample(array: StoredArray, taken: InputRecord) -> bool:
 
 
 def read_samples(file: Path, array: StoredArray, taken: InputRecord) -> Iterator[Tensor]:
-    """The samples of an array, as the network takes them: pixels are scaled, other numbers are taken as they are.
+    """The samples of an array as inputs of the network: pixels are scaled, other numbers are unchanged.
 
     Raises:
         InputError: the array is damaged, or holds floats that cannot be pixels.
@@ -77,13 +77,13 @@ def read_samples(file: Path, array: StoredArray, taken: InputRecord) -> Iterator
 
 
 def scaled(unit_CHW: Tensor, pixels: Pixels) -> Tensor:
-    """Inputs of pixels in [0, 1]."""
+    """The inputs for pixels in [0, 1]."""
     mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (pixels.mean, pixels.std))
     return (unit_CHW - mean) / std
 
 
 def unscaled(inputs: Tensor, taken: InputRecord) -> Tensor:
-    """Pixels in [0, 1], [..., C, H, W], that inputs were made of; the inputs themselves if they are no pictures."""
+    """The pixels in [0, 1], [..., C, H, W], that inputs were made from; inputs that are not pictures are unchanged."""
     if taken.takes_pixels:
         return inputs.float() / 255
     if taken.pixels is None:
@@ -95,17 +95,17 @@ def unscaled(inputs: Tensor, taken: InputRecord) -> Tensor:
 def _list_members(file: Path) -> list[StoredArray]:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        # A member never yields more than this, whatever is in it.
+        # zipfile reads at most this many bytes of a member, whatever its content.
         total = sum(member.file_size for member in members)
         if total > MOST_UNPACKED_BYTES:
             raise ValueError(
-                f"it unpacks to {total / 2**30:.1f} GiB, {MOST_UNPACKED_BYTES / 2**30:g} are the most; "
+                f"it unpacks to {total / 2**30:.1f} GiB, at most {MOST_UNPACKED_BYTES / 2**30:g} are allowed; "
                 "put larger arrays into .npy files, which are not unpacked"
             )
         arrays = []
         for member in members:
             if not member.filename.endswith(".npy"):
-                raise ValueError(f"it holds {member.filename!r}, which is no array")
+                raise ValueError(f"it holds {member.filename!r}, which is not an array")
             with archive.open(member) as opened:
                 shape, dtype = _read_header(opened, member.file_size)
             key = member.filename.removesuffix(".npy")
@@ -124,7 +124,7 @@ def _member_loader(file: Path, member: zipfile.ZipInfo) -> Callable[[], npt.NDAr
 
 def _read_header(opened: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of an array; ValueError unless its values fit into the file's size."""
-    # Later versions are for arrays of records, and their headers may be of any length.
+    # Later versions are for arrays of records, and their headers have no limit of length.
     if np.lib.format.read_magic(opened) != (1, 0):
         raise ValueError("it holds records, not numbers")
     shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
@@ -153,7 +153,7 @@ def _check(array: StoredArray, file: Path, taken: InputRecord) -> None:
         raise InputError(f"{file}: a sample of shape {list(sample)} has more than {MOST_VALUES} numbers")
     if taken.pixels is not None and array.dtype.kind in "iu" and array.dtype.newbyteorder("=") not in _PIXEL_TYPES:
         raise InputError(
-            f"{file}: holds {array.dtype}, and which of these numbers is white is not known; "
+            f"{file}: holds {array.dtype}, and the number of white is unknown; "
             "save pixels as uint8 or uint16, or floats as the network takes them"
         )
 
@@ -170,7 +170,7 @@ def _to_input(file: Path, array: npt.NDArray[Any], taken: InputRecord) -> Tensor
     pixels = unscaled(numbers, taken)
     if (largest := pixels.nan_to_num(0.0, 0.0, 0.0).abs().max().item()) > _MOST_PIXEL:
         raise InputError(
-            f"{file}: holds floats up to {numbers.nan_to_num(0.0, 0.0, 0.0).abs().max().item():g}, which stand for "
-            f"pixels up to {largest:g}, and white is 1; give it floats as the network takes them, or uint8 or uint16"
+            f"{file}: holds floats up to {numbers.nan_to_num(0.0, 0.0, 0.0).abs().max().item():g}, which correspond "
+            f"to pixels up to {largest:g}, but white is 1; use floats as the network takes them, or uint8 or uint16"
         )
     return numbers

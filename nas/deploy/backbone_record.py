@@ -1,4 +1,4 @@
-"""A backbone as plain data, and back again without importing anything that the data name."""
+"""A backbone as plain data; it is built again without importing anything that the data name."""
 
 import dataclasses
 import importlib
@@ -14,13 +14,13 @@ from nas.recipe import describe
 from nas.recipe.lazy import qualified_name
 
 PACKAGE = "search_spaces"
-"""The one package, installed with the project, whose backbones can be made again."""
+"""The package, installed with this project, whose backbones can be built from a record."""
 _WEIGHTS = "weights"
-"""The argument that names a file to start from; an exported network has its own."""
+"""The argument for a file with initial weights; it is omitted, because an exported network has weights."""
 
 
 class BackboneRecord(BaseModel):
-    """``{type, args}``, with every argument, defaults too."""
+    """``{type, args}`` with all arguments, including defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -29,7 +29,7 @@ class BackboneRecord(BaseModel):
 
     @classmethod
     def of(cls, backbone: Backbone) -> "BackboneRecord":
-        """Of a backbone of `PACKAGE` all that it takes to make it again; of any other its type only."""
+        """Record a backbone of `PACKAGE` completely, and of any other backbone only the type."""
         name = qualified_name(backbone)
         if name not in _known():
             return cls(type=name, args={})
@@ -38,20 +38,20 @@ class BackboneRecord(BaseModel):
 
     @property
     def known(self) -> bool:
-        """Whether it is one of `PACKAGE`'s."""
+        """Whether the backbone is one of `PACKAGE`, so that it can be built."""
         return self.type in _known()
 
     def build(self) -> Backbone:
         """The backbone; no weights are allocated yet.
 
         Raises:
-            InputError: the type is none of `PACKAGE`'s backbones, or does not take these arguments.
+            InputError: the type is not a backbone of `PACKAGE`, or has other arguments.
         """
         known = _known()
         if self.type not in known:
             raise InputError(
-                f"its backbone {self.type[:100]} is none of {PACKAGE}'s ({', '.join(known)}), and nothing that a file "
-                "names is imported; name the recipe that makes it (nas predict --recipe, or in Python "
+                f"its backbone {self.type[:100]} is not one of {PACKAGE} ({', '.join(known)}), and names in a "
+                "file are never imported; name the recipe that makes it (nas predict --recipe, or in Python "
                 "load_bundle(path, backbone=...)), or export onnx or pt2, which need none"
             )
         fields = {field.name for field in dataclasses.fields(known[self.type])} - {_WEIGHTS}
@@ -65,7 +65,7 @@ class BackboneRecord(BaseModel):
 
 
 def _known() -> Mapping[str, Any]:
-    """The backbones of `PACKAGE` that are described by their arguments alone, by full name."""
+    """The backbones of `PACKAGE` that are fully described by their arguments, by full name."""
     try:
         package = importlib.import_module(PACKAGE)
     except ImportError:

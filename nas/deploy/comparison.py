@@ -16,7 +16,7 @@ TOLERANCE = 1e-4
 
 
 class Deviation(NamedTuple):
-    """A task's largest absolute difference, and the largest absolute output it is to be seen against."""
+    """A task's largest absolute difference, and its largest absolute output as the scale for it."""
 
     difference: float
     scale: float

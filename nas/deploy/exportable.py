@@ -1,4 +1,4 @@
-"""The module that is exported: a network, between what may be done before it and after it inside the graph."""
+"""The module that is exported: a network with optional pre- and post-processing inside the graph."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from nas.networks.branched import BranchedNetwork
 
 
 class ExportableNetwork(nn.Module):
-    """inputs -> one output per task, in the tasks' order.
+    """Returns one output per task, in the order of the tasks.
 
     Args:
-        network: of these tasks; it is set to evaluation mode.
-        tasks: in the order of the outputs.
-        pixels: where given, the inputs are bytes, uint8 [B, C, H, W], and the graph scales them.
-        give_answers: whether outputs are `answers` instead of what the heads give.
+        network: the network of these tasks; it is set to evaluation mode.
+        tasks: the tasks, in the order of the outputs.
+        pixels: if given, the inputs are bytes, uint8 [B, C, H, W], and the graph scales them.
+        give_answers: whether outputs are predictions (`answers`) instead of the heads' outputs.
     """
 
     mean_C11: Tensor
@@ -48,7 +48,7 @@ class ExportableNetwork(nn.Module):
         return tuple(answers(task.kind, outputs[task.name]) for task in self.tasks)
 
     def outputs(self, inputs: Tensor) -> dict[str, Tensor]:
-        """By task what its head gives, never answers."""
+        """The heads' outputs by task, without post-processing."""
         if self.takes_pixels:
             inputs = (inputs.float() / 255 - self.mean_C11) / self.std_C11
         outputs: dict[str, Tensor] = self.network(inputs, [task.name for task in self.tasks])

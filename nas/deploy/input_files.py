@@ -1,4 +1,4 @@
-"""The files that a network is shown: which samples they hold, under which names, and one sample after the other."""
+"""Input files for a network: list the samples in them with their names, and read one sample after another."""
 
 import re
 from collections import Counter
@@ -21,9 +21,9 @@ _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 class NamedInput(NamedTuple):
-    """One sample as the network takes it, without the batch.
+    """One sample as the network takes it, without the batch dimension.
 
-    ``name`` is for what is made of it; ``placed`` says where in the input a picture is, None for an array.
+    Files with its predictions get ``name``. ``placed`` is the position of a picture in the input; None for an array.
     """
 
     name: str
@@ -34,7 +34,7 @@ class NamedInput(NamedTuple):
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that has been looked into: the names of its samples, and a call that reads them in this order."""
+    """A file that was inspected: the names of its samples, and a call that reads them in this order."""
 
     path: Path
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class InputFile:
 
 
 def list_files(path: Path) -> list[tuple[str, Path]]:
-    """The pictures and arrays at a path, itself or in a folder, each with a name; hidden files do not count.
+    """The pictures and arrays at a path, a file or a folder, each with a name; hidden files are ignored.
 
     Raises:
         InputError: there are none.
@@ -65,13 +65,13 @@ def list_files(path: Path) -> list[tuple[str, Path]]:
 def look_into(
     files: Iterable[tuple[str, Path]], taken: InputRecord, *, letterbox: bool = False
 ) -> tuple[list[InputFile], dict[Path, InputError]]:
-    """What the files hold, and what is wrong with those that cannot be used; no picture or array is loaded yet.
+    """Inspect files without loading pictures or arrays; returns the usable files, and errors for the others.
 
     Args:
         letterbox: how pictures are resized (`nas.deploy.pictures.read_picture`).
 
     Raises:
-        InputError: there are pictures, and the network does not take any; more than `nas.limits.MOST_SAMPLES` samples.
+        InputError: there are pictures, but the network takes none; or more than `nas.limits.MOST_SAMPLES` samples.
     """
     found, wrong, total = [], {}, 0
     for name, path in files:
@@ -86,14 +86,14 @@ def look_into(
             continue
         total += sum(1 if is_one_sample(array, taken) else array.shape[0] for array in arrays)
         if total > MOST_SAMPLES:
-            raise InputError(f"{path}: with it there are {total} samples; {MOST_SAMPLES} are the most of one call")
+            raise InputError(f"{path}: with it there are {total} samples; one call takes at most {MOST_SAMPLES}")
         names = tuple(own for array in arrays for own in _names(name, array, taken))
         found.append(InputFile(path, names, _array_reader(names, path, arrays, taken)))
     return found, wrong
 
 
 def _names(name: str, array: StoredArray, taken: InputRecord) -> list[str]:
-    # A key of an .npz may hold slashes, and files are written by this name.
+    # A key of an .npz may contain slashes, and this name becomes the name of a file.
     own = f"{name}-{_NOT_IN_NAMES.sub('_', array.key)}" if array.key else name
     return [own] if is_one_sample(array, taken) else [f"{own}-{i:04d}" for i in range(array.shape[0])]
 

@@ -1,4 +1,4 @@
-"""Exported networks of every format as one kind of callable."""
+"""Open exported networks of every format as one kind of callable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from nas.networks.backbone import Backbone
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """An exported network, whatever it lies in; made by `open_model`, it computes on the CPU."""
+    """An exported network of any format, opened by `open_model`; it computes on the CPU."""
 
     path: Path
     description: Description

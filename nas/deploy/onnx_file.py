@@ -1,4 +1,4 @@
-"""A network as ONNX, and ONNX as a function; whatever imports onnx or onnxruntime is here."""
+"""Write a network as ONNX, and load ONNX as a function that onnxruntime runs."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ from nas.deploy.description import KEY, Description
 from nas.errors import InputError, in_one_line
 
 _LARGEST = 2**31 - 1
-"""Bytes of a protobuf message, and so of an .onnx whose weights are inside."""
+"""The largest protobuf message in bytes, and so the largest .onnx with its weights inside."""
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -30,7 +30,7 @@ def require_onnx() -> tuple[ModuleType, ModuleType]:
 
 
 def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dynamic_size: bool) -> Any:
-    """The ONNX model of a program, one output per name, checked by onnx; its free sizes are named as such.
+    """The ONNX model of a program, with one output per name; free sizes are called batch, height and width.
 
     Raises:
         InputError: an operator has no translation, or the weights do not fit into one file.
@@ -39,14 +39,14 @@ def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dyn
     inputs = "inputs" if "inputs" not in names else "inputs_"
     log = logging.getLogger("torch.onnx")
     level = log.level
-    # It tells of libraries that it could, but need not, have translated.
+    # It warns about optional libraries that are not needed here.
     log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # Of torch's own code, about itself.
+            # Warnings about torch's own code.
             warnings.simplefilter("ignore")
             made = torch.onnx.export(program, dynamo=True, verbose=False, external_data=False)
-    except Exception as error:  # torch's exporter has a class of its own for each of its stages
+    except Exception as error:  # torch's exporter has a different class of error for each stage
         raise InputError(f"the network cannot be written as ONNX: {in_one_line(error)}") from error
     finally:
         log.setLevel(level)
@@ -73,15 +73,15 @@ def to_bytes(model: Any, description: Description) -> bytes:
 
 
 def load_onnx(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tensor]], Description]:
-    """The function and the description in an .onnx, run by onnxruntime on the CPU.
+    """Load an .onnx: a function that onnxruntime runs on the CPU, and the description.
 
     Raises:
-        InputError: it is none, has its weights in other files (which could be any), or was not written by `nas export`.
+        InputError: not ONNX, not written by `nas export`, or its weights are in other files (which could be any file).
     """
     onnx, onnxruntime = require_onnx()
     try:
         model = onnx.load_model_from_string(data)
-    except Exception as error:  # protobuf's, of which there are several implementations
+    except Exception as error:  # implementations of protobuf raise different classes
         raise InputError(f"{where}: not an ONNX model, or damaged") from error
     found = [item.value for item in model.metadata_props if item.key == KEY]
     if len(found) != 1:
@@ -90,14 +90,14 @@ def load_onnx(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tens
     if any(tensor.data_location or tensor.external_data for tensor in _tensors(model)):
         raise InputError(f"{where}: refused, it names other files as its weights")
     if model.functions:
-        # They may call each other, so that a short file unfolds to any number of operators.
+        # Functions may call each other, so that a short file expands to any number of operators.
         raise InputError(f"{where}: refused, it defines functions of its own")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own classes are those of its C++ status
+    except Exception as error:  # onnxruntime raises many classes, one for each status
         raise InputError(f"{where}: onnxruntime cannot read it: {in_one_line(error)}") from error
     inputs, outputs = [item.name for item in session.get_inputs()], [item.name for item in session.get_outputs()]
     if len(inputs) != 1 or outputs != list(description.names):
@@ -110,7 +110,7 @@ def load_onnx(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tens
 
 
 def _name_values(model: Any, names: Sequence[str]) -> None:
-    """Give the input and the outputs these names; what is called so within the graph (a ``cat``) gets another one."""
+    """Give the input and the outputs these names; other values in the graph with such a name (``cat``) are renamed."""
     graph = model.graph
     within = {name for node in graph.node for name in node.output} | {tensor.name for tensor in graph.initializer}
     called = {name: f"{name}/within" for name in within.intersection(names)}
@@ -123,7 +123,7 @@ def _name_values(model: Any, names: Sequence[str]) -> None:
 
 
 def _name_sizes(model: Any, names: Sequence[str]) -> None:
-    """Call the input's free sizes by what they are, there and in all sizes that follow from them."""
+    """Name the input's free sizes, there and in all sizes that depend on them."""
     free = [dim.dim_param for dim in model.graph.input[0].type.tensor_type.shape.dim if dim.dim_param]
     called = dict(zip(free, names, strict=True))
     for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
@@ -133,7 +133,7 @@ def _name_sizes(model: Any, names: Sequence[str]) -> None:
 
 
 def _strip(model: Any) -> None:
-    """Drop the lines and folders of who exported it, which torch notes at every node."""
+    """Remove source lines and folders of the exporting user, which torch stores at every node."""
     for part in [*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph]:
         part.ClearField("metadata_props")
         part.ClearField("doc_string")

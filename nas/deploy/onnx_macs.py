@@ -1,4 +1,4 @@
-"""Multiply-adds of an ONNX graph, counted from its shapes: the check on what the cost table predicts."""
+"""Count multiply-adds of an ONNX graph from its shapes, to verify the predictions of the cost table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
@@ -18,7 +18,7 @@ UNCOUNTED = frozenset(
     {"Attention", "ConvInteger", "DFT", "DeformConv", "Det", "If", "Loop", "MatMulInteger", "QLinearConv"}
     | {"QLinearMatMul", "STFT", "Scan"}
 )
-"""Operators with arithmetic, or with a graph of their own, that `count_macs` leaves out."""
+"""Operators that `count_macs` cannot count although they have arithmetic, or a graph inside."""
 
 
 def count_macs(model: Any, input_shape: Sequence[int]) -> dict[str, int]:
@@ -28,7 +28,7 @@ def count_macs(model: Any, input_shape: Sequence[int]) -> dict[str, int]:
     Conv                 outputs x (input channels / groups) x kernel
     ConvTranspose        inputs x (output channels / groups) x kernel
     Gemm, MatMul         outputs x inner dimension
-    Einsum               of the products of two that `nas.cost` counts in its place
+    Einsum               multiplied in pairs, as `nas.cost` counts it
     LSTM, GRU, RNN       time steps x elements of every weight matrix
     ==================== ================================================================
 
@@ -37,7 +37,7 @@ def count_macs(model: Any, input_shape: Sequence[int]) -> dict[str, int]:
         input_shape: of one sample.
 
     Raises:
-        InputError: a size that counts is not known before the model runs.
+        InputError: a size that is needed is not known before the model runs.
     """
     shapes = _shapes(model, input_shape)
     total: dict[str, int] = {}
@@ -48,7 +48,7 @@ def count_macs(model: Any, input_shape: Sequence[int]) -> dict[str, int]:
 
 
 def uncounted(model: Any) -> list[str]:
-    """The names of a model's operators whose arithmetic `count_macs` leaves out: `UNCOUNTED` and other libraries'."""
+    """The names of a model's operators that `count_macs` cannot count: `UNCOUNTED`, and other libraries'."""
     found = {
         node.op_type if node.domain in _STANDARD else f"{node.domain}.{node.op_type}"
         for node in model.graph.node
@@ -79,7 +79,7 @@ def _einsum(node: Any, shapes: Mapping[str, Shape]) -> int:
 
 
 def _recurrent(node: Any, shapes: Mapping[str, Shape]) -> int:
-    # The output is [steps, directions, samples, width]. Its size is often known where that of the input is not.
+    # The output is [steps, directions, samples, width]. Its size is often known although the input's is not.
     steps, samples = _shape(shapes, node.output[0])[::2] if node.output[0] else _shape(shapes, node.input[0])[:2]
     return steps * samples * sum(_size(shapes, name) for name in node.input[1:3])
 
@@ -95,19 +95,19 @@ _COUNTS: dict[str, Callable[[Any, Mapping[str, Shape]], int]] = {
 
 
 def _shapes(model: Any, input_shape: Sequence[int]) -> Mapping[str, Shape]:
-    """Every value's shape for one sample of this shape."""
+    """The shape of every value in the graph for one sample of the given shape."""
     onnx, _ = require_onnx()
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     for dim, size in zip(fixed.graph.input[0].type.tensor_type.shape.dim, (1, *input_shape), strict=True):
         dim.dim_value = size
-    # Shapes with symbols are known already, and would be kept.
+    # Otherwise onnx would keep the shapes with symbols.
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:
         output.type.tensor_type.ClearField("shape")
     shapes = _inferred(onnx, fixed)
-    # What a graph computes from sizes is inferred in part only. So sizes that are known become constants, by which more
-    # sizes are known, layer by layer.
+    # onnx infers computations with sizes only in part. Known sizes are made constants, which makes more sizes known,
+    # layer by layer.
     while any(name and name not in shapes for node in fixed.graph.node for name in node.output) and _fix_sizes(
         fixed, shapes
     ):
@@ -129,7 +129,7 @@ def _inferred(onnx: ModuleType, model: Any) -> dict[str, Shape]:
 
 
 def _fix_sizes(model: Any, shapes: Mapping[str, Shape]) -> bool:
-    """Replace every Shape of a known value by a constant, and compute what follows from it; whether there was one."""
+    """Replace every Shape of a known value by a constant, and fold constants; returns whether there was one."""
     from onnx import numpy_helper
     from onnxscript.optimizer import fold_constants
 

@@ -1,4 +1,4 @@
-"""What a task's outputs mean, and what is made of them for whoever asks for answers rather than logits."""
+"""The meaning of a task's outputs, and how predictions are made from them."""
 
 import functools
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from torch.nn import functional
 from nas.tasks import LOSSES, METRICS, Task
 
 OutputKind = Literal["classes", "binary", "directions", "depth", "values"]
-"""classes     one of many: logits, [B, num_outputs] of an image or [B, num_outputs, H, W] of its pixels
-binary      yes and no for each output: logits
+"""classes     one class of many: logits, [B, num_outputs] for an image or [B, num_outputs, H, W] for its pixels
+binary      yes or no for each output: logits
 directions  vectors of any length, [B, 3, H, W]
 depth       positive numbers, [B, 1, H, W]
 values      numbers as they are"""
@@ -44,13 +44,13 @@ _BY_METRIC: dict[str, OutputKind] = {
     "delta1": "depth",
 }
 _LEAST_LENGTH = 1e-6
-"""Below it a vector has no direction to speak of."""
+"""A shorter vector counts as having no direction."""
 
 
 def output_kind(task: Task) -> OutputKind:
-    """By the task's loss; if that is a function of the user's own, by the main metric; "values" if neither tells.
+    """The kind of outputs by the task's loss or, if that is the user's own function, by the main metric; else "values".
 
-    Accuracy and F of a task with a single output are those of yes and no.
+    With a single output, accuracy and F1 mean "binary".
     """
     loss = _name(task.loss, LOSSES)
     kind = _BY_LOSS.get(loss) if loss else _BY_METRIC.get(_name(task.metrics[0], METRICS) or "")
@@ -58,12 +58,12 @@ def output_kind(task: Task) -> OutputKind:
 
 
 def answers(kind: OutputKind, outputs: Tensor) -> Tensor:
-    """What a product uses of a task's outputs.
+    """The predictions (answers) from a task's outputs.
 
-    classes     of pixels ``argmax``, int64 [B, H, W]; of an image ``softmax``, [B, num_outputs]
+    classes     for pixels ``argmax``, int64 [B, H, W]; for an image ``softmax``, [B, num_outputs]
     binary      ``sigmoid``
     directions  vectors of length one
-    depth, values    as they are
+    depth, values    unchanged
     """
     if kind == "classes":
         return outputs.argmax(1) if outputs.ndim > 2 else outputs.softmax(1)
@@ -73,11 +73,11 @@ def answers(kind: OutputKind, outputs: Tensor) -> Tensor:
 
 
 def is_map(kind: OutputKind, answer: Tensor) -> bool:
-    """Whether an answer, without the batch, has a value for every pixel of a picture."""
+    """Whether a prediction, without the batch dimension, has a value for every pixel of a picture."""
     return answer.ndim == (2 if kind == "classes" else 3)
 
 
 def _name(given: object, known: Mapping[str, object]) -> str | None:
-    """The name of a loss or metric, also of one that was given as the function, or as a partial call of it."""
+    """The name of a loss or metric that is given by name, as the function, or as a partial of it."""
     function = given.func if isinstance(given, functools.partial) else given
     return next((name for name, value in known.items() if function in (name, value)), None)

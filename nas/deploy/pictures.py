@@ -1,4 +1,4 @@
-"""Pictures as a network takes them, and maps in a picture's own size."""
+"""Make network inputs from pictures, and resize maps to a picture's own size."""
 
 import math
 from math import prod
@@ -22,23 +22,23 @@ from nas.limits import MOST_VALUES
 Size = tuple[int, int]
 """Height and width."""
 MID_GREY = 0.5
-"""Of what pads a picture, as `nas.data.augmentation.Letterbox` does it."""
+"""The value that pads a picture, the same as in `nas.data.augmentation.Letterbox`."""
 _MODES = {1: "L", 3: "RGB"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 """Tags of a TIFF; a photometric interpretation of 0 means that 0 is white."""
 
 
 class MapTooLargeError(InputError):
-    """A map has too many numbers in the size of its picture."""
+    """A map would have too many numbers in the size of its picture."""
 
 
 class Placed(NamedTuple):
-    """Where a picture is in an input.
+    """The position of a picture in an input.
 
     Args:
         own: the picture's own size, upright.
-        shown: the size in which it is in the input.
-        top, left: where it begins there; what is around it is padding.
+        shown: its size in the input.
+        top, left: its upper left corner in the input; the rest is padding.
     """
 
     own: Size
@@ -59,27 +59,27 @@ def require_pictures(taken: InputRecord, where: Path) -> None:
 
 
 def read_picture(file: Path, taken: InputRecord, *, letterbox: bool = False) -> tuple[Tensor, Placed]:
-    """A picture as the network takes it, [C, H, W], and where it is in this input.
+    """Read a picture as an input of the network, [C, H, W]; also returns its position in the input.
 
-    It is turned upright, made grey or coloured, and scaled to the network's size; where that may vary, to as many
-    pixels with the sides' own ratio. Pixels of 8 and 16 bits are divided by the value of a white one; floats have to
-    be in [0, 1].
+    The picture is turned upright, converted to grey or colour, and resized to the network's size; if the network takes
+    any size, to the same number of pixels with the picture's own ratio. Pixels with 8 or 16 bits are divided by the
+    value of white; floats must be in [0, 1].
 
     Args:
-        letterbox: keep the ratio of the sides and fill up the network's size with grey.
+        letterbox: keep the ratio of the sides, and fill the rest of the network's size with grey.
 
     Raises:
-        InputError: the file cannot be read, or its pixels' range is not known.
+        InputError: the file cannot be read, or the value of white is unknown.
     """
     require_pictures(taken, file)
     assert taken.pixels is not None
     try:
         picture: Image.Image = open_picture(file)
-        # In place, so that it still knows what file it is from.
+        # In place, because a copy would lose the format of the file.
         ImageOps.exif_transpose(picture, in_place=True)
         unit = _unit_values(picture)
         picture = picture.convert(_MODES[taken.shape[0]]) if unit is None else Image.fromarray(unit)
-    except Exception as error:  # Pillow's decoders raise whatever they run into
+    except Exception as error:  # Pillow's decoders raise many classes
         raise InputError(f"{file}: not a readable picture ({error})") from error
     (height, width), placed = place((picture.height, picture.width), taken, letterbox=letterbox)
     if placed.own != placed.shown:
@@ -97,7 +97,7 @@ def read_picture(file: Path, taken: InputRecord, *, letterbox: bool = False) -> 
 
 
 def place(own: Size, taken: InputRecord, *, letterbox: bool) -> tuple[Size, Placed]:
-    """The size of the input for a picture of a size, and where the picture is in it."""
+    """The size of the input for a picture of a given size, and the position of the picture in it."""
     height, width = own
     own_height, own_width = taken.shape[1:]
     if letterbox:
@@ -114,7 +114,7 @@ def place(own: Size, taken: InputRecord, *, letterbox: bool) -> tuple[Size, Plac
 
 
 def cut_to_picture(answer: Tensor, placed: Placed, shown: Size) -> Tensor:
-    """Of a map of answers, [..., H, W], to an input of a size, the part that shows the picture."""
+    """The part of a map, [..., H, W], that belongs to the picture; ``shown`` is the size of the whole input."""
     rows, columns = (
         slice(round(start * scale), max(round(start * scale) + 1, round((start + length) * scale)))
         for start, length, scale in zip(
@@ -128,10 +128,10 @@ def cut_to_picture(answer: Tensor, placed: Placed, shown: Size) -> Tensor:
 
 
 def in_size(task: TaskRecord, answer: Tensor, size: Size) -> Tensor:
-    """A map of answers in another size: classes of the nearest pixel, numbers between those of four pixels.
+    """Resize a map of predictions: classes by the nearest pixel, numbers bilinearly.
 
     Args:
-        answer: [H, W] of classes, [channels, H, W] of anything else.
+        answer: [H, W] for classes, [channels, H, W] for other kinds.
 
     Raises:
         MapTooLargeError: the map would have more than `nas.limits.MOST_VALUES` numbers.
@@ -155,19 +155,21 @@ def in_size(task: TaskRecord, answer: Tensor, size: Size) -> Tensor:
 
 
 def _unit_values(picture: Image.Image) -> npt.NDArray[Any] | None:
-    """Pixels in [0, 1], float32 [H, W], of a picture of more than 8 bits; None for one of 8, which Pillow converts.
+    """Pixels in [0, 1], float32 [H, W], of a picture with more than 8 bits; None for 8 bits, which Pillow converts.
 
     Raises:
-        ValueError: which value is white is not known.
+        ValueError: the value of white is unknown.
     """
     mode = picture.mode
     if mode == "F":
         values = np.asarray(picture)
         low, high = values.min(), values.max()
         if not 0 <= low <= high <= 1:
-            raise ValueError(f"its floats are from {low:g} to {high:g}, and only in [0, 1] is it known which is white")
+            raise ValueError(
+                f"its floats are from {low:g} to {high:g}, and the value of white is known only for floats in [0, 1]"
+            )
         return values
-    # Pillow before 11 opens a PNG of 16 bits as one of 32.
+    # Pillow before 11 opens a PNG with 16 bits as one with 32.
     if mode.startswith("I;16") or (mode == "I" and picture.format == "PNG"):
         bits, inverted = 16, False
         if tags := getattr(picture, "tag_v2", None):
@@ -175,5 +177,5 @@ def _unit_values(picture: Image.Image) -> npt.NDArray[Any] | None:
         values = np.asarray(picture).astype(np.float32) / np.float32(2**bits - 1)
         return 1 - values if inverted else values
     if mode.startswith("I"):
-        raise ValueError("its integers are signed or of 32 bits, and which of them is white is not known")
+        raise ValueError("its integers are signed or of 32 bits, and the value of white is unknown")
     return None

@@ -1,4 +1,4 @@
-"""A network as a `torch.export` program, and as a .pt2 that holds no pickle."""
+"""Export a network as a `torch.export` program, and as a .pt2 without a pickle."""
 
 import io
 import warnings
@@ -13,31 +13,31 @@ from nas.deploy.pt2_archive import inspect_archive
 from nas.errors import InputError, in_one_line
 
 _KEPT = ("val",)
-"""What a node of a graph says of itself that a loader needs; the rest names lines and folders of who exported it."""
+"""The metadata of a node that a loader needs; other fields contain source lines and folders of the exporting user."""
 
 
 def trace(module: nn.Module, example: Tensor, *, dynamic_size: bool) -> torch.export.ExportedProgram:
-    """The graph of a module of one input, for any batch; for any height and width, too, if asked for.
+    """Trace a module with one input for any batch size and, with ``dynamic_size``, any height and width.
 
     Args:
-        module: in evaluation mode.
-        example: a batch of two or more, from which shapes are learnt.
+        module: a module in evaluation mode.
+        example: a batch of at least two samples, which gives the other sizes.
 
     Raises:
-        InputError: the module's code cannot be traced, or allows no batch but one.
+        InputError: the module's code cannot be traced, or works for one batch size only.
     """
     from torch.export import Dim
 
     dynamic: dict[int, Any] = {0: Dim("batch", min=1)}
     if dynamic_size:
-        # What a named size would have to satisfy in every layer is more than one can write down beforehand.
+        # Named sizes would need constraints for every layer, which are unknown here.
         dynamic |= {2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            # Recurrent layers of torch keep a second list of their weights.
+            # Recurrent layers of torch keep a second list of their weights, which causes this warning.
             warnings.filterwarnings("ignore", message="The tensor attributes? .*_flat_weights")
             program = torch.export.export(module, (example,), dynamic_shapes=(dynamic,))
-    except Exception as error:  # whatever the network's code raises when it is given symbols for sizes
+    except Exception as error:  # the network's code may raise anything if sizes are symbols
         if "Constraints violated (batch)" in str(error):
             raise InputError(
                 "the network cannot be exported: its code turns the size of the batch into a Python number, by "
@@ -48,10 +48,10 @@ def trace(module: nn.Module, example: Tensor, *, dynamic_size: bool) -> torch.ex
 
 
 def to_bytes(program: torch.export.ExportedProgram, description: Description) -> bytes:
-    """The .pt2: torch's own format, less what would have to be unpickled or compiled to be read.
+    """The .pt2 in torch's own format, without the parts that a reader would unpickle or compile.
 
-    Left out are the example inputs (a pickle), the guards (Python code, which torch compiles; ranges of sizes are
-    checked all the same), and where in whose code each node came from. The program is changed accordingly.
+    Removed are the example inputs (a pickle), the guards (Python code, which torch compiles; ranges of sizes are still
+    checked), and the source location of each node. The program is changed in place.
 
     Raises:
         InputError: the network needs something that `inspect_archive` would refuse.
@@ -60,7 +60,7 @@ def to_bytes(program: torch.export.ExportedProgram, description: Description) ->
         if isinstance(graph, torch.fx.GraphModule):
             for node in graph.graph.nodes:
                 node.meta = {key: value for key, value in node.meta.items() if key in _KEPT}
-    # There is no public way to leave them out; a reader takes their absence as it takes an empty record.
+    # There is no public way to remove them; torch reads an empty record in their place.
     program._example_inputs = None
     program._guards_code = []
     buffer = io.BytesIO()
@@ -71,15 +71,15 @@ def to_bytes(program: torch.export.ExportedProgram, description: Description) ->
 
 
 def load_program(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tensor]], Description]:
-    """The function and the description in a .pt2, which is inspected before torch reads it.
+    """Load a .pt2: a function and the description. The file is inspected before torch reads it.
 
     Raises:
-        InputError: it holds anything that could run code, or is no network that `nas export` wrote.
+        InputError: the file has parts that could run code, or was not written by `nas export`.
     """
     description = Description.from_json(inspect_archive(data, where), where)
     try:
         module = torch.export.load(io.BytesIO(data)).module()
-    except Exception as error:  # what a damaged program raises depends on where it is damaged
+    except Exception as error:  # the class depends on where the file is damaged
         raise InputError(f"{where}: torch cannot read it: {in_one_line(error)}") from error
 
     def run(inputs: Tensor) -> Sequence[Tensor]:

@@ -1,15 +1,15 @@
-"""Looking into a .pt2 before torch does: `torch.export.load` runs code that a hostile one holds.
+"""Inspect a .pt2 before torch reads it, because `torch.export.load` runs code in a malicious file.
 
-What torch reads of an archive, as of 2.13, and where code could hide in it:
+Parts of an archive that torch 2.13 reads and that could contain code:
 
-- records: weights and constants may be pickles or custom objects, and example inputs always are one;
+- records: weights and constants may be pickles or custom objects, example inputs are always a pickle;
 - ``expr_str`` in the graph's JSON, which sympy evaluates as Python;
 - ``guards_code``, and names that become part of generated Python, which torch compiles;
 - ``target`` of a node, a dotted name from torch, operator or math that is called when the program runs;
-- a second archive in the same file, which torch falls back to if it fails to read the first one.
+- a second archive in the same file, which torch reads if the first one fails.
 
-So nothing passes but what a branched network needs: raw tensors that lie wholly in the file, names of letters, digits
-and dots, sizes as arithmetic, and ATen operators from tensors to tensors.
+Therefore only what a branched network needs is accepted: raw tensors that are completely in the file, names of letters,
+digits and dots, arithmetic for sizes, and ATen operators from tensors to tensors.
 """
 
 import io
@@ -39,14 +39,14 @@ _SCALAR_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 10: 8, 11: 16, 
 
 
 def inspect_archive(data: bytes, where: str) -> str:
-    """The description in a .pt2 that holds nothing which could run code, as JSON.
+    """Check that nothing in a .pt2 could run code; returns its description as JSON.
 
     Args:
         data: the whole file.
         where: its name, for messages.
 
     Raises:
-        InputError: it is none, is damaged, or has anything in it that a branched network does not need.
+        InputError: the file is not a .pt2, is damaged, or has parts that a branched network does not need.
     """
     reader, sizes = _records(data, where)
     for name, size in sizes.items():
@@ -68,7 +68,7 @@ def inspect_archive(data: bytes, where: str) -> str:
 
 
 def _records(data: bytes, where: str) -> tuple[Any, dict[str, int]]:
-    """torch's reader, and the size of each record; Python's reader must see the same ones."""
+    """torch's reader and the size of each record; Python's reader of zip files must find the same records."""
     try:
         reader = torch._C.PyTorchFileReader(io.BytesIO(data))
         names: list[str] = reader.get_all_records()
@@ -79,7 +79,7 @@ def _records(data: bytes, where: str) -> tuple[Any, dict[str, int]]:
         raise InputError(f"{where}: not a .pt2, or damaged") from error
     top = members[0].filename.partition("/")[0] if members else ""
     if len(names) != len(sizes) or sorted(member.filename for member in members) != sorted(f"{top}/{n}" for n in names):
-        raise InputError(f"{where}: refused, its records are not what its table of contents says")
+        raise InputError(f"{where}: refused, its records differ from its table of contents")
     if sum(sizes.values()) > len(data) or any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise InputError(f"{where}: refused, its records are larger than the file, and a .pt2 is not compressed")
     return reader, sizes
@@ -103,7 +103,7 @@ def _check_name(name: str, size: int, where: str) -> None:
         return
     if name in (MODEL, EXTRA, *CONFIGS.values()):
         if size > _MOST_JSON:
-            raise InputError(f"{where}: refused, {name} has {size} bytes; {_MOST_JSON} are the most that is read")
+            raise InputError(f"{where}: refused, {name} has {size} bytes; at most {_MOST_JSON} are read")
         return
     if name in _PLAIN or any(
         name.startswith(folder) and pattern.fullmatch(name.removeprefix(folder)) for folder, pattern in PAYLOAD.items()
@@ -114,14 +114,14 @@ def _check_name(name: str, size: int, where: str) -> None:
 
 
 def _check_payloads(config: Any, folder: str, sizes: Mapping[str, int]) -> None:
-    """Each tensor is raw, on the CPU, and as large as its record at most."""
+    """Each tensor must be raw, on the CPU, and not larger than its record."""
     if set(config) != {"config"}:
         raise InputError(f"{CONFIGS[folder]} has fields beside its tensors")
     for name, payload in config["config"].items():
         if payload["use_pickle"] is not False:
             raise InputError(f"{name!r} is pickled")
         if not PAYLOAD[folder].fullmatch(path := payload["path_name"]) or folder + path not in sizes:
-            raise InputError(f"{name!r} lies in {path!r}, which is no tensor of the archive")
+            raise InputError(f"{name!r} lies in {path!r}, which is not a tensor of the archive")
         meta = payload["tensor_meta"]
         shape: list[int] = [_integer(number) for number in meta["sizes"]]
         strides: list[int] = [_integer(number) for number in meta["strides"]]

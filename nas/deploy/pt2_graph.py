@@ -1,4 +1,4 @@
-"""The JSON of a .pt2's graph: every text in it is one of the few kinds that cannot become code."""
+"""Check the JSON of a .pt2's graph: every text in it must be of a kind that cannot become code."""
 
 import ast
 import json
@@ -20,9 +20,9 @@ _ARITHMETIC = (
     | {f"math.{name}" for name in ("ceil", "floor", "trunc")}
 )
 _CHECKS = {"torch.ops.aten._assert_tensor_metadata.default"}
-"""What torch inserts before a conversion of types."""
+"""Operators that torch inserts before type conversions."""
 _PRIVATE = {"torch.ops.aten._weight_norm.default"}
-"""Operators from tensors to tensors with names of torch's own, which modules of torch.nn.utils call."""
+"""Operators from tensors to tensors with private names, which modules of torch.nn.utils call."""
 _UNSAFE = {"set_", "resize_", "resize_as_"}
 """Operators that change how much memory a tensor claims to have."""
 _SIZES = {"Symbol", "Integer", "Add", "Mul", "Pow", "FloorDiv", "CleanDiv", "CeilDiv", "Mod", "PythonMod", "Max", "Min"}
@@ -30,7 +30,7 @@ _ASSUMPTIONS = {"positive", "nonnegative", "integer", "real"}
 _CONTAINERS = {None, "builtins.tuple", "builtins.list", "builtins.dict"}
 _LONGEST = 10_000
 _EMPTY: dict[str, Any] = {"guards_code": [], "metadata": {}, "custom_obj_values": {}, "treespec_namedtuple_fields": {}}
-"""Fields that must be empty, and what empty is for each."""
+"""Fields that must be empty, with their empty values."""
 
 
 def check_graph(program: Any) -> None:
@@ -63,9 +63,9 @@ def _check_text(field: str, text: str) -> None:
 
 
 def _check_operator(target: str) -> None:
-    """An operator of ATen from tensors to tensors, or arithmetic on sizes; ATen's own checks of bounds are trusted.
+    """InputError unless the target is an ATen operator from tensors to tensors, or arithmetic on sizes.
 
-    ATen also has operators that read and write files; these take no tensor, or give none.
+    ATen's own checks of bounds are trusted. Its operators that read and write files either take or return no tensor.
     """
     if target in _ARITHMETIC or target in _CHECKS or target in _PRIVATE:
         return
@@ -82,13 +82,13 @@ def _check_operator(target: str) -> None:
 
 
 def _check_size(text: str) -> None:
-    """Sums, products and whole divisions of symbols and integers, in the calls that torch writes."""
+    """InputError unless the text is arithmetic on symbols and integers, in the notation of torch."""
     try:
         if len(text) > _LONGEST:
             raise ValueError(f"{len(text)} characters")
         parsed = ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise InputError(f"a size is no arithmetic: {text[:50]!r}") from error
+        raise InputError(f"a size is not arithmetic: {text[:50]!r}") from error
     for node in ast.walk(parsed):
         if isinstance(node, ast.Call):
             fine = isinstance(node.func, ast.Name) and _sound_call(node.func.id, node)
@@ -101,12 +101,12 @@ def _check_size(text: str) -> None:
         else:
             fine = isinstance(node, ast.Expression | ast.Load | ast.keyword | ast.UnaryOp | ast.USub)
         if not fine:
-            raise InputError(f"a size is no arithmetic: {text[:50]!r}")
+            raise InputError(f"a size is not arithmetic: {text[:50]!r}")
 
 
 def _sound_call(name: str, call: ast.Call) -> bool:
     if name == "Pow":
-        # A tower of powers would take for ever.
+        # Nested powers would take forever to evaluate.
         power = call.args[1] if len(call.args) == 2 else None
         exponent = power.args[0] if isinstance(power, ast.Call) and len(power.args) == 1 else None
         if not isinstance(exponent, ast.Constant) or exponent.value not in (2, 3, 4):
@@ -115,9 +115,9 @@ def _sound_call(name: str, call: ast.Call) -> bool:
 
 
 def _check_containers(text: str) -> None:
-    """How inputs and outputs are nested: tuples, lists and empty dicts."""
+    """InputError unless inputs and outputs are nested tuples, lists and empty dicts."""
     if len(text) > _LONGEST * 10:
-        raise InputError("its outputs are too many")
+        raise InputError("it has too many outputs")
     waiting = [json.loads(text)]
     while waiting:
         value = waiting.pop()
@@ -125,7 +125,7 @@ def _check_containers(text: str) -> None:
             waiting.extend(value)
         elif isinstance(value, dict):
             if value.get("type") not in _CONTAINERS or value.get("context") not in (None, "null", "[]"):
-                raise InputError("its inputs or outputs are of an own type")
+                raise InputError("its inputs or outputs have a custom type")
             waiting.extend(value.get("children_spec", ()))
         elif type(value) is not int:
-            raise InputError("its inputs or outputs are of an own type")
+            raise InputError("its inputs or outputs have a custom type")

@@ -1,4 +1,4 @@
-"""The ways to run a network, as calls that can be timed against each other."""
+"""Different ways to run a network, as calls that can be timed."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,11 @@ from nas.networks.backbone import copied
 from nas.networks.branched import BranchedNetwork
 
 RUNTIMES = ("eager", "compiled", "onnxruntime")
-"""PyTorch as it is, compiled by `torch.compile`, and onnxruntime on the CPU."""
+"""PyTorch in eager mode, PyTorch with `torch.compile`, and onnxruntime on the CPU."""
 
 
 class _Outputs(nn.Module):
-    """A network's outputs as a tuple, which graphs have."""
+    """A network that returns its outputs as a tuple, as exported graphs do."""
 
     def __init__(self, network: BranchedNetwork) -> None:
         super().__init__()
@@ -27,11 +27,11 @@ class _Outputs(nn.Module):
 
 
 def make_call(network: BranchedNetwork, inputs: Tensor, runtime: str) -> Callable[[], object]:
-    """One forward pass of a network on fixed inputs, by one of `RUNTIMES`.
+    """A call that does one forward pass of a network on fixed inputs, with one of `RUNTIMES`.
 
     Args:
-        network: it is set to evaluation mode.
-        inputs: [B, ...], on the network's device; onnxruntime takes them to the CPU.
+        network: the network; it is set to evaluation mode.
+        inputs: [B, ...], on the network's device; onnxruntime uses a copy on the CPU.
 
     Raises:
         InputError: no C++ compiler, onnxruntime is missing, or the network cannot be exported.

@@ -1,4 +1,4 @@
-"""Inputs to verify an exported network on: the experiment's own, or random ones where its data are not here."""
+"""Inputs to verify an exported network: samples of the experiment, or random numbers if its data are missing."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ SPLIT: SplitName = "test"
 
 
 class Samples(NamedTuple):
-    """Inputs [n, ...] of one shape, where they come from, and how pictures became inputs, if the data say."""
+    """Inputs [n, ...] of one shape, their origin in words, and the scaling of pixels, if the data define it."""
 
     inputs: Tensor
     origin: str
@@ -24,9 +24,9 @@ class Samples(NamedTuple):
 
 
 def draw_samples(experiment: Experiment, num_samples: int) -> Samples:
-    """Samples from all over the test split; random numbers if the data cannot be read, and the reason in ``origin``.
+    """Evenly spaced samples of the test split; random numbers if the data cannot be read, with the reason as origin.
 
-    Those of another size than the experiment's ``input_shape`` are scaled to it.
+    Samples of another size than the experiment's ``input_shape`` are resized to it.
     """
     try:
         data = build_data(experiment)
@@ -40,7 +40,7 @@ def draw_samples(experiment: Experiment, num_samples: int) -> Samples:
 
 
 def as_bytes(inputs: Tensor, pixels: Pixels) -> Tensor:
-    """The pictures [n, C, H, W], uint8, that inputs were made of, as far as 8 bits hold them."""
+    """The pictures [n, C, H, W], uint8, that inputs were made from, rounded to 8 bits."""
     mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (pixels.mean, pixels.std))
     return (255 * (inputs * std + mean)).round().clamp(0, 255).to(torch.uint8)
 

@@ -1,4 +1,4 @@
-"""Where a URI points: a file system and a path in it, from pyarrow, or from fsspec for what pyarrow lacks."""
+"""Open the file system that a URI names, with pyarrow, or with fsspec for schemes that pyarrow lacks."""
 
 import errno
 import os
@@ -10,14 +10,14 @@ from urllib.parse import unquote, urlsplit
 from nas.errors import InputError
 
 _OBJECT_STORES = {"s3", "gcs", "abfs"}
-"""Where a file appears only when it is complete, a renaming is a copy, and folders need not be made."""
+"""Storage in which a file appears when it is complete, renaming copies, and folders need not be made."""
 
 
 def open_uri(uri: str) -> tuple[Any, str]:
     """The pyarrow file system of a URI and the path in it; a full path counts as ``file://``.
 
     Raises:
-        InputError: no URI, an unknown scheme, a scheme whose package is missing, or storage that is out of reach.
+        InputError: not a URI, an unknown scheme, a scheme whose package is missing, or storage that cannot be reached.
     """
     fs = _pyarrow_fs()
     parts = urlsplit(uri)
@@ -25,7 +25,7 @@ def open_uri(uri: str) -> tuple[Any, str]:
         path = unquote(parts.path) if parts.scheme else uri
         if not Path(path).is_absolute() or parts.netloc not in ("", "localhost"):
             raise InputError(
-                f"{uri!r} is no storage: name a URI (file:///shared/runs, s3://bucket/runs) or a full path"
+                f"{uri!r} is not a storage: name a URI (file:///shared/runs, s3://bucket/runs) or a full path"
             )
         return fs.LocalFileSystem(), str(Path(path))
     try:
@@ -38,7 +38,7 @@ def open_uri(uri: str) -> tuple[Any, str]:
 
 
 def require_uri(uri: str) -> None:
-    """InputError unless a text reads as a URI or a full path; nobody is asked."""
+    """InputError unless a text is a URI or a full path; the storage is not contacted."""
     try:
         parts = urlsplit(uri)
     except ValueError:
@@ -46,20 +46,20 @@ def require_uri(uri: str) -> None:
     path = unquote(parts.path) if parts.scheme else uri
     local = parts.scheme in ("", "file")
     if local and (not Path(path).is_absolute() or parts.netloc not in ("", "localhost")):
-        raise InputError(f"{uri!r} is no storage: name a URI (file:///shared/runs, s3://bucket/runs) or a full path")
+        raise InputError(f"{uri!r} is not a storage: name a URI (file:///shared/runs, s3://bucket/runs) or a full path")
 
 
 def is_object_store(filesystem: Any) -> bool:
-    """Whether a file appears only once it is complete, so that it needs no temporary name."""
+    """Whether a file appears only when it is complete, so that no temporary name is needed."""
     return filesystem.type_name in _OBJECT_STORES
 
 
 def open_stored(filesystem: Any, root: str, path: str) -> IO[bytes]:
-    """A stored file for reading; on a disk no link below the root is followed, and only plain files are read.
+    """Open a stored file for reading; on a disk, links below the root are not followed and only plain files are read.
 
     Args:
-        filesystem, root: what `open_uri` gives.
-        path: below the root.
+        filesystem, root: the values that `open_uri` returns.
+        path: a path below the root.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -69,7 +69,7 @@ def open_stored(filesystem: Any, root: str, path: str) -> IO[bytes]:
         stream: IO[bytes] = filesystem.open_input_stream(f"{root}/{path}", compression=None)
         return stream
     parts = [part for part in path.split("/") if part]
-    # The root is the user's own word, and may be a link.
+    # The user names the root, so it may be a link.
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for i, part in enumerate(parts):
@@ -80,11 +80,11 @@ def open_stored(filesystem: Any, root: str, path: str) -> IO[bytes]:
             except OSError as error:
                 if error.errno not in (errno.ELOOP, errno.ENOTDIR):
                     raise
-                raise InputError(f"{root}/{path}: leads through a link or a file; nothing of it is read") from None
+                raise InputError(f"{root}/{path}: leads through a link or a file, so it is not read") from None
             os.close(opened)
             opened = below
         if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise InputError(f"{root}/{path}: is not a file; nothing of it is read")
+            raise InputError(f"{root}/{path}: is not a file, so it is not read")
         return os.fdopen(os.dup(opened), "rb")
     finally:
         os.close(opened)
@@ -98,7 +98,7 @@ def _through_fsspec(fs: Any, uri: str) -> tuple[Any, str]:
     except ImportError as error:
         raise InputError(f"{uri}: {_first_line(error)}") from error
     except ValueError as error:
-        raise InputError(f"{uri!r} is no storage: {_first_line(error)}") from error
+        raise InputError(f"{uri!r} is not a storage: {_first_line(error)}") from error
     return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path
 
 

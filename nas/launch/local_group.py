@@ -1,6 +1,6 @@
-"""How the processes of one machine find one another: through a file, and over the loopback interface alone.
+"""Connect the processes of one machine through a file, and over the loopback interface only.
 
-Ray Train's own way is for a cluster: its first process listens on every interface of its machine.
+Ray Train's default is made for clusters: its first process listens on every interface of its machine.
 """
 
 import os
@@ -19,7 +19,7 @@ _INTERFACE_VARIABLES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 
 @dataclass
 class LocalTorchConfig(TorchConfig):
-    """Ray Train's settings of torch's process group, and the new file that its processes meet in."""
+    """Ray Train's settings of torch's process group, and the file through which its processes find each other."""
 
     file: str = ""
 
@@ -29,7 +29,7 @@ class LocalTorchConfig(TorchConfig):
 
 
 class _LocalBackend(Backend):
-    # As Ray Train's own for torch: nccl's processes see one another's GPUs.
+    # As in Ray Train's own backend for torch: nccl needs processes that see each other's GPUs.
     share_cuda_visible_devices = True
 
     def on_start(self, worker_group: Any, backend_config: Any) -> None:

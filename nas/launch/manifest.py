@@ -1,4 +1,4 @@
-"""The list of files that lies beside them in the storage, and what a list of somebody else's must not say."""
+"""The list of files in a stored folder, and the checks on a list that somebody else may have written."""
 
 import json
 import re
@@ -28,21 +28,21 @@ class Entry:
 
     @property
     def max_bytes(self) -> int:
-        """What may be read of the file."""
+        """At most so many bytes of the file are read."""
         return self.at_most if self.size is None else self.size
 
     def allows(self, found: "Entry") -> bool:
-        """Whether a file that was read is the one in the list, or one of the two while it is being replaced."""
+        """Whether a file that was read is the listed one; while it is being replaced, old and new are allowed."""
         assert found.size is not None
         return found.size <= self.max_bytes and self in (REPLACED, found)
 
 
 REPLACED = Entry(None, None)
-"""Either the old file or the new one is there, whole."""
+"""The entry of a file that is being replaced: the storage has the old or the new one, complete."""
 
 
 def replaced(old: Entry, new: Entry) -> Entry:
-    """The entry of a file while a new one takes the place of an old one."""
+    """The entry of a file while a new version replaces an old one."""
     return Entry(None, None, max(old.max_bytes, new.max_bytes))
 
 
@@ -59,7 +59,7 @@ def from_bytes(data: bytes, place: str) -> Manifest:
     """Read a list of files.
 
     Raises:
-        InputError: it is malformed, or names a path that leads out of the folder.
+        InputError: the list is malformed, or names a path outside of the folder.
     """
     try:
         record = json.loads(data)
@@ -92,5 +92,7 @@ def _entry(fields: Mapping[str, Any]) -> Entry:
 def _checked_path(path: str, place: str) -> str:
     parts = path.split("/")
     if "\0" in path or any(not part or part.startswith(".") for part in parts):
-        raise InputError(f"{place}: names the file {path!r}, which is no plain path inside the folder; nothing is read")
+        raise InputError(
+            f"{place}: names the file {path!r}, which is not a plain path inside the folder; nothing is read"
+        )
     return path

@@ -1,7 +1,7 @@
 """One search or training on several processes that share every batch, started by Ray Train.
 
-Ray Train starts the processes, gives each its CPUs and GPU and joins them in torch's process group, with gloo or nccl.
-State is in the run folder, as everywhere: who is lost is started again with all others, from the last checkpoint.
+Ray Train starts the processes, assigns CPUs and GPUs and connects them in a process group of torch, with gloo or nccl.
+All state is in the run folder: if a process is lost, all are started again from the last checkpoint.
 """
 
 import contextlib
@@ -35,19 +35,19 @@ from nas.run.outcome import Cause
 _LOGGER = logging.getLogger(__name__)
 
 _WAIT = 0.2
-"""Seconds that an event is waited for before the next look at whether the processes still run."""
+"""Seconds to wait for an event before checking whether the processes have ended."""
 
 _PATIENCE = 7 * 24 * 3600
-"""Seconds that a process waits for the others, while rank 0 measures, say. A lost one is noticed by Ray."""
+"""Seconds that a process waits for the others, for instance while rank 0 evaluates. Ray notices lost ones."""
 
 Failure = tuple[Cause, str]
 
 
 def check_processes_can_run(experiment: Experiment, address: str | None) -> None:
-    """What is known before anything is written.
+    """Check, before anything is written, that the processes can run.
 
     Raises:
-        InputError: Ray is missing, nobody listens at the address, or this machine has no room for the processes.
+        InputError: Ray is missing, the address does not answer, or this machine has no room for the processes.
     """
     if find_spec("ray") is None:
         raise InputError(f"processes={experiment.processes} needs Ray: pip install 'branched-nas[ray]'")
@@ -66,16 +66,16 @@ def run_on_processes(
     log_folder: Path,
     on_epoch: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    """Do a job on as many processes as the experiment says; its result, as plain values.
+    """Do a job on the experiment's number of processes; returns its result as plain values.
 
     Args:
-        address: of a running cluster; None starts one on this machine.
-        log_folder: where ``ray.log`` goes.
+        address: address of a running cluster; None starts one on this machine.
+        log_folder: the folder for ``ray.log``.
         on_epoch: called with every epoch's record, in this process.
 
     Raises:
         InputError: bad input, or the cluster has no room for the processes. WorkFailed: the work failed, or processes
-            were lost more often than `trials.max_failures` says.
+            were lost more often than `trials.max_failures`.
     """
     with ray_session(address, log_folder):
         needed = _fitting(experiment, machines_of_cluster())
@@ -89,7 +89,7 @@ def run_on_processes(
                 raise InputError(reason)
             if cause != LOST or attempt == experiment.trials.max_failures:
                 raise WorkFailed(reason)
-            _LOGGER.warning("%s; going on from the last checkpoint", reason)
+            _LOGGER.warning("%s; continuing from the last checkpoint", reason)
     raise AssertionError
 
 
@@ -101,7 +101,7 @@ def _fit(
     *,
     here: bool,
 ) -> tuple[list[dict[str, Any]], list[Failure]]:
-    """Start the processes and wait until they have ended: what rank 0 found, and what failed."""
+    """Start the processes and wait until they have ended; returns the result of rank 0, and all failures."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -109,8 +109,12 @@ def _fit(
 
     results: list[dict[str, Any]] = []
     failures: list[Failure] = []
-    tell: dict[str, Callable[[Any], None]] = {"epoch": on_epoch, "result": results.append, "failure": failures.append}
-    with _told(tell) as events, tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
+    handlers: dict[str, Callable[[Any], None]] = {
+        "epoch": on_epoch,
+        "result": results.append,
+        "failure": failures.append,
+    }
+    with _handled_events(handlers) as events, tempfile.TemporaryDirectory(prefix="nas-train-") as scratch:
         group = LocalTorchConfig(file=f"{scratch}/group") if here else TorchConfig()
         group.backend, group.timeout_s = "nccl" if needed.gpus else "gloo", _PATIENCE
         trainer = TorchTrainer(
@@ -125,13 +129,13 @@ def _fit(
         )
         ended = _run(trainer)
     if ended and not results:
-        # Nothing else ends a group without a failure.
+        # Only Ctrl-C ends a group without a failure.
         raise KeyboardInterrupt
     return results, failures
 
 
 def _run(trainer: Any) -> bool:
-    """Run the processes; False if one failed, which has told what, unless it was ended from outside."""
+    """Run the processes; False if one failed. It has sent its failure as an event, unless it was killed."""
     from ray.train import WorkerGroupError
 
     handler = signal.getsignal(signal.SIGINT)
@@ -140,7 +144,7 @@ def _run(trainer: Any) -> bool:
     except WorkerGroupError:
         return False
     except SystemExit:
-        # Ray Train takes Ctrl-C for itself: it ends the group, and this process.
+        # Ray Train handles Ctrl-C itself: it ends the group and exits.
         raise KeyboardInterrupt from None
     except Exception as error:
         raise WorkFailed(f"Ray Train did not run the processes: {in_one_line(error)}") from error
@@ -151,13 +155,13 @@ def _run(trainer: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _told(tell: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
-    """A queue of Ray's whose events are told, by their kinds, while the block runs; all of them when it has ended."""
+def _handled_events(handlers: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
+    """A queue of Ray whose events are passed to their handlers while the block runs; at its end, all are handled."""
     import ray
     from ray.util.queue import Empty, Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    # Here, so that it is not lost with another machine.
+    # On this machine, so that it is not lost with another one.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     events = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     ended = threading.Event()
@@ -165,19 +169,19 @@ def _told(tell: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
     def listen() -> None:
         last = False
         while not last:
-            # What was told before the end is in the queue by then.
+            # After the end no event is added, so this pass handles all that are left.
             last = ended.is_set()
             with contextlib.suppress(Empty):
                 while True:
                     kind, said = events.get_nowait() if last else events.get(timeout=_WAIT)
-                    tell[kind](said)
+                    handlers[kind](said)
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         listening = pool.submit(listen)
         try:
             yield events
         finally:
-            # Whoever uses Ray after its end ends this process, so the listener ends first.
+            # Using Ray after it has ended would end this process, so the listener must end first.
             ended.set()
             wait([listening])
         listening.result()
@@ -185,14 +189,14 @@ def _told(tell: Mapping[str, Callable[[Any], None]]) -> Iterator[Any]:
 
 
 def _worst(failures: Sequence[Failure]) -> Failure:
-    """What the others failed of: who only lost its peers, or was ended with them, is not to blame."""
+    """The failure to report. A process that only lost its peers is not the cause, unless all report that."""
     order: tuple[Cause, ...] = ("input", "work", "error", "machine")
-    told = [failure for failure in failures if failure != (LOST, LOST_REASON)] or [(LOST, LOST_REASON)]
-    return min(told, key=lambda failure: order.index(failure[0]))
+    own = [failure for failure in failures if failure != (LOST, LOST_REASON)] or [(LOST, LOST_REASON)]
+    return min(own, key=lambda failure: order.index(failure[0]))
 
 
 def _fitting(experiment: Experiment, machines: Sequence[Machine]) -> Resources:
-    """What each process reserves; InputError unless the machines have room for all of them."""
+    """The resources of each process; InputError unless the machines have room for all processes."""
     needed = trial_resources(experiment, machines)
     if 0 < needed.gpus < 1:
         raise InputError(f"each process needs a GPU of its own; trials.gpus is {needed.gpus:g}, set it to 1")

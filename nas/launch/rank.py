@@ -1,4 +1,4 @@
-"""What happens on each of the processes that share their batches: the recipe is imported there, and one job is done."""
+"""The work of one process among several that share every batch: import the recipe and do one job."""
 
 import contextlib
 import tempfile
@@ -22,13 +22,13 @@ from nas.tree import BranchTree
 
 @dataclass(frozen=True)
 class TrialJob:
-    """The search of one trial, as plain data (`Trial.to_dict`); its result is that of the trial."""
+    """The search of one trial, described by plain data (`Trial.to_dict`); its result is the trial's."""
 
     trial: Mapping[str, Any]
 
     @contextlib.contextmanager
     def folder(self, assignment: Assignment) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
-        """The run folder as rank 0 has it, and what brings the job's files to where they are kept."""
+        """The run folder for rank 0, and a function that copies the trial's files to the storage, if there is one."""
         trial = Trial(**self.trial)
         with trial_folder(assignment, trial) as (run, save), output_into(run.trial(trial.number).path / "output.txt"):
             yield run, save
@@ -42,7 +42,7 @@ class TrialJob:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """The training of one tree's network, as plain data (`BranchTree.to_dict`); its result is that of the training."""
+    """The training of a tree's network, described by plain data (`BranchTree.to_dict`), with the same result."""
 
     tree: Mapping[str, Any]
     seed: int
@@ -50,7 +50,7 @@ class TrainingJob:
 
     @contextlib.contextmanager
     def folder(self, assignment: Assignment) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
-        """The run folder, which has to be on this machine's disk or a shared one."""
+        """The run folder, which must be on this machine's disk or a shared disk."""
         run = RunFolder.open(Path(assignment.run))
         with output_into(run.path / "logs" / "output.txt"):
             yield run, lambda: None
@@ -59,7 +59,7 @@ class TrainingJob:
         self, whole: Experiment, run: RunFolder, device: torch.device, on_epoch: OnEpoch, ranks: Ranks
     ) -> dict[str, Any]:
         training = TreeTraining(run, whole, BranchTree.from_dict(dict(self.tree)), self.seed, self.start)
-        # The command that has the run's lock may have been killed a moment ago, and this be the next one's.
+        # A command that was killed no longer holds the run's lock, but its processes may still be training here.
         with locked_folder(training.folder, "training"):
             return training.train(build_data(training.experiment), device, on_epoch, ranks).to_dict()
 
@@ -70,12 +70,12 @@ Job = TrialJob | TrainingJob
 def work(assignment: Assignment, job: Job, events: Any) -> None:
     """Do one rank's part of a job, in the process group that Ray Train has made.
 
-    Rank 0 works in the run folder. The others have an empty one that is thrown away, and whatever lies in the run
-    comes to them from rank 0.
+    Rank 0 works in the run folder. The other ranks get an empty temporary folder, and receive what they need from
+    rank 0.
 
     Args:
-        events: a queue of Ray's: ``("epoch", record)`` and ``("result", plain values)`` come from rank 0 alone,
-            ``("failure", (cause, reason))`` from whom it happens to.
+        events: a queue of Ray. Rank 0 puts ``("epoch", record)`` and ``("result", plain values)`` into it; any rank
+            that fails puts ``("failure", (cause, reason))``.
     """
     from ray.train.torch import get_device
 
@@ -90,8 +90,8 @@ def work(assignment: Assignment, job: Job, events: Any) -> None:
 
             try:
                 experiment = load_experiment(assignment)
-                told = on_epoch if ranks.is_first else _nobody
-                result = job.run(experiment, run, ranks.device, told, ranks)
+                report = on_epoch if ranks.is_first else _ignore
+                result = job.run(experiment, run, ranks.device, report, ranks)
             except Exception:
                 traceback.print_exc()
                 raise
@@ -101,7 +101,7 @@ def work(assignment: Assignment, job: Job, events: Any) -> None:
             events.put(("result", result))
     except Exception as error:
         events.put(("failure", _describe(error)))
-        # The group ends with the first that fails: the others wait for it.
+        # Raised, so that Ray Train ends the whole group: the others would wait for this rank.
         raise
 
 
@@ -119,12 +119,12 @@ def _folder(assignment: Assignment, job: Job, ranks: Ranks) -> Iterator[tuple[Ru
         yield RunFolder(Path(scratch)), lambda: None
 
 
-def _nobody(record: dict[str, Any]) -> None:
-    """Rank 0 has told it."""
+def _ignore(record: dict[str, Any]) -> None:
+    """Does nothing: rank 0 reports the epoch."""
 
 
 def _describe(error: Exception) -> tuple[Cause, str]:
-    # gloo has no class of its own for a peer that is gone.
+    # gloo raises a plain RuntimeError if a peer is lost.
     if isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error)):
         return LOST, LOST_REASON
     return describe_failure(error)

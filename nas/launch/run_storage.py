@@ -1,6 +1,6 @@
-"""A run folder in storage: ``URI/<name>`` has the run's own files, ``URI/<name>/trials/<n>`` those of a trial.
+"""A run folder in storage: the run's own files at ``URI/<name>``, the files of a trial at ``URI/<name>/trials/<n>``.
 
-Each has its own list of files and one writer at a time: the driver for the run, a trial's worker for the trial.
+Each of these folders has a list of its files and one writer at a time: the driver, or the worker of the trial.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _TRIALS = "trials"
 
 
 class RunStorage:
-    """The place of one run below a URI."""
+    """One run below a URI."""
 
     def __init__(self, uri: str, name: str) -> None:
         self.storage = Storage(uri)
@@ -30,15 +30,15 @@ class RunStorage:
         return self.storage.holds(self.name)
 
     def upload_run(self, folder: Path) -> None:
-        """Bring the run's own files there: records, the study, the front, its pictures."""
+        """Upload the run's own files: records, the study, the front and its pictures."""
         self.storage.upload(folder, self.name, skip={_TRIALS})
 
     def upload_trial(self, number: int, folder: Path) -> None:
         self.storage.upload(folder, self._trial(number))
 
     def download_trial(self, number: int, folder: Path, *, checkpoints: bool = True) -> bool:
-        """Bring a trial's files to a folder, with or without its checkpoints; whether there were any."""
-        # Here, because it needs torch, and fetching a run does not.
+        """Download a trial, with or without its checkpoints; returns whether it is stored."""
+        # Imported here, because it needs torch, and fetching a run does not.
         from nas.strategies.store import Store
 
         if not self.storage.holds(self._trial(number)):
@@ -47,18 +47,18 @@ class RunStorage:
         return True
 
     def download(self, folder: Path, *, checkpoints: bool = True) -> None:
-        """Bring the whole run to a folder, with or without its trials' checkpoints.
+        """Download the whole run, with or without its trials' checkpoints.
 
-        What is there already is not fetched again.
+        Files that the folder already has are not fetched again.
         """
         self._download_trials(folder, checkpoints)
         # The front comes after the trees that it names.
         self.storage.download(self.name, folder)
-        # A run may have ended meanwhile, with trees that had not been there.
+        # The run may have ended meanwhile, and its front may name trees that were not stored before.
         self._download_trials(folder, checkpoints)
 
     def add_trials(self, folders: Iterable["TrialFolder"]) -> None:
-        """Bring trials there that it does not have: of a run that had other storage, or none."""
+        """Upload the trials that the storage lacks, for a run that had other storage or none before."""
         there = set(self.storage.folders(f"{self.name}/{_TRIALS}"))
         for folder in folders:
             if str(folder.number) not in there:

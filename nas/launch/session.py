@@ -1,7 +1,7 @@
-"""A connection to Ray: a cluster of its own on this machine, or one that is running already; quiet, and refused early.
+"""Connect to Ray: start a cluster on this machine, or use one that is running.
 
-A cluster of its own listens on the loopback interface alone and ends with the process that started it. What Ray and
-Tune have to say goes into files of the run folder.
+A cluster that is started here listens on the loopback interface only and ends with this process. The logs of Ray and
+Tune go into files of the run folder.
 """
 
 import contextlib
@@ -23,27 +23,27 @@ from nas.files import folder_for_sockets, make_folder
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Trials find the recipe's relative paths where the driver's are.
+    # So that relative paths in the recipe mean the same in trials and in the driver.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # Ctrl-C ends the command as any other; every trial has its checkpoint.
+    # Without Tune's handler, Ctrl-C ends this command like any other; trials have their checkpoints.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    # Tune's own state is never resumed from, so it is not worth the time of a run with many trials.
+    # Tune's own state is never read, and saving it takes long with many trials.
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
-    # Who is lost is told by us, in a line.
+    # Lost workers are reported by this package, in one line.
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^A worker died or was killed",
     "RAY_TRAIN_V2_ENABLED": "1",
     # Seconds after which a lost process is noticed.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    # Of processes that wait for one that is gone; they are ended anyway.
+    # How long processes wait for a lost one before they are ended.
     "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "2",
 }
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""Ray's switch for nodes that only this machine talks to; on Linux it has to be asked for."""
+"""Ray's switch for clusters of several machines; "0" makes Ray listen on the loopback interface only."""
 
 _SECONDS_TO_CONNECT = 5.0
 
@@ -51,12 +51,12 @@ _ROOM_FOR_SOCKETS = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets
 
 
 Machine = Mapping[str, float]
-"""Resources by Ray's names for them."""
+"""Amounts of resources by Ray's names ("CPU", "GPU")."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one trial reserves."""
+    """The CPUs and GPUs that one trial reserves."""
 
     cpus: float
     gpus: float
@@ -67,11 +67,11 @@ class Resources:
 
 @contextlib.contextmanager
 def ray_session(address: str | None, log_folder: Path) -> Iterator[None]:
-    """Connect to Ray for as long as the block runs; a connection that is there already is used and kept.
+    """Connect to Ray while the block runs; an existing connection is used and stays open.
 
     Args:
-        address: of a running cluster (``HOST:PORT``, or ``auto`` for this machine's); None starts one.
-        log_folder: where ``ray.log`` goes.
+        address: address of a running cluster (``HOST:PORT``, or ``auto`` for one on this machine); None starts one.
+        log_folder: the folder for ``ray.log``.
 
     Raises:
         InputError: the cluster cannot be reached or refuses the token. WorkFailed: Ray does not start.
@@ -92,23 +92,23 @@ def ray_session(address: str | None, log_folder: Path) -> Iterator[None]:
 
 
 def check_address(address: str) -> None:
-    """InputError if nobody listens at an address: Ray would try it for a long time."""
+    """InputError if an address does not answer; Ray itself would try for a long time."""
     if address == "auto":
         return
     host, colon, port = address.rpartition(":")
     if "://" in address or not colon or not port.isdecimal():
         raise InputError(
-            f"--address {address!r}: name HOST:PORT of a cluster that this machine belongs to, or auto; "
-            "from elsewhere, use nas submit"
+            f"`address={address}`: name HOST:PORT of a cluster that this machine belongs to, or auto; "
+            "on other machines, use nas submit"
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_CONNECT).close()
     except (OSError, OverflowError) as error:
-        raise InputError(f"--address {address}: nothing answers there ({error})") from None
+        raise InputError(f"`address={address}`: nothing answers there ({error})") from None
 
 
 def check_resources(needed: Resources, machines: Sequence[Machine]) -> None:
-    """InputError unless one of the machines could run a trial."""
+    """InputError unless one of the machines has the resources for a trial."""
     if any(node.get("CPU", 0) >= needed.cpus and node.get("GPU", 0) >= needed.gpus for node in machines):
         return
     largest = max(machines, key=lambda node: (node.get("GPU", 0), node.get("CPU", 0)), default={})
@@ -117,20 +117,20 @@ def check_resources(needed: Resources, machines: Sequence[Machine]) -> None:
 
 
 def this_machine() -> Machine:
-    """What a cluster of its own will have."""
+    """The resources of this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"CPU": cores, "GPU": torch.cuda.device_count()}
 
 
 def machines_of_cluster() -> list[Machine]:
-    """What each living machine of the cluster has in total, and what one may have that it starts by itself."""
+    """The total resources of each live machine in the cluster, and of the largest that its autoscaler may start."""
     import ray
 
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     machines: list[Machine] = [node["Resources"] for node in nodes if node["Alive"]]
     try:
         most = ray._private.state.state.get_max_resources_from_cluster_config()
-    except Exception:  # what is private may go
+    except Exception:  # a private function of Ray may change
         most = None
     return machines if most is None else [*machines, most]
 
@@ -141,7 +141,7 @@ def _start() -> None:
     folder = folder_for_sockets(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), _ROOM_FOR_SOCKETS)
     try:
         ray.init(
-            # Without this, a cluster that somebody else has started on this machine would be taken.
+            # Without this, Ray would use a cluster that somebody else has started on this machine.
             address="local",
             num_cpus=int(this_machine()["CPU"]),
             include_dashboard=False,
@@ -150,7 +150,7 @@ def _start() -> None:
             log_to_driver=False,
             _temp_dir=str(Path(folder) / "ray"),
         )
-    except Exception as error:  # Ray has no class of its own for it
+    except Exception as error:  # Ray raises many different classes here
         raise WorkFailed(f"Ray did not start on this machine, which may be busy: {in_one_line(error)}") from error
 
 
@@ -164,7 +164,7 @@ def _connect(address: str) -> None:
         ray.init(address=address, log_to_driver=False)
     except AuthenticationError as error:
         raise InputError(
-            f"the cluster at {address} refuses this token; set RAY_AUTH_TOKEN_PATH to the cluster's"
+            f"the cluster at {address} refuses this token; set RAY_AUTH_TOKEN_PATH to a file with the cluster's token"
         ) from error
     except (ConnectionError, RuntimeError, OSError, ValueError) as error:
         raise InputError(f"no cluster can be reached at {address}: {in_one_line(error)}") from error
@@ -177,7 +177,7 @@ def _has_token() -> bool:
 
 @contextlib.contextmanager
 def _loopback_nodes(wanted: bool) -> Iterator[None]:
-    """Ray looks at its switch when it is imported, which may have been before."""
+    """Set Ray's switch in its module as well, because Ray reads the environment only when it is imported."""
     from ray._private import ray_constants
 
     before = ray_constants.ENABLE_RAY_CLUSTER
@@ -190,7 +190,7 @@ def _loopback_nodes(wanted: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Keep the process' own answer to SIGTERM, which Ray replaces by an exit when it connects."""
+    """Keep this process's own handler of SIGTERM, which Ray replaces when it connects."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -208,7 +208,7 @@ def _own_sigterm() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for Ray's processes; what the user has set stays."""
+    """Set environment variables for Ray's processes, except those that the user has set."""
     added = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(added)
     try:

@@ -1,9 +1,9 @@
-"""Folders in storage that every machine reaches: ``file://`` of a shared disk, ``s3://``, ``gs://`` and their kin.
+"""Folders in storage that every machine reaches: ``file://`` for a shared disk, ``s3://``, ``gs://`` and others.
 
-A folder lies there as it does on the disk, with a list of its files (`manifest`), which is written last. So a reader
-gets whole files only, however the writer ended: a file in the list has a size and a digest, a file that is being
-replaced says so and is either the old or the new one, and what is not in the list is not there yet. Each folder has
-one writer at a time.
+A stored folder has the same files as the local one and a list of them (`manifest`), which is written last. So readers
+get complete files only, even if the writer was killed: the list has the size and digest of each file, marks a file that
+is being replaced (the storage then has the old or the new one), and omits files that are not complete yet. Each folder
+has one writer at a time.
 """
 
 import hashlib
@@ -26,21 +26,21 @@ from nas.launch.manifest import Entry, Manifest, replaced
 _CHUNK_BYTES = 2**20
 
 _NUM_READERS = 8
-"""Files that are fetched at once: storage that is far away answers late."""
+"""Number of files that are fetched at the same time, because remote storage answers slowly."""
 
 _ATTEMPTS = 3
-"""How often a download looks at the list again, because files have changed since it was read."""
+"""How often a download reads the list again if files have changed meanwhile."""
 
 
 class Storage:
-    """Folders below a URI; two writers may use one `Storage` each, for different folders.
+    """Folders below a URI. Two writers may use different folders, each with its own `Storage`.
 
     Args:
         uri: ``file:///shared/runs``, ``s3://bucket/runs``, ``gs://...``, any scheme that pyarrow or fsspec knows, or
             a full path.
 
     Raises:
-        InputError: a URI that nothing is found for, or whose package is missing.
+        InputError: an unknown URI, or one whose package is missing.
     """
 
     def __init__(self, uri: str) -> None:
@@ -52,10 +52,9 @@ class Storage:
     def upload(self, folder: str | Path, subpath: str = "", *, skip: Collection[str] = ()) -> int:
         """Make the folder at `subpath` equal to a local one; returns the number of files that were sent.
 
-        Files are sent in the order in which they were written, and only if they differ; those that are gone are
-        removed. Names that start with a dot are passed over, and so are links, and names in `skip` directly below the
-        folder, which have writers of their own. A folder whose writer is killed is as good as one whose writer was
-        killed on the disk.
+        Files are sent in the order in which they were written, and only if they differ; files that no longer exist are
+        removed. Names that start with a dot, links, and names in `skip` directly below the folder (which have other
+        writers) are ignored. If the upload is killed, readers still get complete files.
 
         Raises:
             WorkFailed: the storage cannot be written to.
@@ -86,17 +85,17 @@ class Storage:
             return len(changed)
 
     def download(self, subpath: str, folder: str | Path, *, skip: Collection[str] = ()) -> int:
-        """Bring the folder at `subpath` to a local one; returns the number of files that were fetched.
+        """Copy the folder at `subpath` to a local one; returns the number of files that were fetched.
 
-        What is there already, with the right size and digest, is not fetched again. A file gets its name when it is
-        whole and its digest is right. Files that the storage does not have are left alone, and so are names in `skip`
-        directly below the folder. No more is read of a file than the list says, and on a disk no link in the storage is
+        A local file with the right size and digest is not fetched again. A file gets its name when it is complete and
+        its digest is right. Local files that the storage lacks, and names in `skip` directly below the folder, are not
+        touched. No more bytes of a file are read than the list states, and on a disk no link in the storage is
         followed.
 
         Raises:
-            InputError: nothing is at `subpath`, its list names paths outside of the folder or more than fits onto the
-                disk, or a stored file is a link.
-            WorkFailed: the storage cannot be read, or holds something else than its list says.
+            InputError: nothing is stored at `subpath`, its list names paths outside of the folder or more bytes than
+                the disk has left, or a stored file is a link.
+            WorkFailed: the storage cannot be read, or its files differ from its list.
         """
         folder = Path(folder)
         for _ in range(_ATTEMPTS):
@@ -112,8 +111,8 @@ class Storage:
             if not differing:
                 return len(wanted)
         raise WorkFailed(
-            f"{self._place(subpath)}: {differing[0]} is not what the list of files says; "
-            "it is being written (fetch again), or damaged"
+            f"{self._place(subpath)}: {differing[0]} differs from the list of files; "
+            "it is being written (fetch again), or is damaged"
         )
 
     def files(self, subpath: str = "") -> Manifest:
@@ -129,7 +128,7 @@ class Storage:
         return found
 
     def holds(self, subpath: str) -> bool:
-        """Whether a folder was uploaded to `subpath`; one request, however many lie beside it."""
+        """Whether a folder was uploaded to `subpath`; takes one request, however many folders are beside it."""
         with self._reported(subpath, "be read"):
             return self._read_manifest(subpath) is not None
 
@@ -149,7 +148,7 @@ class Storage:
         return f"; {self._place(parent)} has {', '.join(names)}" if names else ""
 
     def _entry(self, file: Path) -> Entry | None:
-        """Size and digest of a local file, which is read again only when it has changed; None if it has gone."""
+        """Size and digest of a local file, which is read again only if it has changed; None if it is gone."""
         try:
             status = file.stat()
             version = (status.st_size, status.st_mtime_ns, status.st_ino)
@@ -180,7 +179,7 @@ class Storage:
             stream.write(manifests.to_bytes(manifest))
 
     def _remove_unfinished(self, subpath: str, paths: Collection[str]) -> None:
-        """Once, remove what a killed writer has left beside these files of a folder, which has one writer at a time."""
+        """Once per folder, remove temporary files that a killed writer has left; a folder has one writer at a time."""
         if is_object_store(self._filesystem) or subpath in self._cleaned:
             return
         import pyarrow.fs
@@ -193,7 +192,7 @@ class Storage:
         self._cleaned.add(subpath)
 
     def _send(self, file: Path, target: str) -> Entry | None:
-        """Size and digest of what was really sent; None if the file has gone."""
+        """Send a file; returns size and digest of what was sent, or None if the file no longer exists."""
         try:
             source = file.open("rb")
         except FileNotFoundError:
@@ -202,7 +201,7 @@ class Storage:
             return _copy(source, stream)
 
     def _fetch(self, source: str, target: Path, entry: Entry) -> bool:
-        """Whether the file is what the list says; only then it is put in its place."""
+        """Fetch a file and put it in place if it is as listed; returns whether it was."""
         make_folder(target.parent)
         try:
             with open_stored(self._filesystem, self._root, source) as stream, replacing(target) as (file, _):
@@ -214,7 +213,7 @@ class Storage:
 
     @contextmanager
     def _new_file(self, path: str) -> Iterator[Any]:
-        """A file in the storage that appears, or replaces the one that is there, when the block ends well."""
+        """A file in the storage that appears, or replaces an existing one, when the block ends without an error."""
         written = path
         if not is_object_store(self._filesystem):
             self._filesystem.create_dir(posixpath.dirname(path), recursive=True)
@@ -225,7 +224,7 @@ class Storage:
             if written != path:
                 self._filesystem.move(written, path)
         except BaseException:
-            # An object store makes a file of what was written before the error.
+            # An object store keeps what was written before the error as a file.
             with suppress(OSError):
                 self._filesystem.delete_file(written)
             raise
@@ -249,7 +248,7 @@ class _Differs(Exception):
 
 
 class _AtMost:
-    """A stream that ends one byte after so many, which shows that it is longer."""
+    """A stream that ends one byte after a limit; this byte shows that the file is too long."""
 
     def __init__(self, stream: IO[bytes], num_bytes: int) -> None:
         self._stream, self._left = stream, num_bytes + 1
@@ -269,7 +268,7 @@ def _require_space(folder: Path, num_bytes: int, place: str) -> None:
 
 
 def _files(folder: Path, skip: Collection[str]) -> dict[str, Path]:
-    """The files of a folder by their path in it, those written first at the front."""
+    """The files of a folder by their path in it, in the order in which they were written."""
     found = {}
     for parent, names, files in os.walk(folder):
         passed_over = skip if Path(parent) == folder else ()
@@ -283,7 +282,7 @@ def _files(folder: Path, skip: Collection[str]) -> dict[str, Path]:
 
 
 def _inside(folder: Path, path: str) -> Path:
-    """A path of the list below the local folder, through no link that leads out of it."""
+    """The local path for a path of the list; InputError if a link in it leads out of the folder."""
     target = folder / path
     if not target.parent.resolve().is_relative_to(folder.resolve()) or target.is_dir() or target.is_symlink():
         raise InputError(f"{target}: is a folder or leads through a link; fetch into a new folder")

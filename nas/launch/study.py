@@ -1,7 +1,8 @@
-"""Optuna's study of a run: what it proposes for the trials, and what it is told of them.
+"""Optuna's study of a run: it proposes values for the trials, and learns how they ended.
 
-The study lies in the run folder, so it outlives the driver, and Optuna's own tools open it. Each of its trials holds
-the number of ours as a user attribute; a trial that failed and is run again is a new one there, with the same values.
+The study is a file in the run folder, so it outlives the driver, and Optuna's own tools can open it. Each trial of the
+study has the number of the run's trial as a user attribute. A failed trial that is run again becomes a new trial of the
+study with the same values.
 """
 
 import json
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
     import optuna
 
 NAME = "trials"
-"""Of the study in its file."""
+"""The name of the study in its file."""
 
 BUDGET = "budget"
-"""The parameter that a trial's own budget is to Optuna; it is given, not proposed."""
+"""Optuna's parameter for a trial's own budget; its value is given, not proposed."""
 
 _FILE = "study.journal"
 
 
 def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
-    """One of Optuna's samplers. TPE looks at all fields together and at what is being tried elsewhere."""
+    """One of Optuna's samplers. TPE models all fields together and avoids values of running trials."""
     from optuna import samplers
 
     kinds: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
@@ -38,7 +39,7 @@ def make_sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
         "qmc": samplers.QMCSampler,
     }
     with warnings.catch_warnings():
-        # Looking at fields together is called experimental since 2020.
+        # Optuna warns that multivariate TPE is experimental, which it has been since 2020.
         warnings.simplefilter("ignore")
         return kinds[name](seed=seed)
 
@@ -64,7 +65,7 @@ class Proposals:
         self._drop_unfinished_proposals()
 
     def next(self, number: int) -> Trial:
-        """A trial of the plan with its values: those it was begun with, or new ones."""
+        """A planned trial with its values: the ones it was begun with, or new ones."""
         from optuna.trial import TrialState
 
         known = {trial.user_attrs.get("trial"): trial for trial in self._study.get_trials(deepcopy=False)}
@@ -77,7 +78,7 @@ class Proposals:
         return Trial(number, planned.budget, planned.seed, values)
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        """Tell the study how a trial ended: quality and cost of its best tree, or that there is none."""
+        """Report how a trial ended to the study: quality and cost of its best tree, or that it found none."""
         from optuna.trial import TrialState
 
         running = [
@@ -96,7 +97,7 @@ class Proposals:
             self._study.tell(running[0].number, state=state)
 
     def _drop_unfinished_proposals(self) -> None:
-        """What a driver left that was killed while it asked: a trial without values, or with some of them."""
+        """End the trials without all values that a driver left in the study when it was killed."""
         from optuna.trial import TrialState
 
         for _ in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
@@ -124,7 +125,7 @@ class Proposals:
         return self._study.get_trials(deepcopy=False)[asked.number]
 
     def _plain(self, name: str, value: Any) -> Any:
-        """A choice is stored as JSON, for Optuna keeps no lists."""
+        """The value of a field; choices are stored as JSON, because Optuna cannot store lists."""
         return json.loads(value) if isinstance(self._settings.ranges[name], OneOf) else value
 
     def _open(self, folder: Path) -> "optuna.Study":
@@ -145,11 +146,11 @@ class Proposals:
 
 
 def _journal(path: Path) -> "optuna.storages.JournalStorage":
-    """Optuna's journal, as a driver may have left it that was killed: with its lock, or with half a line at the end."""
+    """Open Optuna's journal; a driver that was killed may have left its lock, or half a line at the end."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    # The run has one writer, and that is this process.
+    # This process holds the run's lock, so no other one writes to the journal.
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     if path.is_file():
         data = path.read_bytes()

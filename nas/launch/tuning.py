@@ -1,7 +1,7 @@
-"""Many trials through Ray Tune: in parallel, each from its own checkpoint, none of them twice.
+"""Run many trials in parallel through Ray Tune; each continues from its own checkpoint.
 
-All state is in the run folder: checkpoints and outcomes in the trials' folders, Optuna's study beside them. Tune's own
-state is for the one call and thrown away; whoever goes on with a run asks the folder what is left to do.
+All state is in the run folder: checkpoints and outcomes in the trials' folders, and Optuna's study. Tune's own state is
+temporary; a resumed run finds out from its folder which trials are left.
 """
 
 import tempfile
@@ -21,8 +21,8 @@ from nas.launch.session import (
     ray_session,
     this_machine,
 )
-from nas.launch.settling import Settling
 from nas.launch.study import Proposals
+from nas.launch.trial_outcomes import TrialOutcomes
 from nas.launch.worker import Assignment, SearchTrial, train
 from nas.recipe import Experiment, TrialsSettings
 from nas.run import Outcome, RunFolder, Trial, TrialEvent, TrialResult
@@ -30,14 +30,14 @@ from nas.run.search_trial import run_trial
 from nas.strategies.protocol import num_compared_epochs
 
 _Source = tuple[dict[str, Any], dict[str, Any]]
-"""Tune's search space, and what else it is told of where its trials come from."""
+"""Tune's search space, and the arguments of `TuneConfig` that say where trials come from."""
 
 
 def check_trials_can_run(experiment: Experiment, address: str | None) -> None:
-    """What is known before anything is written.
+    """Check, before anything is written, that the trials can run.
 
     Raises:
-        InputError: Ray or Optuna is missing, nobody listens at the address, or this machine could never run a trial.
+        InputError: Ray or Optuna is missing, the address does not answer, or this machine is too small for a trial.
     """
     needed = {"ray": "several trials need Ray"} | ({"optuna": "ranges need Optuna"} if experiment.trials.ranges else {})
     for package, words in needed.items():
@@ -60,30 +60,30 @@ def run_trials(
     on_event: Callable[[TrialEvent], None] = lambda _: None,
     search: SearchTrial = run_trial,
 ) -> dict[int, Outcome]:
-    """Run trials to their outcomes, which are also written into their folders.
+    """Run trials and return their outcomes, which are also written into their folders.
 
     Args:
         planned: all trials of the run, by number.
-        numbers: those that are to be run; the others are done.
-        address: of a running cluster; None starts one on this machine.
-        on_event: called for whatever happens.
-        search: what is done for one trial; importable on the workers.
+        numbers: the trials to run; the others are done.
+        address: address of a running cluster; None starts one on this machine.
+        on_event: called with every event of a trial.
+        search: the function that runs one trial; workers import it.
 
     Returns:
-        outcomes by number; those that the time limit stopped are not among them.
+        outcomes by number, without trials that the time limit stopped.
 
     Raises:
-        InputError: the cluster refuses, or could never run a trial.
+        InputError: the cluster refuses the connection, or is too small for a trial.
     """
     proposals = _proposals(experiment, run, planned)
     storage = None if assignment.storage is None else RunStorage(*assignment.storage)
-    settling = Settling(run, proposals, storage)
+    collected = TrialOutcomes(run, proposals, storage)
     with (
         ray_session(address, run.path / "logs"),
-        settling.until_done(),
+        collected.until_transferred(),
         tempfile.TemporaryDirectory(prefix="nas-tune-") as scratch,
     ):
-        from nas.launch.watching import Watcher
+        from nas.launch.tune_callback import TuneCallback
 
         machines = machines_of_cluster()
         needed = trial_resources(experiment, machines)
@@ -94,10 +94,10 @@ def run_trials(
             needed,
             _source(planned, numbers, proposals),
             scheduler=_scheduler(experiment),
-            watcher=Watcher(on_event, settling.settle),
+            callback=TuneCallback(on_event, collected.record),
             scratch=scratch,
         )
-    return settling.outcomes
+    return collected.outcomes
 
 
 def _tune(
@@ -107,7 +107,7 @@ def _tune(
     source: _Source,
     *,
     scheduler: Any,
-    watcher: Any,
+    callback: Any,
     scratch: str,
 ) -> None:
     from ray import tune
@@ -121,8 +121,8 @@ def _tune(
             scheduler=scheduler,
             max_concurrent_trials=settings.concurrency,
             time_budget_s=settings.time_limit,
-            # A new process imports torch for seconds, and trials leave nothing behind in one. But Tune drops the trial
-            # that follows one which a scheduler has stopped, if that takes longer than two seconds to end.
+            # Processes are reused, because a new one takes seconds to import torch. Not with a scheduler: if a trial
+            # that it has stopped takes longer than two seconds to end, Tune drops the next trial of that process.
             reuse_actors=scheduler is None,
             trial_dirname_creator=lambda trial: str(trial.config["trial"]["number"]),
         ),
@@ -130,17 +130,17 @@ def _tune(
             name="trials",
             storage_path=scratch,
             failure_config=tune.FailureConfig(max_failures=settings.max_failures),
-            callbacks=[watcher],
+            callbacks=[callback],
             verbose=0,
         ),
     ).fit()
 
 
 def _source(planned: Sequence[Trial], numbers: Sequence[int], proposals: Proposals | None) -> _Source:
-    """Where Tune gets its trials from: a list, or Optuna."""
+    """The source of Tune's trials: a list, or Optuna."""
     from ray import tune
 
-    from nas.launch.proposing import StudySearch
+    from nas.launch.study_search import StudySearch
 
     if proposals is None:
         return {"trial": tune.grid_search([planned[number].to_dict() for number in numbers])}, {}
@@ -152,7 +152,7 @@ def _scheduler(experiment: Experiment) -> Any:
 
     if experiment.trials.scheduler is None:
         return None
-    # Nothing can be compared before the warm-up is over.
+    # Trials can be compared only after the warm-up.
     left = num_compared_epochs(experiment.strategy)
     return ASHAScheduler(
         time_attr="epoch",
@@ -164,7 +164,7 @@ def _scheduler(experiment: Experiment) -> Any:
 
 
 def trial_resources(experiment: Experiment, machines: Sequence[Machine]) -> Resources:
-    """What one trial, or each of the processes that share one, reserves on machines like these."""
+    """The resources that one trial, or each process of a trial, reserves on such machines."""
     settings = experiment.trials
     cpus = settings.cpus if settings.cpus is not None else float(experiment.num_threads or 1)
     if settings.gpus is not None:
@@ -175,7 +175,7 @@ def trial_resources(experiment: Experiment, machines: Sequence[Machine]) -> Reso
 
 
 def _proposals(experiment: Experiment, run: RunFolder, planned: Sequence[Trial]) -> Proposals | None:
-    """Optuna's study, if there is anything to propose, having been told of all trials that are done."""
+    """Optuna's study with the outcomes of all finished trials; None if the experiment has no ranges."""
     if not experiment.trials.ranges:
         return None
     proposals = Proposals(experiment, run.path, planned)

@@ -1,4 +1,4 @@
-"""What happens on a worker: the recipe is imported there, and one trial is run in its folder."""
+"""The work of one worker: import the recipe and run one trial in its folder."""
 
 import contextlib
 import socket
@@ -29,20 +29,23 @@ from nas.run.outcome import Cause
 from nas.run.search_trial import OnEpoch
 
 SearchTrial = Callable[[Experiment, Trial, RunFolder, torch.device, OnEpoch], TrialResult]
-"""`nas.run.search_trial.run_trial`, or a stand-in for it."""
+"""`nas.run.search_trial.run_trial`, or a replacement for it in tests."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """All that a worker is told of a run, as plain data.
+    """All that a worker needs to know about a run, as plain data.
 
     Args:
-        recipe: its full path on the machine of the driver.
-        relative: the same below the driver's working folder, which Ray brings to the workers of a submitted job.
-        sha256: of the recipe's text, so that no machine works on another version.
-        modules: the same of the local modules that it imports, by name (`nas.recipe.module_hashes`).
-        run: the run folder, as the driver sees it.
-        storage: a URI, and the name of the run below it; None where all machines see the run folder.
+        recipe: the recipe's full path on the driver's machine.
+        relative: the same path relative to the driver's working folder, which Ray copies to the workers of a submitted
+            job; None if the recipe is not in that folder.
+        sha256: hash of the recipe's text, so that all machines use the same version.
+        overrides: changes of the recipe's fields.
+        run: the path of the run folder on the driver's machine.
+        num_threads: number of threads of torch.
+        storage: a URI, and the name of the run below it; None if all machines have the run folder on a shared disk.
+        modules: hashes of the local modules that the recipe imports, by name (`nas.recipe.module_hashes`).
     """
 
     recipe: str
@@ -56,9 +59,9 @@ class Assignment:
 
 
 def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]) -> None:
-    """The trainable: runs a trial from its last checkpoint, reports every epoch to Tune, and at the end the outcome.
+    """Tune's trainable: run a trial from its last checkpoint, and report every epoch and the outcome.
 
-    A failure that would happen again on any machine is an outcome; others are raised, so that Tune tries again.
+    A failure that would happen again on any machine is an outcome; other failures are raised, so that Tune tries again.
     """
     from ray import tune
 
@@ -82,13 +85,13 @@ def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]
                     raise TrialFailed(cause, reason) from error
                 outcome = TrialFailure(cause=cause, reason=reason)
                 write_outcome(folder.path, outcome)
-            # Not when Tune has stopped the trial: the driver writes its outcome.
+            # Not reached if Tune stops the trial; the driver writes the outcome then.
             save()
     tune.report({"outcome": outcome.model_dump()})
 
 
 class TrialFailed(RuntimeError):
-    """A failure that another attempt may not have; it travels to the driver, so it holds text alone."""
+    """A failure that another attempt may avoid. It is pickled and sent to the driver, so it contains only text."""
 
     def __init__(self, cause: Cause, reason: str) -> None:
         super().__init__(cause, reason)
@@ -97,28 +100,28 @@ class TrialFailed(RuntimeError):
 
 
 def load_experiment(assignment: Assignment) -> Experiment:
-    """The run's experiment, from the recipe as this machine has it."""
+    """The run's experiment, from this machine's copy of the recipe."""
     here = [Path(path) for path in (assignment.relative, assignment.recipe) if path is not None]
     found = [path for path in here if path.is_file()]
     if not found:
         raise InputError(
-            f"{assignment.recipe}: not on the worker {socket.gethostname()}; use a shared disk, or `nas submit`"
+            f"{assignment.recipe}: not on the worker {socket.gethostname()}; use a shared disk, or nas submit"
         )
     same = [path for path in found if recipe_hash(path) == assignment.sha256]
     if not same:
-        raise InputError(f"{found[0]}: another recipe on the worker {socket.gethostname()} than on the driver")
+        raise InputError(f"{found[0]}: the recipe on the worker {socket.gethostname()} differs from the driver's")
     experiment = load_recipe(same[0], assignment.overrides)
     if changed := changed_modules(same[0], assignment.modules):
         raise InputError(
-            f"{same[0]}: imports {', '.join(changed)}, of another text on the worker {socket.gethostname()} than when "
-            "the driver began; let all machines have the same files, and do not edit them while a run uses them"
+            f"{same[0]}: imports {', '.join(changed)}, which differ on the worker {socket.gethostname()} from the "
+            "driver's; let all machines have the same files, and do not edit them while a run uses them"
         )
     return experiment
 
 
 @contextlib.contextmanager
 def trial_folder(assignment: Assignment, trial: Trial) -> Iterator[tuple[RunFolder, Callable[[], None]]]:
-    """The run folder as this machine has it, and a function that brings the trial's files to where they are kept."""
+    """A run folder on this machine for a trial, and a function that copies the trial's files to the storage, if any."""
     if assignment.storage is None:
         run = RunFolder(Path(assignment.run))
         run.trial(trial.number).make()
@@ -135,19 +138,19 @@ def trial_folder(assignment: Assignment, trial: Trial) -> Iterator[tuple[RunFold
 
 @contextlib.contextmanager
 def output_into(path: Path) -> Iterator[None]:
-    """Append what is printed, by the recipe or a library, to a file of the trial."""
+    """Append the output of the recipe and of libraries to a file."""
     with path.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
         yield
 
 
 def _reporter(num_epochs: int, save: Callable[[], None]) -> OnEpoch:
-    """What is done after each epoch of a trial: its files are kept, and Tune hears of it."""
+    """The function to call after each epoch of a trial: it saves the trial's files and reports to Tune."""
     from ray import tune
 
     def on_epoch(record: dict[str, Any]) -> None:
         save()
         epoch = record["epoch"] + 1
-        # A scheduler that stopped a trial after its last epoch would save nothing.
+        # Without a score after the last epoch: stopping a trial then would save no time.
         score = _score(record) if epoch < num_epochs else {}
         tune.report({"record": record, "epoch": epoch, **score})
 
@@ -155,6 +158,6 @@ def _reporter(num_epochs: int, save: Callable[[], None]) -> OnEpoch:
 
 
 def _score(record: Mapping[str, Any]) -> dict[str, float]:
-    """What a scheduler compares trials by; there is none in the warm-up."""
+    """The number by which a scheduler compares trials; the warm-up has none."""
     losses = record.get("architecture")
     return {"score": -losses["total"]} if losses else {}

@@ -30,4 +30,4 @@ def latest_unfinished(recipe: Path) -> Path:
         retrained_only = (run.path / "retrained").exists() and not (run.path / "trials").exists()
         if not run.finished and not retrained_only:
             return run.path
-    raise InputError(f"{folder}: no unfinished run to resume; start one without --resume")
+    raise InputError(f"{folder}: no unfinished run to resume; start one without `resume`")

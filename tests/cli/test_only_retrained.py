@@ -84,7 +84,7 @@ def test_a_training_that_was_stopped_is_said_to_be(folder, tmp_path, capsys):
     shutil.copytree(folder, path)
     (result,) = path.glob("retrained/*/*/result.json")
     result.unlink()
-    assert "not finished, go on with nas retrain --resume" in output_of(capsys, "show", path)
+    assert "not finished, continue with nas retrain --resume" in output_of(capsys, "show", path)
 
 
 def test_a_searched_run_takes_the_names_too(own_run, tmp_path, capsys):

@@ -149,7 +149,7 @@ def test_without_a_writable_home_a_run_begins_and_says_that_its_recipe_has_to_be
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     folder = tmp_path / "run"
     assert run(["search", str(finished / "recipe.py"), "--out", str(folder)]) == 0
-    assert "so later commands on it need --recipe" in capsys.readouterr().err
+    assert "so name its recipe in later commands" in capsys.readouterr().err
     assert "--recipe" in refused(capsys, "retrain", folder)
     assert run(["retrain", str(folder), "--recipe", str(finished / "recipe.py")]) == 0
 

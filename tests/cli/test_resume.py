@@ -47,9 +47,9 @@ def test_what_stopped_before_its_record_was_written_starts_anew(pristine, tmp_pa
         (folder / name).write_text("{}")
     assert search(RECIPE, "--out", folder, "--resume", *changes()) == 0
     message = capsys.readouterr().err
-    assert "nothing to go on from; starting anew, with data.num_train=64, " in message
+    assert "no run to resume; starting a new one, with data.num_train=64, " in message
     assert "what an earlier command set with --set is lost" in message
-    assert "going on with" not in message
+    assert "resuming" not in message
     assert (folder / "front.json").read_bytes() == (pristine / "front.json").read_bytes()
     assert not (folder / ".0123456789abcdef.tmp").exists()
 
@@ -107,7 +107,7 @@ def test_without_a_folder_it_is_the_recipes_latest_unfinished_search(own_run, re
     assert search(recipe, "--resume", "--json") == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["run"].endswith("2026-01-01_10-00-01")
-    assert captured.err.splitlines()[0] == f"going on with {out / '2026-01-01_10-00-01'}"
+    assert captured.err.splitlines()[0] == f"resuming {out / '2026-01-01_10-00-01'}"
     assert search(recipe, "--resume", "--json") == 0
     assert json.loads(capsys.readouterr().out)["run"].endswith("2026-01-01_10-00-00")
     assert "no unfinished run" in refused(capsys, "search", recipe, "--resume")
@@ -134,9 +134,9 @@ def test_a_retraining_that_begins_with_resume_says_what_is_lost(own_run, tmp_pat
     tree = next((own_run / "trials/0/trees").iterdir())
     command = ["retrain", RECIPE, "--tree", str(tree), "--out", str(tmp_path / "new"), "--resume", *changes()]
     assert run(command) == 0
-    assert "nothing to go on from; starting anew, with data.num_train=64, " in capsys.readouterr().err
+    assert "no run to resume; starting a new one, with data.num_train=64, " in capsys.readouterr().err
     assert run(command) == 0
-    assert "nothing to go on from" not in capsys.readouterr().err
+    assert "no run to resume" not in capsys.readouterr().err
 
 
 def test_runs_of_one_second_get_folders_of_their_own(recipe):

@@ -13,8 +13,8 @@ from nas.cli.main import run
 from nas.cli.signals import sigterm_as_interrupt
 
 COMMANDS = {
-    "search": ([RECIPE], "; go on with --resume"),
-    "retrain": ([RECIPE], "; go on with --resume"),
+    "search": ([RECIPE], "; continue with --resume"),
+    "retrain": ([RECIPE], "; continue with --resume"),
     "compare": (["run"], "; run it again: it repeats no training that is done"),
     "profile": ([RECIPE], ""),
     "check": ([RECIPE], ""),

@@ -92,4 +92,4 @@ def test_a_comparison_of_a_run_that_is_not_stored_is_refused(store, tmp_path, ca
 
 def test_storage_that_is_none_is_named(tmp_path, capsys):
     assert run_stored("runs", tmp_path / "run", ["compare", str(tmp_path / "run")]) == 2
-    assert "is no storage" in capsys.readouterr().err
+    assert "is not a storage" in capsys.readouterr().err

@@ -93,7 +93,7 @@ def test_without_a_terminal_each_event_is_one_line():
     assert lines[1] == "trial 3 (budget 0.6, seed 1): 9 epochs to go"
     assert lines[2].startswith("trial 3 (budget 0.6, seed 1): epoch 1/9, ")
     assert "cost 3.1 MMACs (of 3.6 MMACs)" in lines[2]
-    assert lines[3].endswith("will go on from its checkpoint: its worker was lost")
+    assert lines[3].endswith("will continue from its checkpoint: its worker was lost")
     assert lines[4].endswith("8 epochs to go")
     assert lines[5].endswith("stopped by the scheduler")
     assert lines[6] == "trial 0 (budget 0.3, seed 0): failed: out of memory"

@@ -8,7 +8,7 @@ import torch
 from deployed import Canary, describe, make_network
 from small_digits import refused
 
-from nas.commands.exported import ExportedNetwork
+from nas.commands.exported_network import ExportedNetwork
 from nas.deploy import load_bundle, model_card, open_model, write_bundle
 from nas.deploy.bundle import CARD, RECORD, TREE, WEIGHTS
 from nas.errors import InputError
@@ -69,7 +69,7 @@ def test_an_own_backbone_is_passed_and_never_imported(tmp_path):
     write_bundle(
         tmp_path / "own", network, backbone, described, model_card(described, "own", picture=None, loads=False)
     )
-    with pytest.raises(InputError, match=r"ModuleBackbone is none of search_spaces's .* in Python load_bundle\(path"):
+    with pytest.raises(InputError, match=r"ModuleBackbone is not one of search_spaces .* in Python load_bundle\(path"):
         load_bundle(tmp_path / "own")
     loaded = load_bundle(tmp_path / "own", backbone=backbone)
     with torch.no_grad():
@@ -115,7 +115,7 @@ def test_only_backbones_that_are_installed_are_made(bundle, name, tmp_path, monk
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w'); Backbone = dict")
     monkeypatch.syspath_prepend(tmp_path)
     change(bundle, backbone__type=name)
-    with pytest.raises(InputError, match=r"is none of search_spaces's .* nothing that a file names is imported"):
+    with pytest.raises(InputError, match=r"is not one of search_spaces .* names in a file are never imported"):
         load_bundle(bundle)
     assert not (tmp_path / "canary").exists()
 

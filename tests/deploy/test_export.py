@@ -76,7 +76,7 @@ def test_data_that_are_not_here_are_said_to_be(trained, tmp_path, monkeypatch, c
     done = nas.export(trained, format="pt2", tasks=["left"], out=tmp_path / "left.pt2")
     assert done.description.verified.samples.startswith("random numbers, as the data are not here")
     assert done.description.input.pixels is None
-    with pytest.raises(nas.InputError, match=r"--preprocess: data .* do not say how pixels become inputs"):
+    with pytest.raises(nas.InputError, match=r"`preprocess`: data .* do not say how pixels become inputs"):
         nas.export(trained, format="pt2", tasks=["left"], out=tmp_path / "left.pt2", preprocess=True)
 
 

@@ -112,7 +112,7 @@ ATTACKS = {
     pickle_as_weight: "is pickled",
     pickle_as_old_weights: "it holds a pickle that no branched network needs",
     opaque_object: "it holds a custom object that no branched network needs",
-    code_as_a_size: "a size is no arithmetic",
+    code_as_a_size: "a size is not arithmetic",
     code_as_a_guard: "guards_code is not empty",
 }
 

@@ -58,7 +58,7 @@ def test_bad_files_are_listed_and_the_rest_is_written(network, exported, folder,
     said = predicted(capsys, network, folder, tmp_path / "out", 1)
     *warnings, error = said.err.splitlines()
     assert sorted(warning.split(": ")[1] for warning in warnings) == [str(folder / name) for name in bad]
-    assert error == f"error: 5 files have no answers, or not all; the rest is in {tmp_path / 'out'}"
+    assert error == f"error: 5 files have no predictions, or not all; the rest is in {tmp_path / 'out'}"
     assert "2 samples into" in said.out
     assert {path.stem for path in (tmp_path / "out").glob("*.npz")} == {"a", "z"}
     done = nas.predict(network, folder, out=tmp_path / "out")
@@ -146,7 +146,7 @@ def test_inputs_that_are_links_into_out_are_not_written_over(network, exported, 
     np.savez(tmp_path / "out" / "a.npz", a=exported[1][0].numpy())
     before = (tmp_path / "out" / "a.npz").read_bytes()
     (folder / "a.npz").symlink_to(tmp_path / "out" / "a.npz")
-    assert "is where the inputs lie" in refused(capsys, "predict", network, folder, "--out", tmp_path / "out")
+    assert "is the folder of the inputs" in refused(capsys, "predict", network, folder, "--out", tmp_path / "out")
     assert (tmp_path / "out" / "a.npz").read_bytes() == before
 
 
@@ -185,7 +185,9 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
     half = header((2**17, 4)) + bytes(2**19)
     path = npz(tmp_path / "a.npz", a=half, b=half)
     assert path.stat().st_size < 2**12
-    with pytest.raises(InputError, match=r"a\.npz: .*it unpacks to .* GiB, .* are the most; put larger arrays into"):
+    with pytest.raises(
+        InputError, match=r"a\.npz: .*it unpacks to .* GiB, at most .* are allowed; put larger arrays into"
+    ):
         list_arrays(path, TABLE)
     assert len(list_arrays(npz(tmp_path / "b.npz", a=half), TABLE)) == 1
 
@@ -230,7 +232,7 @@ def test_an_array_larger_than_memory_is_read_sample_by_sample(tmp_path):
 def test_too_many_samples_are_refused(tmp_path):
     for name in "ab":
         np.save(tmp_path / f"{name}.npy", np.zeros((500_001, 4), np.uint8))
-    with pytest.raises(InputError, match=r"b\.npy: with it there are 1000002 samples; 1000000 are the most"):
+    with pytest.raises(InputError, match=r"b\.npy: with it there are 1000002 samples; one call takes at most 1000000"):
         look_into(list_files(tmp_path), TABLE)
 
 

@@ -87,7 +87,7 @@ def test_integers_in_arrays_are_pixels_or_refused(exported, tmp_path):
         for task in eight:
             np.testing.assert_allclose(eight[task], sixteen[task], rtol=0, atol=1e-4)
     reasons = {path.rsplit("/")[-1]: reason for path, reason in done.left_out.items()}
-    assert "holds int64, and which of these numbers is white is not known" in reasons["more.npy"]
+    assert "holds int64, and the number of white is unknown" in reasons["more.npy"]
     assert "holds floats up to 2" in reasons["unscaled.npy"]
     assert "white is 1" in reasons["unscaled.npy"]
     assert len(reasons) == 2
@@ -114,7 +114,10 @@ def test_maps_in_another_size():
         in_size(record("values", 1), values, (20_000, 20_000))
 
 
-WAYS = {"network.bundle": "both sides to the network's", "network.onnx": "to as many pixels, sides in their own ratio"}
+WAYS = {
+    "network.bundle": "to the network's height and width",
+    "network.onnx": "to the network's number of pixels, with their own ratio of the sides",
+}
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -39,7 +39,7 @@ def digits(tmp_path_factory):
 def test_image_tasks_make_one_table_and_nothing_else(digits, tmp_path, capsys):
     folder, inputs, outputs = digits
     assert run(["predict", str(folder), str(inputs), "--out", str(tmp_path / "out"), "--batch", "2"]) == 0
-    assert "answers to whole samples: predictions.csv, predictions.parquet" in capsys.readouterr().out
+    assert "predictions for whole samples: predictions.csv, predictions.parquet" in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"predictions.csv", "predictions.parquet"}
     with open(tmp_path / "out" / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

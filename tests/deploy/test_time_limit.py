@@ -53,7 +53,9 @@ def test_a_network_without_an_end_is_stopped(endless, exported, tmp_path, capsys
     start = time.monotonic()
     arguments = ["predict", endless, tmp_path / "a.npy", "--out", tmp_path / "out", "--time-limit", 3]
     assert run([str(argument) for argument in arguments]) == 1
-    assert capsys.readouterr().err == "error: stopped after 3 s, the --time-limit; files that were written are whole\n"
+    assert (
+        capsys.readouterr().err == "error: stopped after 3 s, the --time-limit; files that were written are complete\n"
+    )
     # Three seconds, and the time in which a loaded machine starts a process.
     assert time.monotonic() - start < 120
     assert not list((tmp_path / "out").iterdir())

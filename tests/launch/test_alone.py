@@ -8,7 +8,7 @@ from small_digits import refused
 pytest.importorskip("ray")
 
 from nas.commands import compare, search, trials
-from nas.commands.opening import begin_run, new_run
+from nas.commands.opened_run import begin_run, new_run
 from nas.errors import InputError, WorkFailed
 from nas.launch.run_storage import RunStorage
 from nas.run import TrialFailure, write_outcome

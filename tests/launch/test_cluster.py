@@ -147,7 +147,7 @@ def test_commands_say_whose_token_is_missing_or_wrong(cluster, tmp_path):
     assert (wrong.returncode, "refuses the token from RAY_AUTH_TOKEN" in wrong.stderr) == (2, True)
     without = {name: value for name, value in cluster.environment.items() if name != "RAY_AUTH_TOKEN_PATH"}
     none = Cluster(without | {"HOME": str(tmp_path)}, cluster.store).nas("jobs", "--address", cluster.address)
-    assert (none.returncode, "lets nobody in without a token" in none.stderr) == (2, True)
+    assert (none.returncode, "authentication required" in none.stderr) == (2, True)
 
 
 def test_a_job_is_followed_to_its_end_and_its_run_fetched(cluster, tmp_path):
@@ -195,7 +195,9 @@ def test_a_recipe_whose_import_fails_there_says_so(cluster, tmp_path):
     (tmp_path / "setup.cfg").write_text("")
     failed = cluster.submit(str(recipe), "--environment", "installed", "--follow")
     assert failed.returncode == 2
-    assert "ModuleNotFoundError: No module named 'only_at_home' (neither packed" in failed.stderr
+    assert (
+        "ModuleNotFoundError: No module named 'only_at_home' (it is neither below the project's root" in failed.stderr
+    )
 
 
 def test_a_failing_installation_says_what_pip_said(cluster):

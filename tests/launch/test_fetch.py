@@ -90,14 +90,14 @@ def test_nothing_is_written_outside_of_the_folder(stored, tmp_path, capsys):
     listing.write_text(json.dumps(record))
     (stored / "evil").write_text("evil")
     assert run(["fetch", "digits-1", "--storage", str(stored), "--out", str(tmp_path / "a" / "out")]) == 2
-    assert "no plain path inside the folder" in capsys.readouterr().err
+    assert "not a plain path inside the folder" in capsys.readouterr().err
     assert not list((tmp_path / "a").rglob("evil"))
     assert not (tmp_path / "evil").exists()
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "/etc", ""])
 def test_a_name_is_one(stored, tmp_path, name):
-    with pytest.raises(InputError, match="is no name of a job"):
+    with pytest.raises(InputError, match="is not a name for a job"):
         fetch(name, storage=str(stored), out=tmp_path / "out")
 
 
@@ -174,7 +174,7 @@ def test_a_file_is_read_no_further_than_its_list_says(stored, tmp_path, monkeypa
     read = []
     copy = storage_module._copy
     monkeypatch.setattr(storage_module, "_copy", lambda *streams: read.append(copy(*streams)) or read[-1])
-    with pytest.raises(WorkFailed, match=r"metrics\.jsonl is not what the list of files says"):
+    with pytest.raises(WorkFailed, match=r"metrics\.jsonl differs from the list of files"):
         fetch("digits-1", storage=str(stored), out=tmp_path / "out")
     assert not (tmp_path / "out" / "metrics.jsonl").exists()
     assert max(entry.size for entry in read) == (64 * 2**20 if fields == UNKNOWN else 1000) + 1

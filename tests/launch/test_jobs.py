@@ -90,7 +90,7 @@ class RayClient:
 def cluster(monkeypatch):
     """A cluster without Ray."""
     kind = type("Client", (RayClient,), {"jobs": {}, "probed": {"python": "3.11.9", "missing": []}})
-    monkeypatch.setattr(client.Cluster, "_ask_who_is_there", lambda self, headers: None)
+    monkeypatch.setattr(client.Cluster, "_check_server", lambda self, headers: None)
     monkeypatch.setattr(client, "_ray_jobs", lambda: SimpleNamespace(JobSubmissionClient=kind))
     monkeypatch.setattr("nas.launch.jobs.manage._SECONDS_BETWEEN_LOOKS", 0)
     return kind
@@ -182,7 +182,7 @@ def test_a_retraining_or_comparison_works_on_a_stored_run(cluster, tmp_path, cap
     assert name == ("mine" if "--name" in options else sent.submission_id)
     said = words.replace("FOLDER", f"jobs/{name}/mine")
     assert sent.entrypoint == (
-        f"python -m nas.stored /store jobs/{name}/mine {said} "
+        f"python -m nas.cli.stored /store jobs/{name}/mine {said} "
         "--set trials.cpus=2 --set trials.gpus=1 --set 'device=\"auto\"'"
     )
     assert ("submitted-tree.json" in sent.files) is ("submitted-tree" in words)
@@ -205,11 +205,11 @@ def test_two_jobs_do_not_work_on_one_run(cluster, capsys):
         (["compare", RECIPE], "needs the name of a stored run: --run NAME"),
         (["retrain", RECIPE], "needs a stored run (--run NAME) or a tree (--tree FILE)"),
         (["retrain", RECIPE, "--tree", "gone.json"], "gone.json: no such file"),
-        (["retrain", RECIPE, "--run", "a", "--set", "processes=2"], "submit with --set processes=1"),
-        (["retrain", RECIPE, "--run", "a", "--resume", "b"], "--resume is not for a job that does retrain"),
-        (["compare", RECIPE, "--run", "a", "--seed", "1"], "--seed is not for a job that does compare"),
-        ([RECIPE, "--tree", "ab12"], "--tree is not for a job that does search"),
-        (["compare", RECIPE, "--run", "../a"], "is no name of a job"),
+        (["retrain", RECIPE, "--run", "a", "--set", "processes=2"], "set the recipe's processes to 1"),
+        (["retrain", RECIPE, "--run", "a", "--resume", "b"], "--resume is not for jobs that retrain"),
+        (["compare", RECIPE, "--run", "a", "--seed", "1"], "--seed is not for jobs that compare"),
+        ([RECIPE, "--tree", "ab12"], "--tree is not for jobs that search"),
+        (["compare", RECIPE, "--run", "../a"], "is not a name for a job"),
         (["report", RECIPE], "expected a recipe, or one of search, retrain, compare and a recipe"),
     ],
 )
@@ -281,12 +281,12 @@ def test_a_cluster_of_another_python_is_refused(cluster, capsys):
     ("arguments", "message"),
     [
         (["--set", "strategy.epochs=-1"], "strategy.epochs"),
-        (["--storage", "runs/out"], "is no storage: name a URI"),
-        (["--name", "../evil"], "is no name of a job"),
-        (["--name", "a b"], "is no name of a job"),
-        (["--name", "a", "--resume", "b"], "give either a name or a run to resume"),
+        (["--storage", "runs/out"], "is not a storage: name a URI"),
+        (["--name", "../evil"], "is not a name for a job"),
+        (["--name", "a b"], "is not a name for a job"),
+        (["--name", "a", "--resume", "b"], "is named after it: leave --name out"),
         (["--name", "taken"], "has a job taken already"),
-        (["--address", "ray://head:10001"], "expected that of the cluster's dashboard"),
+        (["--address", "ray://head:10001"], "expected the address of a cluster's dashboard"),
         (["--max-size", "0"], "--max-size"),
     ],
 )
@@ -307,7 +307,7 @@ def test_jobs_of_others_are_passed_over(cluster, capsys):
     (job,) = json.loads(capsys.readouterr().out)
     assert (job["name"], job["status"], job["seconds"], job["exit_status"]) == ("a", "running", 10.5, None)
     assert run(["stop", "b", "--address", "head:8265"]) == 2
-    assert "none of ours" in capsys.readouterr().err
+    assert "was not submitted by nas submit" in capsys.readouterr().err
 
 
 def test_a_job_is_stopped(cluster, capsys):
@@ -330,8 +330,8 @@ def test_following_ends_as_the_job_ended(cluster, capsys):
     captured = capsys.readouterr()
     assert captured.out == said
     assert captured.err == (
-        "error: job a: runs/mine.py: ModuleNotFoundError: No module named 'mylib' (neither packed, as a module below "
-        "the project's root is, nor installed on the cluster)\n"
+        "error: job a: runs/mine.py: ModuleNotFoundError: No module named 'mylib' (it is neither below the project's "
+        "root, and so packed, nor installed on the cluster)\n"
     )
 
 
@@ -388,20 +388,20 @@ def test_nobody_answers(no_token):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        with pytest.raises(InputError, match=rf"127\.0\.0\.1:{port}: nobody answers \(Connection refused\)"):
+        with pytest.raises(InputError, match=rf"127\.0\.0\.1:{port}: no answer \(Connection refused\)"):
             client.Cluster(f"127.0.0.1:{port}")
 
 
 def test_one_that_never_answers_is_given_up(no_token, monkeypatch):
     monkeypatch.setattr(client, "SECONDS_TO_ANSWER", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(InputError, match="nobody answers"):
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(InputError, match="no answer"):
         client.Cluster(f"127.0.0.1:{silent.getsockname()[1]}")
 
 
 @pytest.mark.parametrize(
     ("status", "body", "message"),
     [
-        (401, b"Unauthorized", "lets nobody in without a token; put the cluster's into RAY_AUTH_TOKEN"),
+        (401, b"Unauthorized", "authentication required: put the cluster's token into RAY_AUTH_TOKEN"),
         (403, b"Forbidden", "refuses the token from RAY_AUTH_TOKEN"),
         (404, b"", r"answers \(HTTP 404\), but not as a Ray dashboard"),
         (200, b"<html>", "but not as a Ray dashboard"),

@@ -10,7 +10,7 @@ import pytest
 from nas.cli.main import run
 
 ROOT = Path(__file__).parents[2]
-CLUSTERS = ROOT / "nas" / "distributed" / "clusters"
+CLUSTERS = ROOT / "nas" / "launch" / "clusters"
 
 yaml = pytest.importorskip("yaml")
 

@@ -77,7 +77,7 @@ def test_an_experiment_without_a_file_cannot_be_shared(tmp_path):
 
 
 def test_a_run_whose_record_knows_no_processes_had_one(tmp_path):
-    from nas.commands.opening import begin_run, new_run, open_run
+    from nas.commands.opened_run import begin_run, new_run, open_run
 
     path = tmp_path / "run"
     begin_run(new_run(RECIPE, path), RECIPE)
@@ -133,7 +133,7 @@ def test_a_search_on_two_processes_finds_what_one_does_though_it_is_killed(tmp_p
     os.kill(ranks_of(process.pid)[-1], signal.SIGKILL)
     _, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, errors
-    assert "going on from the last checkpoint" in errors
+    assert "continuing from the last checkpoint" in errors
     assert files(lost) == files(tmp_path / "two")
     assert found, "Ray listens on something"
     assert set(found) <= LOOPBACK
@@ -146,7 +146,7 @@ def test_a_search_on_two_processes_finds_what_one_does_though_it_is_killed(tmp_p
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 143, errors
-    assert errors.splitlines()[-1] == "stopped by SIGTERM; go on with --resume"
+    assert errors.splitlines()[-1] == "stopped by SIGTERM; continue with --resume"
     assert "Traceback" not in errors
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in everybody))
     finish("--out", stopped, "--resume")

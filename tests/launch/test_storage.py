@@ -128,7 +128,7 @@ def test_a_damaged_file_is_refused(tmp_path, run):
     storage = Storage(str(tmp_path / "store"))
     storage.upload(run, "a")
     (tmp_path / "store" / "a" / "front.json").write_text("[]")
-    with pytest.raises(WorkFailed, match=r"front\.json is not what the list of files says"):
+    with pytest.raises(WorkFailed, match=r"front\.json differs from the list of files"):
         storage.download("a", tmp_path / "back")
     assert "front.json" not in contents(tmp_path / "back")
 
@@ -142,7 +142,7 @@ def test_a_list_that_leads_out_of_the_folder_is_refused(tmp_path, run, path):
     record["files"][path] = {"size": None, "sha256": None}
     listing.write_text(json.dumps(record))
     (tmp_path / "store" / "out").write_text("stolen")
-    with pytest.raises(InputError, match="no plain path inside the folder"):
+    with pytest.raises(InputError, match="not a plain path inside the folder"):
         storage.download("a", tmp_path / "back")
     assert not (tmp_path / "back").exists()
 
@@ -176,9 +176,9 @@ def test_what_is_not_there_is_named_with_what_is(storage, run):
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("runs", "is no storage: name a URI"),
-        ("", "is no storage: name a URI"),
-        ("file://host/runs", "is no storage: name a URI"),
+        ("runs", "is not a storage: name a URI"),
+        ("", "is not a storage: name a URI"),
+        ("file://host/runs", "is not a storage: name a URI"),
         ("foo://runs", "Protocol not known: foo"),
         ("sftp://host/runs", "paramiko"),
     ],

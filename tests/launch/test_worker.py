@@ -8,7 +8,7 @@ from toys import assert_same
 
 pytest.importorskip("ray")
 
-from nas.commands.opening import begin_run, new_run
+from nas.commands.opened_run import begin_run, new_run
 from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError, StorageFailed
 from nas.launch.run_storage import RunStorage
@@ -92,7 +92,7 @@ def test_a_module_that_was_edited_since_the_driver_began_is_refused(tmp_path):
     assignment = Assignment(**hashes, relative=None, overrides={}, run=str(tmp_path / "run"), num_threads=1)
     assert load_experiment(assignment).task_names == ("t0", "t1", "t2")
     module.write_text("width = 16")
-    with pytest.raises(InputError, match=f"imports {module.stem}, of another text"):
+    with pytest.raises(InputError, match=f"imports {module.stem}, which differ on the worker"):
         load_experiment(assignment)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One search on machines that Slurm lends, with a Ray cluster that ends with it: from the project's root,
+# One search on a Slurm allocation, with a Ray cluster that ends with the job. From the project's root:
 #   sbatch nas/launch/clusters/slurm.sh runs/digits.py --set trials.seeds=8
-# Submitted again with --resume and the same RUN, it goes on where the time limit ended it:
+# To continue after the time limit, submit it again with --resume and the same RUN:
 #   RUN=digits-1 sbatch nas/launch/clusters/slurm.sh runs/digits.py --resume
 #SBATCH --job-name=nas
 #SBATCH --nodes=2
@@ -13,13 +13,13 @@ set -euo pipefail
 recipe=${1:?"usage: sbatch slurm.sh RECIPE [ARGUMENTS OF nas search]"}
 shift
 run=${RUN:-$(basename "$recipe" .py)-$SLURM_JOB_ID}
-# All machines must see it; a bucket does as well.
+# A folder on a shared disk, or the URI of a bucket.
 storage=${STORAGE:-$HOME/nas-runs}
 port=$((20000 + SLURM_JOB_ID % 10000))
 
 source .venv/bin/activate
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
-# Machines are shared: without the token anyone on them could run anything as you.
+# On shared machines, other users could run code as you without the token.
 export RAY_AUTH_TOKEN_PATH=$HOME/.ray/nas-$SLURM_JOB_ID.token
 (
     umask 077
@@ -35,7 +35,7 @@ address=$(srun --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address | a
 ray_start() {
     local node=$1
     shift
-    # Sockets need a short path of this job's own.
+    # Each job needs its own folder with a short path, because paths of sockets are limited.
     srun --overlap --nodes=1 --ntasks=1 --nodelist="$node" \
         ray start --block --num-cpus="$SLURM_CPUS_PER_TASK" --temp-dir="/tmp/ray-$SLURM_JOB_ID" "$@" &
 }

@@ -1,8 +1,24 @@
-"""Searches, retrainings and comparisons as jobs of a cluster, through Ray's Jobs API.
+"""Send searches, retrainings and comparisons to a cluster as jobs, through Ray's Jobs API.
 
-Jobs are submitted, listed, followed and stopped, and their runs are fetched.
+    from nas.launch import jobs
+    job = jobs.submit("recipe.py", address="http://head:8265", storage="s3://bucket/runs")
+    for text in jobs.logs(job.name, address="http://head:8265", follow=True): ...
+    jobs.fetch(job.name, storage="s3://bucket/runs", out="run")
 
-The Jobs API moves no files back, so a run folder travels through storage that the cluster and its user both reach.
+- A job takes code along (`packing`): the recipe, the local modules that it imports and this project. `preview` lists
+  the files; `project` decides which files may leave the machine, so that secrets and ignored files stay.
+- The Jobs API sends no files back. The job keeps its run in a storage that the cluster and the user can both reach, and
+  `fetch` copies it. A search writes there itself; for other verbs `nas.cli.stored` copies the run both ways.
+- Errors of Ray and of the network become one line in our words (`client`, `failure`).
+
+A job's package has an order that can be checked without a cluster:
+
+>>> from nas.launch.jobs.command import Order
+>>> Order("compare").check()
+Traceback (most recent call last):
+nas.errors.InputError: a comparison needs the name of a stored run: `run=NAME`
+
+Start with `submit.submit`; `command.entrypoint` is the command line that runs on the cluster.
 """
 
 from nas.launch.jobs.fetch import fetch

@@ -1,6 +1,7 @@
-"""The way to a cluster: its address, the token that lets one in, and what can go wrong, in our words.
+"""Connect to a cluster: its address, the token, and errors in one line.
 
-Ray's `JobSubmissionClient` does the work; it has no time limit of its own, so whether anybody answers is asked first.
+Ray's `JobSubmissionClient` does the work. It has no time limit, so a request with one checks first that the cluster
+answers.
 """
 
 import logging
@@ -18,7 +19,7 @@ SECONDS_TO_CONNECT = 5.0
 SECONDS_TO_ANSWER = 20.0
 
 _OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
-"""What Ray's client would take instead of the address that it is given."""
+"""Variables that Ray's client would prefer to the address that it is given."""
 
 _LIBRARIES = ("requests", "urllib3", "aiohttp")
 
@@ -29,17 +30,17 @@ class Cluster:
     """The jobs of one cluster.
 
     Args:
-        address: of the cluster's dashboard, ``http://head:8265`` or ``head:8265``.
+        address: address of the cluster's dashboard, ``http://head:8265`` or ``head:8265``.
 
     Raises:
-        InputError: no such address, nobody answers, no token or one that is refused, ray is not installed.
+        InputError: a bad address, no answer, a token that is missing or refused, or ray is not installed.
     """
 
     def __init__(self, address: str) -> None:
         self.address = _url(address)
         headers = {"Authorization": f"Bearer {token}"} if (token := find_token()) else {}
         with _explained(self.address):
-            self._ask_who_is_there(headers)
+            self._check_server(headers)
             with _without_overrides():
                 self._client = _ray_jobs().JobSubmissionClient(self.address, headers=headers)
 
@@ -52,13 +53,13 @@ class Cluster:
         metadata: dict[str, str] | None = None,
         reserved: Mapping[str, float] | None = None,
     ) -> None:
-        """Start a job; ``reserved`` are CPUs and GPUs, as Ray's client calls them, of the machine that runs it.
+        """Start a job; ``reserved`` are the CPUs and GPUs that it reserves, by the names of Ray's client.
 
         Raises:
-            InputError: the cluster has a job of that name.
+            InputError: the cluster has a job with that name.
         """
         if any(job.submission_id == name for job in self.jobs()):
-            raise InputError(f"{self.address}: has a job {name} already; choose another --name")
+            raise InputError(f"{self.address}: has a job {name} already; choose another `name`")
         with _explained(self.address):
             self._client.submit_job(
                 entrypoint=entrypoint,
@@ -69,22 +70,22 @@ class Cluster:
             )
 
     def jobs(self) -> list[Any]:
-        """What Ray knows about each job."""
+        """Ray's information about each job."""
         with _explained(self.address):
             return list(self._client.list_jobs())
 
     def info(self, name: str) -> Any:
-        """What Ray knows about a job."""
+        """Ray's information about a job."""
         with _explained(self.address, name):
             return self._client.get_job_info(name)
 
     def log(self, name: str) -> str:
-        """All that a job has printed so far."""
+        """The output of a job so far."""
         with _explained(self.address, name):
             return str(self._client.get_job_logs(name))
 
     async def tail(self, name: str) -> AsyncIterator[str]:
-        """What a job has printed and prints, until it ends."""
+        """The output of a job as it is printed, until the job ends."""
         with _explained(self.address, name):
             async for lines in self._client.tail_job_logs(name):
                 yield lines
@@ -95,23 +96,23 @@ class Cluster:
             return bool(self._client.stop_job(name))
 
     def forget(self, name: str) -> None:
-        """Take a job that has ended off the cluster's list."""
+        """Remove a job that has ended from the cluster's list."""
         with _explained(self.address, name):
             self._client.delete_job(name)
 
-    def _ask_who_is_there(self, headers: dict[str, str]) -> None:
+    def _check_server(self, headers: dict[str, str]) -> None:
         import requests
 
         times = SECONDS_TO_CONNECT, SECONDS_TO_ANSWER
         answer = requests.get(f"{self.address}/api/version", headers=headers, timeout=times)
         if answer.status_code == 401:
             raise InputError(
-                f"{self.address}: lets nobody in without a token; put the cluster's into RAY_AUTH_TOKEN, a file that "
+                f"{self.address}: authentication required: put the cluster's token into RAY_AUTH_TOKEN, a file that "
                 "RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token"
             )
         if answer.status_code == 403:
             raise InputError(
-                f"{self.address}: refuses the token from {_token_source()}; it is another cluster's or old"
+                f"{self.address}: refuses the token from {_token_source()}; it belongs to another cluster, or is old"
             )
         if not answer.ok or b'"ray_version"' not in answer.content:
             raise InputError(
@@ -121,7 +122,7 @@ class Cluster:
 
 
 def find_token() -> str | None:
-    """The token that lets one into a cluster, from where Ray looks for it; None if there is none."""
+    """The token for a cluster, from the places where Ray looks for it; None if there is none."""
     if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
         return None
     if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
@@ -135,7 +136,7 @@ def find_token() -> str | None:
             raise InputError(f"RAY_AUTH_TOKEN_PATH names {path}, which cannot be read: {error}") from error
         return None
     if not token.isprintable() or not token.isascii():
-        raise InputError(f"{path}: holds no token, which is one line of plain letters")
+        raise InputError(f"{path}: does not contain a token, which is one line of plain letters")
     return token or None
 
 
@@ -154,7 +155,7 @@ def _url(address: str) -> str:
         well_formed = False
     if not well_formed:
         raise InputError(
-            f"--address {address!r}: expected that of the cluster's dashboard, for instance http://head:8265"
+            f"`address={address}`: expected the address of a cluster's dashboard, for instance http://head:8265"
         )
     return url.rstrip("/")
 
@@ -180,7 +181,7 @@ def _without_overrides() -> Iterator[None]:
 
 @contextmanager
 def _explained(address: str, name: str | None = None) -> Iterator[None]:
-    """Turn what Ray and the network raise into our errors."""
+    """Turn errors of Ray and the network into InputError or WorkFailed."""
     try:
         yield
     except (InputError, WorkFailed):
@@ -191,22 +192,20 @@ def _explained(address: str, name: str | None = None) -> Iterator[None]:
             raise InputError(f"{address}: has no job {name}; nas jobs lists them") from error
         if type(error).__name__ == "AuthenticationError":
             raise InputError(f"{address}: refuses the token: {text[:200]}") from error
-        if _is_silence(error):
-            raise InputError(
-                f"{address}: nobody answers ({_reason(error)}); is the cluster up and reachable?"
-            ) from error
+        if _is_unanswered(error):
+            raise InputError(f"{address}: no answer ({_reason(error)}); is the cluster up and reachable?") from error
         if isinstance(error, OSError | MemoryError):
             raise
         raise WorkFailed(f"{address}: {_last_line(str(error))}") from error
 
 
-def _is_silence(error: Exception) -> bool:
-    """Whether a request met no answer, by Python's errors of connections and by those of the libraries."""
+def _is_unanswered(error: Exception) -> bool:
+    """Whether a request got no answer, judged by the class of the error."""
     return isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith(_LIBRARIES)
 
 
 def _reason(error: BaseException) -> str:
-    """The operating system's words, which lie deep below the errors of the libraries."""
+    """The operating system's message, which is nested in the errors of the libraries."""
     seen: list[BaseException] = []
     while error not in seen:
         seen.append(error)
@@ -216,8 +215,8 @@ def _reason(error: BaseException) -> str:
             break
         error = inner
     words = " ".join(str(getattr(error, "strerror", None) or error).split())
-    # What answers in another language than HTTP is quoted by the libraries.
-    return words if words.isprintable() and words.isascii() and "\\x" not in words else "what answers speaks no HTTP"
+    # The libraries quote an answer that is not HTTP, which may be anything.
+    return words if words.isprintable() and words.isascii() and "\\x" not in words else "the answer is not HTTP"
 
 
 def _last_line(text: str) -> str:

@@ -1,7 +1,7 @@
-"""The command that a job runs on the cluster, for each verb that jobs take.
+"""The command line that a job runs on the cluster, for each verb.
 
-A search keeps its run in the storage by itself. A retraining and a comparison work on a run folder, so their job
-fetches the run, works on it and stores what has changed (`nas.cli.stored`).
+A search writes its run into the storage itself. Retrainings and comparisons work on a run folder, so their job fetches
+the run, works on it and stores the changes (`nas.cli.stored`).
 """
 
 import json
@@ -20,19 +20,19 @@ _READ: dict[str, set[str]] = {
     "retrain": {"run", "tree", "start", "seed"},
     "compare": {"run"},
 }
-_OPTIONS = {"run": "--run", "tree": "--tree", "start": "--from", "seed": "--seed", "resume": "--resume"}
+_PARAMETERS = ("run", "tree", "start", "seed", "resume")
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a job is to do.
+    """What a job has to do.
 
     Args:
         verb: the command.
-        run: the stored run that a retraining or comparison works on; a retraining without one begins a run.
-        resume: the stored run that a search goes on with.
-        tree: of a retraining: an id, a file on this machine, or what else `nas retrain` takes.
-        start, seed: of a retraining, as `nas retrain` takes them; its own defaults if left out.
+        run: the stored run for a retraining or comparison; a retraining without one begins a run.
+        resume: the stored run that a search continues.
+        tree: for a retraining, an id, a file on this machine, or another name that `nas retrain` knows.
+        start, seed: options of a retraining, with the defaults of `nas retrain`.
     """
 
     verb: Verb = "search"
@@ -44,7 +44,7 @@ class Order:
 
     @property
     def stored_run(self) -> str | None:
-        """The run that has to be in the storage, if any."""
+        """The run that must be in the storage, if any."""
         return self.run or self.resume
 
     @property
@@ -53,16 +53,16 @@ class Order:
         return Path(self.tree) if self.tree and (self.tree.endswith(".json") or "/" in self.tree) else None
 
     def check(self) -> None:
-        """InputError unless the verb is known, takes all that is given, and has what it needs."""
+        """InputError unless the verb is known and has the parameters that it needs, and no others."""
         if self.verb not in get_args(Verb):
             raise InputError(f"jobs take {', '.join(get_args(Verb))}; found {self.verb!r}")
-        for name, option in _OPTIONS.items():
+        for name in _PARAMETERS:
             if getattr(self, name) is not None and name not in _READ[self.verb]:
-                raise InputError(f"{option} is not for a job that does {self.verb}")
+                raise InputError(f"`{name}` is not for jobs that {self.verb}")
         if self.verb == "compare" and self.run is None:
-            raise InputError("a comparison needs the name of a stored run: --run NAME")
+            raise InputError("a comparison needs the name of a stored run: `run=NAME`")
         if self.verb == "retrain" and self.run is None and self.tree is None:
-            raise InputError("a retraining needs a stored run (--run NAME) or a tree (--tree FILE)")
+            raise InputError("a retraining needs a stored run (`run=NAME`) or a tree (`tree=FILE`)")
 
 
 def entrypoint(
@@ -71,8 +71,8 @@ def entrypoint(
     """The command line.
 
     Args:
-        recipe, tree: as they are called on the cluster.
-        folder: the run folder there; its last part is the run's name in the storage.
+        recipe, tree: their paths on the cluster.
+        folder: the run folder on the cluster; its last part is the run's name in the storage.
         changes: fields to change, as plain data.
     """
     settings = [part for field, value in changes.items() for part in ("--set", f"{field}={json.dumps(value)}")]
@@ -83,6 +83,6 @@ def entrypoint(
     words = ["retrain", recipe, "--out", folder] if new else [order.verb, folder, "--recipe", recipe]
     given = {"--tree": tree, "--from": order.start, "--seed": order.seed}
     words += [part for option, value in given.items() if value is not None for part in (option, str(value))]
-    # A comparison goes on by itself.
+    # A comparison needs no flag to continue.
     words += ["--resume"] if order.verb == "retrain" else []
-    return f"python -m nas.stored {shlex.join([storage, folder, *words, *settings])}"
+    return f"python -m nas.cli.stored {shlex.join([storage, folder, *words, *settings])}"

@@ -1,4 +1,4 @@
-"""What a job runs in: what the cluster has installed, or what pip installs for it under the project's constraints."""
+"""The Python environment of a job: the cluster's packages, or packages that pip installs for the job."""
 
 import hashlib
 import json
@@ -24,14 +24,14 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def requirements() -> list[str]:
-    """What a search on a cluster needs: the project's requirements and those of its ray extra, without ray itself.
+    """The packages that a search on a cluster needs: the project's requirements and its extra "ray", without ray.
 
-    Ray has to be what the cluster runs on.
+    Ray itself must be the version that the cluster runs.
     """
     try:
         stated = metadata.requires("branched-nas") or []
     except metadata.PackageNotFoundError:
-        raise InputError("branched-nas is not installed, so what it requires is not known: pip install -e .") from None
+        raise InputError("branched-nas is not installed, so its requirements are unknown: pip install -e .") from None
     needed = []
     for requirement in stated:
         text, _, marker = (part.strip() for part in requirement.partition(";"))
@@ -48,18 +48,18 @@ def runtime_env(folder: Path, environment: Literal["installed", "constraints"]) 
     """
     described: dict[str, Any] = {
         "working_dir": str(folder),
-        # What is stored while a job is told to end is not lost.
+        # Time to store the last files when a job is stopped.
         "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60", "PYTHONUNBUFFERED": "1"},
     }
     if environment == "constraints":
         if not (folder / CONSTRAINTS).is_file():
             raise InputError(
                 f"there is no {CONSTRAINTS} beside the installed nas; "
-                "submit from a checkout, or with --environment installed"
+                "submit from a checkout, or with `environment=installed`"
             )
         digest = hashlib.sha256((folder / CONSTRAINTS).read_bytes()).hexdigest()
         constraints = [
-            # Ray keeps one environment for each text of this list.
+            # Ray caches environments by this list, so the digest makes changed constraints a new one.
             f"# {digest}",
             f"--constraint ${{RAY_RUNTIME_ENV_CREATE_WORKING_DIR}}/{CONSTRAINTS}",
         ]
@@ -68,12 +68,12 @@ def runtime_env(folder: Path, environment: Literal["installed", "constraints"]) 
 
 
 def choose(cluster: Cluster, folder: Path, name: str) -> Literal["installed", "constraints"]:
-    """Whether the cluster has all that a search needs, asked by a job that takes seconds.
+    """Find out, with a job that takes seconds, whether the cluster has all packages for a search.
 
     Raises:
-        InputError: the cluster's Python is not one that the project runs on. WorkFailed: it cannot be asked.
+        InputError: the cluster's Python is too old. WorkFailed: the job failed.
     """
-    # A name of its own: another probe of this job may have been interrupted.
+    # A new name each time, because an earlier probe may have been interrupted.
     answer = _ask(cluster, folder, f"{name}-probe-{secrets.token_hex(4)}")
     major, minor = (int(part) for part in answer["python"].split(".")[:2])
     if (major, minor) < MIN_PYTHON:
@@ -87,7 +87,7 @@ def choose(cluster: Cluster, folder: Path, name: str) -> Literal["installed", "c
 def _ask(cluster: Cluster, folder: Path, name: str) -> dict[str, Any]:
     cluster.submit(
         name=name,
-        # As a file, for what it asks about may be missing for the packages it lies in, too.
+        # As a file: importing it from its package would need the very packages that it looks for.
         entrypoint=f"python nas/launch/jobs/probe.py {shlex.join(requirements())}",
         runtime_env=runtime_env(folder, "installed"),
     )
@@ -96,6 +96,6 @@ def _ask(cluster: Cluster, folder: Path, name: str) -> dict[str, Any]:
     answers = [line for line in cluster.log(name).splitlines() if line.startswith('{"python"')]
     cluster.forget(name)
     if not answers:
-        raise WorkFailed(f"{cluster.address}: what it has installed could not be asked: {explain(info).cause}")
+        raise WorkFailed(f"{cluster.address}: its installed packages could not be listed: {explain(info).cause}")
     answer: dict[str, Any] = json.loads(answers[-1])
     return answer

@@ -1,4 +1,4 @@
-"""Why a job failed, in one line: from what Ray says of it, which ends with what it printed last."""
+"""Explain in one line why a job failed, from Ray's information, which ends with the job's last output."""
 
 import re
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ _LONGEST = 300
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong, and the exit status of the command that was after the job's success."""
+    """What went wrong, and the exit status for a command that waits for the job."""
 
     cause: str
     exit_status: int
 
 
 def explain(info: Any) -> Failure:
-    """The failure of a job that has ended without success, from Ray's details of it."""
+    """The failure of a job that has ended without success, from Ray's information about it."""
     kind, message = str(info.error_type or ""), str(info.message or "")
     if kind == "RUNTIME_ENV_SETUP_FAILURE":
         return Failure(f"its environment could not be set up: {_of_the_environment(message)}", 1)
     if kind == "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE" or kind == "JOB_SUPERVISOR_ACTOR_START_TIMEOUT":
         return Failure(f"the cluster found no place to start it: {_first_line(message)}", 1)
     if kind == "JOB_SUPERVISOR_ACTOR_DIED":
-        return Failure("the node that it was started from was lost; go on with nas submit --resume", 1)
+        return Failure("the node that it was started from was lost; continue with nas submit RECIPE --resume RUN", 1)
     if info.driver_exit_code is None:
         return Failure(_first_line(message), 1)
     said = _OUR_ERROR.findall(message)
@@ -40,7 +40,7 @@ def explain(info: Any) -> Failure:
 
 
 def _of_the_environment(message: str) -> str:
-    """What pip said, without the list of every version there ever was; else the last line of Ray's."""
+    """pip's errors without the lists of all versions, or else the last line of Ray's message."""
     errors = [error for error in _PIP_ERROR.findall(message) if not error.startswith("Ignored the following")]
     errors = [re.sub(r" \(from versions: .*?\)", "", error) for error in errors]
     return "; ".join(_shortened(error) for error in errors[:3]) or _last_line(message)
@@ -49,7 +49,7 @@ def _of_the_environment(message: str) -> str:
 def _hint(error: str) -> str:
     if "ModuleNotFoundError" not in error:
         return ""
-    return " (neither packed, as a module below the project's root is, nor installed on the cluster)"
+    return " (it is neither below the project's root, and so packed, nor installed on the cluster)"
 
 
 def _first_line(text: str) -> str:

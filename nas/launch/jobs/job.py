@@ -1,4 +1,4 @@
-"""A job that `nas submit` sent to a cluster, as it stands."""
+"""The state of a job that `nas submit` sent to a cluster."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ EXIT_STOPPED = 130
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _RECIPE, _RUN = "nas_recipe", "nas_run"
-"""What is noted beside a job."""
+"""Keys of the metadata that are stored with a job."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Job:
     """One job.
 
     Args:
-        name: what the cluster knows it by.
-        run: where its run folder is kept, in the storage.
-        recipe: as it was given.
-        started: in ISO 8601.
-        seconds: since then, until its end.
+        name: the job's name on the cluster.
+        run: the URI of its run folder in the storage.
+        recipe: the recipe, as it was submitted.
+        started: time of the start, in ISO 8601.
+        seconds: time since the start, until the job's end.
         cause: why it failed.
-        exit_status: of its command; None while it runs.
+        exit_status: exit status of its command; None while it runs.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Job:
 
 
 def list_jobs(cluster: Cluster) -> list[Job]:
-    """The jobs that `nas submit` sent to a cluster, the newest first; its other jobs are passed over."""
+    """The jobs that `nas submit` sent to a cluster, the newest first; other jobs are ignored."""
     known = [info for info in cluster.jobs() if _RUN in (info.metadata or {})]
     return [_job(info) for info in sorted(known, key=lambda info: info.start_time or 0, reverse=True)]
 
@@ -64,7 +64,9 @@ def find_job(cluster: Cluster, name: str) -> Job:
     """
     info = cluster.info(check_name(name))
     if _RUN not in (info.metadata or {}):
-        raise InputError(f"{cluster.address}: the job {name} is none of ours; nas jobs lists those that are")
+        raise InputError(
+            f"{cluster.address}: the job {name} was not submitted by nas submit; nas jobs lists those that were"
+        )
     return _job(info)
 
 
@@ -73,13 +75,13 @@ def metadata(recipe: str, run: str) -> dict[str, str]:
 
 
 def check_name(name: str) -> str:
-    """The name of a job or run, if it is one.
+    """Return a valid name of a job or run.
 
     Raises:
-        InputError: it is empty, too long, or has letters that a path may not hold.
+        InputError: the name is empty, too long, or has characters that are not allowed in paths.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is no name of a job: up to 100 letters, digits, '.', '-' and '_'")
+        raise InputError(f"{name!r} is not a name for a job: use up to 100 letters, digits, '.', '-' and '_'")
     return name
 
 

@@ -1,4 +1,4 @@
-"""`nas jobs`, `nas logs`, `nas stop`: the jobs of a cluster, what they print, and their end."""
+"""`nas jobs`, `nas logs`, `nas stop`: list the jobs of a cluster, read their output, stop them."""
 
 import asyncio
 import time
@@ -17,16 +17,16 @@ def jobs(address: str) -> list[Job]:
     """The jobs that `nas submit` sent to a cluster, the newest first.
 
     Raises:
-        InputError: the address, or the token.
+        InputError: a bad address or token.
     """
     return list_jobs(Cluster(address))
 
 
 def logs(name: str, *, address: str, follow: bool = False) -> Iterator[str]:
-    """What a job has printed, in pieces; with `follow`, until it ends.
+    """The output of a job, in pieces; with `follow`, until the job ends.
 
     Raises:
-        InputError: the address, the token, or no such job. WorkFailed: the connection was lost; the job goes on.
+        InputError: a bad address or token, or no such job. WorkFailed: the connection was lost; the job still runs.
     """
     cluster = Cluster(address)
     find_job(cluster, name)
@@ -37,7 +37,7 @@ def logs(name: str, *, address: str, follow: bool = False) -> Iterator[str]:
 
 
 def wait(name: str, *, address: str, seconds: float | None = None) -> Job:
-    """A job when it has ended, or after so many seconds."""
+    """Wait until a job ends, for at most so many seconds; returns its state."""
     cluster = Cluster(address)
     start = time.monotonic()
     while not (job := find_job(cluster, name)).ended:
@@ -48,10 +48,10 @@ def wait(name: str, *, address: str, seconds: float | None = None) -> Job:
 
 
 def stop(name: str, *, address: str) -> Job:
-    """End a job, with all that it runs on the cluster; what it has stored stays.
+    """Stop a job with all its processes on the cluster; the files that it has stored stay.
 
     Raises:
-        InputError: the address, the token, or no such job.
+        InputError: a bad address or token, or no such job.
     """
     cluster = Cluster(address)
     if not find_job(cluster, name).ended:
@@ -60,7 +60,7 @@ def stop(name: str, *, address: str) -> Job:
 
 
 def _follow(cluster: Cluster, name: str) -> Iterator[str]:
-    # Ray's stream answers only when the job has been placed on a machine.
+    # Ray's stream of the output fails until the job has been placed on a machine.
     while not (job := find_job(cluster, name)).ended and job.status == "pending":
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     if job.ended:
@@ -76,4 +76,4 @@ def _follow(cluster: Cluster, name: str) -> Iterator[str]:
             while (piece := runner.run(next_piece())) is not None:
                 yield piece
         except (InputError, WorkFailed) as error:
-            raise WorkFailed(f"{error}; the job goes on: nas logs {name} --follow") from error
+            raise WorkFailed(f"{error}; the job still runs: nas logs {name} --follow") from error

@@ -1,7 +1,7 @@
-"""What a job takes along: the recipe, the local modules it imports, and the project's own code.
+"""Collect the files that a job takes along: the recipe, the local modules it imports, and this project's code.
 
-Imports are read, not run: every ``import`` of a file, wherever in it, is looked for beside the recipe and below the
-project's root. A module goes along as its file, a package as its whole folder, as far as `Project` lets files go.
+Imports are read from the source, without running it: every imported name is looked for beside the recipe and below the
+project's root. A module is packed as its file, a package as its whole folder, except files that `Project` leaves out.
 """
 
 import ast
@@ -16,7 +16,7 @@ from nas.errors import InputError
 from nas.launch.jobs.project import Project
 
 MAX_BYTES = 32 * 2**20
-"""What a package may weigh; code weighs a hundredth of it, so whatever is beyond is data."""
+"""The default limit for a package. Code is about a hundredth of it, so larger packages contain data."""
 
 _ROOT_MARKS = ("setup.cfg", "pyproject.toml", "setup.py", ".git")
 
@@ -29,12 +29,12 @@ _BESIDE_OWN = ("setup.cfg", "pyproject.toml", "tools/constraints.txt")
 
 @dataclass(frozen=True)
 class Package:
-    """What a job takes along.
+    """The files that a job takes along.
 
     Args:
-        files: by their path in the package.
-        recipe, tree: their paths in the package; None if no file of a tree goes along.
-        left_out: files that the recipe could need and that stay, and why.
+        files: files by their path in the package.
+        recipe, tree: their paths in the package; ``tree`` is None if no tree file is packed.
+        left_out: files that the recipe may need but that are not packed, with the reason.
         has_git: whether git was asked which files of the recipe's project it ignores.
     """
 
@@ -55,7 +55,7 @@ class Package:
 
     @property
     def notes(self) -> list[str]:
-        """What stays, in sentences."""
+        """Sentences about files that are left out."""
         notes = [f"left out: {path}: {reason}" for path, reason in self.left_out.items()]
         return notes if self.has_git else [*notes, "not a git repository, so nothing is left out as ignored"]
 
@@ -76,11 +76,11 @@ class Package:
 
 
 def pack(recipe: Path, *, tree: Path | None = None, max_bytes: int = MAX_BYTES) -> Package:
-    """The package of a recipe, and of a tree's file if one is named.
+    """Pack a recipe, and a tree file if one is named.
 
-    Files are found below the project's root, which is the nearest folder above the recipe that has a setup.cfg,
-    pyproject.toml, setup.py or .git, or else the recipe's own. `Project` says which of them may leave it; the recipe
-    and the tree always do, for they are named.
+    Files are searched below the project's root: the nearest folder above the recipe with a setup.cfg, pyproject.toml,
+    setup.py or .git, or else the recipe's folder. `Project` decides which of them may be packed. The recipe and the
+    tree always are, because the user names them.
 
     Raises:
         InputError: no such recipe, a file that is not Python, more than `max_bytes`, or git does not answer.
@@ -117,12 +117,12 @@ def project_root(recipe: Path) -> Path:
 
 
 def _own_files(name: str, left_out: dict[str, str]) -> dict[str, Path]:
-    """The files of a package of ours by their paths in a job's package; with nas, what says how to install it."""
+    """The files of one of this project's packages by their path in the job; for nas, also the files to install it."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         return {}
     folder = Path(spec.origin).parent
-    # Installed among other packages it is no project, and may lie in one whose git ignores all of them.
+    # Installed with pip, the package is not in a project, or in one whose git ignores it.
     project = Project(folder.parent if (folder.parent / ".git").exists() else folder)
     own = [*project.files_below(folder)]
     left_out |= project.left_out
@@ -132,7 +132,7 @@ def _own_files(name: str, left_out: dict[str, str]) -> dict[str, Path]:
 
 
 def _local_imports(file: Path, places: list[Path], project: Project) -> Iterator[Path]:
-    """The files behind a file's imports that lie at one of the places; names are looked up in each, in order."""
+    """The files that a file imports from one of the places; a name is looked up in each place, in order."""
     for name in _imported_names(file):
         top = name.partition(".")[0]
         if top in _OWN:
@@ -148,7 +148,7 @@ def _local_imports(file: Path, places: list[Path], project: Project) -> Iterator
 
 
 def _imported_names(file: Path) -> Iterator[str]:
-    """Full names of imported modules; relative imports stay inside a package, which goes along as a whole."""
+    """Full names of imported modules; relative imports stay inside a package, which is packed as a whole."""
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError) as error:
@@ -165,6 +165,6 @@ def _too_large(package: Package, max_bytes: int) -> str:
     sizes = sorted(((file.stat().st_size, path) for path, file in package.files.items()), reverse=True)
     largest = ", ".join(f"{path} ({size / 2**20:.1f} MiB)" for size, path in sizes[:3])
     return (
-        f"{package.recipe}: weighs {package.num_bytes / 2**20:.0f} MiB with what it imports, and a job takes at most "
+        f"{package.recipe}: has {package.num_bytes / 2**20:.0f} MiB with what it imports, and a job takes at most "
         f"{max_bytes / 2**20:.0f} MiB along; the largest files are {largest}; leave data to the storage"
     )

@@ -1,6 +1,6 @@
-"""Run on a cluster as a file: says which Python it has, and what is missing of the requirements named as arguments.
+"""Script that a job runs on a cluster: print its version of Python, and which requirements (arguments) it lacks.
 
-It imports nothing of ours, and is read by whatever Python the cluster has.
+It imports nothing from this project, and works with any Python 3 that a cluster may have.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import metadata
 
 
 def missing(requirements: list[str]) -> list[str]:
-    """Requirements that are not installed, or in another version, each in a few words."""
+    """Describe requirements that are not installed, or are installed in another version."""
     found = []
     for text in requirements:
         name, specifier = _split(text)

@@ -1,9 +1,8 @@
-"""Which files of a project a job may take along.
+"""Decide which files of a project a job may take along.
 
-A file is taken if git tracks it or does not ignore it. Where there is no git repository, every file counts, except
-what lies in folders called build or dist. In both cases secrets, hidden files, virtual environments and run folders
-stay, and so does whatever lies outside of the project: a link is taken as the file that it leads to, if that file
-itself could be taken, and is left out otherwise.
+A file is taken if git tracks it or does not ignore it. Without a git repository, every file is taken except those in
+folders called build or dist. Secrets, hidden files, virtual environments, run folders and files outside of the project
+are always left out. A link is taken as the file that it leads to, if that file may be taken.
 """
 
 import fnmatch
@@ -21,22 +20,22 @@ SECRETS = (
     *("secret", "secret.*", "secrets", "secrets.*", "*_secret*.json", "*_secrets*.json", "*service*account*.json"),
     *("auth_token", "token", "token.json", "token.txt", "kubeconfig"),
 )
-"""Names of files that usually hold passwords or keys; capital letters count as small ones. Python files are code."""
+"""Names of files that usually contain passwords or keys; case is ignored, and Python files are exempt."""
 
 _PRIVATE_KEY = b"PRIVATE KEY-----"
 _MADE = {"__pycache__", "build", "dist"}
-"""Folders of what was built; git knows better which ones these are."""
+"""Folders with built files, where git does not say which files are ignored."""
 
 
 class Project:
-    """A folder whose files may be sent away, with exceptions.
+    """A folder whose files may be sent to a cluster, with exceptions.
 
     Attributes:
         root: the folder, without links in its path.
-        left_out: the files that were asked for and stay, and why, by their path below the root.
+        left_out: files that are left out, with the reason, by their path below the root.
 
     Raises:
-        InputError: it lies in a git repository, and git does not answer.
+        InputError: the folder is in a git repository, and git fails.
     """
 
     def __init__(self, root: Path) -> None:
@@ -46,11 +45,11 @@ class Project:
 
     @property
     def has_git(self) -> bool:
-        """Whether the folder lies in a git repository."""
+        """Whether the folder is in a git repository."""
         return any((folder / ".git").exists() for folder in (self.root, *self.root.parents))
 
     def files_below(self, folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
-        """The files in a folder of the project that may be taken; the others that matter are added to `left_out`."""
+        """The files in a folder of the project that may be taken; others that matter are added to `left_out`."""
         real = os.path.realpath(folder)
         if real in above or not self._holds(Path(real)):
             self._leave(folder, "a link in a circle" if real in above else "a link out of the project")
@@ -80,10 +79,10 @@ class Project:
         elif file.suffix != ".py" and any(_has_name_of_secret(path) for path in (file, target)):
             reason = "its name is that of a secret"
         elif self._is_ignored(target):
-            # A module that is imported will be missing, so that is worth saying.
+            # Only modules are reported: the recipe may import them and fail.
             reason = "git ignores it" if file.suffix == ".py" else ""
         elif file.suffix != ".py":
-            reason = _found_within(target)
+            reason = _secret_content(target)
         if reason:
             self._leave(file, reason)
         return reason is None
@@ -107,8 +106,8 @@ def _has_name_of_secret(file: Path) -> bool:
     return any(fnmatch.fnmatchcase(file.name.lower(), pattern) for pattern in SECRETS)
 
 
-def _found_within(file: Path) -> str | None:
-    """Why a file stays that is called neither a secret nor anything else, after a look into it."""
+def _secret_content(file: Path) -> str | None:
+    """Why a file is left out because of its content; None if it may be taken."""
     try:
         with file.open("rb") as stream:
             return "holds a private key" if _PRIVATE_KEY in stream.read(4096) else None
@@ -117,15 +116,15 @@ def _found_within(file: Path) -> str | None:
 
 
 def _list(root: Path) -> Iterator[str]:
-    """The files below a folder that git tracks or does not ignore, those of other repositories within it, too."""
+    """The files below a folder that git tracks or does not ignore, including those of nested repositories."""
     command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    # Within a hook, these would name another repository.
+    # In a git hook, these variables name another repository.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)
     except OSError as error:
         raise InputError(
-            f"{root}: lies in a git repository, and git cannot be run to say what it ignores: {error.strerror}"
+            f"{root}: is in a git repository, and git cannot be run to list ignored files: {error.strerror}"
         ) from None
     except subprocess.CalledProcessError as error:
         said = " ".join(error.stderr.decode(errors="replace").split())

@@ -1,4 +1,4 @@
-"""`nas submit`: a search, a retraining or a comparison as a job of a cluster."""
+"""`nas submit`: send a search, a retraining or a comparison to a cluster as a job."""
 
 import secrets
 import tempfile
@@ -37,27 +37,27 @@ def submit(
     max_bytes: int = MAX_BYTES,
     on_package: Callable[[Package], None] = lambda _: None,
 ) -> Job:
-    """Submit a search, a retraining or a comparison to a Ray cluster; returns at once, with the job's name.
+    """Submit a search, a retraining or a comparison to a Ray cluster, and return without waiting for its end.
 
-    The job takes along the recipe, the local modules it imports and the project's own code (`preview` says which
-    files). It works on the cluster and keeps its run folder in the storage at ``<storage>/<run>``; `fetch` brings it.
-    A retraining or comparison that was lost goes on when it is submitted again with the same ``run``.
+    The job takes along the recipe, the local modules it imports and this project's code (`preview` lists the files). It
+    runs on the cluster and keeps its run folder in the storage at ``<storage>/<run>``; `fetch` copies it. A retraining
+    or comparison that was lost continues when it is submitted again with the same ``run``.
 
     Args:
         recipe: a recipe file.
-        address: of the cluster's dashboard, ``http://head:8265``. If the cluster asks for a token, it is taken from
+        address: the cluster's dashboard, ``http://head:8265``. If the cluster needs a token, it is taken from
             ``RAY_AUTH_TOKEN``, the file that ``RAY_AUTH_TOKEN_PATH`` names, or ``~/.ray/auth_token``.
-        storage: what all machines of the cluster reach: ``file:///shared/runs``, ``s3://bucket/runs``, ``gs://...``.
+        storage: a URI that all machines of the cluster reach: ``file:///shared/runs``, ``s3://bucket/runs``, ...
         verb: "search", "retrain" or "compare".
         run: the name of the stored run to retrain a tree of, or to compare; a retraining without it begins a run.
-        tree, start, seed: of a retraining, as `nas.retrain` takes them; a tree's file goes along.
+        tree, start, seed: options of a retraining, as in `nas.retrain`; a tree file is sent along.
         changes: fields to change, by dotted name.
-        name: of the job and its run; made up of the recipe's and the time by default.
-        resume: the name of a run in the storage whose search is to be continued, on this cluster or another.
-        environment: "installed" if the machines have what a search needs, "constraints" if pip is to install it for
-            this job, in the versions of tools/constraints.txt; "auto" asks the cluster, which takes seconds.
-        max_bytes: what the job may take along.
-        on_package: called with what the job takes along, before anything is sent.
+        name: name of the job and its run; by default made from the recipe's name and the time.
+        resume: the name of a run in the storage whose search is continued, on this cluster or another.
+        environment: "installed" if the machines have all packages for a search, "constraints" if pip has to install
+            them for this job, in the versions of tools/constraints.txt; "auto" asks the cluster, which takes seconds.
+        max_bytes: limit for the files that the job takes along.
+        on_package: called with these files before anything is sent.
 
     Raises:
         InputError: a bad recipe, change, name, storage or address; a token that is missing or refused; a package that
@@ -105,7 +105,7 @@ def preview(
     resume: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Package:
-    """What `submit` would send with these arguments; no cluster is asked.
+    """The files that `submit` would send with these arguments; no cluster is contacted.
 
     Raises:
         InputError: a bad recipe or change, or a package that is too large.
@@ -116,14 +116,14 @@ def preview(
 def _package(
     recipe: Path, order: Order, changes: Mapping[str, Any] | None, max_bytes: int
 ) -> tuple[Package, "Experiment"]:
-    # Here, because the package's other functions need no torch, and answer seconds sooner without it.
+    # Imported here: other functions of this package need no torch, and are seconds faster without it.
     from nas.recipe import load_recipe
 
     order.check()
     experiment = load_recipe(recipe, changes)
     if order.verb != "search" and experiment.processes > 1:
         raise InputError(
-            f"processes={experiment.processes}: a job trains in one process; submit with --set processes=1"
+            f"processes={experiment.processes}: a job that trains uses one process; set the recipe's processes to 1"
         )
     if order.tree_file is not None:
         read_tree(order.tree_file)
@@ -131,19 +131,19 @@ def _package(
 
 
 def _reserved(experiment: "Experiment") -> dict[str, float]:
-    """What a job that trains by itself reserves: as much as a trial; a search leaves that to its trials."""
+    """The resources of a job that trains by itself: those of a trial. A search reserves none, its trials do."""
     from nas.launch.tuning import trial_resources
 
-    # Whether the cluster has GPUs is not known here; device "cuda" or trials.gpus asks for one.
+    # This machine cannot know whether the cluster has GPUs; device "cuda" or trials.gpus asks for one.
     needed = trial_resources(experiment, ())
     return {"entrypoint_num_cpus": needed.cpus, "entrypoint_num_gpus": needed.gpus}
 
 
 def _names(recipe: Path, name: str | None, order: Order) -> tuple[str, str]:
-    """The names of the run and of the job; a job that works on a stored run has a name of its own."""
+    """The names of the run and of the job; they differ if the job works on a stored run."""
     stored = order.stored_run
     if name is not None and stored is not None:
-        raise InputError("a job that goes on with a run is named after it: give either a name or a run to resume")
+        raise InputError("a job that works on a stored run is named after it: leave `name` out")
     if stored is not None:
         suffix = secrets.token_hex(2) if order.verb == "search" else f"{order.verb}-{secrets.token_hex(2)}"
         return check_name(stored), check_name(f"{stored}-{suffix}")

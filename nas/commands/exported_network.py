@@ -1,4 +1,4 @@
-"""An exported network as a module that can be evaluated like the network it was made of."""
+"""An exported network as a module, so that it is evaluated like a trained network."""
 
 from pathlib import Path
 
@@ -12,13 +12,14 @@ from nas.tree import BranchTree
 
 
 class ExportedNetwork(nn.Module):
-    """The outputs by task of a bundle, an .onnx or a .pt2, computed on the CPU; it has no weights of its own here.
+    """Runs a bundle, an .onnx or a .pt2 on the CPU and returns its outputs by task; the module has no parameters.
 
-    One that takes bytes is given those that the inputs were made of, which is the same where data are of 8 bits.
+    A graph that takes pixels as bytes gets the pixels that the inputs were made from; for data with 8 bits that is
+    exact.
 
     Args:
-        path: of the file or folder.
-        backbone: the recipe's, for a bundle whose backbone is not one of `search_spaces`.
+        path: the file, or the folder of a bundle.
+        backbone: the recipe's backbone, for a bundle whose backbone is not one of `search_spaces`.
 
     Raises:
         InputError: the file is refused, or returns predictions, from which losses cannot be computed.
@@ -31,7 +32,7 @@ class ExportedNetwork(nn.Module):
         if self.model.description.answers:
             raise InputError(
                 f"{path}: was exported with post-processing and returns predictions, from which no loss can be "
-                "computed, so it cannot be evaluated; export it without --postprocess (postprocess=False)"
+                "computed, so it cannot be evaluated; export again with postprocess=False"
             )
 
     @property
@@ -44,5 +45,5 @@ class ExportedNetwork(nn.Module):
 
 
 def is_export(path: Path) -> bool:
-    """Whether a path is that of an exported network, and not of a checkpoint."""
+    """Whether a path names an exported network rather than a checkpoint."""
     return format_of(path) is not None

@@ -1,4 +1,4 @@
-"""Opening what a command is given: a recipe, an experiment, or a run together with its recipe."""
+"""Open a recipe, or a run folder together with its recipe."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ Recipe = str | Path | Experiment
 
 
 def open_experiment(recipe: Recipe, changes: Mapping[str, Any] | None = None) -> Experiment:
-    """The experiment of a recipe file, or the one given, with changes applied."""
+    """The experiment of a recipe file, or the given Experiment, with changes applied."""
     if isinstance(recipe, Experiment):
         return recipe.with_fields(dict(changes or {}))
     return load_recipe(Path(recipe), changes)
@@ -28,11 +28,13 @@ def open_experiment(recipe: Recipe, changes: Mapping[str, Any] | None = None) ->
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run folder, its experiment, and the device it computes on; torch's threads are set for it.
+    """A run folder with its experiment and the device it computes on; torch's number of threads is set for it.
 
-    Other processes make the experiment again from the recipe, None without a file, and all that is changed in it.
-    ``measure`` gives the costs of an experiment, and remembers those that were measured when the run was opened;
-    ``resumed`` says that the run was there before.
+    Args:
+        recipe: the recipe file, from which other processes make the experiment again; None if there is no file.
+        overrides: all changes of the recipe's fields, for the same purpose.
+        measure: returns the costs of an experiment; it remembers those that were measured when the run was opened.
+        resumed: whether the run existed before.
     """
 
     folder: RunFolder
@@ -45,28 +47,28 @@ class OpenRun:
 
 
 def new_run(
-    recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None, *, elsewhere: bool = False
+    recipe: Recipe, path: Path, changes: Mapping[str, Any] | None = None, *, on_cluster: bool = False
 ) -> OpenRun:
-    """An experiment and the folder of a run that has not begun; nothing is written.
+    """Open an experiment and the folder for a new run; nothing is written.
 
     Args:
-        elsewhere: other machines do the work, so this one need not have the experiment's device.
+        on_cluster: other machines do the work, so this machine need not have the experiment's device.
 
     Raises:
-        InputError: a bad recipe or change, a device that is not there, a folder that is neither new nor empty.
+        InputError: a bad recipe or change, a missing device, or a folder that is neither new nor empty.
     """
     experiment = open_experiment(recipe, changes)
     folder = RunFolder(path)
     folder.require_new()
     use_threads(experiment.num_threads)
-    device = resolve_device("auto" if elsewhere else experiment.device)
+    device = resolve_device("auto" if on_cluster else experiment.device)
     return OpenRun(folder, experiment, device, _file(recipe), dict(changes or {}))
 
 
 def begin_run(
     run: OpenRun, recipe: Recipe, changes: Mapping[str, Any] | None = None, *, num_threads: int | None = None
 ) -> None:
-    """Make a new run's folder and record the experiment in it; `num_threads` if it does not say how many."""
+    """Make a new run's folder and record the experiment in it; `num_threads` is for an experiment that sets none."""
     threads = use_threads(run.experiment.num_threads or num_threads)
     environment = describe_environment(seed=run.experiment.seed, num_threads=threads, device=run.device)
     source = None if isinstance(recipe, Experiment) else Path(recipe)
@@ -74,10 +76,10 @@ def begin_run(
 
 
 def warn_of_new_start(path: Path, changes: Mapping[str, Any]) -> None:
-    """Say that ``--resume`` begins a run, and with which changes: those of a command that was stopped are not known."""
+    """Warn that `resume` starts a new run, and with which changes: those of an earlier command are not known."""
     kept = ", ".join(f"{name}={json.dumps(value)}" for name, value in plain_changes(changes).items())
     _LOGGER.warning(
-        "%s: nothing to go on from; starting anew, %s; what an earlier command set with --set is lost",
+        "%s: no run to resume; starting a new one, %s; what an earlier command set with `changes` is lost",
         path,
         f"with {kept}" if kept else "with the recipe as it is",
     )
@@ -89,29 +91,29 @@ def open_run(
     recipe: Recipe | None = None,
     changes: Mapping[str, Any] | None = None,
     allow_changed: bool = False,
-    elsewhere: bool = False,
+    on_cluster: bool = False,
 ) -> OpenRun:
-    """An existing run with its experiment, from the recipe that its record names or the one given.
+    """Open an existing run with its experiment, from the given recipe or else the one in the run's record.
 
-    The recipe of the record is imported only if this user began the run with it, on this machine.
+    The recipe in the record is imported only if this user began the run with it, on this machine.
 
     Args:
-        changes: on top of those the run was started with.
-        allow_changed: accept a recipe that is not what it was when the run began (`require_unchanged`).
-        elsewhere: other machines do the work, so this one need not have the experiment's device.
+        changes: changes in addition to those that the run was started with.
+        allow_changed: accept a recipe that has changed since the run began (`require_unchanged`).
+        on_cluster: other machines do the work, so this machine need not have the experiment's device.
 
     Raises:
-        InputError: not a run, its recipe is not known to be this user's, is gone, or has changed.
+        InputError: not a run, or its recipe does not exist, has changed, or may not be this user's.
     """
     folder = RunFolder.open(Path(path))
     record = folder.record
     source: Recipe | None = recipe if recipe is not None else record["recipe"]
     if source is None:
-        raise InputError(f"{folder.path}: was started without a recipe file; name one with --recipe")
+        raise InputError(f"{folder.path}: was started without a recipe file; name one with `recipe=FILE`")
     if recipe is None:
         require_begun_here(folder.path, record.get("id"), record["recipe"])
     if not isinstance(source, Experiment) and not Path(source).is_file():
-        raise InputError(f"{folder.path}: its recipe {source} is gone; name it with --recipe")
+        raise InputError(f"{folder.path}: its recipe {source} is gone; name it with `recipe=FILE`")
     experiment = open_experiment(source, record["overrides"])
     measure = MeasuredOnce()
     if not allow_changed:
@@ -119,7 +121,7 @@ def open_run(
     if changes:
         experiment = experiment.with_fields(dict(changes))
     use_threads(folder.num_threads)
-    device = resolve_device("auto" if elsewhere else experiment.device)
+    device = resolve_device("auto" if on_cluster else experiment.device)
     overrides = {**record["overrides"], **(changes or {})}
     return OpenRun(folder, experiment, device, _file(source), overrides, measure, resumed=True)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from nas.launch.run_storage import RunStorage
-from nas.launch.settling import Settling
+from nas.launch.trial_outcomes import TrialOutcomes
 from nas.run import RunFolder, Trial, TrialFailure, TrialResult, write_outcome
 
 pytest.importorskip("pyarrow")
@@ -17,11 +17,11 @@ def run(tmp_path):
 
 
 def test_without_storage_only_what_the_worker_could_not_write_is_written(run):
-    settling = Settling(run, None, None)
-    with settling.until_done():
-        settling.settle(Trial(0, None, 0), TrialResult(), True)
-        settling.settle(Trial(1, None, 0), LOST, False)
-    assert settling.outcomes == {0: TrialResult(), 1: LOST}
+    collected = TrialOutcomes(run, None, None)
+    with collected.until_transferred():
+        collected.record(Trial(0, None, 0), TrialResult(), True)
+        collected.record(Trial(1, None, 0), LOST, False)
+    assert collected.outcomes == {0: TrialResult(), 1: LOST}
     assert run.trial(0).outcome is None
     assert run.trial(1).outcome == LOST
 
@@ -36,12 +36,12 @@ def test_files_come_from_the_storage_and_what_the_driver_writes_goes_there(run, 
     write_outcome(elsewhere.trial(0).path, TrialResult())
     for number in (0, 1):
         storage.upload_trial(number, elsewhere.trial(number).path)
-    settling = Settling(run, None, storage)
-    with settling.until_done():
-        settling.settle(Trial(0, None, 0), TrialResult(), True)
-        settling.settle(Trial(1, None, 0), LOST, False)
+    collected = TrialOutcomes(run, None, storage)
+    with collected.until_transferred():
+        collected.record(Trial(0, None, 0), TrialResult(), True)
+        collected.record(Trial(1, None, 0), LOST, False)
         # A worker that was lost before it stored anything.
-        settling.settle(Trial(2, None, 0), LOST, False)
+        collected.record(Trial(2, None, 0), LOST, False)
     assert [run.trial(number).outcome for number in (0, 1, 2)] == [TrialResult(), LOST, LOST]
     assert (run.trial(1).path / "metrics.jsonl").read_text() == "1"
     # Of what a worker has finished; nothing may be lost from the storage where the driver writes to it.
@@ -55,7 +55,7 @@ def test_files_come_from_the_storage_and_what_the_driver_writes_goes_there(run, 
 
 
 def test_a_transfer_that_fails_is_not_passed_over(run, tmp_path, monkeypatch):
-    settling = Settling(run, None, RunStorage(str(tmp_path / "storage"), "run"))
+    collected = TrialOutcomes(run, None, RunStorage(str(tmp_path / "storage"), "run"))
     (tmp_path / "here").write_text("in the way of the run folder")
-    with pytest.raises(Exception, match="here"), settling.until_done():
-        settling.settle(Trial(0, None, 0), LOST, False)
+    with pytest.raises(Exception, match="here"), collected.until_transferred():
+        collected.record(Trial(0, None, 0), LOST, False)

@@ -1,7 +1,7 @@
-"""Optuna's proposals as a search algorithm of Tune's.
+"""Optuna's proposals as a search algorithm for Tune.
 
-Tune's own `OptunaSearch` forgets what was being tried when the driver died, and is restored by unpickling a file of the
-run; the study that `Proposals` keeps remembers, and is read as data.
+Tune's own `OptunaSearch` forgets the running trials when the driver is killed, and is restored by unpickling a file in
+the run folder. The study of `Proposals` remembers them, and is read without unpickling.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from nas.launch.study import Proposals
 
 
 class StudySearch(Searcher):
-    """Proposes the trials of the given numbers, in their order."""
+    """Proposes the trials with the given numbers, in this order."""
 
     def __init__(self, proposals: Proposals, numbers: Sequence[int]) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class StudySearch(Searcher):
         self._numbers = list(numbers)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune stores itself with its search algorithm, and nobody goes on from that."""
+        """Empty: Tune stores its search algorithm with its own state, which is never read."""
         return {}
 
     def suggest(self, trial_id: str) -> Any:
@@ -30,10 +30,10 @@ class StudySearch(Searcher):
         return {"trial": self._proposals.next(self._numbers.pop(0)).to_dict()}
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: the study is told what lies in the trial's folder, by whoever looks there."""
+        """Does nothing: `TrialOutcomes` reports outcomes to the study."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study is all the state there is."""
+        """Does nothing: all state is in the study."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the study is all the state there is."""
+        """Does nothing: all state is in the study."""

@@ -1,4 +1,4 @@
-"""What the driver does when a trial has ended: files come here, Optuna is told, the storage is kept up to date."""
+"""What the driver does when a trial has ended: download its files, report to Optuna, and update the storage."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,8 +9,8 @@ from nas.launch.study import Proposals
 from nas.run import Outcome, RunFolder, Trial, write_outcome
 
 
-class Settling:
-    """Collects outcomes; what takes time (files to and from the storage) is done by a thread, in order."""
+class TrialOutcomes:
+    """Records outcomes; a thread transfers files to and from the storage, in order, because that takes time."""
 
     def __init__(self, run: RunFolder, proposals: Proposals | None, storage: RunStorage | None) -> None:
         self.run = run
@@ -20,8 +20,8 @@ class Settling:
         self._transfers: list[Future[None]] = []
         self._pool = ThreadPoolExecutor(max_workers=1)
 
-    def settle(self, trial: Trial, outcome: Outcome, written: bool) -> None:
-        """Take notice of an outcome; write it down unless the worker has."""
+    def record(self, trial: Trial, outcome: Outcome, written: bool) -> None:
+        """Record how a trial ended; ``written``: the worker has written the outcome into the trial's folder."""
         if self.proposals is not None:
             self.proposals.tell(trial.number, outcome)
         self.outcomes[trial.number] = outcome
@@ -32,8 +32,8 @@ class Settling:
             self._transfers.append(self._pool.submit(self._transfer, self.storage, trial, outcome, written))
 
     @contextmanager
-    def until_done(self) -> Iterator[None]:
-        """Wait for what is under way when the block ends; what failed there is raised."""
+    def until_transferred(self) -> Iterator[None]:
+        """At the end of the block, wait for all transfers; errors in them are raised."""
         try:
             yield
             for transfer in self._transfers:
@@ -43,10 +43,10 @@ class Settling:
 
     def _transfer(self, storage: RunStorage, trial: Trial, outcome: Outcome, written: bool) -> None:
         folder = self.run.trial(trial.number).path
-        # Checkpoints stay: those of all trials would go through this one machine.
+        # Checkpoints stay in the storage; those of all trials would be too much for this one machine.
         storage.download_trial(trial.number, folder, checkpoints=not written)
         if not written:
-            # The trial's worker is gone, so the folder in the storage is the driver's to write.
+            # The trial's worker has ended, so the driver may write into the folder in the storage.
             self._write(trial, outcome)
             storage.upload_trial(trial.number, folder)
         if self.proposals is not None:

@@ -1,4 +1,4 @@
-"""What a run says of its own result."""
+"""What the trials of a run conclude about their results, in words."""
 
 from nas.run import RunFolder
 from nas.strategies.diagnosis import Diagnosis, Verdict, judge_seeds
@@ -6,10 +6,11 @@ from nas.tree import BranchTree, read_tree
 
 
 def verdicts(run: RunFolder, tree: BranchTree | None = None) -> list[Verdict]:
-    """The verdicts of the trial that found a tree, and of all trials of a finished run together.
+    """The verdicts of the trial that found a tree and, in a finished run, those on all trials together.
 
     Args:
-        tree: the front's recommended one if left out; one that no trial found has verdicts of the run alone.
+        tree: by default, the tree that the front recommends. For a tree that no trial found, only the verdicts on all
+            trials are returned.
     """
     found = run.find_tree(None) if tree is None else tree
     trial = run.trial_of(found)
@@ -19,6 +20,6 @@ def verdicts(run: RunFolder, tree: BranchTree | None = None) -> list[Verdict]:
     return [*(diagnosis.verdicts if diagnosis else ()), *seeds]
 
 
-def in_lines(found: list[Verdict]) -> list[str]:
-    """One line for each verdict; those that are a concern begin with an exclamation mark."""
+def verdict_lines(found: list[Verdict]) -> list[str]:
+    """One line for each verdict; a verdict that is a concern begins with an exclamation mark."""
     return [f"{'!' if verdict.concern else ' '} {verdict.text}" for verdict in found]

@@ -1,10 +1,10 @@
-"""Measured quality: the trees that a search found, retrained."""
+"""Measure the quality of trees that a search found: retrain them and take their validation loss."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from nas.commands.compare import Progress
-from nas.commands.opening import OpenRun
+from nas.commands.opened_run import OpenRun
 from nas.commands.processes import train_tree
 from nas.data import DataSource
 from nas.run import Point, Quality, TreeTraining, build_data
@@ -21,19 +21,19 @@ def measure_points(
     on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
     address: str | None = None,
 ) -> list[Point]:
-    """Retrain the trees that `goal.measure` asks for; their points then have measured qualities, and keep estimates.
+    """Retrain the trees that `goal.measure` selects; their points get measured qualities and keep their estimates.
 
-    All start fresh from the experiment's seed and follow its settings of retraining, so they can be compared. The
-    trainings are those of `nas retrain`: one that is done is only read, one that was stopped goes on. What is
-    measured is the validation split, at the best epoch; the test split decides nothing.
+    All trainings start fresh from the experiment's seed and use its `retrain` settings, so they can be compared. They
+    are the trainings of `nas retrain`: a finished one is only read, a stopped one is continued. The quality is minus
+    the validation loss of the best epoch; the test split is not used.
 
     Args:
-        data: the run's, if it has been built; several processes build their own.
+        data: the run's data, if they have been built; several processes build their own.
     """
     if data is None and run.experiment.processes == 1:
         data = build_data(run.experiment)
     trainings = _trainings(run, points)
-    # Teachers, where there are any, train first and are shared.
+    # With distillation, teachers train first; trees share them.
     turns = list({t.folder: t for training in trainings.values() for t in (*training.teachers(), training)}.values())
     for i, training in enumerate(turns):
         name = f"measure {training.tree.id}" if training.tree.id in trainings else f"teacher {training.tree.tasks[0]}"
@@ -52,7 +52,7 @@ def measure_points(
 
 
 def _trainings(run: OpenRun, points: Sequence[Point]) -> dict[str, TreeTraining]:
-    """By id, the trees to measure: what a search chose without a budget first, then by descending quality."""
+    """The trees to measure by id: first those that a search chose without a budget, then by descending quality."""
     best_first = sorted(points, key=lambda point: (point.budget is not None, -point.quality.value))
     files = {point.tree_id: run.folder.path / point.tree for point in best_first}
     measure = run.experiment.goal.measure

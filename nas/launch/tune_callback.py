@@ -1,4 +1,4 @@
-"""What Tune reports of its trials, as events of ours."""
+"""Translate Tune's calls about its trials into outcomes and events of this project."""
 
 import pickle
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from nas.run.outcome import Cause
 
 OnEvent = Callable[[TrialEvent], None]
 OnOutcome = Callable[[Trial, Outcome, bool], None]
-"""Called when Tune is done with a trial: how it ended, and whether the worker has written that down."""
+"""Called at the end of a trial with its outcome, and whether the worker has written the outcome."""
 
 
-class Watcher(Callback):
+class TuneCallback(Callback):
     """Turns Tune's calls into outcomes and `TrialEvent`s."""
 
     def __init__(self, on_event: OnEvent, on_outcome: OnOutcome) -> None:
@@ -25,7 +25,7 @@ class Watcher(Callback):
         self._on_outcome = on_outcome
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune stores itself with its callbacks, and nobody goes on from that."""
+        """Empty: Tune stores its callbacks with its own state, which is never read."""
         return {}
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
@@ -64,13 +64,13 @@ def _ours(trial: Any) -> Trial:
 
 
 def _failure(trial: Any) -> TrialFailure:
-    """Why Tune's last attempt at a trial ended."""
+    """Why the last attempt at a trial failed."""
     cause, reason = _describe(_last_error(trial))
     return TrialFailure(cause=cause, reason=reason, num_attempts=max(1, trial.num_failures))
 
 
 def _last_error(trial: Any) -> BaseException | None:
-    """Tune hands errors on in a file that this process has just written."""
+    """The error of a trial, which Tune pickles into a file; this process has just written it, so it is safe to read."""
     try:
         with open(trial.pickled_error_file, "rb") as file:
             error: BaseException = pickle.load(file)
@@ -87,4 +87,4 @@ def _describe(error: BaseException | None) -> tuple[Cause, str]:
         return "machine", "out of memory: Ray ended its worker; lower strategy.batch_size or trials.concurrency"
     if isinstance(cause, RayActorError):
         return "machine", "its worker was lost, perhaps with its machine or for want of memory"
-    return "error", "Tune gave it up without a reason" if cause is None else in_one_line(cause)
+    return "error", "Tune ended it without a reason" if cause is None else in_one_line(cause)
