@@ -14,7 +14,7 @@
 >>> import nas
 >>> nas.show("no/such/run", within=0.5, tree="shared")
 Traceback (most recent call last):
-nas.errors.InputError: `tree` names a tree, but `within` and `worst` choose one; use one or the other
+nas.errors.InputError: `tree` names a tree, but `within` and `worst` choose one; leave one of them out
 
 Each verb has a module of its own name. To read one from top to bottom, start with `search`: it opens or begins a run
 (`opened_run`), runs its trials (`trials`), retrains trees if their quality is to be measured (`measured_quality`), and

@@ -41,7 +41,7 @@ def show(
     path, above = Path(path), []
     if within is not None or worst is not None:
         if tree is not None:
-            raise InputError("`tree` names a tree, but `within` and `worst` choose one; use one or the other")
+            raise InputError("`tree` names a tree, but `within` and `worst` choose one; leave one of them out")
         choice = choose(path, within=within, worst=worst, resource=resource, latency=latency)
         found, table, above = choice.tree, read_costs(RunFolder.open(path), latency=latency), [choice.describe(), ""]
     elif resource is not None:

@@ -169,7 +169,7 @@ def test_what_cannot_be_answered_is_refused_in_one_line(folder, tmp_path, capsys
     for line in record["rows"]:
         del line["relative"]
     (folder / "compare" / "results.json").write_text(json.dumps(record))
-    assert "run nas compare again, which trains nothing twice" in refused(capsys, "show", folder, "--worst", "3")
+    assert "run nas compare again, which repeats no training" in refused(capsys, "show", folder, "--worst", "3")
     (folder / "compare" / "results.json").write_text('{"schema_version": 1, "rows": 3}')
     assert "not the result of a comparison" in refused(capsys, "show", folder, "--worst", "3")
 
@@ -207,7 +207,7 @@ def test_a_run_searched_by_macs_answers_in_milliseconds_of_a_latency_table(folde
     line = refused(capsys, "show", folder, "--within", "23", "--latency", path)
     assert f"latency {path}: is for 3 blocks" in line
     tree_file = next(folder.glob("trials/0/trees/*.json"))
-    assert "this is no run folder" in refused(capsys, "show", tree_file, "--latency", path)
+    assert "is not a run folder" in refused(capsys, "show", tree_file, "--latency", path)
 
 
 def test_show_tells_what_the_search_says_of_itself(folder, capsys):

@@ -113,7 +113,7 @@ def test_an_export_that_takes_bytes_measures_alike_and_one_that_gives_answers_is
         assert exported["measured"][task]["loss"] == pytest.approx(values["loss"], rel=1e-2)
     assert run([*export, str(tmp_path / "answers.pt2"), "--postprocess", "--tasks", "left"]) == 0
     line = refused(capsys, "evaluate", compared, "--checkpoint", tmp_path / "answers.pt2")
-    assert "so it cannot be evaluated; export it without --postprocess" in line
+    assert "so it cannot be evaluated; export again with postprocess=False" in line
     line = refused(capsys, "evaluate", compared, "--checkpoint", tmp_path / "missing.safetensors")
     assert line.endswith("missing.safetensors: no such checkpoint or exported network")
 

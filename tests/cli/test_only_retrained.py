@@ -116,7 +116,7 @@ def test_wrong_names_leave_no_folder(tree, words, tmp_path, capsys):
 
 def test_a_run_without_anything_is_still_told_to_go_on(own_run, capsys):
     (own_run / "front.json").unlink()
-    assert "its search is not finished" in refused(capsys, "show", own_run)
+    assert "finish its search" in refused(capsys, "show", own_run)
     shutil.rmtree(own_run / "trials")
-    assert "its search is not finished" in refused(capsys, "show", own_run)
+    assert "finish its search" in refused(capsys, "show", own_run)
     assert "no costs.json" in refused(capsys, "show", own_run, "--tree", "shared")

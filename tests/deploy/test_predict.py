@@ -108,7 +108,7 @@ def test_inputs_are_never_written_over(exported, pictures, inputs, tmp_path, cap
     before = {path.name: path.read_bytes() for path in pictures.iterdir()}
     monkeypatch.chdir(pictures)
     line = refused(capsys, "predict", exported[2] / "network.pt2", tmp_path / inputs, "--out", ".")
-    assert "is where the inputs lie" in line
+    assert "is the folder of the inputs" in line
     assert {path.name: path.read_bytes() for path in pictures.iterdir()} == before
 
 

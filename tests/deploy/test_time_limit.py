@@ -84,7 +84,7 @@ def test_a_limit_that_is_none_is_refused(exported, tmp_path, capsys):
     for limit in ("0", "-1", "nan", "inf"):
         line = refused(capsys, "predict", exported[2], tmp_path, "--out", tmp_path / "out", f"--time-limit={limit}")
         assert "--time-limit must be a number of seconds above 0" in line
-    with pytest.raises(InputError, match="can have no on_batch"):
+    with pytest.raises(InputError, match="leave `on_batch` out"):
         nas.predict("a.onnx", tmp_path, out=tmp_path / "out", time_limit=1, on_batch=print)
 
 

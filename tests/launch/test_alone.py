@@ -75,5 +75,5 @@ def test_trees_that_processes_of_a_cluster_cannot_reach_are_not_promised_to_be_m
 def test_trees_of_other_backbones_are_not_compared_with_networks_of_the_recipes(tmp_path, monkeypatch):
     run = search(RECIPE, out=tmp_path / "run")
     monkeypatch.setattr(type(run), "changes_of", lambda self, tree: {"backbone.width": 8})
-    with pytest.raises(InputError, match="of another backbone than the recipe's"):
+    with pytest.raises(InputError, match="for another backbone than the recipe's"):
         compare(run.path)

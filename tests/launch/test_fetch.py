@@ -118,7 +118,7 @@ def test_what_is_wrong_is_said_before_a_folder_is_made(stored, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(InputError, match=r"digits-3: nothing has been stored there; .* has digits-1"):
         fetch("digits-3", storage=str(stored), out=out)
-    with pytest.raises(InputError, match="say with --storage"):
+    with pytest.raises(InputError, match="name the storage with `storage=URI`"):
         fetch("digits-1", out=out)
     assert not out.exists()
 

@@ -153,7 +153,7 @@ def test_git_that_does_not_answer_is_no_leave_to_send_all(repository, monkeypatc
     with pytest.raises(InputError, match=r"project: git cannot say which files it ignores: fatal: "):
         pack(repository / "runs" / "mine.py")
     monkeypatch.setenv("PATH", os.devnull)
-    with pytest.raises(InputError, match=r"git cannot be run to say what it ignores: "):
+    with pytest.raises(InputError, match=r"git cannot be run to list ignored files: "):
         pack(repository / "runs" / "mine.py")
 
 

@@ -187,7 +187,7 @@ def test_what_a_test_split_lacks_has_no_value_in_files_tables_and_delta_m(tmp_pa
     evaluation = nas.evaluate(out, recipe=experiment)
     assert math.isnan(evaluation.relative["flag"])
     assert evaluation.to_dict()["measured"]["flag"]["binary_f1"] is None
-    assert "no gain is known of flag" in nas.choose(out).describe()
+    assert "no gain is known for flag" in nas.choose(out).describe()
 
 
 class Never(torchmetrics.MeanMetric):
@@ -214,7 +214,7 @@ def test_a_single_task_network_with_0_leaves_the_rest_of_the_table(tmp_path, cap
     for row in comparison.rows:
         assert math.isnan(row.relative["flag"][0])
         assert row.delta_m == pytest.approx((row.relative["t0"][0] + row.relative["t1"][0]) / 2)
-    assert any(verdict.startswith("flag has no part in delta_m") for verdict in comparison.verdicts)
+    assert any(verdict.startswith("flag is left out of delta_m") for verdict in comparison.verdicts)
     read = Comparison.read(out / "compare")
     for table in (cost_table(read), *metric_tables(read, 80)):
         Console(file=(text := io.StringIO()), width=80).print(table)
@@ -229,7 +229,7 @@ def test_without_any_gain_there_is_a_table_and_no_verdict(tmp_path):
     comparison = nas.compare(out, recipe=experiment)
     assert comparison.tasks == ()
     assert all(math.isnan(row.delta_m) for row in comparison.rows)
-    assert comparison.verdicts[0].startswith("no task has a gain over single-task networks")
+    assert comparison.verdicts[0].startswith("no gain over single-task networks is known")
     assert "delta_m has no value" in nas.choose(out).describe()
     Console(file=(text := io.StringIO()), width=80).print(cost_table(Comparison.read(out / "compare")))
     assert "no value" in text.getvalue()
