@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from nas.cost import RESOURCES, format_quantity
 from nas.errors import InputError
+from nas.report.amounts import format_quantity
 from nas.report.canvas import TextStyle, plain_style, shortened, text_width
 from nas.report.label_placement import Rect, place_labels
 from nas.report.palette import OKABE_ITO
@@ -125,6 +125,8 @@ def _budgets(values: Iterable[float | None], separate: float | None, resource: s
 
 def _draw_axes(axes: Axes, quality: str, resource: str, separate: float | None) -> None:
     axes.set_ylabel(shortened(quality, AXIS, AXIS_ROOM), **_text(AXIS))
+    from nas.cost import RESOURCES  # which loads torch
+
     known = RESOURCES.get(resource)
     axes.set_xlabel(shortened(resource if known is None else known.title, AXIS, AXIS_ROOM), **_text(AXIS))
     axes.spines[["top", "right"]].set_visible(False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import networkx as nx
 
-from nas.cost import format_quantity
+from nas.report.amounts import format_quantity
 from nas.report.palette import task_colours, text_colour
 from nas.report.summary import check_resource
 from nas.tree import BranchTree, CostTable

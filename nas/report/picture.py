@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from nas.cost import format_quantity
+from nas.report.amounts import format_quantity
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width, wrapped
 from nas.report.layout import Box, Layout, lay_out, outline
 from nas.report.palette import task_colours, text_colour

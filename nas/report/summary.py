@@ -1,7 +1,7 @@
 """The cost of a tree, and the saving over separate networks, in one or two lines."""
 
-from nas.cost import format_quantity
 from nas.errors import InputError
+from nas.report.amounts import format_quantity
 from nas.tree import BranchTree, CostTable
 
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
