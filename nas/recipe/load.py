@@ -23,7 +23,8 @@ def require_recipe(path: Path) -> None:
     """InputError unless there is a file."""
     if (path / "experiment.json").is_file():
         raise InputError(
-            f"{path}: is a run folder; name its recipe instead, and the folder with --out (--resume continues the run)"
+            f"{path}: is a run folder; name its recipe instead, and the folder with `out=FOLDER` "
+            "(`resume=True` continues the run)"
         )
     if not path.is_file():
         raise InputError(f"{path}: no such recipe")

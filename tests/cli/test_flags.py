@@ -85,8 +85,8 @@ CASES = {
     "preprocess": (
         lambda run: nas.export(run, format="bundle", preprocess=True),
         ["export", "RUN", "--format", "bundle", "--preprocess"],
-        "for `preprocess` or `postprocess` to change",
-        "for --preprocess or --postprocess to change",
+        "does not support `preprocess`; leave it out",
+        "does not support --preprocess; leave it out",
     ),
     "runtimes": (
         lambda run: nas.profile(RECIPE, latency=run / "x.json", batch_size=0),
@@ -97,8 +97,8 @@ CASES = {
     "search": (
         lambda run: nas.search(run, out=run),
         ["search", "RUN", "--out", "RUN"],
-        "the folder with `out=FOLDER` (and continue with `resume=True`)",
-        "the folder with --out FOLDER (and continue with --resume)",
+        "the folder with `out=FOLDER` (`resume=True` continues the run)",
+        "the folder with --out FOLDER (--resume continues the run)",
     ),
     "retrain": (
         lambda run: nas.retrain(RECIPE),
