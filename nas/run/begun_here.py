@@ -40,7 +40,8 @@ def mark_begun(run_id: str, recipe: Path) -> None:
         write_json_atomically(folder / f"{run_id}.json", {"schema_version": 1, "recipe": str(recipe.resolve())})
     except (InputError, OSError) as error:
         _LOGGER.warning(
-            "cannot write the note that you began this run (%s), so later commands on it need --recipe; "
+            "cannot write the note that you began this run (%s), so name its recipe in later commands: "
+            "nas retrain RUN --recipe RECIPE; "
             "set XDG_STATE_HOME to a writable folder to avoid this",
             error,
         )
@@ -54,12 +55,12 @@ def require_begun_here(run: Path, run_id: object, recipe: str) -> None:
     if mark is None or not mark.is_file():
         raise InputError(
             f"{run}: its recorded recipe {recipe} is imported only if you began the run on this machine, and "
-            f"{folder or 'your state folder'} has no note of that; name your recipe with --recipe"
+            f"{folder or 'your state folder'} has no note of that; name your recipe with `recipe=FILE`"
         )
     found = read_json(mark)
     begun_with = found.get("recipe") if isinstance(found, dict) else None
     if begun_with != recipe:
         raise InputError(
             f"{run}: its recorded recipe is {recipe}, but you began the run with {begun_with}; "
-            "name your recipe with --recipe"
+            "name your recipe with `recipe=FILE`"
         )

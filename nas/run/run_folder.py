@@ -34,9 +34,9 @@ class RunFolder:
         """InputError unless there is nothing at the folder's path, or an empty folder."""
         try:
             if self.path.exists() and not self.path.is_dir():
-                raise InputError(f"{self.path}: is a file; --out names a folder")
+                raise InputError(f"{self.path}: is a file; `out` names a folder")
             if self.begun:
-                raise InputError(f"{self.path}: is not empty; name a new folder, or continue with --resume")
+                raise InputError(f"{self.path}: is not empty; name a new folder, or continue with `resume=True`")
         except OSError as error:
             raise InputError(f"{self.path}: cannot be a run folder ({error.strerror})") from error
 
@@ -132,7 +132,9 @@ class RunFolder:
     def front(self) -> Front:
         """The front of a finished search."""
         if not self.finished:
-            raise InputError(f"{self.path}: has no front.json; its search is not finished, continue with --resume")
+            raise InputError(
+                f"{self.path}: has no front.json; finish its search: nas search RECIPE --out {self.path} --resume"
+            )
         return Front.read(self.path / "front.json")
 
     @property
@@ -216,7 +218,7 @@ class RunFolder:
     def _only_given(self) -> Path:
         if len(self.given_trees) > 1:
             names = ", ".join(path.stem for path in self.given_trees)
-            raise InputError(f"{self.path}: has several retrained trees ({names}); name one with --tree")
+            raise InputError(f"{self.path}: has several retrained trees ({names}); name one with `tree=TREE`")
         return self.given_trees[0]
 
     @contextmanager
