@@ -159,7 +159,7 @@ def make_metrics(task: Task, device: torch.device) -> dict[str, torchmetrics.Met
     for metric in task.metrics:
         name = metric if isinstance(metric, str) else qualified(metric)
         if name in made or name == "loss":
-            raise InputError(f"task {task.name} has two measures called {name!r}; give one function another __name__")
+            raise InputError(f"task {task.name} has two metrics called {name!r}; give one function another __name__")
         with as_input_errors(f"task {task.name}: its metric {name}"):
             found = (METRICS[metric] if isinstance(metric, str) else metric)(task)
         if not isinstance(found, torchmetrics.Metric):

@@ -283,7 +283,7 @@ def test_a_full_shared_memory_is_told_instead_of_waited_for(monkeypatch: pytest.
     monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", full)
     with pytest.raises(RuntimeError, match="unable to allocate shared memory") as caught:
         _shuffled(num_workers=1)
-    assert re.match("/dev/shm is full, .* lower num_workers", str(machine_failure(caught.value)))
+    assert re.match("/dev/shm is full; .* Lower num_workers", str(machine_failure(caught.value)))
 
 
 def test_a_worker_that_the_system_ends_for_shared_memory_is_told() -> None:
@@ -293,7 +293,7 @@ def test_a_worker_that_the_system_ends_for_shared_memory_is_told() -> None:
     )
     assert "/dev/shm is full" in str(machine_failure(bus))
     locks = OSError(errno.ENOSPC, "No space left on device", "/dev/shm")
-    assert "lower num_workers" in str(machine_failure(locks))
+    assert "Lower num_workers" in str(machine_failure(locks))
 
 
 @pytest.mark.usefixtures("impatient")

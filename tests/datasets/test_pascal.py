@@ -369,8 +369,8 @@ TRAIN, VAL, PARTS = "ImageSets/Context/train.txt", "ImageSets/Context/val.txt", 
         (TRAIN, b"a\nb\n", r"train\.txt: 2 ids are too few to cut"),
         (VAL, b"2009_000006\n", r"train\.txt: 1 of its ids are for testing, too, such as '2009_000006'"),
         (PARTS, b"{", r"Parts/train\.txt: not JSON"),
-        (PARTS, b"[15]", r"Parts/train\.txt: has to be a JSON object of ids"),
-        (PARTS, b'{"a": [15, true]}', r"Parts/train\.txt: has to be a JSON object of ids"),
+        (PARTS, b"[15]", r"Parts/train\.txt: must be a JSON object of ids"),
+        (PARTS, b'{"a": [15, true]}', r"Parts/train\.txt: must be a JSON object of ids"),
     ],
 )
 def test_wrong_lists_are_told_at_once(root: Path, path: str, content: bytes, message: str) -> None:

@@ -103,7 +103,7 @@ def code_as_a_size(archive, canary):
 
 
 def code_as_a_guard(archive, canary):
-    code = f"open({str(canary)!r}, 'w') is not None"
+    code = f"open({str(canary)!r}, 'w').close() is None"
     archive.change(MODEL, lambda model: model.update(guards_code=[code]))
 
 

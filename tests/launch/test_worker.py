@@ -200,7 +200,7 @@ def test_a_worker_with_another_recipe_or_none_says_so(tmp_path, reports):
     text = recipe.read_text().replace("sys.path.append(str(Path(__file__).parents[1]))", "")
     recipe.write_text(text + "# another\n")
     run, assignment = begin(tmp_path / "run")
-    for path, words in ((recipe, "another recipe"), (tmp_path / "gone.py", "not on the worker")):
+    for path, words in ((recipe, "differs from the driver's"), (tmp_path / "gone.py", "not on the worker")):
         reports()
         train(
             Assignment(str(path), None, assignment.sha256, {}, assignment.run, 1),

@@ -50,7 +50,7 @@ class CopyTrainingState(LoopState[CopyTrainingRecord]):
         }
 
     def load(self, record: Mapping[str, Any], where: str) -> None:
-        with explaining_checkpoint("this warm-up", where):
+        with explaining_checkpoint("these own copies", where):
             # The candidates have the order of the tasks, and the names of the weights do not show it.
             if list(record["tasks"]) != list(self.copies.task_names):
                 raise ValueError(f"its copies are {record['tasks']}, here they are {list(self.copies.task_names)}")
