@@ -15,10 +15,10 @@ def experiment() -> Experiment:
         data=lazy(DigitPairs, num_train=2048, num_architecture=1024),
         input_shape=(1, 12, 20),
         goal=Goal(budgets=(0.3, 0.35, 0.4, 0.5, 0.6)),
-        strategy=Similarity(
-            epochs=6, batch_size=64, weights=OptimizerSettings(kind="adam", lr=3e-3, weight_decay=1e-4)
-        ),
         strategies={
+            "similarity": Similarity(
+                epochs=6, batch_size=64, weights=OptimizerSettings(kind="adam", lr=3e-3, weight_decay=1e-4)
+            ),
             "gradient": Gradient(
                 epochs=9,
                 warmup=0.2,
@@ -27,8 +27,9 @@ def experiment() -> Experiment:
                 logits=OptimizerSettings(kind="adam", lr=5e-2),
                 # The logits get only a hundred steps; a faster dual variable overshoots to the shared tree.
                 penalty=DualPenalty(rate=30.0, damping=1.0),
-            )
+            ),
         },
+        strategy="similarity",
         retrain=TrainingSettings(
             epochs=20,
             batch_size=64,

@@ -62,17 +62,18 @@ def experiment() -> Experiment:
         data=lazy(augmented_nyuv2, root=os.environ.get("NYUV2", "data/nyuv2")),
         input_shape=(3, *SIZE),
         goal=Goal(budgets=(0.5, 0.6, 0.75, 0.9)),
-        strategy=Similarity(
-            epochs=50, batch_size=8, weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4)
-        ),
         strategies={
+            "similarity": Similarity(
+                epochs=50, batch_size=8, weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4)
+            ),
             "gradient": Gradient(
                 epochs=100,
                 warmup=0.1,
                 batch_size=8,
                 weights=OptimizerSettings(kind="adam", lr=1e-4, weight_decay=1e-4),
-            )
+            ),
         },
+        strategy="similarity",
         retrain=TrainingSettings(
             epochs=200,
             batch_size=8,

@@ -46,14 +46,14 @@ def planted_experiment(
         "data": lazy(planted_data, seed=seed, **asdict(problem)),
         "input_shape": problem.input_shape,
         "goal": Goal(budgets=(planted_share(problem, PlantedBackbone(**student)),)),
-        # A quarter of the steps of a training, on two copies of every task: for tree A the cost of 1.3 trainings.
-        "strategy": Similarity(
-            epochs=max(1, round(num_steps / 4 / steps_per_epoch)),
-            batch_size=64,
-            weights=OptimizerSettings(kind="adam", lr=2e-2),
-            schedule=ScheduleSettings(kind="constant"),
-        ),
         "strategies": {
+            # A quarter of the steps of a training, on two copies of every task: for tree A the cost of 1.3 trainings.
+            "similarity": Similarity(
+                epochs=max(1, round(num_steps / 4 / steps_per_epoch)),
+                batch_size=64,
+                weights=OptimizerSettings(kind="adam", lr=2e-2),
+                schedule=ScheduleSettings(kind="constant"),
+            ),
             "gradient": Gradient(
                 epochs=84,
                 warmup=0.5,
@@ -62,8 +62,9 @@ def planted_experiment(
                 logits=OptimizerSettings(kind="adam", lr=3e-2),
                 # A pass has only twelve steps, too few for the optimisers' states after a reset.
                 reset_optimizers=False,
-            )
+            ),
         },
+        "strategy": "similarity",
         "retrain": TrainingSettings(
             epochs=max(1, round(num_steps / steps_per_epoch)),
             batch_size=64,

@@ -36,10 +36,10 @@ def experiment() -> Experiment:
         ),
         input_shape=(3, 64, 64),
         goal=Goal(budgets=(0.45, 0.5, 0.6, 0.75)),
-        strategy=Similarity(
-            epochs=8, batch_size=16, weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4)
-        ),
         strategies={
+            "similarity": Similarity(
+                epochs=8, batch_size=16, weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4)
+            ),
             "gradient": Gradient(
                 epochs=6,
                 warmup=0.2,
@@ -47,8 +47,9 @@ def experiment() -> Experiment:
                 weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4),
                 logits=OptimizerSettings(kind="adam", lr=0.1),
                 penalty=DualPenalty(rate=30.0, damping=1.0),
-            )
+            ),
         },
+        strategy="similarity",
         retrain=TrainingSettings(
             epochs=30,
             batch_size=16,

@@ -3,10 +3,12 @@
 from scenes import CACHE
 from scenes import experiment as small
 
-from nas import Experiment, Gradient, lazy
+from nas import Experiment, Gradient, Similarity, lazy
 from nas.datasets.scenes import Scenes
 from nas.engine.optimizer import OptimizerSettings
 from search_spaces import MobileNetV2
+
+WEIGHTS = OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4)
 
 
 def experiment() -> Experiment:
@@ -23,16 +25,17 @@ def experiment() -> Experiment:
             ),
             "input_shape": (3, 192, 192),
             "goal.budgets": (0.55, 0.65, 0.75, 0.85),
-            "strategy.epochs": 16,
             "strategies": {
+                "similarity": Similarity(epochs=16, batch_size=16, weights=WEIGHTS),
                 "gradient": Gradient(
                     epochs=40,
                     warmup=0.1,
                     batch_size=16,
-                    weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4),
+                    weights=WEIGHTS,
                     logits=OptimizerSettings(kind="adam", lr=0.02),
-                )
+                ),
             },
+            "strategy": "similarity",
             "retrain.epochs": 60,
             "num_threads": None,
             "num_workers": 4,

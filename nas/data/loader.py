@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, get_worker_info
 from nas.data.batch import Batch, Dataset, collate, cut
 from nas.data.named import NamedSamples, SampleFault, in_memory
 from nas.data.seeds import derive_seed
+from nas.engine.sockets import folder_for_sockets
 from nas.errors import SHARED_MEMORY, InputError, as_input_errors, machine_failure
-from nas.files import folder_for_sockets
 
 _BATCHES_AT_ONCE = 16
 """Batches read at once from a data set in memory: many, so that indexing is cheap per batch; few, to save memory."""

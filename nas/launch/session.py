@@ -18,8 +18,9 @@ from typing import Any
 
 import torch
 
+from nas.engine.sockets import folder_for_sockets
 from nas.errors import InputError, WorkFailed, in_one_line
-from nas.files import folder_for_sockets, make_folder
+from nas.files import make_folder
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",

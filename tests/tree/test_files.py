@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from nas import files
 from nas.errors import InputError
 from nas.files import (
-    folder_for_sockets,
     read_json,
     write_bytes_atomically,
     write_json_atomically,
@@ -136,15 +135,3 @@ def test_a_huge_file_is_not_read(tmp_path, monkeypatch):
         read_json(tmp_path / "record.json")
     with pytest.raises(InputError, match="longer than 1 MiB"):
         read_json("/dev/zero")
-
-
-def test_sockets_get_a_folder_whose_paths_are_short_enough(monkeypatch):
-    room = len("/session/sockets/store")
-    assert folder_for_sockets("/scratch/me", room) == "/scratch/me"
-    assert folder_for_sockets("/" + "x" * (102 - room), room) == "/" + "x" * (102 - room)
-    assert folder_for_sockets("/" + "x" * (103 - room), room) == "/tmp"
-    # Bytes count, not letters.
-    assert folder_for_sockets("/" + "ü" * 41, room) == "/tmp"
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(InputError, match="set TMPDIR to a folder whose path has at most 81 bytes"):
-        folder_for_sockets("/" + "x" * 100, room)
