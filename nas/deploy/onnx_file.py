@@ -15,6 +15,7 @@ from nas.errors import InputError, in_one_line
 
 _LARGEST = 2**31 - 1
 """The largest protobuf message in bytes, and so the largest .onnx with its weights inside."""
+_ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -45,6 +46,7 @@ def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dyn
         with warnings.catch_warnings():
             # Warnings about torch's own code.
             warnings.simplefilter("ignore")
+            program = program.run_decompositions({_ATTENTION: _attention_of_four_dims})
             made = torch.onnx.export(program, dynamo=True, verbose=False, external_data=False)
     except Exception as error:  # torch's exporter has a different class of error for each stage
         raise InputError(f"the network cannot be written as ONNX: {in_one_line(error)}") from error
@@ -62,6 +64,28 @@ def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dyn
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise InputError(f"the network cannot be written as ONNX: {in_one_line(error)}") from error
     return model
+
+
+def _attention_of_four_dims(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *rest: Any, **settings: Any
+) -> Any:
+    """`scaled_dot_product_attention` with a dimension of heads: torch's exporter translates no other.
+
+    Queries of one head, (B, N, C), become (B, 1, N, C), and so does a mask for each sample; a mask (N, N) is for all.
+    """
+    if (missing := 4 - query.dim()) <= 0:
+        return NotImplemented
+
+    def widen(tensor: Tensor) -> Tensor:
+        for _ in range(missing):
+            tensor = tensor.unsqueeze(-3)
+        return tensor
+
+    wide = widen(attn_mask) if attn_mask is not None and attn_mask.dim() == query.dim() else attn_mask
+    mixed = _ATTENTION(widen(query), widen(key), widen(value), wide, *rest, **settings)
+    for _ in range(missing):
+        mixed = mixed.squeeze(-3)
+    return mixed
 
 
 def to_bytes(model: Any, description: Description) -> bytes:

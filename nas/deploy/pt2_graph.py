@@ -10,6 +10,8 @@ import torch
 from nas.errors import InputError
 
 _NAME = re.compile(r"[A-Za-z0-9_.]{0,1000}", re.ASCII)
+_EQUATION = re.compile(r"[A-Za-z., ]{0,500}(->[A-Za-z., ]{0,500})?", re.ASCII)
+"""The equation of torch.einsum, which is an argument of an operator: torch hands it over as text."""
 _VERSION = re.compile(r"[A-Za-z0-9_.+-]{1,100}", re.ASCII)
 _SYMBOL = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
 _ATEN = re.compile(r"torch\.ops\.aten\.([A-Za-z0-9_]+)\.([A-Za-z0-9_]+)", re.ASCII)
@@ -58,6 +60,8 @@ def _check_text(field: str, text: str) -> None:
         _check_size(text)
     elif field in ("in_spec", "out_spec"):
         _check_containers(text)
+    elif field == "as_string" and _EQUATION.fullmatch(text):
+        return
     elif not (_VERSION if field == "torch_version" else _NAME).fullmatch(text):
         raise InputError(f"its {field} holds the text {text[:50]!r}")
 

@@ -143,6 +143,17 @@ def test_names_are_names(archive, name, tmp_path):
         open_model(archive.write(tmp_path / "hostile.pt2"))
 
 
+@pytest.mark.parametrize("text", ["'), print('", "print()", "a->b->c", "a\nb", "ij,jk->ik;1"])
+def test_an_argument_that_is_text_is_an_equation_or_a_name(archive, text, tmp_path):
+    def hide(model):
+        node = next(every(model["graph_module"]["graph"]["nodes"], "inputs"))
+        node["inputs"][0]["arg"] = {"as_string": text}
+
+    archive.change(MODEL, hide)
+    with pytest.raises(InputError, match="its as_string holds the text"):
+        open_model(archive.write(tmp_path / "hostile.pt2"))
+
+
 def test_a_call_into_the_system_is_refused(archive, tmp_path):
     def call(model):
         node = next(every(model["graph_module"]["graph"]["nodes"], "target"))

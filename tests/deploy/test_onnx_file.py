@@ -1,4 +1,5 @@
 import onnx
+import onnxruntime
 import pytest
 import torch
 from deployed import describe, exportable
@@ -119,3 +120,26 @@ def test_sizes_that_only_the_run_tells_are_named():
     model.graph.node.extend(nodes[1:])
     with pytest.raises(InputError, match="only known when the ONNX model runs"):
         count_macs(model, (3,))
+
+
+class OneHead(nn.Module):
+    """Attention of one head, (B, N, C), with a mask of the given shape."""
+
+    def __init__(self, *shape):
+        super().__init__()
+        mask = torch.randn(shape, generator=torch.Generator().manual_seed(1)) > 0
+        self.register_buffer("mask", mask | torch.eye(shape[-1], dtype=torch.bool))
+
+    def forward(self, x):
+        attend = nn.functional.scaled_dot_product_attention
+        return attend(x, x * 2, x + 1, attn_mask=self.mask, scale=0.7)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (1, 5, 5)])
+def test_attention_of_one_head_gives_the_same_in_onnxruntime(shape):
+    module, inputs = OneHead(*shape).eval(), torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
+    model = to_model(trace(module, inputs, dynamic_size=False), ["y"], dynamic_size=False)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["y"], {"inputs": inputs.numpy()})
+    # One softmax and two products of float32.
+    torch.testing.assert_close(torch.from_numpy(found), module(inputs), rtol=1e-5, atol=1e-6)
