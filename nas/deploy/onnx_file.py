@@ -46,7 +46,7 @@ def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dyn
         with warnings.catch_warnings():
             # Warnings about torch's own code.
             warnings.simplefilter("ignore")
-            program = program.run_decompositions({_ATTENTION: _attention_of_four_dims})
+            program = program.run_decompositions({_ATTENTION: _attention_in_steps})
             made = torch.onnx.export(program, dynamo=True, verbose=False, external_data=False)
     except Exception as error:  # torch's exporter has a different class of error for each stage
         raise InputError(f"the network cannot be written as ONNX: {in_one_line(error)}") from error
@@ -66,26 +66,20 @@ def to_model(program: torch.export.ExportedProgram, names: Sequence[str], *, dyn
     return model
 
 
-def _attention_of_four_dims(
+def _attention_in_steps(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *rest: Any, **settings: Any
 ) -> Any:
-    """`scaled_dot_product_attention` with a dimension of heads: torch's exporter translates no other.
+    """`scaled_dot_product_attention` as products and a softmax, unless the query is (B, heads, N, C).
 
-    Queries of one head, (B, N, C), become (B, 1, N, C), and so does a mask for each sample; a mask (N, N) is for all.
+    torch's exporter translates only queries of these four dimensions.
     """
-    if (missing := 4 - query.dim()) <= 0:
+    if query.dim() == 4:
         return NotImplemented
-
-    def widen(tensor: Tensor) -> Tensor:
-        for _ in range(missing):
-            tensor = tensor.unsqueeze(-3)
-        return tensor
-
-    wide = widen(attn_mask) if attn_mask is not None and attn_mask.dim() == query.dim() else attn_mask
-    mixed = _ATTENTION(widen(query), widen(key), widen(value), wide, *rest, **settings)
-    for _ in range(missing):
-        mixed = mixed.squeeze(-3)
-    return mixed
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        # This operator of torch adds every mask to the logits, also one of booleans.
+        attn_mask = torch.where(attn_mask, 0.0, -torch.inf).to(query.dtype)
+    steps = torch.ops.aten._scaled_dot_product_attention_math.default
+    return steps(query, key, value, attn_mask, *rest, **settings)[0]
 
 
 def to_bytes(model: Any, description: Description) -> bytes:

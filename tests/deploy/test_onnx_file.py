@@ -122,8 +122,8 @@ def test_sizes_that_only_the_run_tells_are_named():
         count_macs(model, (3,))
 
 
-class OneHead(nn.Module):
-    """Attention of one head, (B, N, C), with a mask of the given shape."""
+class Attention(nn.Module):
+    """Attention with a mask of the given shape."""
 
     def __init__(self, *shape):
         super().__init__()
@@ -131,13 +131,15 @@ class OneHead(nn.Module):
         self.register_buffer("mask", mask | torch.eye(shape[-1], dtype=torch.bool))
 
     def forward(self, x):
-        attend = nn.functional.scaled_dot_product_attention
-        return attend(x, x * 2, x + 1, attn_mask=self.mask, scale=0.7)
+        return nn.functional.scaled_dot_product_attention(x, x * 2, x + 1, attn_mask=self.mask, scale=0.7)
 
 
-@pytest.mark.parametrize("shape", [(5, 5), (1, 5, 5)])
-def test_attention_of_one_head_gives_the_same_in_onnxruntime(shape):
-    module, inputs = OneHead(*shape).eval(), torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(
+    ("shape", "mask"),
+    [((3, 5, 4), (5, 5)), ((3, 5, 4), (1, 5, 5)), ((3, 2, 5, 4), (5, 5)), ((3, 2, 2, 5, 4), (2, 1, 5, 5))],
+)
+def test_attention_of_any_dimensions_gives_the_same_in_onnxruntime(shape, mask):
+    module, inputs = Attention(*mask).eval(), torch.randn(shape, generator=torch.Generator().manual_seed(0))
     model = to_model(trace(module, inputs, dynamic_size=False), ["y"], dynamic_size=False)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (found,) = session.run(["y"], {"inputs": inputs.numpy()})
