@@ -41,7 +41,7 @@ class Display:
         self.resource = "macs"
 
     def begin(self, label: str, total: int, done: int = 0) -> None:
-        """Begin work of `total` epochs, of which `done` are finished."""
+        """Begin work of `total` epochs; the first `done` are finished."""
         self.trials = None
         for bar in self.progress.task_ids:
             self.progress.remove_task(bar)

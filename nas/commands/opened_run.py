@@ -31,7 +31,7 @@ class OpenRun:
     """A run folder with its experiment and the device it computes on; torch's number of threads is set for it.
 
     Args:
-        recipe: the recipe file, from which other processes make the experiment again; None if there is no file.
+        recipe: the recipe file, which other processes read to make the experiment again; None without a file.
         overrides: all changes of the recipe's fields, for the same purpose.
         measure: returns the costs of an experiment; it remembers those that were measured when the run was opened.
         resumed: whether the run existed before.

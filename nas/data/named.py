@@ -151,5 +151,5 @@ def _naming(samples: NamedSamples, *indices: int) -> Iterator[None]:
     except InputError as error:
         where = samples.sample_name(indices[0])
         if len(indices) > 1:
-            where = f"one of {len(indices)} samples, the first of which is {where}"
+            where = f"one of {len(indices)} samples; the first is {where}"
         raise SampleFault(f"{' '.join(str(error).splitlines())}; in {where}") from error

@@ -121,7 +121,7 @@ def _check_payloads(config: Any, folder: str, sizes: Mapping[str, int]) -> None:
         if payload["use_pickle"] is not False:
             raise InputError(f"{name!r} is pickled")
         if not PAYLOAD[folder].fullmatch(path := payload["path_name"]) or folder + path not in sizes:
-            raise InputError(f"{name!r} lies in {path!r}, which is not a tensor of the archive")
+            raise InputError(f"{name!r} names the file {path!r}, which is not a tensor of the archive")
         meta = payload["tensor_meta"]
         shape: list[int] = [_integer(number) for number in meta["sizes"]]
         strides: list[int] = [_integer(number) for number in meta["strides"]]

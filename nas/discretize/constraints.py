@@ -25,7 +25,7 @@ class Together(_Group):
 
 
 class Apart(_Group):
-    """Tasks of which no two may share a block from ``from_block`` on; earlier blocks are not constrained."""
+    """Tasks that may share no block with each other from ``from_block`` on; earlier blocks are not constrained."""
 
     from_block: NonNegativeInt = 0
 

@@ -51,7 +51,7 @@ def _make_backbone(experiment: Experiment) -> Backbone:
 
 
 def build_data(experiment: Experiment) -> DataSource:
-    """The experiment's data; InputError unless each split has samples, of which the first is what networks take."""
+    """The experiment's data; InputError if a split is empty, or its first sample is not what networks take."""
     name = f"data {experiment.data.name}"
     with as_input_errors(name):
         source = experiment.data()

@@ -181,7 +181,7 @@ def trainings(strategy: Strategy) -> Mapping[str, Training] | None:
 
 
 def labelled_splits(strategy: Strategy) -> Sequence[SplitName]:
-    """Splits in each of which a strategy needs labels of every task, beside "train" and "validation"."""
+    """Splits beside "train" and "validation" in which a strategy needs labels of every task."""
     found: Sequence[SplitName] = getattr(strategy, "labelled_splits", ())
     return found
 

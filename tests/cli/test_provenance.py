@@ -1,4 +1,4 @@
-"""A run goes on with the code that it began with, and imports nobody's but its owner's; a run is locked and may be
+"""A run resumes with the code that it began with, and imports only its owner's code; a run is locked and may be
 read-only."""
 
 import json
@@ -39,7 +39,7 @@ def _own_modules(monkeypatch):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A project with a finished search and a trained network, both of which no test changes."""
+    """A project with a finished search and a trained network. No test changes them."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "recipe.py").write_text(RECIPE)
     (folder / "net.py").write_text(NET)
@@ -50,7 +50,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def project(finished, tmp_path):
-    """A copy of the run, of which the recipe is given, and named as --recipe."""
+    """A copy of the run, and its recipe as --recipe."""
     folder = tmp_path / "project"
     shutil.copytree(finished, folder)
     return folder
@@ -58,7 +58,7 @@ def project(finished, tmp_path):
 
 @pytest.fixture
 def a_run(finished, tmp_path):
-    """A copy of the run, of which the recipe is where it was."""
+    """A copy of the run; its recipe is where it was."""
     shutil.copytree(finished / "run", tmp_path / "run")
     return tmp_path / "run"
 

@@ -1,4 +1,4 @@
-"""How a command ends that is stopped from outside: by Ctrl-C, by SIGTERM, by whoever reads its output."""
+"""How a command ends that Ctrl-C, SIGTERM or a closed output stream stops."""
 
 import os
 import signal

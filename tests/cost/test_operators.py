@@ -220,7 +220,7 @@ def test_arithmetic_is_told_by_the_name(operator, expected):
     ("counted", "macs", "found"),
     [
         ({"": 5, "a": 2, "a.b": 2}, {"": 5, "a": 2, "a.b": 2}, set()),
-        # The difference is told where it arises.
+        # The innermost module that differs is named.
         ({"": 5, "a": 2, "a.b": 2}, {"": 6, "a": 3, "a.b": 3}, {"one of add, mystery in Root.a.b"}),
         ({"": 5, "a": 2}, {"": 6, "a": 2}, {"an operator in Root"}),
         # A module that both see under different names is counted once all the same.

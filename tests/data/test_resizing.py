@@ -99,7 +99,7 @@ def test_image_labels_and_points_move_alike(height: int, width: int, size: tuple
     reach = torch.tensor([max(1.0, width / inner[1]), max(1.0, height / inner[0])]) + 0.5 + 1e-3
     distance = (image - labels["where"]).abs().flatten(1).nan_to_num().amax(1)
     assert (distance <= reach).all()
-    # The pixel of the result that a point lies in says, within half a pixel of either size, where it was.
+    # The result at a point holds where the point was, within half a pixel of either size.
     x, y = labels["centres"].long().unbind(-1)
     said = labels["where"][:, y.clamp(max=size[0] - 1), x.clamp(max=size[1] - 1)]
     assert ((said - where).abs().flatten(1).amax(1) <= reach).all()
@@ -166,7 +166,7 @@ def test_points_follow_every_step() -> None:
 
 
 class Varied:
-    """Six pictures, of which every second has another size."""
+    """Six pictures; every second one has another size."""
 
     def __len__(self) -> int:
         return 6

@@ -2,8 +2,12 @@
 
 import pytest
 from deployed import describe, exportable, make_network
+from small_digits import RECIPE, changes
 
+from nas.cli.main import run
+from nas.datasets.digits import digit_tasks
 from nas.deploy import export_graph, model_card, write_bundle
+from nas.tree import BranchTree, write_tree
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,14 @@ def exported(tmp_path_factory):
     card = model_card(described, "A network", picture=None, loads=True)
     write_bundle(folder / "network.bundle", network, backbone, described, card)
     return network, inputs, folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a retraining of a small network of the digits, its own for each test module."""
+    folder = tmp_path_factory.mktemp("digits")
+    write_tree(BranchTree.shared([task.name for task in digit_tasks()], 2), folder / "tree.json")
+    small = changes(backbone__widths=[4, 6], backbone__strided=[1])
+    arguments = ["retrain", RECIPE, "--tree", str(folder / "tree.json"), "--out", str(folder / "run"), *small]
+    assert run(arguments) == 0
+    return folder / "run"

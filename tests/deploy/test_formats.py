@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from small_digits import RECIPE, changes, refused
+from small_digits import refused
 
 import nas
 from nas.cli.main import run
@@ -13,7 +13,6 @@ from nas.datasets.digits import digit_tasks
 from nas.deploy import FORMATS
 from nas.deploy.formats import GraphFormat
 from nas.deploy.program import load_program, to_bytes
-from nas.tree import BranchTree, write_tree
 
 HEADER = b"reversed"
 
@@ -33,16 +32,6 @@ class Reversed(GraphFormat):
         if not data.startswith(HEADER):
             raise nas.InputError(f"{where}: not a reversed file")
         return load_program(data.removeprefix(HEADER)[::-1], where)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    write_tree(BranchTree.shared([task.name for task in digit_tasks()], 2), folder / "tree.json")
-    small = changes(backbone__widths=[4, 6], backbone__strided=[1])
-    arguments = ["retrain", RECIPE, "--tree", str(folder / "tree.json"), "--out", str(folder / "run"), *small]
-    assert run(arguments) == 0
-    return folder / "run"
 
 
 def test_a_format_is_one_object_in_the_table(trained, tmp_path, monkeypatch, capsys):

@@ -101,7 +101,7 @@ def test_a_size_that_a_network_allows_is_free_and_one_that_it_does_not_is_not(tm
 
 
 def test_macs_that_only_a_given_up_attempt_cannot_count_are_not_called_uncounted(tmp_path, monkeypatch, caplog):
-    """The digits' network runs at its own size alone; with free sizes, of which nothing is kept, MACs are unknown."""
+    """The digits' network runs at its own size alone; with free sizes, MACs are unknown."""
     from nas.deploy.formats import onnx
 
     def count(model, shape):

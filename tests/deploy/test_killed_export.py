@@ -4,27 +4,15 @@ import importlib
 import shutil
 
 import pytest
-from small_digits import RECIPE, changes, refused
+from small_digits import refused
 
 import nas
 from nas.cli.main import run
-from nas.datasets.digits import digit_tasks
 from nas.deploy import open_model, write_graph
 from nas.errors import WorkFailed
-from nas.tree import BranchTree, write_tree
 
 export_module = importlib.import_module("nas.commands.export")
 bundle_module = importlib.import_module("nas.deploy.formats.bundle")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("digits")
-    write_tree(BranchTree.shared([task.name for task in digit_tasks()], 2), folder / "tree.json")
-    small = changes(backbone__widths=[4, 6], backbone__strided=[1])
-    arguments = ["retrain", RECIPE, "--tree", str(folder / "tree.json"), "--out", str(folder / "run"), *small]
-    assert run(arguments) == 0
-    return folder / "run"
 
 
 def bundle_to(folder, trained, *arguments):

@@ -219,7 +219,7 @@ def test_what_a_verb_does_not_take_is_said_before_anything_is_sent(cluster, caps
     assert not cluster.jobs
 
 
-def test_a_dry_run_lists_what_would_be_sent_and_asks_nobody(tmp_path, capsys):
+def test_a_dry_run_lists_what_would_be_sent_and_contacts_no_cluster(tmp_path, capsys):
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "__init__.py").write_text("")
     (tmp_path / "lib" / "id_rsa").write_text("secret")

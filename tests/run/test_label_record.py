@@ -27,7 +27,7 @@ TREE = BranchTree.shared(("t0", "t1", "flag"), 2)
 
 
 class Data(ToyData):
-    """`ToyData` with yes and no, of which ``change(source)`` makes what a test needs."""
+    """`ToyData` with labels of yes and no; ``change(source)`` makes what a test needs."""
 
     def __init__(self, change=lambda data: None):
         super().__init__(toy_tasks(2), size=24)

@@ -1,4 +1,4 @@
-"""Arithmetic that cannot be counted is told before any work, and budgets in MACs are refused with it."""
+"""Arithmetic that cannot be counted is reported before any work, and budgets in MACs are refused."""
 
 import logging
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The contract of settings: each field of a strategy changes what runs. A field that nobody reads fails here."""
+"""The contract of settings: each field of a strategy changes what runs. A field without effect fails here."""
 
 import pytest
 from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, names, toy_tasks

@@ -15,7 +15,7 @@ NUM_SAMPLES = 45
 
 
 def samples(loss):
-    """Outputs and labels of maps of 4 x 5, of which each sample has another share of known entries and positives."""
+    """Outputs and labels of maps of 4 x 5; each sample has another share of known entries and of positives."""
     generator = torch.Generator().manual_seed(0)
     outputs = torch.randn(NUM_SAMPLES, 3, 4, 5, generator=generator)
     share = torch.linspace(0, 1, NUM_SAMPLES).reshape(-1, 1, 1, 1)

@@ -14,7 +14,7 @@ from nas.files import is_temporary, new_folder, remove_unfinished, replacing, wr
 
 @contextmanager
 def stopped_in(write: Callable[[], None]) -> Iterator[int]:
-    """A process that stops itself while it writes; at the end of the block it goes on, unless it was killed."""
+    """A process that stops itself while it writes; the end of the block resumes it, unless it was killed."""
     child = os.fork()
     if not child:
         try:

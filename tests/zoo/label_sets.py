@@ -44,7 +44,7 @@ def _yes(image: Tensor) -> Tensor:
 
 
 def _with(image: Tensor, value: float, rows: int = 4) -> Tensor:
-    """Depths of one channel, some rows of which are a value."""
+    """Depths of one channel; some rows are filled with one value."""
     depth = 1 + image[:1]
     depth[:, :rows] = value
     return depth

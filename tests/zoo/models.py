@@ -46,7 +46,7 @@ class Parts:
     """A backbone from functions that make its parts.
 
     Args:
-        stem, block: make a module; a block is told its index.
+        stem, block: make a module; ``block`` gets the block's index.
         channel_dim: of the features that blocks give.
         channels: width of each tapped feature.
         dense: heads give a value for each pixel.

@@ -11,7 +11,7 @@ Entries = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 
 class MaskedMetric(Metric):
-    """Another metric over the entries that hold a value. It is NaN, "no value", if there is no such entry.
+    """Another metric over the entries that hold a value; NaN, "no value", without such an entry.
 
     Args:
         metric: is updated with the entries.
