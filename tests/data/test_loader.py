@@ -130,7 +130,8 @@ def test_a_data_set_in_memory_that_fails_is_told_in_one_line() -> None:
             raise KeyError("depth")
 
     loader = batches(Failing(torch.arange(4), {}), 2, seed=0, epoch=0, shuffle=False, drop_last=False)
-    with pytest.raises(InputError, match=r"^data: KeyError: 'depth' \(.*\); in one of 4 samples; the first is sample 0$"):
+    message = r"^data: KeyError: 'depth' \(.*\); in one of 4 samples; the first is sample 0$"
+    with pytest.raises(InputError, match=message):
         list(loader)
 
 
