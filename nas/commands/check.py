@@ -12,7 +12,8 @@ from nas.commands.label_report import describe_split, inputs_of_other_shapes, un
 from nas.commands.opened_run import Recipe, open_experiment
 from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
-from nas.run import LabelRecord, TrialParts, resolve_device, use_threads
+from nas.run import LabelRecord, RunFolder, TrialParts, resolve_device, use_threads
+from nas.run.evaluator import RunEvaluator
 from nas.run.labels import concerns
 from nas.strategies import Store
 from nas.strategies.protocol import first_steps
@@ -45,7 +46,9 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
         torch.cuda.reset_peak_memory_stats(device)
     try_retraining(experiment, parts, device)
     with TemporaryDirectory() as folder:
-        step = first_steps(experiment.strategy, parts.problem(experiment, device, Store(Path(folder))))
+        evaluator = RunEvaluator(RunFolder(Path(folder)), experiment, parts.data, device)
+        problem = parts.problem(experiment, device, Store(Path(folder)), evaluator=evaluator)
+        step = first_steps(experiment.strategy, problem)
     losses = {} if step is None else dict(step.losses)
     resource_name = experiment.goal.resource
     return {

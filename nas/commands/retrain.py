@@ -74,7 +74,7 @@ def retrain(
     if training.finished:
         on_start(training)
         return training.result()
-    if training.begun and not resume:
+    if training.interrupted and not resume:
         raise InputError(f"{training.folder}: this training was stopped before its end; continue it with `resume=True`")
     training.check()
     check_processes(experiment, opened.recipe is None, address)

@@ -18,6 +18,7 @@ from nas.networks.backbone import Backbone, FrozenPrefix, check_backbone
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
 from nas.strategies import History, Problem, Store
+from nas.strategies.evaluator import Evaluator
 from nas.training import metric_directions, require_methods
 from nas.tree import BranchTree, CostTable
 
@@ -90,11 +91,17 @@ def _check_sample(sample: Any, input_shape: tuple[int, ...], where: str) -> None
 
 
 def build_network(experiment: Experiment, tree: BranchTree, seed: int) -> BranchedNetwork:
-    """A fresh network of a tree; the same seed gives the same weights."""
+    """A fresh network of a tree; the same seed gives the same weights.
+
+    A part's weights depend on its block and group alone, so two trees that share a part start equal there.
+    """
+
+    def seed_part(name: str) -> None:
+        torch.manual_seed(derive_seed(seed, "network", name))
+
     backbone = build_backbone(experiment)
     with torch.random.fork_rng(devices=()), as_input_errors(f"backbone {experiment.backbone.name}"):
-        torch.manual_seed(derive_seed(seed, "network"))
-        return BranchedNetwork(backbone, experiment.tasks, tree)
+        return BranchedNetwork(backbone, experiment.tasks, tree, seed_part)
 
 
 def measure_parts(experiment: Experiment) -> Profile:
@@ -153,6 +160,7 @@ class TrialParts:
         store: Store,
         on_epoch: Callable[[History], None] = lambda _: None,
         ranks: Ranks = SINGLE_PROCESS,
+        evaluator: Evaluator | None = None,
     ) -> Problem:
         """The problem for the experiment's strategy."""
         return Problem(
@@ -167,6 +175,7 @@ class TrialParts:
             num_workers=experiment.num_workers,
             on_epoch=on_epoch,
             ranks=ranks,
+            evaluator=evaluator,
         )
 
 

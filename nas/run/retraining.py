@@ -14,7 +14,7 @@ from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.engine.loop import resume
 from nas.errors import InputError, as_input_errors, in_one_line
-from nas.files import make_folder, read_record, without_nan, write_json_atomically, write_text_atomically
+from nas.files import make_folder, read_json, read_record, without_nan, write_json_atomically, write_text_atomically
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
 from nas.recipe.record import describe
@@ -83,8 +83,10 @@ class TreeTraining:
         return (self.folder / "result.json").is_file()
 
     @property
-    def begun(self) -> bool:
-        return bool(self.checkpoints.epochs())
+    def interrupted(self) -> bool:
+        """Whether the training was stopped before its end, other than by `train_briefly`."""
+        path, done = self.folder / "brief.json", self.checkpoints.epochs()
+        return bool(done) and not (path.is_file() and read_json(path).get("num_epochs") == done[0])
 
     def result(self) -> TrainedNetwork:
         """The result of a finished training; InputError if the file belongs to another tree or other tasks."""
@@ -152,6 +154,58 @@ class TreeTraining:
         done = ranks.call_on_first(lambda: self.result().to_dict() if self.finished else None)
         if done is not None:
             return TrainedNetwork.model_validate(done)
+        training, state = self._run_to(None, data, device, on_epoch, ranks)
+        assert state.best_epoch is not None
+        network = state.result
+        self._load(network, state.best_epoch, ranks)
+        test = training.evaluate(network, "test")
+        result = TrainedNetwork(
+            tree_id=self.tree.id,
+            seed=self.seed,
+            start=self.start,
+            num_epochs=state.num_epochs,
+            best_epoch=state.best_epoch,
+            test=test,
+        )
+        write_json_atomically(self.folder / "result.json", result.to_dict())
+        return result
+
+    def train_briefly(self, num_epochs: int, data: DataSource, device: torch.device) -> list[Measured]:
+        """What the validation split gave after each of the first epochs; `train` continues from the last of them.
+
+        Epochs of an earlier training are only read.
+        """
+        if len(self.validation()) < num_epochs and not self.finished:
+            make_folder(self.folder)
+            write_json_atomically(self.folder / "brief.json", {"num_epochs": num_epochs})
+            self._run_to(num_epochs, data, device)
+        return self.validation()[:num_epochs]
+
+    def validation(self) -> list[Measured]:
+        """What the validation split gave after each epoch so far; InputError if the file is malformed."""
+        path = self.folder / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        tasks = set(self.tree.tasks)
+        try:
+            measured = [json.loads(line)["validation"]["tasks"] for line in path.read_text().splitlines()]
+            if not all(
+                {name for name, of_task in epoch.items() if of_task["loss"] is not None} == tasks for epoch in measured
+            ):
+                raise ValueError("its tasks differ from the tree's")
+        except (OSError, LookupError, TypeError, AttributeError, ValueError) as error:
+            raise InputError(f"{path}: not the record of this training ({in_one_line(error)})") from error
+        return measured
+
+    def _run_to(
+        self,
+        num_epochs: int | None,
+        data: DataSource,
+        device: torch.device,
+        on_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
+        ranks: Ranks = SINGLE_PROCESS,
+    ) -> tuple[Retraining, TrainingState]:
+        """Train from the last checkpoint to the end of an epoch, by default the last one."""
         if ranks.is_first:
             self.check()
         experiment = self.experiment
@@ -183,20 +237,8 @@ class TreeTraining:
 
             self._write_metrics(state)
             logs.write(state.history)
-            training.run(state, self.checkpoints, record)
-        assert state.best_epoch is not None
-        self._load(network, state.best_epoch, ranks)
-        test = training.evaluate(network, "test")
-        result = TrainedNetwork(
-            tree_id=self.tree.id,
-            seed=self.seed,
-            start=self.start,
-            num_epochs=state.num_epochs,
-            best_epoch=state.best_epoch,
-            test=test,
-        )
-        write_json_atomically(self.folder / "result.json", result.to_dict())
-        return result
+            training.run(state, self.checkpoints, record, num_epochs)
+        return training, state
 
     def trained(self, data: DataSource, device: torch.device, ranks: Ranks = SINGLE_PROCESS) -> BranchedNetwork:
         """The network at the best epoch of the training, which runs first if it is not finished."""

@@ -9,6 +9,7 @@ from nas.cost import format_quantity, resolve_budget
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.errors import WorkFailed
 from nas.recipe.experiment import Experiment
+from nas.run.evaluator import RunEvaluator
 from nas.run.front import Point, Quality
 from nas.run.outcome import TrialResult, write_outcome
 from nas.run.part_shapes import part_shapes
@@ -17,6 +18,7 @@ from nas.run.run_folder import RunFolder
 from nas.run.trial_folder import TrialFolder
 from nas.run.trial_plan import Trial
 from nas.strategies import Found, FoundTree, History, Strategy
+from nas.strategies.evaluator import Evaluator
 from nas.tree import CostTable
 
 OnEpoch = Callable[[dict[str, Any]], None]
@@ -50,7 +52,8 @@ def run_trial(
         folder.write_setting(trial)
         built = parts or TrialParts.build(experiment)
         ranks.call_on_first(lambda: run.labels.check_all(experiment, built.data))
-        found = search_in(folder, experiment, built, device, on_epoch, ranks)
+        evaluator = RunEvaluator(run, experiment, built.data, device)
+        found = search_in(folder, experiment, built, device, on_epoch, ranks, evaluator)
         points = [_point(run, folder, experiment, tree, built.table) for tree in found.trees]
         result = TrialResult(points=tuple(points))
         write_outcome(folder.path, result)
@@ -64,6 +67,7 @@ def search_in(
     device: torch.device,
     on_epoch: OnEpoch = lambda _: None,
     ranks: Ranks = SINGLE_PROCESS,
+    evaluator: Evaluator | None = None,
 ) -> Found:
     """Run the experiment's strategy, and write all files of the trial except its trees and its outcome."""
     folder.make()
@@ -75,7 +79,7 @@ def search_in(
         on_epoch(dict(history[-1]))
 
     strategy: Strategy = experiment.strategy
-    found = strategy.search(parts.problem(experiment, device, folder.store, record, ranks))
+    found = strategy.search(parts.problem(experiment, device, folder.store, record, ranks, evaluator))
     if ranks.is_first:
         # `record` was not called for epochs that came from a checkpoint.
         folder.write_metrics(found.history)

@@ -43,7 +43,7 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    about: Literal["entropy", "stability", "cost", "margin", "sharing", "seeds"]
+    about: Literal["entropy", "stability", "cost", "margin", "sharing", "seeds", "transfer"]
     concern: bool
     text: str
 

@@ -40,7 +40,7 @@ All other members are optional. With them, more commands and settings work:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -52,6 +52,7 @@ from nas.engine.compute import ComputeSettings
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
 from nas.strategies.diagnosis import Diagnosis
+from nas.strategies.evaluator import Evaluator
 from nas.strategies.goal import Goal
 from nas.strategies.store import Store
 from nas.tasks import Task
@@ -80,6 +81,7 @@ class Problem:
         num_workers: processes that load samples.
         on_epoch: called after each epoch with the records of all epochs so far.
         ranks: processes that share each batch. Rank 0 returns what was found; the others return no trees.
+        evaluator: trains trees with the recipe's settings. None where no run can keep them.
     """
 
     tasks: tuple[Task, ...]
@@ -93,6 +95,7 @@ class Problem:
     num_workers: int = 0
     on_epoch: Callable[[History], None] = _ignore
     ranks: Ranks = SINGLE_PROCESS
+    evaluator: Evaluator | None = None
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -107,12 +110,18 @@ class FoundTree:
         budget: the budget that it was found for; None if the strategy chose the cost.
         value: the estimated quality; higher is better.
         measure: what the value is, in a few words. Only values with the same text are compared.
+        std: standard deviation of the value, if the strategy knows it.
+        confidence: probability that the tree is better than the second-best tree of its budget, likewise.
+        kind: "measured" if the tree itself was trained to the full length, with the recipe's settings.
     """
 
     tree: BranchTree
     budget: float | None
     value: float
     measure: str
+    std: float | None = None
+    confidence: float | None = None
+    kind: Literal["estimated", "measured"] = "estimated"
 
 
 @dataclass(frozen=True)

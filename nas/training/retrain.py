@@ -62,16 +62,20 @@ class Retraining:
         self._distillation = Distillation(teachers, settings.distill, settings.compute) if teachers else None
 
     def run(
-        self, state: TrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[TrainingRecord], None]
+        self,
+        state: TrainingState,
+        checkpoints: CheckpointFolder,
+        on_epoch: Callable[[TrainingRecord], None],
+        num_epochs: int | None = None,
     ) -> None:
-        """Train from the state's epoch to the last one, or until patience ends.
+        """Train from the state's epoch to the last one, or to the end of `num_epochs`, or until patience ends.
 
         The state is then that of the last epoch; the state of the best epoch is in the checkpoints.
         """
         state.network.to(self.device)
         state.result.to(self.device)
         run_epochs(
-            *(state, self.settings.epochs, self.train_epoch, checkpoints, on_epoch),
+            *(state, num_epochs or self.settings.epochs, self.train_epoch, checkpoints, on_epoch),
             score=lambda record: self._score(record["validation"]["tasks"]),
             patience=self.settings.patience,
             ranks=self.ranks,

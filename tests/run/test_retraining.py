@@ -97,7 +97,7 @@ def test_what_is_not_installed_is_told_before_the_first_single_task_is_trained(t
     single = training(tmp_path, {"retrain.aggregate": "pcgrad"}, BranchTree.shared(["t0"], 2))
     with pytest.raises(InputError, match=r"retrain.aggregate=pcgrad needs torchjd"):
         single.train(ToyData(TASKS, size=24), DEVICE)
-    assert not single.begun
+    assert not single.interrupted
 
 
 @pytest.mark.parametrize("backbone", [VectorBackbone, PlantedBackbone])
@@ -107,7 +107,7 @@ def test_pretrained_weights_have_to_be_there(tmp_path, backbone):
         each.check()
     with pytest.raises(InputError, match=r"has no pretrained weights"):
         each.train(ToyData(TASKS, size=24), DEVICE)
-    assert not each.begun
+    assert not each.interrupted
 
 
 def test_a_cut_module_is_trained_from_its_own_weights(tmp_path):

@@ -1,6 +1,6 @@
 """The branched network: a branch tree as a module, in which every group has its own instance of a block."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -17,23 +17,41 @@ class BranchedNetwork(nn.Module):
         backbone: makes stem, blocks and heads.
         tasks: the tree's tasks, in any order; others are ignored.
         tree: L partitions; blocks match by position.
+        before_part: called with a part's name before the part is made: "stem", "block 2 of depth normals" (block and
+            group), "head of depth".
 
     Raises:
         InputError: the tree has another number of blocks or other tasks, or `PartMaker` refuses a part.
     """
 
-    def __init__(self, backbone: Backbone, tasks: Sequence[Task], tree: BranchTree) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        tasks: Sequence[Task],
+        tree: BranchTree,
+        before_part: Callable[[str], None] = lambda name: None,
+    ) -> None:
         super().__init__()
         by_name = {task.name: task for task in tasks}
         check_fits(tree, backbone.num_blocks, tuple(by_name))
         self.tree = tree
         self.taps = tuple(backbone.taps)
         make = PartMaker(backbone)
+
+        def block(l: int, group: Sequence[str]) -> nn.Module:
+            before_part(f"block {l} of {' '.join(sorted(group))}")
+            return make.block(l)
+
+        def head(name: str) -> nn.Module:
+            before_part(f"head of {name}")
+            return make.head(by_name[name])
+
+        before_part("stem")
         self.stem = make.stem()
         self.blocks = nn.ModuleList(
-            nn.ModuleList(make.block(l) for _ in partition) for l, partition in enumerate(tree.partitions)
+            nn.ModuleList(block(l, group) for group in partition) for l, partition in enumerate(tree.partitions)
         )
-        self.heads = nn.ModuleDict({name: make.head(by_name[name]) for name in tree.tasks})
+        self.heads = nn.ModuleDict({name: head(name) for name in tree.tasks})
         self._run = PartRunner()
         # For each block, the instance that each task uses.
         self._choices_LT = tree.choices_LT

@@ -1,0 +1,240 @@
+"""The transfer model: what every task gains or loses by sharing each block with each other task, from measured trees."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from nas.errors import InputError
+from nas.strategies.transfer.evidence import (
+    Scales,
+    Trainings,
+    between_blocks,
+    intercepts,
+    mean_of,
+    most_likely_scales,
+    only_measured,
+    result_covariance,
+    unexplained,
+)
+from nas.strategies.transfer.sharing import sharing_of
+from nas.tree import BranchTree
+
+
+@dataclass(frozen=True, eq=False)
+class TransferModel:
+    """A Gaussian posterior over the effects of sharing, which is linear in the features of a tree.
+
+        y_t(tree) = a_t + sum_l 1/|G_l(t)| sum_{s in G_l(t), s != t} b_{l,t,s} + noise_t
+
+    y_t is what task t reaches in percent relative to alone, positive is better; b_{l,t,s} is what it does to t to share
+    block l with s; a_t is the error of the reference. `nas.strategies.transfer.evidence` has the prior.
+
+    Attributes:
+        tasks: names of the T tasks.
+        scales: the scales of the prior, by marginal likelihood.
+        mean_TD: posterior mean of b and, last, a; D is L T + 1, block by block.
+        covariance_TDD: its covariance, in percent squared.
+        noise_T: standard deviation of a result at full length around the tree's own mean.
+        residuals_NT: leave-one-out errors of the results that were fitted, in standard deviations; NaN where there was
+            no result. They have deviation 1 if the model holds.
+        unexplained_T: how much the log evidence rises if three tasks together may have effects of their own.
+        shortest: the smallest length.
+    """
+
+    tasks: tuple[str, ...]
+    scales: Scales
+    mean_TD: Tensor
+    covariance_TDD: Tensor
+    noise_T: Tensor
+    residuals_NT: Tensor
+    unexplained_T: Tensor
+    shortest: float
+
+    @classmethod
+    def fit(
+        cls,
+        trees: Sequence[BranchTree],
+        results_NT: ArrayLike,
+        *,
+        tasks: Sequence[str] | None = None,
+        lengths_N: Sequence[float] | None = None,
+        prior: ArrayLike | None = None,
+    ) -> "TransferModel":
+        """The posterior after N trainings. Cost: T N^3 for the scales, T (L T)^2 N for the effects.
+
+        Args:
+            trees: the trees trained; trees of a part of the tasks (a single-task network) count, too.
+            results_NT: what each task reached, in percent, higher is better, relative to any fixed reference of the
+                task. NaN where the tree lacks the task.
+            tasks: names of the T columns; by default those of the first tree.
+            lengths_N: length of each training as a share of the recipe's; by default all are full. Predictions are for
+                the full length. Rows of one tree with different lengths are stages of one training, whose noise is
+                correlated; equal rows are trainings with different seeds.
+            prior: dissimilarity of the tasks, [L, T, T], higher is less alike; the prior mean of an effect is minus a
+                multiple of it.
+
+        Raises:
+            InputError: the arguments do not fit together, or a task has no result.
+        """
+        names = tuple(trees[0].tasks if tasks is None else tasks) if trees else ()
+        results = torch.as_tensor(results_NT, dtype=torch.float64)
+        if not trees or results.shape != (len(trees), len(names)):
+            raise InputError(
+                f"results of {len(trees)} trees and {len(names)} tasks have the shape {[len(trees), len(names)]}; "
+                f"found {list(results.shape)}"
+            )
+        if silent := [name for t, name in enumerate(names) if not results[:, t].isfinite().any()]:
+            raise InputError(f"tasks {', '.join(silent)} have no finite result")
+        log_length_N = _log_lengths(lengths_N, len(trees))
+        x_NTLT = sharing_of(trees, names)
+        d_LTT = _advice(prior, x_NTLT)
+        sd_T = _spread(results, log_length_N)
+        data = _trainings(trees, x_NTLT, results / sd_T, d_LTT, log_length_N)
+        scales = most_likely_scales(data)
+        return cls._posterior(names, scales, data, x_NTLT, d_LTT, sd_T)
+
+    @classmethod
+    def _posterior(
+        cls, names: tuple[str, ...], scales: Scales, data: Trainings, x_NTLT: Tensor, d_LTT: Tensor, sd_T: Tensor
+    ) -> "TransferModel":
+        num_trees, num_tasks, num_blocks, _ = x_NTLT.shape
+        prior_TDD = scales.effects_prior(num_blocks, d_LTT)
+        measured_TN = data.results_NT.isfinite().T
+        x_TND = torch.cat([x_NTLT.transpose(0, 1).flatten(2), torch.ones(num_tasks, num_trees, 1)], 2).double()
+        length = data.log_length_N
+        # What a training of length e says about the effects at full length.
+        shrunk_TN = torch.exp2(scales.growth[:, None] * length) * scales.alike[:, None] ** length.abs()
+        cross_TND = x_TND @ prior_TDD * shrunk_TN[..., None]
+        cross_TND[..., -1] = prior_TDD[:, -1:, -1] * intercepts(length, torch.zeros(1))[:, 0]
+        cross_TND = cross_TND * measured_TN[..., None]
+        residual_TN = torch.where(measured_TN, data.results_NT.T - mean_of(scales, data.advice_TN), 0.0)
+        factor_TNN = torch.linalg.cholesky(only_measured(result_covariance(scales, data), measured_TN))
+        weights_TND = torch.cholesky_solve(cross_TND, factor_TNN)
+        prior_mean_TD = torch.cat(
+            [-scales.slope[:, None] * d_LTT.transpose(0, 1).flatten(1), torch.zeros(num_tasks, 1)], 1
+        )
+        mean_TD = prior_mean_TD + (weights_TND * residual_TN[..., None]).sum(1)
+        covariance_TDD = prior_TDD - cross_TND.transpose(1, 2) @ weights_TND
+        inverse_TNN = torch.cholesky_inverse(factor_TNN)
+        diagonal_TN = inverse_TNN.diagonal(dim1=1, dim2=2)
+        left_out_TN = (inverse_TNN @ residual_TN[..., None])[..., 0] / diagonal_TN.sqrt()
+        return cls(
+            names,
+            scales,
+            mean_TD * sd_T[:, None],
+            covariance_TDD * sd_T[:, None, None].square(),
+            scales.noise * sd_T,
+            torch.where(measured_TN, left_out_TN, torch.nan).T,
+            unexplained(scales, data),
+            float(torch.exp2(length.min())),
+        )
+
+    def alike(self, length: float) -> Tensor:
+        """The correlation, [T], of the effects in trainings of a length with those in full ones."""
+        return self.scales.alike ** abs(math.log2(length))
+
+    @property
+    def num_blocks(self) -> int:
+        return (self.mean_TD.shape[1] - 1) // len(self.tasks)
+
+    @property
+    def effects_LTT(self) -> Tensor:
+        """The posterior mean of b in percent, [l, t, s]: what it does to t to share block l with s."""
+        return self._as_effects(self.mean_TD[:, :-1])
+
+    @property
+    def errors_LTT(self) -> Tensor:
+        """The posterior standard deviation of b in percent."""
+        return self._as_effects(self.covariance_TDD.diagonal(dim1=1, dim2=2)[:, :-1].clamp(min=0.0).sqrt())
+
+    def predict(self, trees: Sequence[BranchTree]) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation, [N, T] in percent, of the results of full trainings of these trees."""
+        x_TMD = self._features(trees, 1.0)
+        variance_TM = ((x_TMD @ self.covariance_TDD) * x_TMD).sum(2) + self.noise_T[:, None].square()
+        return (x_TMD @ self.mean_TD[..., None])[..., 0].T, variance_TM.clamp(min=0.0).sqrt().T
+
+    def gains(self, trees: Sequence[BranchTree]) -> tuple[Tensor, Tensor]:
+        """Mean [N, T] and covariance [T, N, N] of the gains over the single-task networks, without noise."""
+        x_TMD = self._features(trees, 0.0)
+        mean_TM = (x_TMD @ self.mean_TD[..., None])[..., 0]
+        return mean_TM.T, x_TMD @ self.covariance_TDD @ x_TMD.transpose(1, 2)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Effects [L, T, T] in percent, drawn from the posterior."""
+        covariance_TDD = self.covariance_TDD[:, :-1, :-1]
+        values_TD, vectors_TDD = torch.linalg.eigh(covariance_TDD)
+        noise_TD = torch.randn(values_TD.shape, generator=generator, dtype=values_TD.dtype)
+        drawn = vectors_TDD @ (values_TD.clamp(min=0.0).sqrt() * noise_TD)[..., None]
+        return self._as_effects(self.mean_TD[:, :-1] + drawn[..., 0])
+
+    def _as_effects(self, values_TD: Tensor) -> Tensor:
+        """[T, L T] as [L, T, T], with zeros for a task with itself."""
+        effects_LTT = values_TD.reshape(len(self.tasks), self.num_blocks, -1).transpose(0, 1).clone()
+        effects_LTT.diagonal(dim1=1, dim2=2).zero_()
+        return effects_LTT
+
+    def _features(self, trees: Sequence[BranchTree], intercept: float) -> Tensor:
+        x_TMD = sharing_of(trees, self.tasks).transpose(0, 1).flatten(2)
+        return torch.cat([x_TMD, torch.full_like(x_TMD[..., :1], intercept)], 2)
+
+
+def _runs(trees: Sequence[BranchTree], lengths: Sequence[float]) -> list[int]:
+    """For each row, the number of its training: rows of one tree with different lengths are one training; equal rows
+    are trainings with different seeds."""
+    seen: Counter[tuple[BranchTree, float]] = Counter()
+    runs: dict[tuple[BranchTree, int], int] = {}
+    found = []
+    for row in zip(trees, lengths, strict=True):
+        found.append(runs.setdefault((row[0], seen[row]), len(runs)))
+        seen[row] += 1
+    return found
+
+
+def _log_lengths(lengths_N: Sequence[float] | None, count: int) -> Tensor:
+    lengths = torch.as_tensor([1.0] * count if lengths_N is None else list(lengths_N), dtype=torch.float64)
+    if lengths.shape != (count,) or not ((lengths > 0.0) & (lengths <= 1.0)).all():
+        raise InputError(f"lengths are {count} shares in (0, 1]; found {lengths.tolist()}")
+    return lengths.log2()
+
+
+def _advice(prior: ArrayLike | None, x_NTLT: Tensor) -> Tensor:
+    """The dissimilarity, scaled so that x . d has a root mean square of 1 over the trees; zeros without one."""
+    _, num_tasks, num_blocks, _ = x_NTLT.shape
+    shape = (num_blocks, num_tasks, num_tasks)
+    d_LTT = torch.zeros(shape, dtype=torch.float64) if prior is None else torch.tensor(prior, dtype=torch.float64)
+    if d_LTT.shape != shape or not d_LTT.isfinite().all():
+        raise InputError(f"prior must be finite numbers of the shape {list(shape)}; found {list(d_LTT.shape)}")
+    size = torch.einsum("ntls,lts->nt", x_NTLT, d_LTT).square().mean().sqrt()
+    return d_LTT / size if size > 0.0 else torch.zeros_like(d_LTT)
+
+
+def _spread(results_NT: Tensor, log_length_N: Tensor) -> Tensor:
+    """The standard deviation of each task's results around their mean at each length; 1 where there is none."""
+    centred = results_NT.clone()
+    for length in log_length_N.unique():
+        rows = log_length_N == length
+        centred[rows] -= centred[rows].nanmean(0)
+    sd_T = centred.square().nanmean(0).sqrt()
+    return torch.where(sd_T > 0.0, sd_T, 1.0)
+
+
+def _trainings(
+    trees: Sequence[BranchTree], x_NTLT: Tensor, scaled_NT: Tensor, d_LTT: Tensor, log_length_N: Tensor
+) -> Trainings:
+    blocks_LL = between_blocks(x_NTLT.shape[2])
+    x_TNLT, u_TNL = x_NTLT.transpose(0, 1), x_NTLT.sum(3).transpose(0, 1)
+    same_N = torch.tensor(_runs(trees, log_length_N.tolist()))
+    pairs_TNN = torch.einsum("tnls,lk->tnks", x_TNLT, blocks_LL).flatten(2) @ x_TNLT.flatten(2).transpose(1, 2)
+    return Trainings(
+        scaled_NT,
+        pairs_TNN,
+        u_TNL @ blocks_LL @ u_TNL.transpose(1, 2),
+        torch.einsum("tnls,lts->tn", x_TNLT, d_LTT),
+        log_length_N,
+        same_N[:, None] == same_N,
+    )

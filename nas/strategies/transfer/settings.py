@@ -1,0 +1,42 @@
+"""The settings of the measured search."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from nas.strategies.similarity.settings import SimilaritySettings
+
+
+def _named_start(value: Any) -> Any:
+    return SimilaritySettings() if value == "similarity" else value
+
+
+class TransferSettings(BaseModel):
+    """Settings of the measured search.
+
+    A training is one full training (`retrain.epochs`) of a tree that costs as much as the largest budget; shorter
+    trainings and cheaper trees count less.
+
+    Args:
+        trainings: the search spends at most so many, those of ``start`` included.
+        hours: if set, the search starts no training after which it would have trained for longer.
+        length: length of a short training as a share of a full one.
+        batch: number of trees that are chosen at a time. As many can be trained in parallel.
+        finals: number of trees for each budget that are trained to the full length at the end.
+        start: settings of the similarity search that the prior comes from, "similarity" for the default ones, or None
+            for a search without it.
+        margin: the search stops early if no other tree is likely to gain so much more, in percent of a task's loss on
+            average over the tasks.
+        chance: what likely means: the probability that another tree gains `margin` more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trainings: PositiveFloat = 10.0
+    hours: PositiveFloat | None = None
+    length: float = Field(default=0.3, gt=0.0, le=1.0)
+    batch: PositiveInt = 2
+    finals: NonNegativeInt = 2
+    start: Annotated[SimilaritySettings | None, BeforeValidator(_named_start)] = SimilaritySettings()
+    margin: PositiveFloat = 0.5
+    chance: float = Field(default=0.05, ge=0.0, lt=1.0)
