@@ -139,11 +139,11 @@ def plain_tune(num_trials: int, num_epochs: int, seconds: float, folder: Path, *
 
 def ours(num_trials: int, num_epochs: int, seconds: float, folder: Path, *, of: int, study: bool = False) -> None:
     """Trials as `nas search` runs them, with a stand-in in the place of the search."""
-    from nas.commands.opened_run import begin_run, new_run, open_run
     from nas.launch.tuning import run_trials
     from nas.launch.worker import Assignment
     from nas.recipe import recipe_hash
     from nas.run import TrialResult, plan_trials
+    from nas.run.opened_run import begin_run, new_run, open_run
 
     ranges = {"strategy.logits.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
     changes = {"trials.ranges": ranges, "trials.num_samples": of} if study else {"trials.seeds": of}

@@ -28,7 +28,7 @@ from nas.cli.progress import Display, display, quiet_output, training_figures
 from nas.files import without_nan
 
 if TYPE_CHECKING:
-    from nas.commands.compare import Progress
+    from nas.launch.dispatch import Progress
 
 app = typer.Typer(
     help="Find out which tasks should share which part of a network: search, retrain, compare and export branch trees.",
@@ -156,8 +156,8 @@ def search(
     Writes the trees, a table of them and their pictures into a run folder.
     """
     from nas.commands import search as run_search
-    from nas.commands.verdicts import verdict_lines, verdicts
     from nas.run import plan_trials
+    from nas.run.verdicts import verdict_lines, verdicts
 
     with display() as shown:
         run = run_search(

@@ -12,10 +12,10 @@ from rich.table import Table
 from nas.cli.amounts import format_quantity
 
 if TYPE_CHECKING:
-    from nas.commands.comparison import Comparison, Row
     from nas.commands.evaluate import Evaluation
     from nas.launch.jobs import Job, Package
     from nas.run import Front
+    from nas.run.comparison import Comparison, Row
 
 
 _SPACING = 3

@@ -155,8 +155,8 @@ def compare(
     continue a comparison that was stopped; no training is repeated.
     """
     from nas.commands import compare as run_compare
-    from nas.commands.safety import check_margin, require_safe
     from nas.run import RunFolder
+    from nas.run.safety import check_margin, require_safe
 
     if margin is not None:
         check_margin(margin)

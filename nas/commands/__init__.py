@@ -16,19 +16,18 @@
 Traceback (most recent call last):
 nas.errors.InputError: `tree` names a tree, but `within` and `worst` choose one; leave one of them out
 
-Each verb has a module of its own name. To read one from top to bottom, start with `search`: it opens or begins a run
-(`opened_run`), runs its trials (`trials`), retrains trees if their quality is to be measured (`measured_quality`), and
-draws the result (`figures`). `compare` adds baselines (`comparison` has the table, `safety` the check of a margin).
+The package holds one module for each verb, with the verb's name. To read one from top to bottom, start with
+`search`: it opens or begins a run (`nas.run.opened_run`), runs its trials (`nas.launch.trials`), retrains trees if
+their quality is to be measured (`nas.launch.measured_quality`), and draws the result. `compare` adds baselines
+(`nas.run.comparison` has the table, `nas.run.safety` the check of a margin).
 """
 
 from nas.commands.check import check
 from nas.commands.choose import choose
 from nas.commands.compare import compare
-from nas.commands.comparison import Comparison
 from nas.commands.data import data_sheet
 from nas.commands.evaluate import evaluate
 from nas.commands.export import export
-from nas.commands.opened_run import open_run
 from nas.commands.predict import predict
 from nas.commands.profile import profile
 from nas.commands.retrain import retrain
@@ -36,14 +35,12 @@ from nas.commands.search import search
 from nas.commands.show import show
 
 __all__ = [
-    "Comparison",
     "check",
     "choose",
     "compare",
     "data_sheet",
     "evaluate",
     "export",
-    "open_run",
     "predict",
     "profile",
     "retrain",

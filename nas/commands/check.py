@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from nas.commands.label_report import describe_split, inputs_of_other_shapes, unequal_losses
-from nas.commands.opened_run import Recipe, open_experiment
-from nas.commands.retraining_step import try_retraining
 from nas.cost import resolve_budget
 from nas.run import LabelRecord, RunFolder, TrialParts, resolve_device, use_threads
 from nas.run.evaluator import RunEvaluator
+from nas.run.label_report import describe_split, inputs_of_other_shapes, unequal_losses
 from nas.run.labels import concerns
+from nas.run.opened_run import Recipe, open_experiment
+from nas.run.retraining_step import try_retraining
 from nas.strategies import Store
 from nas.strategies.protocol import first_steps
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nas.commands.comparison import Comparison, Row
 from nas.cost import RESOURCES, format_quantity, resolve_budget
 from nas.cost.resources import MS
 from nas.discretize import Constraints
 from nas.errors import InputError
 from nas.files import without_nan
 from nas.run import RunFolder
+from nas.run.comparison import Comparison, Row
 from nas.run.costs import read_costs
 from nas.tree import BranchTree, CostTable
 

@@ -1,35 +1,24 @@
 """`nas compare`: train the trees found, single-task networks, the shared tree and random trees of equal cost."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nas.commands.comparison import Comparison, Contender, judge
-from nas.commands.opened_run import OpenRun, Recipe, open_run
-from nas.commands.processes import train_tree
-from nas.commands.safety import check_margin, require_safe
 from nas.data import derive_seed
 from nas.errors import InputError
 from nas.files import require_writable
+from nas.launch.dispatch import Progress, train_tree
 from nas.run import RunFolder, TrainedNetwork, TreeTraining, build_data
+from nas.run.comparison import Comparison, Contender, judge
+from nas.run.opened_run import OpenRun, Recipe, open_run
+from nas.run.safety import check_margin, require_safe
 from nas.training import metric_directions
 from nas.tree import BranchTree, CostTable, random_tree, read_tree
 
 _DRAWS = 10
 """At most so many draws for each random tree that is wanted, because duplicates are thrown away."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Which training of a comparison begins, and how many there are."""
-
-    index: int
-    total: int
-    name: str
-    training: TreeTraining
 
 
 def compare(

@@ -7,7 +7,6 @@ from typing import Any
 
 from PIL import Image
 
-from nas.commands.opened_run import Recipe, open_experiment
 from nas.data import SPLITS, DataSource, SplitName, find_pixel_scale
 from nas.datasets.dense_tasks import scene_tasks
 from nas.datasets.digits import DigitPairs, digit_tasks
@@ -17,6 +16,7 @@ from nas.errors import InputError
 from nas.files import make_folder, write_bytes_atomically
 from nas.recipe import Experiment
 from nas.run import build_data
+from nas.run.opened_run import Recipe, open_experiment
 from nas.tasks import Task
 
 SOURCES: dict[str, tuple[Callable[[], DataSource], Callable[[], Sequence[Task]]]] = {

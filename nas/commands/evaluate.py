@@ -9,15 +9,14 @@ from typing import Any
 
 import torch
 
-from nas.commands.exported_network import ExportedNetwork, is_export
-from nas.commands.opened_run import OpenRun, Recipe, open_run
-from nas.commands.trees import find_tree
 from nas.data import SPLITS, SplitName
+from nas.deploy.exported_network import ExportedNetwork, is_export
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.errors import InputError
 from nas.files import without_nan
 from nas.networks.branched import check_fits
 from nas.run import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network
+from nas.run.opened_run import OpenRun, Recipe, find_tree, open_run
 from nas.training import Measured, TreeNetwork, delta_m, load_network, metric_directions
 from nas.training import evaluate as evaluate_network
 from nas.tree import BranchTree, read_tree

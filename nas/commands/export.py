@@ -10,9 +10,6 @@ from typing import Any
 import torch
 
 from nas.commands.evaluate import best_checkpoint
-from nas.commands.export_macs import warn_of_macs
-from nas.commands.opened_run import OpenRun, Recipe, open_run
-from nas.commands.trees import find_tree
 from nas.deploy import (
     FORMATS,
     Description,
@@ -26,11 +23,13 @@ from nas.deploy import (
     find_format,
     is_bundle,
 )
+from nas.deploy.export_macs import warn_of_macs
 from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError
 from nas.files import make_folder, write_json_atomically
 from nas.networks.branched import BranchedNetwork, sub_network
 from nas.run import TrainedNetwork, build_backbone, build_network, installed_version
+from nas.run.opened_run import OpenRun, Recipe, find_tree, open_run
 from nas.tasks import Task
 from nas.training import load_network
 from nas.tree import CostTable, read_tree

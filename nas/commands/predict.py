@@ -9,18 +9,18 @@ from typing import Any, Literal
 
 import torch
 
-from nas.commands.opened_run import Recipe, open_experiment
-from nas.commands.prediction_files import check_names, needs_files, write_sample
-from nas.commands.prediction_table import PredictionTable
-from nas.commands.time_limit import call_within
 from nas.deploy import open_model
 from nas.deploy.input_files import InputFile, NamedInput, list_files, look_into
 from nas.deploy.pictures import MapTooLargeError, Size
+from nas.deploy.time_limit import call_within
 from nas.errors import InputError, WorkFailed
 from nas.files import make_folder, remove_unfinished
 from nas.networks.backbone import Backbone
 from nas.recipe import Experiment
+from nas.report.prediction_files import check_names, needs_files, write_sample
+from nas.report.prediction_table import PredictionTable
 from nas.run import build_backbone
+from nas.run.opened_run import Recipe, open_experiment
 
 ResizedBy = Literal["stretched", "ratio kept", "letterbox"]
 """Stretched to the network's height and width; scaled to its number of pixels; or fitted into its size on grey."""

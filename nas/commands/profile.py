@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.commands.latency import profile_latency
-from nas.commands.opened_run import Recipe, open_experiment
 from nas.cost import PartCost, Profile
+from nas.deploy.latency import profile_latency
 from nas.errors import InputError
 from nas.networks.branched import check_fits
 from nas.run import measure_parts, resolve_device, use_threads
+from nas.run.opened_run import Recipe, open_experiment
 from nas.tree import BranchTree, read_tree
 
 

@@ -5,10 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.commands.opened_run import OpenRun, Recipe, begin_run, new_run, open_run, warn_of_new_start
-from nas.commands.processes import check_processes, train_tree
-from nas.commands.trees import find_tree
 from nas.errors import InputError
+from nas.launch.dispatch import check_processes, train_tree
 from nas.networks.branched import check_fits
 from nas.recipe import Experiment
 from nas.run import (
@@ -22,6 +20,7 @@ from nas.run import (
     trial_threads,
 )
 from nas.run.named_trees import FORMS
+from nas.run.opened_run import OpenRun, Recipe, begin_run, find_tree, new_run, open_run, warn_of_new_start
 from nas.tree import read_tree
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from nas.commands.verdicts import verdict_lines, verdicts
 from nas.cost import format_quantity
 from nas.cost.resources import MACS
 from nas.errors import InputError
 from nas.run import RunFolder, TrainedNetwork, is_tree_name, named_tree
 from nas.run.costs import read_costs, read_table
+from nas.run.verdicts import verdict_lines, verdicts
 from nas.tree import BranchTree, CostTable, read_tree, render_text
 
 

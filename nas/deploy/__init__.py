@@ -17,7 +17,9 @@ Only ONNX needs onnx, onnxscript and onnxruntime (``pip install 'branched-nas[ex
 Traceback (most recent call last):
 nas.errors.InputError: no/such.onnx: no such file
 
-Start with `model.open_model` to read exports, and with `nas.commands.export` to write them.
+Start with `model.open_model` to read exports, and with `nas.commands.export` to write them. `exported_network`
+makes an export a module that is evaluated like a trained network, `export_macs` compares its MACs with the predicted
+ones, `latency` times networks in the `runtimes`, and `time_limit` stops a call that does not end.
 """
 
 from nas.deploy.backbone_record import BackboneRecord

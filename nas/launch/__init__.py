@@ -1,8 +1,9 @@
-"""Run trials and jobs on many machines, through Ray.
+"""Run trials and trainings in this process, or on many processes and machines through Ray.
 
-A recipe with several trials runs them through Ray Tune (`tuning`), on this machine or a cluster. A recipe with
+`trials` runs the trials of a run, and `dispatch` trains one tree's network. A single trial on one machine runs in this
+process. A recipe with several trials runs them through Ray Tune (`tuning`), on this machine or a cluster. A recipe with
 ``processes=N`` lets N processes share the batches of one search or training (`processes`). `nas.launch.jobs` sends a
-whole command to a cluster as a job. Nothing here is imported by a single trial on one machine, so Ray is optional.
+whole command to a cluster as a job. Ray is optional: it is imported only where it is used.
 
 - The *driver* plans trials, asks Optuna for values (`study`) and collects outcomes (`trial_outcomes`). A *worker*
   imports the recipe and runs one trial (`worker`), or does the part of one rank (`rank`).
@@ -15,5 +16,5 @@ whole command to a cluster as a job. Nothing here is imported by a single trial 
 >>> stored.place
 '/shared/runs/digits-1'
 
-Start with `tuning.run_trials`. README.md lists which part does what, and what a thousand machines would need.
+Start with `trials.find_points`. README.md lists which part does what, and what a thousand machines would need.
 """

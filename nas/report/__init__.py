@@ -1,4 +1,4 @@
-"""Pictures of trees, fronts, samples and predictions, and trees as graph files for other programs.
+"""Pictures of trees, fronts, samples and predictions; trees as graph files; predictions as arrays and tables.
 
 >>> from nas.report import draw_front, draw_tree, save_figure, save_tree
 >>> from nas.tree import BranchTree
@@ -11,12 +11,13 @@
 - `sample_sheet`: samples of a data set with their labels;
 - `draw_prediction`, `answer_pixels`: what an exported network predicts for a picture;
 - `save_tree` (png, svg, pdf, dot, graphml), `save_figure` (png, svg, pdf): write the whole file or nothing, and the
-  same bytes for the same tree.
+  same bytes for the same tree;
+- `prediction_files`, `prediction_table`: the files that `nas predict` writes for each sample, and its table.
 
 The code has three layers. `layout` and `label_placement` compute positions without drawing. `canvas` draws shapes and
 text with matplotlib. `picture`, `front`, `sheet` and `prediction` combine them; start there.
 
-Pictures need matplotlib (``pip install 'branched-nas[plot]'``); graph files do not.
+Pictures need matplotlib (``pip install 'branched-nas[plot]'``); graph files, arrays and tables do not.
 """
 
 import importlib

@@ -19,7 +19,9 @@ found (``front.json``). A command that was killed continues from the last checkp
 - A `TreeTraining` is the training of one tree's network; its folder's name is a digest of all that it depends on.
 
 Start with `run_folder` and `search_trial`. `parts` builds and measures what every search needs, `labels` checks the
-labels before the first training, and `begun_here` keeps recipes of other people from being imported.
+labels before the first training, and `begun_here` keeps recipes of other people from being imported. `opened_run` opens
+a run together with its recipe, which must be `unchanged`. `comparison` turns trained networks into rows of a table,
+`safety` checks the margin of each task, and `verdicts` collects what the trials conclude in words.
 """
 
 from nas.run.begun_here import require_begun_here

@@ -10,10 +10,10 @@ from small_digits import refused
 
 import nas
 from nas.cli.main import run
-from nas.commands.comparison import Comparison, Row
 from nas.cost import LatencyTable, PartLatency
 from nas.errors import InputError
 from nas.run import Point, Quality, RunFolder, make_front
+from nas.run.comparison import Comparison, Row
 from nas.strategies.diagnosis import Diagnosis, Verdict
 from nas.tree import BranchTree, CostTable
 

@@ -12,8 +12,8 @@ from small_digits import RECIPE, changes
 from nas.cli import tables
 from nas.cli.main import run
 from nas.cli.progress import Display
-from nas.commands.comparison import Comparison, Row
 from nas.run import Point, Quality, make_front
+from nas.run.comparison import Comparison, Row
 
 
 def written(width: int, *renderables: object) -> list[str]:

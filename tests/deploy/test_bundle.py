@@ -8,9 +8,9 @@ import torch
 from deployed import Canary, describe, make_network
 from small_digits import refused
 
-from nas.commands.exported_network import ExportedNetwork
 from nas.deploy import load_bundle, model_card, open_model, write_bundle
 from nas.deploy.bundle import CARD, RECORD, TREE, WEIGHTS
+from nas.deploy.exported_network import ExportedNetwork
 from nas.errors import InputError
 from nas.tree import BranchTree, read_tree, write_tree
 

@@ -128,7 +128,7 @@ def test_names_that_differ_in_case_only(network, folder, tmp_path, capsys, monke
         picture(folder / name)
     predicted(capsys, network, folder, tmp_path / "out", 0)
     assert {path.name for path in (tmp_path / "out").glob("*.npz")} == {"a.npz", "A.npz"}
-    monkeypatch.setattr("nas.commands.prediction_files._ignores_case", lambda _: True)
+    monkeypatch.setattr("nas.report.prediction_files._ignores_case", lambda _: True)
     assert "rename one" in refused(capsys, "predict", network, folder, "--out", tmp_path / "other")
 
 
@@ -163,7 +163,7 @@ def test_a_full_disk_is_no_bad_file(network, folder, tmp_path, capsys, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device", "a.npz")
 
     picture(folder / "a.png")
-    monkeypatch.setattr("nas.commands.prediction_files.write_bytes_atomically", full)
+    monkeypatch.setattr("nas.report.prediction_files.write_bytes_atomically", full)
     assert predicted(capsys, network, folder, tmp_path / "out", 1).err == "error: a.npz: No space left on device\n"
 
 

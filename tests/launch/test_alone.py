@@ -7,11 +7,12 @@ from small_digits import refused
 
 pytest.importorskip("ray")
 
-from nas.commands import compare, search, trials
-from nas.commands.opened_run import begin_run, new_run
+from nas.commands import compare, search
 from nas.errors import InputError, WorkFailed
+from nas.launch import trials
 from nas.launch.run_storage import RunStorage
 from nas.run import TrialFailure, write_outcome
+from nas.run.opened_run import begin_run, new_run
 
 RECIPE = Path(__file__).with_name("toy_trials.py")
 

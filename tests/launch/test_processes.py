@@ -77,7 +77,7 @@ def test_an_experiment_without_a_file_cannot_be_shared(tmp_path):
 
 
 def test_a_run_whose_record_knows_no_processes_had_one(tmp_path):
-    from nas.commands.opened_run import begin_run, new_run, open_run
+    from nas.run.opened_run import begin_run, new_run, open_run
 
     path = tmp_path / "run"
     begin_run(new_run(RECIPE, path), RECIPE)

@@ -8,13 +8,13 @@ from toys import assert_same
 
 pytest.importorskip("ray")
 
-from nas.commands.opened_run import begin_run, new_run
 from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError, StorageFailed
 from nas.launch.run_storage import RunStorage
 from nas.launch.worker import Assignment, TrialFailed, load_experiment, train
 from nas.recipe import module_hashes, recipe_hash
 from nas.run import Trial, TrialFailure, TrialResult, plan_trials
+from nas.run.opened_run import begin_run, new_run
 from nas.run.search_trial import run_trial
 
 RECIPE = Path(__file__).with_name("toy_trials.py")

@@ -13,10 +13,10 @@ from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, toy_tasks
 import nas
 from nas.cli.tables import cost_table, metric_tables
 from nas.commands.check import check
-from nas.commands.comparison import Comparison
 from nas.errors import InputError, WorkFailed
 from nas.recipe import Experiment, lazy
 from nas.run import LabelRecord, RunFolder, TrainedNetwork, TreeTraining
+from nas.run.comparison import Comparison
 from nas.tasks import Task
 from nas.tasks import survey as surveying
 from nas.training import TrainingSettings

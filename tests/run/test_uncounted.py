@@ -10,8 +10,8 @@ from toys import IN_FEATURES, ToyData, VectorBackbone, toy_tasks
 
 import nas
 from nas import Experiment, Goal, Similarity, TrainingSettings, lazy
-from nas.commands.export_macs import warn_of_macs
 from nas.deploy import Description
+from nas.deploy.export_macs import warn_of_macs
 from nas.run import measure_parts
 from nas.tree import BranchTree
 

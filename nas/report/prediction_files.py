@@ -84,7 +84,8 @@ def write_sample(folder: Path, model: ExportedModel, sample: NamedInput, answers
     if not maps:
         return
     try:
-        from nas.report import answer_pixels, draw_prediction, save_figure
+        from nas.report.prediction import answer_pixels, draw_prediction
+        from nas.report.save import save_figure
     except ImportError:
         return
     for task in model.tasks:

@@ -4,8 +4,8 @@ import logging
 import math
 import statistics
 
-from nas.commands.comparison import Comparison, Row
 from nas.errors import InputError, WorkFailed
+from nas.run.comparison import Comparison, Row
 
 _LOGGER = logging.getLogger(__name__)
 

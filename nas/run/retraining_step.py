@@ -8,7 +8,7 @@ from torch import Tensor
 from nas.data import batches
 from nas.networks.branched import BranchedNetwork
 from nas.recipe import Experiment
-from nas.run import TrialParts, build_network
+from nas.run.parts import TrialParts, build_network
 from nas.training import TrainingState
 from nas.training.evaluate import run_network
 from nas.training.step import train_step

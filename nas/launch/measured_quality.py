@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nas.commands.compare import Progress
-from nas.commands.opened_run import OpenRun
-from nas.commands.processes import train_tree
 from nas.data import DataSource
+from nas.launch.dispatch import Progress, train_tree
 from nas.run import Point, Quality, TreeTraining, build_data
+from nas.run.opened_run import OpenRun
 from nas.tree import read_tree
 
 MEASURE = "minus validation loss, retrained"

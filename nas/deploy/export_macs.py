@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from nas.cost import Profile
-from nas.deploy import Description
+from nas.deploy.description import Description
 
 _LOGGER = logging.getLogger(__name__)
 

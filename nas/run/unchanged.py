@@ -8,7 +8,9 @@ from nas.cost import Profile
 from nas.errors import InputError
 from nas.files import read_json
 from nas.recipe import Experiment, changed_modules, describe, recipe_hash
-from nas.run import RunFolder, build_backbone, changed_parts, measure_parts, part_shapes
+from nas.run.part_shapes import changed_parts, part_shapes
+from nas.run.parts import build_backbone, measure_parts
+from nas.run.run_folder import RunFolder
 
 _NUM_NAMED = 3
 """A message lists at most so many differences."""

@@ -3,6 +3,7 @@
 This stops even a loop in the native code of a library, which nothing inside the process can stop.
 """
 
+import importlib
 import os
 import pickle
 import signal
@@ -16,7 +17,7 @@ from nas.errors import InputError, WorkFailed, machine_failure
 
 Result = TypeVar("Result")
 
-_SERVE = "from nas.commands.time_limit import serve; serve()"
+_SERVE = "from nas.deploy.time_limit import serve; serve()"
 _READY = b"."
 _ORPHANED_SECONDS = 10.0
 """If the process that started it is gone, the other process ends itself so long after the limit."""
@@ -38,7 +39,7 @@ def call_within(seconds: float, function: Callable[..., Result], **arguments: An
     request = pickle.dumps((seconds, function, arguments))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     child = subprocess.Popen(
-        [sys.executable, "-c", _SERVE],
+        [sys.executable, "-c", _SERVE, function.__module__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
@@ -70,6 +71,8 @@ def serve() -> None:
     # All other output, from native code too, goes to standard error.
     responses = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    # The time limit begins after this import, which may take seconds.
+    importlib.import_module(sys.argv[1])
     responses.write(_READY)
     responses.flush()
     seconds, function, arguments = pickle.load(sys.stdin.buffer)

@@ -1,4 +1,4 @@
-"""Open a recipe, or a run folder together with its recipe."""
+"""Open a recipe, or a run folder together with its recipe, and find the tree that a command works on."""
 
 import json
 import logging
@@ -9,10 +9,15 @@ from typing import Any
 
 import torch
 
-from nas.commands.unchanged import MeasuredOnce, require_unchanged
 from nas.errors import InputError
 from nas.recipe import Experiment, load_recipe
-from nas.run import RunFolder, describe_environment, plain_changes, require_begun_here, resolve_device, use_threads
+from nas.run.begun_here import require_begun_here
+from nas.run.environment import describe_environment, resolve_device, use_threads
+from nas.run.named_trees import is_tree_name, named_tree
+from nas.run.parts import measure_parts
+from nas.run.run_folder import RunFolder, plain_changes
+from nas.run.unchanged import MeasuredOnce, require_unchanged
+from nas.tree import BranchTree
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -124,6 +129,19 @@ def open_run(
     device = resolve_device("auto" if on_cluster else experiment.device)
     overrides = {**record["overrides"], **(changes or {})}
     return OpenRun(folder, experiment, device, _file(source), overrides, measure, resumed=True)
+
+
+def find_tree(run: OpenRun, name: str | Path | None) -> BranchTree:
+    """A tree by its id or the beginning of it (in the run), by file, or by name (`named_tree`).
+
+    Without a name, the tree that the run recommends, or the only tree that was retrained.
+
+    Raises:
+        InputError: there is no such tree, or several trees match.
+    """
+    if name is not None and is_tree_name(str(name)):
+        return named_tree(str(name), measure_parts(run.experiment).table, run.experiment.goal.resource)
+    return run.folder.find_tree(None if name is None else str(name))
 
 
 def _file(recipe: Recipe) -> Path | None:

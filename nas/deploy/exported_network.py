@@ -4,8 +4,10 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from nas.deploy import ExportedModel, as_bytes, format_of, open_model
 from nas.deploy.bundle import read_bundle_record
+from nas.deploy.formats import format_of
+from nas.deploy.model import ExportedModel, open_model
+from nas.deploy.samples import as_bytes
 from nas.errors import InputError
 from nas.networks.backbone import Backbone
 from nas.tree import BranchTree

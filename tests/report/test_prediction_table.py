@@ -13,9 +13,9 @@ from small_digits import refused
 
 import nas
 from nas.cli.main import run
-from nas.commands.prediction_table import PredictionTable
 from nas.deploy import TaskRecord, write_bundle
 from nas.networks.branched import sub_network
+from nas.report.prediction_table import PredictionTable
 
 
 def bundle(folder, network, backbone, tasks, inputs, pixels):

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.opened_run import OpenRun, Recipe
-from nas.commands.processes import assign, check_processes, search_on_processes
 from nas.errors import InputError, WorkFailed
+from nas.launch.dispatch import assign, check_processes, search_on_processes
 from nas.recipe import Experiment
 from nas.recipe.trial_settings import BUDGETS
 from nas.run import (
@@ -28,6 +27,7 @@ from nas.run import (
     plan_trials,
     write_outcome,
 )
+from nas.run.opened_run import OpenRun, Recipe
 from nas.run.search_trial import OnEpoch, run_trial
 
 if TYPE_CHECKING:

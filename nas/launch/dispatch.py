@@ -1,20 +1,31 @@
 """Run one search or training in this process, or in several processes that share every batch."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.opened_run import OpenRun
 from nas.data import DataSource
 from nas.errors import InputError
 from nas.recipe import Experiment, module_hashes, recipe_hash
 from nas.run import TrainedNetwork, TreeTraining, Trial, trial_threads
+from nas.run.opened_run import OpenRun
 
 if TYPE_CHECKING:
     from nas.launch.rank import Job
     from nas.launch.worker import Assignment
 
 OnEpoch = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Which training of several begins, and how many there are."""
+
+    index: int
+    total: int
+    name: str
+    training: TreeTraining
 
 
 def check_processes(experiment: Experiment, without_recipe: bool, address: str | None = None) -> None:
