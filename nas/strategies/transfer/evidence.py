@@ -76,7 +76,9 @@ class Scales:
         advice_TD = d_LTT.transpose(0, 1).flatten(1)
         covariance_TDD = torch.einsum("lk,ust->ulskt", between_blocks(num_blocks), between_TTT).flatten(3).flatten(1, 2)
         covariance_TDD = covariance_TDD + trust.square() * advice_TD[:, :, None] * advice_TD[:, None, :]
-        return torch.stack([torch.block_diag(own, torch.tensor([[_WIDE**2]])) for own in covariance_TDD])
+        whole_TDD = torch.zeros(num_tasks, *[covariance_TDD.shape[1] + 1] * 2, dtype=d_LTT.dtype)
+        whole_TDD[:, :-1, :-1], whole_TDD[:, -1, -1] = covariance_TDD, _WIDE**2
+        return whole_TDD
 
 
 def between_blocks(num_blocks: int) -> Tensor:
@@ -132,13 +134,14 @@ def result_covariance(scales: Scales, data: Trainings) -> Tensor:
     effects = effects_covariance(scales, data.pairs_TNN, data.anyone_TNN, advice, far, growth)
     fading, alike = scales.fading[:, None, None], scales.alike[:, None, None]
     noise = scales.noise[:, None, None].square() * torch.exp2(-fading * growth) * alike**far * data.same_NN
-    jitter = 1e-8 * torch.eye(len(length), dtype=length.dtype)
+    jitter = 1e-6 * torch.eye(len(length), dtype=length.dtype)
     return _WIDE**2 * intercepts(length, length) + effects + noise + jitter
 
 
 def intercepts(first_N: Tensor, second_M: Tensor) -> Tensor:
     """The covariance [N, M] of the intercepts, in units of their own variance: one for all, and one per length."""
-    return 0.5 + 0.5 * (first_N[:, None] == second_M)
+    equal: Tensor = first_N[:, None] == second_M
+    return 0.5 + 0.5 * equal
 
 
 def log_evidence(scales: Scales, data: Trainings, more_TNN: Tensor | float = 0.0) -> Tensor:
@@ -152,7 +155,8 @@ def log_evidence(scales: Scales, data: Trainings, more_TNN: Tensor | float = 0.0
     factor_TNN = torch.linalg.cholesky(only_measured(result_covariance(scales, data) + more_TNN, measured_TN))
     white_TN = torch.linalg.solve_triangular(factor_TNN, residual_TN[..., None], upper=False)[..., 0]
     log_det_T = factor_TNN.diagonal(dim1=1, dim2=2).log().sum(1)
-    return -0.5 * white_TN.square().sum(1) - log_det_T
+    evidence_T: Tensor = -0.5 * white_TN.square().sum(1) - log_det_T
+    return evidence_T
 
 
 def only_measured(covariance_TNN: Tensor, measured_TN: Tensor) -> Tensor:
@@ -169,21 +173,28 @@ def most_likely_scales(data: Trainings) -> Scales:
     middle, spread = (
         torch.tensor(column, dtype=torch.float64)[:, None] for column in zip(*_PRIORS.values(), strict=True)
     )
-    raw_HT = middle.repeat(1, data.results_NT.shape[1]).requires_grad_()
+    steps_HT = torch.zeros(len(_PRIORS), data.results_NT.shape[1], dtype=torch.float64, requires_grad=True)
     own_H = torch.tensor([name in _OWN for name in _PRIORS])
-    solver = torch.optim.LBFGS([raw_HT], max_iter=60, line_search_fn="strong_wolfe")
+    solver = torch.optim.LBFGS([steps_HT], max_iter=30, tolerance_change=1e-4, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         solver.zero_grad()
+        raw_HT = _bounded(steps_HT, middle, spread)
         mean_H = raw_HT.mean(1, keepdim=True)
         free = ((raw_HT - middle) / spread).square().sum(1)
         tied = ((mean_H - middle) / spread).square().sum(1) + ((raw_HT - mean_H) / _LIKE).square().sum(1)
         value = 0.5 * torch.where(own_H, free, tied).sum() - log_evidence(Scales.of(raw_HT), data).sum()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    solver.step(loss)
-    return Scales.of(raw_HT.detach())
+    solver.step(loss)  # type: ignore[no-untyped-call]
+    return Scales.of(_bounded(steps_HT.detach(), middle, spread))
+
+
+def _bounded(steps_HT: Tensor, middle: Tensor, spread: Tensor) -> Tensor:
+    """The numbers that are transformed into scales, at most four standard deviations of their priors from the middle:
+    a line search may try anything, and covariances of extreme scales are singular."""
+    return middle + spread * 4.0 * torch.tanh(steps_HT / 4.0)
 
 
 def unexplained(scales: Scales, data: Trainings) -> Tensor:

@@ -15,11 +15,11 @@ from nas.strategies.transfer.model import TransferModel
 from nas.tree import BranchTree
 
 MISFIT = 1.5
-"""Root mean square of the leave-one-out errors, in standard deviations. It is 1 if the model holds; with 20 trainings of
-6 tasks chance leaves it below 1.2."""
+"""Root mean square of the leave-one-out errors, in standard deviations. It is 1 if the model holds; with 20 trainings
+of 6 tasks chance leaves it below 1.2."""
 
 UNLIKELY = 0.05
-"""Probability, over all tasks together, below which chance does not explain what the pairs of tasks leave unexplained."""
+"""Probability, over all tasks together, below which chance does not explain what pairs of tasks leave unexplained."""
 
 UNRELATED = 0.5
 """Correlation of the effects at the short and the full length below which a task's short trainings say little."""
@@ -53,10 +53,8 @@ class Contest:
         return BranchTree.shared(self.problem.task_names, len(self.problem.table.blocks))
 
     def _joint(self, trees: Sequence[BranchTree]) -> tuple[list[float], list[list[float]]]:
-        mean_NT, covariance_TNN = self.model.gains(trees)
-        mean: list[float] = mean_NT.mean(1).tolist()
-        covariance: list[list[float]] = (covariance_TNN.sum(0) / len(self.model.tasks) ** 2).tolist()
-        return mean, covariance
+        mean_N, covariance_NN = self.model.mean_gains(trees)
+        return mean_N.tolist(), covariance_NN.tolist()
 
 
 def judge_gains(contest: Contest, tree: BranchTree) -> list[Verdict]:
@@ -83,30 +81,32 @@ def judge_model(model: TransferModel) -> list[Verdict]:
     # Half, since a variance cannot be negative: without an effect its estimate is 0 in half of the cases.
     chances = (0.5 * torch.erfc(model.unexplained_T.clamp(min=0.0).sqrt())).tolist()
     if odd := [task for task, chance in zip(model.tasks, chances, strict=True) if chance * len(chances) < UNLIKELY]:
-        text = f"pairs of tasks do not explain the results of {', '.join(odd)}: three tasks together have effects of their own"
+        text = f"pairs of tasks do not explain the results of {', '.join(odd)}: three tasks together act differently"
         verdicts.append(Verdict(about="transfer", concern=True, text=text))
     if model.shortest < 1.0:
         weak = [(model.alike(model.shortest)[t].item(), task) for t, task in enumerate(model.tasks)]
         if low := [f"{task} ({value:.2f})" for value, task in weak if value < UNRELATED]:
             text = (
-                f"trainings of {model.shortest:.0%} of the recipe's length say little about full ones for {', '.join(low)} "
-                "(correlation of effects); train fewer trees for longer (strategy.length)"
+                f"trainings of {model.shortest:.0%} of the recipe's length say little about full ones for "
+                f"{', '.join(low)} (correlation of effects); train fewer trees for longer (strategy.length)"
             )
             verdicts.append(Verdict(about="transfer", concern=True, text=text))
     return verdicts
 
 
 def diagnose(
-    contest: Contest, found: Sequence[tuple[float | None, BranchTree]], margins: Sequence[Margin]
+    contest: Contest, found: Sequence[tuple[float | None, BranchTree]], margins: Sequence[Margin | None]
 ) -> Diagnosis:
     """All checks of a measured search.
 
     Args:
         found: (budget, tree), the recommended tree last.
-        margins: for each of them the second-best tree, where there is one.
+        margins: for each of them the second-best tree; None where there is none.
     """
     records = []
     for (budget, _), between in zip(found, margins, strict=True):
+        if between is None:
+            continue
         _, noise = contest.difference(between.tree, between.runner_up)
         records.append(record_margin(budget, between, None).model_copy(update={"noise": noise}))
     return Diagnosis(

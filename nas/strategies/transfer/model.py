@@ -1,19 +1,19 @@
-"""The transfer model: what every task gains or loses by sharing each block with each other task, from measured trees."""
+"""The transfer model: from measured trees, what each task gains or loses by sharing a block with each other task."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from nas.errors import InputError
+from nas.strategies.transfer.calibration import correlation_of, root, widening
 from nas.strategies.transfer.evidence import (
     Scales,
     Trainings,
-    between_blocks,
     intercepts,
     mean_of,
     most_likely_scales,
@@ -21,6 +21,7 @@ from nas.strategies.transfer.evidence import (
     result_covariance,
     unexplained,
 )
+from nas.strategies.transfer.preparation import advice_of, log_lengths, spread_of, trainings_of
 from nas.strategies.transfer.sharing import sharing_of
 from nas.tree import BranchTree
 
@@ -42,6 +43,7 @@ class TransferModel:
         noise_T: standard deviation of a result at full length around the tree's own mean.
         residuals_NT: leave-one-out errors of the results that were fitted, in standard deviations; NaN where there was
             no result. They have deviation 1 if the model holds.
+        correlation: mean correlation of two tasks' errors: an unlucky training is bad for all tasks.
         unexplained_T: how much the log evidence rises if three tasks together may have effects of their own.
         shortest: the smallest length.
     """
@@ -52,6 +54,7 @@ class TransferModel:
     covariance_TDD: Tensor
     noise_T: Tensor
     residuals_NT: Tensor
+    correlation: float
     unexplained_T: Tensor
     shortest: float
 
@@ -90,11 +93,11 @@ class TransferModel:
             )
         if silent := [name for t, name in enumerate(names) if not results[:, t].isfinite().any()]:
             raise InputError(f"tasks {', '.join(silent)} have no finite result")
-        log_length_N = _log_lengths(lengths_N, len(trees))
+        log_length_N = log_lengths(lengths_N, len(trees))
         x_NTLT = sharing_of(trees, names)
-        d_LTT = _advice(prior, x_NTLT)
-        sd_T = _spread(results, log_length_N)
-        data = _trainings(trees, x_NTLT, results / sd_T, d_LTT, log_length_N)
+        d_LTT = advice_of(prior, x_NTLT)
+        sd_T = spread_of(results, log_length_N)
+        data = trainings_of(trees, x_NTLT, results / sd_T, d_LTT, log_length_N)
         scales = most_likely_scales(data)
         return cls._posterior(names, scales, data, x_NTLT, d_LTT, sd_T)
 
@@ -121,15 +124,17 @@ class TransferModel:
         mean_TD = prior_mean_TD + (weights_TND * residual_TN[..., None]).sum(1)
         covariance_TDD = prior_TDD - cross_TND.transpose(1, 2) @ weights_TND
         inverse_TNN = torch.cholesky_inverse(factor_TNN)
-        diagonal_TN = inverse_TNN.diagonal(dim1=1, dim2=2)
-        left_out_TN = (inverse_TNN @ residual_TN[..., None])[..., 0] / diagonal_TN.sqrt()
+        left_out_TN = (inverse_TNN @ residual_TN[..., None])[..., 0] / inverse_TNN.diagonal(dim1=1, dim2=2).sqrt()
+        residuals_NT = torch.where(measured_TN, left_out_TN, torch.nan).T
+        wider_T = widening(residuals_NT)
         return cls(
             names,
             scales,
             mean_TD * sd_T[:, None],
-            covariance_TDD * sd_T[:, None, None].square(),
-            scales.noise * sd_T,
-            torch.where(measured_TN, left_out_TN, torch.nan).T,
+            covariance_TDD * (wider_T * sd_T)[:, None, None].square(),
+            scales.noise * sd_T * wider_T,
+            residuals_NT,
+            correlation_of(residuals_NT),
             unexplained(scales, data),
             float(torch.exp2(length.min())),
         )
@@ -159,18 +164,34 @@ class TransferModel:
         return (x_TMD @ self.mean_TD[..., None])[..., 0].T, variance_TM.clamp(min=0.0).sqrt().T
 
     def gains(self, trees: Sequence[BranchTree]) -> tuple[Tensor, Tensor]:
-        """Mean [N, T] and covariance [T, N, N] of the gains over the single-task networks, without noise."""
-        x_TMD = self._features(trees, 0.0)
-        mean_TM = (x_TMD @ self.mean_TD[..., None])[..., 0]
-        return mean_TM.T, x_TMD @ self.covariance_TDD @ x_TMD.transpose(1, 2)
+        """Mean and standard deviation [N, T] in percent of the gains over the single-task networks, without noise."""
+        mean_TN, covariance_TNN = self._gains(trees)
+        return mean_TN.T, covariance_TNN.diagonal(dim1=1, dim2=2).clamp(min=0.0).sqrt().T
+
+    def mean_gains(self, trees: Sequence[BranchTree]) -> tuple[Tensor, Tensor]:
+        """The gains' mean over the tasks: its mean [N] and covariance [N, N], with the tasks' errors correlated."""
+        mean_TN, covariance_TNN = self._gains(trees)
+        together_NN = root(covariance_TNN).sum(0)
+        apart, rho = covariance_TNN.sum(0), self.correlation
+        covariance_NN = (1.0 - rho) * apart + rho * together_NN @ together_NN
+        return mean_TN.mean(0), covariance_NN / len(self.tasks) ** 2
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Effects [L, T, T] in percent, drawn from the posterior."""
-        covariance_TDD = self.covariance_TDD[:, :-1, :-1]
-        values_TD, vectors_TDD = torch.linalg.eigh(covariance_TDD)
-        noise_TD = torch.randn(values_TD.shape, generator=generator, dtype=values_TD.dtype)
-        drawn = vectors_TDD @ (values_TD.clamp(min=0.0).sqrt() * noise_TD)[..., None]
-        return self._as_effects(self.mean_TD[:, :-1] + drawn[..., 0])
+        mean_TD = self.mean_TD[:, :-1]
+        own_TD, common_D = (
+            torch.randn(shape, generator=generator, dtype=mean_TD.dtype) for shape in (mean_TD.shape, mean_TD.shape[1:])
+        )
+        noise_TD = (1.0 - self.correlation) ** 0.5 * own_TD + self.correlation**0.5 * common_D
+        return self._as_effects(mean_TD + (self._root_TDD @ noise_TD[..., None])[..., 0])
+
+    @cached_property
+    def _root_TDD(self) -> Tensor:
+        return root(self.covariance_TDD[:, :-1, :-1])
+
+    def _gains(self, trees: Sequence[BranchTree]) -> tuple[Tensor, Tensor]:
+        x_TMD = self._features(trees, 0.0)
+        return (x_TMD @ self.mean_TD[..., None])[..., 0], x_TMD @ self.covariance_TDD @ x_TMD.transpose(1, 2)
 
     def _as_effects(self, values_TD: Tensor) -> Tensor:
         """[T, L T] as [L, T, T], with zeros for a task with itself."""
@@ -181,60 +202,3 @@ class TransferModel:
     def _features(self, trees: Sequence[BranchTree], intercept: float) -> Tensor:
         x_TMD = sharing_of(trees, self.tasks).transpose(0, 1).flatten(2)
         return torch.cat([x_TMD, torch.full_like(x_TMD[..., :1], intercept)], 2)
-
-
-def _runs(trees: Sequence[BranchTree], lengths: Sequence[float]) -> list[int]:
-    """For each row, the number of its training: rows of one tree with different lengths are one training; equal rows
-    are trainings with different seeds."""
-    seen: Counter[tuple[BranchTree, float]] = Counter()
-    runs: dict[tuple[BranchTree, int], int] = {}
-    found = []
-    for row in zip(trees, lengths, strict=True):
-        found.append(runs.setdefault((row[0], seen[row]), len(runs)))
-        seen[row] += 1
-    return found
-
-
-def _log_lengths(lengths_N: Sequence[float] | None, count: int) -> Tensor:
-    lengths = torch.as_tensor([1.0] * count if lengths_N is None else list(lengths_N), dtype=torch.float64)
-    if lengths.shape != (count,) or not ((lengths > 0.0) & (lengths <= 1.0)).all():
-        raise InputError(f"lengths are {count} shares in (0, 1]; found {lengths.tolist()}")
-    return lengths.log2()
-
-
-def _advice(prior: ArrayLike | None, x_NTLT: Tensor) -> Tensor:
-    """The dissimilarity, scaled so that x . d has a root mean square of 1 over the trees; zeros without one."""
-    _, num_tasks, num_blocks, _ = x_NTLT.shape
-    shape = (num_blocks, num_tasks, num_tasks)
-    d_LTT = torch.zeros(shape, dtype=torch.float64) if prior is None else torch.tensor(prior, dtype=torch.float64)
-    if d_LTT.shape != shape or not d_LTT.isfinite().all():
-        raise InputError(f"prior must be finite numbers of the shape {list(shape)}; found {list(d_LTT.shape)}")
-    size = torch.einsum("ntls,lts->nt", x_NTLT, d_LTT).square().mean().sqrt()
-    return d_LTT / size if size > 0.0 else torch.zeros_like(d_LTT)
-
-
-def _spread(results_NT: Tensor, log_length_N: Tensor) -> Tensor:
-    """The standard deviation of each task's results around their mean at each length; 1 where there is none."""
-    centred = results_NT.clone()
-    for length in log_length_N.unique():
-        rows = log_length_N == length
-        centred[rows] -= centred[rows].nanmean(0)
-    sd_T = centred.square().nanmean(0).sqrt()
-    return torch.where(sd_T > 0.0, sd_T, 1.0)
-
-
-def _trainings(
-    trees: Sequence[BranchTree], x_NTLT: Tensor, scaled_NT: Tensor, d_LTT: Tensor, log_length_N: Tensor
-) -> Trainings:
-    blocks_LL = between_blocks(x_NTLT.shape[2])
-    x_TNLT, u_TNL = x_NTLT.transpose(0, 1), x_NTLT.sum(3).transpose(0, 1)
-    same_N = torch.tensor(_runs(trees, log_length_N.tolist()))
-    pairs_TNN = torch.einsum("tnls,lk->tnks", x_TNLT, blocks_LL).flatten(2) @ x_TNLT.flatten(2).transpose(1, 2)
-    return Trainings(
-        scaled_NT,
-        pairs_TNN,
-        u_TNL @ blocks_LL @ u_TNL.transpose(1, 2),
-        torch.einsum("tnls,lts->tn", x_TNLT, d_LTT),
-        log_length_N,
-        same_N[:, None] == same_N,
-    )

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 Array3 = tuple[tuple[tuple[float, ...], ...], ...]
 
@@ -36,3 +37,8 @@ class TransferRecord(BaseModel):
     cost: float
     full_epochs: int
     trainings: tuple[TrainedTree, ...]
+
+
+def as_tuples(values_LTT: Tensor) -> Array3:
+    """Effects as plain data."""
+    return tuple(tuple(tuple(row) for row in of_block) for of_block in values_LTT.tolist())

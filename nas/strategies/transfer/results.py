@@ -17,8 +17,8 @@ _WINDOW = 0.2
 def results_of(evaluations: Sequence[Evaluation], tasks: Sequence[str]) -> Tensor:
     """What each task reached, [N, T] in percent, higher is better; NaN where the tree lacks the task.
 
-    It is -100 log(loss), averaged over the last epochs, so that a difference of 1 is about a percent of the loss. A task
-    with a loss that is not positive gets -100 loss / (its root mean square) instead.
+    It is -100 log(loss), averaged over the last epochs, so that a difference of 1 is about a percent of the loss. A
+    task with a loss that is not positive gets -100 loss / (its root mean square) instead.
     """
     losses = [[_last(evaluation, task) for task in tasks] for evaluation in evaluations]
     columns = []
@@ -41,7 +41,7 @@ def longest_of(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 
 
 def at_both_lengths(evaluations: Sequence[Evaluation], short: int) -> list[Evaluation]:
-    """One row per training and length: a longer training counts at its own length, and its beginning at the short one."""
+    """One row per training and length: a longer training counts at its length, and its beginning at the short one."""
     rows = []
     for evaluation in longest_of(evaluations):
         if len(evaluation.validation) > short:

@@ -18,7 +18,7 @@ from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.transfer.choice import curve_of_effects, draw_trees, spread_trees
 from nas.strategies.transfer.findings import Contest, diagnose
 from nas.strategies.transfer.model import TransferModel
-from nas.strategies.transfer.record import TrainedTree, TransferRecord
+from nas.strategies.transfer.record import TrainedTree, TransferRecord, as_tuples
 from nas.strategies.transfer.results import at_both_lengths, longest_of, results_of
 from nas.strategies.transfer.settings import TransferSettings
 from nas.strategies.transfer.spending import Spending
@@ -147,8 +147,8 @@ class _Search:
         return TransferRecord(
             tasks=names,
             blocks=self.problem.table.block_names,
-            effects_LTT=model.effects_LTT.tolist(),
-            errors_LTT=model.errors_LTT.tolist(),
+            effects_LTT=as_tuples(model.effects_LTT),
+            errors_LTT=as_tuples(model.errors_LTT),
             noise=dict(zip(names, model.noise_T.tolist(), strict=True)),
             cost=self.copies_cost + self.spending.spent(self.done),
             full_epochs=self.spending.full,
@@ -181,7 +181,7 @@ class _Search:
         """For every budget, the trees within it with the highest posterior means among those trained."""
         model, table = self.model(), self.problem.table
         trees = list(dict.fromkeys(evaluation.tree for evaluation in self.done))
-        gain_N = model.gains(trees)[0].mean(1).tolist()
+        gain_N = model.mean_gains(trees)[0].tolist()
         best_first = [tree for _, tree in sorted(zip(gain_N, trees, strict=True), key=lambda pair: -pair[0])]
         cost = {tree: table.tree_cost(tree)[self.problem.goal.resource] for tree in trees}
         found = [[tree for tree in best_first if cost[tree] <= limit][: self.settings.finals] for limit in self.limits]
