@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nas.strategies import Goal as Goal
     from nas.strategies import Gradient as Gradient
     from nas.strategies import Similarity as Similarity
+    from nas.strategies import Transfer as Transfer
     from nas.strategies import bmtas as bmtas
     from nas.tasks import Task as Task
     from nas.training import TrainingSettings as TrainingSettings
@@ -63,7 +64,7 @@ _HOMES = {
     "nas.recipe": ("CompareSettings", "Experiment", "lazy"),
     "nas.run": ("RunFolder",),
     "nas.networks.branched": ("BranchedNetwork",),
-    "nas.strategies": ("Goal", "Gradient", "Similarity", "bmtas"),
+    "nas.strategies": ("Goal", "Gradient", "Similarity", "Transfer", "bmtas"),
     "nas.tasks": ("Task",),
     "nas.training": ("TrainingSettings",),
     "nas.tree": ("BranchTree",),
@@ -79,7 +80,7 @@ def __getattr__(name: str) -> Any:
     if name in _MOVED:
         raise ImportError(
             f"nas.{name}: write goal=nas.Goal(budgets=...) for the trees that are wanted, and "
-            "strategy=nas.Similarity(...) or nas.Gradient(...) for how they are found"
+            "strategy=nas.Similarity(...), nas.Gradient(...) or nas.Transfer(...) for how they are found"
         )
     for home, names in _HOMES.items():
         if name in names:

@@ -5,7 +5,7 @@ The functions are imported when a command runs, so ``nas --help`` and errors of 
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -25,6 +25,7 @@ from nas.cli.options import (
     StrategyOption,
 )
 from nas.cli.progress import Display, display, quiet_output, training_figures
+from nas.errors import InputError
 from nas.files import without_nan
 
 if TYPE_CHECKING:
@@ -138,6 +139,21 @@ def search(
         Path | None,
         typer.Option("--out", help="The run folder, new or empty; by default out/NAME/TIME beside the recipe."),
     ] = None,
+    preset: Annotated[
+        Literal["quick", "measured", "bmtas"] | None,
+        typer.Option(
+            "--preset",
+            help="quick: similarity of own copies, for the cost of one or two trainings. measured: short trainings of "
+            "trees, for --trainings. bmtas: the published gradient search, about ten trainings.",
+        ),
+    ] = None,
+    trainings: Annotated[
+        float | None,
+        typer.Option("--trainings", metavar="N", help="What a measured search may cost, in full trainings of a tree."),
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option("--hours", metavar="H", help="The same in hours of this machine.")
+    ] = None,
     strategy: StrategyOption = None,
     changes: SetOption = None,
     resume: ResumeOption = False,
@@ -163,7 +179,8 @@ def search(
         run = run_search(
             recipe,
             out=out,
-            changes=_changes(changes, strategy),
+            changes=_changes(changes, strategy, preset, trainings),
+            hours=hours,
             resume=resume,
             allow_changed=allow_changed,
             address=address,
@@ -265,10 +282,18 @@ def _begin_training(shown: Display, progress: "Progress") -> None:
     shown.begin(label, training.experiment.retrain.epochs, done[0] if done else 0)
 
 
-def _changes(texts: list[str] | None, strategy: str | None = None) -> dict[str, Any]:
+def _changes(
+    texts: list[str] | None, strategy: str | None = None, preset: str | None = None, trainings: float | None = None
+) -> dict[str, Any]:
+    """All changes of the recipe's fields that a command's options make."""
     from nas.recipe import parse_overrides
+    from nas.strategies import PRESETS
 
-    return {**({} if strategy is None else {"strategy": strategy}), **parse_overrides(texts or ())}
+    if strategy is not None and preset is not None:
+        raise InputError(f"--preset {preset} is a strategy with its settings; leave --strategy {strategy} out")
+    name = strategy if preset is None else PRESETS[preset]
+    given = {"strategy": name, "strategy.trainings": trainings}
+    return {key: value for key, value in given.items() if value is not None} | parse_overrides(texts or ())
 
 
 def _console() -> Console:

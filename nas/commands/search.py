@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from nas.errors import InputError
@@ -24,7 +25,9 @@ from nas.run import (
     trial_threads,
 )
 from nas.run.costs import read_costs
+from nas.run.evaluator import RunEvaluator
 from nas.run.opened_run import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
+from nas.strategies import Problem, Store
 from nas.tree import CostTable, read_tree
 
 _LOGGER = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ def search(
     allow_changed: bool = False,
     address: str | None = None,
     storage: str | None = None,
+    hours: float | None = None,
     on_start: Callable[[OpenRun], None] = lambda _: None,
     on_event: Callable[[TrialEvent], None] = lambda _: None,
     on_training: Callable[[Progress], None] = lambda _: None,
@@ -59,6 +63,8 @@ def search(
         address: address of a Ray cluster for the trials: ``HOST:PORT``, or ``auto`` for one on this machine. By
             default, a single trial runs in this process, and several run on a Ray cluster that is started for them.
         storage: sets `trials.storage_uri`.
+        hours: how long a measured search may train; sets `strategy.hours`, and `strategy.trainings` to what fits, by
+            the time of a few steps.
         on_start: called with the opened run.
         on_event: called with every event of a trial.
         on_training, on_training_epoch: called for each tree that is retrained to be measured, and for its epochs.
@@ -67,6 +73,8 @@ def search(
         InputError: bad input. WorkFailed: the search itself failed.
     """
     changes = {**(changes or {}), **({} if storage is None else {"trials.storage_uri": storage})}
+    if hours is not None:
+        changes |= _plan(recipe, changes, hours)
     begin = _resumed if resume else _started
     run, parts = begin(recipe, out, changes, allow_changed, address)
     with run.folder.locked():
@@ -97,6 +105,25 @@ def search(
         _finish(run, points)
         store()
     return run.folder
+
+
+def _plan(recipe: Recipe, changes: Mapping[str, Any], hours: float) -> dict[str, Any]:
+    """The settings of a measured search that takes so long."""
+    experiment = open_experiment(recipe, changes)
+    within: Callable[[Problem, float], float] | None = getattr(experiment.strategy, "trainings_within", None)
+    if within is None:
+        name = type(experiment.strategy).__name__
+        raise InputError(f"`hours`: strategy {name} cannot be planned by time; use `preset=measured`")
+    device = resolve_device(experiment.device)
+    use_threads(experiment.num_threads)
+    parts = TrialParts.build(experiment)
+    with TemporaryDirectory() as folder:
+        evaluator = RunEvaluator(RunFolder(Path(folder)), experiment, parts.data, device)
+        problem = parts.problem(experiment, device, Store(Path(folder)), evaluator=evaluator)
+        # Two digits, since a step's time varies by more than a percent.
+        trainings = float(f"{within(problem, hours):.2g}")
+    _LOGGER.warning("%g hours are planned as %g trainings, by the time of a few steps", hours, trainings)
+    return {"strategy.hours": hours, "strategy.trainings": trainings}
 
 
 def _started(

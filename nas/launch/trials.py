@@ -29,6 +29,7 @@ from nas.run import (
 )
 from nas.run.opened_run import OpenRun, Recipe
 from nas.run.search_trial import OnEpoch, run_trial
+from nas.strategies.protocol import trees_at_once
 
 if TYPE_CHECKING:
     from nas.launch.run_storage import RunStorage
@@ -43,8 +44,9 @@ class _TimeIsUp(Exception):
 
 
 def in_process(experiment: Experiment, address: str | None) -> bool:
-    """Whether a run needs no Ray: one trial in one process, no ranges to propose values from, and no cluster."""
-    return address is None and experiment.processes == 1 and _is_single(experiment)
+    """Whether a run needs no Ray: one trial in one process that trains one tree at a time, no ranges, no cluster."""
+    alone = experiment.processes == 1 and trees_at_once(experiment.strategy) == 1
+    return address is None and alone and _is_single(experiment)
 
 
 def _is_single(experiment: Experiment) -> bool:
@@ -69,7 +71,8 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
         return _build(only.experiment(experiment), labels)
     if isinstance(recipe, Experiment):
         raise InputError(
-            "several trials run in processes that import the recipe, so put the Experiment into a recipe file"
+            "several trials, or trees at a time, run in processes that import the recipe, so put the Experiment into a "
+            "recipe file"
         )
     if ":" in experiment.device:
         raise InputError(

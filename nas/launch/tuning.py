@@ -90,7 +90,7 @@ def run_trials(
         check_resources(needed, machines)
         _tune(
             experiment.trials,
-            partial(train, assignment, search),
+            partial(train, assignment, search, needed),
             needed,
             _source(planned, numbers, proposals),
             scheduler=_scheduler(experiment),

@@ -6,13 +6,14 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nas.errors import InputError, StorageFailed
+from nas.launch.evaluations import RayEvaluator
 from nas.launch.run_storage import RunStorage
+from nas.launch.session import Resources
 from nas.recipe import Experiment, changed_modules, load_recipe, recipe_hash
 from nas.run import (
     Outcome,
@@ -28,7 +29,7 @@ from nas.run import (
 from nas.run.outcome import Cause
 from nas.run.search_trial import OnEpoch
 
-SearchTrial = Callable[[Experiment, Trial, RunFolder, torch.device, OnEpoch], TrialResult]
+SearchTrial = Callable[..., TrialResult]
 """`nas.run.search_trial.run_trial`, or a replacement for it in tests."""
 
 
@@ -58,7 +59,7 @@ class Assignment:
     modules: Mapping[str, str] = field(default_factory=dict)
 
 
-def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]) -> None:
+def train(assignment: Assignment, search: SearchTrial, needed: Resources, config: Mapping[str, Any]) -> None:
     """Tune's trainable: run a trial from its last checkpoint, and report every epoch and the outcome.
 
     A failure that would happen again on any machine is an outcome; other failures are raised, so that Tune tries again.
@@ -75,7 +76,9 @@ def train(assignment: Assignment, search: SearchTrial, config: Mapping[str, Any]
                 use_threads(assignment.num_threads)
                 tune.report({"num_epochs": experiment.num_epochs, "epochs_done": folder.epochs_done})
                 report = _reporter(experiment.num_epochs, save)
-                outcome = search(experiment, trial, run, resolve_device(experiment.device), report)
+                evaluate_with = partial(RayEvaluator, assignment=assignment, trial=trial, needed=needed)
+                device = resolve_device(experiment.device)
+                outcome = search(experiment, trial, run, device, report, evaluate_with=evaluate_with)
             except Exception as error:
                 traceback.print_exc()
                 cause, reason = describe_failure(error)

@@ -21,6 +21,7 @@ from nas.recipe.lazy import Lazy
 from nas.recipe.overrides import apply_changes
 from nas.recipe.trial_settings import TrialsSettings
 from nas.strategies import STRATEGIES, Goal, Similarity, Strategy
+from nas.strategies.names import strategy_named
 from nas.strategies.protocol import check_goal, num_compared_epochs, num_epochs, trainings
 from nas.tasks import Task
 from nas.training import TrainingSettings
@@ -53,9 +54,7 @@ def _as_strategy(value: Any, info: ValidationInfo) -> Any:
     """The strategy with this name (the recipe's own ones first), or the given object if it is a strategy."""
     own = info.data.get("strategies", {})
     if isinstance(value, str):
-        if value not in {**own, **STRATEGIES}:
-            raise ValueError(f"there is no strategy {value!r}; known are {', '.join({**own, **STRATEGIES})}")
-        return own[value] if value in own else STRATEGIES[value]()
+        return strategy_named(value, own)
     if not isinstance(value, Strategy) or isinstance(value, type):
         raise ValueError(
             f"a strategy is a name ({', '.join({**own, **STRATEGIES})}) or an object with a method search(problem); "
@@ -77,7 +76,8 @@ class Experiment(BaseModel):
         input_shape: shape of one sample, without the batch; costs are measured at it.
         goal: which trees are wanted.
         strategy: how they are found. ``Similarity(...)`` compares own copies of every task, ``Gradient(...)`` trains
-            the logits of a supernet, and ``bmtas()`` is the published setting of the latter. Any other object of the
+            the logits of a supernet, ``bmtas()`` is the published setting of the latter, and ``Transfer(...)`` measures
+            trainings of trees. Any other object of the
             protocol (`nas.strategies.protocol`) works, too, and so does a name of `nas.strategies.STRATEGIES`. The
             default found better trees at a lower cost (tools/evidence.py, runs/LOG.md).
         strategies: by name, strategies with settings for this recipe; ``strategy`` and ``--strategy`` can name them.

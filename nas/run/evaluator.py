@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -20,12 +21,18 @@ from nas.tree import BranchTree, read_tree
 
 @dataclass(frozen=True)
 class RunEvaluator:
-    """Trains in this process. Each tree's training is that of `nas retrain`, stopped early, with the search's seed."""
+    """Trains in this process. Each tree's training is that of `nas retrain`, stopped early, with the search's seed.
+
+    Args:
+        run: the run folder.
+        place: the folder for the trainings; by default that of `nas retrain`.
+    """
 
     run: RunFolder
     experiment: Experiment
     data: DataSource
     device: torch.device
+    place: Path | None = None
 
     @property
     def num_epochs(self) -> int:
@@ -37,11 +44,23 @@ class RunEvaluator:
             for request in requests
         ]
 
+    def has(self, request: Request) -> bool:
+        """Whether a request needs no training."""
+        return len(self.training(request.tree).validation()) >= request.num_epochs
+
     def training(self, tree: BranchTree) -> TreeTraining:
-        return TreeTraining(self.run, self.experiment, tree, self.experiment.seed, "fresh")
+        return TreeTraining(self.run, self.experiment, tree, self.experiment.seed, "fresh", self.place)
 
     def known(self) -> list[Evaluation]:
-        trainings = [self.training(read_tree(path)) for path in sorted(self.run.path.glob("retrained/*/*/tree.json"))]
+        trainings = [
+            self.training(read_tree(path))
+            for path in sorted(
+                (
+                    *self.run.path.glob("retrained/*/*/tree.json"),
+                    *self.run.path.glob("trials/*/trainings/*/*/tree.json"),
+                )
+            )
+        ]
         distinct = {training.folder: training for training in trainings}
         found = [(training, training.validation()) for training in distinct.values()]
         return [Evaluation(training.tree, done, _seconds(training)) for training, done in found if done]

@@ -1,7 +1,9 @@
 """Trains one tree's network in a run folder: its folder, its starting weights, and its result."""
 
+import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +16,15 @@ from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.engine.loop import resume
 from nas.errors import InputError, as_input_errors, in_one_line
-from nas.files import make_folder, read_json, read_record, without_nan, write_json_atomically, write_text_atomically
+from nas.files import (
+    make_folder,
+    new_folder,
+    read_json,
+    read_record,
+    without_nan,
+    write_json_atomically,
+    write_text_atomically,
+)
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
 from nas.recipe.record import describe
@@ -68,14 +78,25 @@ class TreeTraining:
     different settings are never confused. ``settings`` are the experiment's settings for this number of tasks.
     """
 
-    def __init__(self, run: RunFolder, experiment: Experiment, tree: BranchTree, seed: int, start: Start) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        experiment: Experiment,
+        tree: BranchTree,
+        seed: int,
+        start: Start,
+        place: Path | None = None,
+    ) -> None:
         self.run = run
         self.experiment = run.experiment_of(tree, experiment)
         self.tree = tree
         self.seed = seed
         self.start: Start = start
         self.settings = experiment.retrain.for_tasks(len(tree.tasks))
-        self.folder = run.path / "retrained" / tree.id / f"{start}-{seed}-{_digest(self.experiment, self.settings)}"
+        name = f"{tree.id}/{start}-{seed}-{_digest(self.experiment, self.settings)}"
+        self.folder = (run.path / "retrained" if place is None else place) / name
+        # Searches keep their trainings in the folders of their trials, which have one writer each.
+        self._elsewhere = [path for path in run.path.glob(f"trials/*/trainings/{name}") if path != self.folder]
         self.checkpoints = CheckpointFolder(self.folder / "checkpoint")
 
     @property
@@ -210,6 +231,8 @@ class TreeTraining:
             self.check()
         experiment = self.experiment
         ranks.call_on_first(lambda: self.run.labels.check_all(experiment, data))
+        if ranks.is_first:
+            self._adopt()
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
         training = Retraining(
@@ -239,6 +262,16 @@ class TreeTraining:
             logs.write(state.history)
             training.run(state, self.checkpoints, record, num_epochs)
         return training, state
+
+    def _adopt(self) -> None:
+        """Copy the longest training that a search has of this tree, unless this one has begun."""
+        if self.folder.is_dir() or not self._elsewhere:
+            return
+        longest = max(self._elsewhere, key=lambda path: max(CheckpointFolder(path / "checkpoint").epochs(), default=0))
+        make_folder(self.folder.parent)
+        # Another process may be writing there. A checkpoint that it removes meanwhile is not needed.
+        with new_folder(self.folder) as copy, contextlib.suppress(shutil.Error):
+            shutil.copytree(longest, copy, dirs_exist_ok=True)
 
     def trained(self, data: DataSource, device: torch.device, ranks: Ranks = SINGLE_PROCESS) -> BranchedNetwork:
         """The network at the best epoch of the training, which runs first if it is not finished."""

@@ -32,6 +32,7 @@ def run_trial(
     on_epoch: OnEpoch = lambda _: None,
     parts: TrialParts | None = None,
     ranks: Ranks = SINGLE_PROCESS,
+    evaluate_with: Callable[[RunEvaluator], Evaluator] = lambda own: own,
 ) -> TrialResult:
     """Run one trial from its last checkpoint to its result; a finished trial is only read.
 
@@ -39,6 +40,7 @@ def run_trial(
         experiment: the trial's own experiment (`Trial.experiment`).
         parts: the trial's parts if they are built already.
         ranks: processes that share each batch. Only rank 0 uses the run folder; the folders of others are temporary.
+        evaluate_with: makes the evaluator that the strategy gets from the one that trains in this process.
 
     Raises:
         InputError, WorkFailed: the search fails, or another process writes into the trial's folder.
@@ -52,8 +54,8 @@ def run_trial(
         folder.write_setting(trial)
         built = parts or TrialParts.build(experiment)
         ranks.call_on_first(lambda: run.labels.check_all(experiment, built.data))
-        evaluator = RunEvaluator(run, experiment, built.data, device)
-        found = search_in(folder, experiment, built, device, on_epoch, ranks, evaluator)
+        own = RunEvaluator(run, experiment, built.data, device, folder.path / "trainings")
+        found = search_in(folder, experiment, built, device, on_epoch, ranks, evaluate_with(own))
         points = [_point(run, folder, experiment, tree, built.table) for tree in found.trees]
         result = TrialResult(points=tuple(points))
         write_outcome(folder.path, result)

@@ -7,12 +7,13 @@ and device; `Found` holds the trees with their estimates and, if the strategy ha
     >>> Similarity(epochs=6).num_epochs
     6
     >>> sorted(STRATEGIES)
-    ['bmtas', 'gradient', 'similarity']
+    ['bmtas', 'gradient', 'similarity', 'transfer']
 
-Two strategies are here:
+Three strategies are here:
 
 - `nas.strategies.similarity` trains several networks of every task and compares their features, block by block;
-- `nas.strategies.gradient` trains a supernet and its logits in turn; `bmtas` is its published setting.
+- `nas.strategies.gradient` trains a supernet and its logits in turn; `bmtas` is its published setting;
+- `nas.strategies.transfer` trains some trees briefly, and learns from the results what sharing does.
 
 Start with `protocol`: it documents what a strategy gets and returns, with an example of 20 lines. To add a strategy,
 write its file and add one line to `names`.
@@ -20,12 +21,14 @@ write its file and add one line to `names`.
 
 from nas.strategies.goal import Goal
 from nas.strategies.gradient import Gradient, bmtas
-from nas.strategies.names import STRATEGIES
+from nas.strategies.names import PRESETS, STRATEGIES
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, History, Problem, Strategy
 from nas.strategies.similarity import Similarity
 from nas.strategies.store import Store
+from nas.strategies.transfer import Transfer
 
 __all__ = [
+    "PRESETS",
     "STRATEGIES",
     "FirstSteps",
     "Found",
@@ -37,5 +40,6 @@ __all__ = [
     "Similarity",
     "Store",
     "Strategy",
+    "Transfer",
     "bmtas",
 ]

@@ -1,10 +1,10 @@
 """The strategies that have a name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from nas.strategies.gradient import Gradient, bmtas
 from nas.strategies.protocol import Strategy
-from nas.strategies.similarity import Similarity
+from nas.strategies.similarity import Similarity, SimilaritySettings
 from nas.strategies.transfer import Transfer
 
 STRATEGIES: dict[str, Callable[[], Strategy]] = {
@@ -14,3 +14,27 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "transfer": Transfer,
 }
 """By name, a function that makes the strategy. Recipes, ``--strategy`` and ``--set strategy=NAME`` use these names."""
+
+PRESETS = {"quick": "similarity", "measured": "transfer", "bmtas": "bmtas"}
+"""By the name of a preset, that of its strategy. In trainings of one network, quick costs about one or two, measured
+what ``strategy.trainings`` says, and bmtas about ten."""
+
+
+def strategy_named(name: str, own: Mapping[str, Strategy]) -> Strategy:
+    """The strategy with a name: one of the recipe's own, or the default settings.
+
+    A measured search that the recipe does not set starts with the recipe's similarity search.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name in own:
+        return own[name]
+    if name not in STRATEGIES:
+        raise ValueError(f"there is no strategy {name!r}; known are {', '.join({**own, **STRATEGIES})}")
+    start = own.get("similarity")
+    if name == "transfer" and isinstance(start, SimilaritySettings):
+        return Transfer(
+            start=SimilaritySettings(**{field: getattr(start, field) for field in SimilaritySettings.model_fields})
+        )
+    return STRATEGIES[name]()

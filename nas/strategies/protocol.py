@@ -31,6 +31,8 @@ All other members are optional. With them, more commands and settings work:
   it a scheduler is refused.
 - ``trainings: Mapping[str, Training]``: by field, the settings of its trainings that run on `Problem.ranks`. Without
   it ``processes`` above 1 are refused.
+- ``trees_at_once: int``: number of trees that it asks its evaluator to train at a time (1 if it is missing). With more,
+  the trial runs on Ray, and the trees are trained in parallel.
 - ``labelled_splits: Sequence[SplitName]``: splits beside "train" and "validation" in which every task needs labels.
 - ``check_goal(goal)``: raises ValueError if the strategy cannot find trees for a goal.
 - ``first_steps(problem) -> FirstSteps``: what `nas check` shows and predicts from.
@@ -181,6 +183,11 @@ def num_epochs(strategy: Strategy) -> int:
 def num_compared_epochs(strategy: Strategy) -> int:
     """Number of last epochs with a loss by which trials can be stopped."""
     return int(getattr(strategy, "num_compared_epochs", 0))
+
+
+def trees_at_once(strategy: Strategy) -> int:
+    """Number of trees that a strategy wants to be trained at a time."""
+    return int(getattr(strategy, "trees_at_once", 1))
 
 
 def trainings(strategy: Strategy) -> Mapping[str, Training] | None:

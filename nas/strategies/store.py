@@ -15,12 +15,12 @@ class Store:
         preparation: checkpoints of a training before the search, such as that of own copies.
     """
 
-    CHECKPOINTS = ("checkpoint", "warm-up")
-    """Names of the two folders, which hold nearly all of a trial's bytes."""
+    CHECKPOINTS = ("checkpoint", "warm-up", "trainings")
+    """Names of the folders that hold nearly all of a trial's bytes; the last one has the trainings of single trees."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.checkpoints, self.preparation = (CheckpointFolder(folder / name) for name in self.CHECKPOINTS)
+        self.checkpoints, self.preparation = (CheckpointFolder(folder / name) for name in self.CHECKPOINTS[:2])
 
     def write(self, name: str, record: Any) -> None:
         """Write plain data to ``<name>.json`` in the trial's folder."""

@@ -14,7 +14,8 @@ _POOLED = 6.0
 def root(covariance_TDD: Tensor) -> Tensor:
     """The symmetric square root of covariances."""
     values_TD, vectors_TDD = torch.linalg.eigh(covariance_TDD)
-    return (vectors_TDD * values_TD.clamp(min=0.0).sqrt()[:, None, :]) @ vectors_TDD.transpose(1, 2)
+    found_TDD: Tensor = (vectors_TDD * values_TD.clamp(min=0.0).sqrt()[:, None, :]) @ vectors_TDD.transpose(1, 2)
+    return found_TDD
 
 
 def widening(residuals_NT: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ class TransferSettings(BaseModel):
         trainings: the search spends at most so many, those of ``start`` included.
         hours: if set, the search starts no training after which it would have trained for longer.
         length: length of a short training as a share of a full one.
-        batch: number of trees that are chosen at a time. As many can be trained in parallel.
+        batch: number of trees that are chosen at a time. With more than one the search runs on Ray and trains as many
+            of them in parallel as there is room for. The result depends on this number, not on the room.
         finals: number of trees for each budget that are trained to the full length at the end.
         start: settings of the similarity search that the prior comes from, "similarity" for the default ones, or None
             for a search without it.
@@ -35,7 +36,7 @@ class TransferSettings(BaseModel):
     trainings: PositiveFloat = 10.0
     hours: PositiveFloat | None = None
     length: float = Field(default=0.3, gt=0.0, le=1.0)
-    batch: PositiveInt = 2
+    batch: PositiveInt = 1
     finals: NonNegativeInt = 2
     start: Annotated[SimilaritySettings | None, BeforeValidator(_named_start)] = SimilaritySettings()
     margin: PositiveFloat = 0.5

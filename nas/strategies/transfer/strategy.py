@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -10,11 +10,11 @@ import torch
 from nas.cost import resolve_budget
 from nas.data import derive_seed
 from nas.discretize import cheapest_tree, margin
+from nas.errors import InputError
 from nas.strategies.evaluator import Evaluation, Evaluator, Request
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem
 from nas.strategies.similarity.dissimilarity import Dissimilarity
 from nas.strategies.similarity.own_copies import curve_of, first_copy_steps, make_copy_training, train_copies
-from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.transfer.choice import curve_of_effects, draw_trees, spread_trees
 from nas.strategies.transfer.findings import Contest, diagnose
 from nas.strategies.transfer.model import TransferModel
@@ -25,6 +25,9 @@ from nas.strategies.transfer.spending import Spending
 from nas.tree import BranchTree
 
 MEASURE = "gain over single tasks, % of loss"
+
+LEAST = 3
+"""Trainings of a tree without which a measured search learns nothing."""
 
 _RECORD = "transfer"
 
@@ -49,6 +52,10 @@ class Transfer(TransferSettings):
         copies = 0 if self.start is None else self.start.epochs
         return copies + max(1, math.ceil(self.trainings / self.length))
 
+    @property
+    def trees_at_once(self) -> int:
+        return self.batch
+
     def search(self, problem: Problem) -> Found:
         """Measure, learn and choose."""
         search = _Search(self, problem, *self._prior(problem))
@@ -57,16 +64,36 @@ class Transfer(TransferSettings):
 
     def first_steps(self, problem: Problem) -> FirstSteps:
         """The losses of one step of the copies' training, and the predicted time of the whole search."""
-        steps = FirstSteps({}, 0.0, 0) if self.start is None else first_copy_steps(problem, self.start)
-        evaluator, largest = _evaluator_of(problem), max(limit for _, limit in _limits(problem))
-        copies = 0.0 if self.start is None else _copies_cost(self.start, problem, largest, evaluator.num_epochs)
-        tree = BranchTree.shared(problem.task_names, len(problem.table.blocks))
-        share = problem.table.tree_cost(tree)[problem.goal.resource] / largest
-        training = evaluator.seconds_per_epoch(tree) * evaluator.num_epochs / share
-        seconds = steps.seconds + max(0.0, self.trainings - copies) * training
-        return FirstSteps(
-            steps.losses, seconds if self.hours is None else min(seconds, 3600.0 * self.hours), steps.state_bytes
-        )
+        steps = self._first_copy_steps(problem)
+        seconds = steps.seconds + max(0.0, self.trainings - self._copies_cost(problem)) * _seconds_of_training(problem)
+        return replace(steps, seconds=seconds if self.hours is None else min(seconds, 3600.0 * self.hours))
+
+    def trainings_within(self, problem: Problem, hours: float) -> float:
+        """How many trainings fit into a time, by the time of a few steps.
+
+        Raises:
+            InputError: fewer than three.
+        """
+        left = 3600.0 * hours - self._first_copy_steps(problem).seconds
+        trainings = max(0.0, left) / _seconds_of_training(problem)
+        if trainings < LEAST:
+            needed = (3600.0 * hours - left + LEAST * _seconds_of_training(problem)) / 3600.0
+            raise InputError(
+                f"`hours`: {hours:g} hours are too little for own copies and {LEAST} trainings of a tree, which take "
+                f"about {needed:.2g} hours; take more time, or shorten the trainings (retrain.epochs)"
+            )
+        return self._copies_cost(problem) + trainings
+
+    def _first_copy_steps(self, problem: Problem) -> FirstSteps:
+        return FirstSteps({}, 0.0, 0) if self.start is None else first_copy_steps(problem, self.start)
+
+    def _copies_cost(self, problem: Problem) -> float:
+        """The cost of training own copies, in full trainings of a tree that costs the largest budget."""
+        if self.start is None:
+            return 0.0
+        separate = problem.table.separate_cost()[problem.goal.resource]
+        epochs = self.start.epochs / _evaluator_of(problem).num_epochs
+        return self.start.copies * epochs * separate / _largest(problem)
 
     def _prior(self, problem: Problem) -> tuple[Dissimilarity | None, list[Any]]:
         """What similarity says, and the records of its epochs."""
@@ -91,7 +118,7 @@ class _Search:
         self.done: list[Evaluation] = []
         self.limits = [limit for _, limit in _limits(problem)]
         full, largest = self.evaluator.num_epochs, max(self.limits)
-        copies = 0.0 if settings.start is None else _copies_cost(settings.start, problem, largest, full)
+        copies = settings._copies_cost(problem)
         seconds = None if settings.hours is None else 3600.0 * settings.hours
         resource = problem.goal.resource
         self.spending = Spending(problem.table, resource, largest, full, settings.trainings - copies, seconds)
@@ -219,10 +246,16 @@ def _limits(problem: Problem) -> list[tuple[float | None, float]]:
     return [(budget, resolve_budget(budget, table, goal.resource, cheapest=cheapest)) for budget in goal.budgets]
 
 
-def _copies_cost(settings: SimilaritySettings, problem: Problem, largest: float, full: int) -> float:
-    """The cost of training own copies, in full trainings of a tree that costs `largest`."""
-    separate = problem.table.separate_cost()[problem.goal.resource]
-    return settings.copies * settings.epochs / full * separate / largest
+def _largest(problem: Problem) -> float:
+    return max(limit for _, limit in _limits(problem))
+
+
+def _seconds_of_training(problem: Problem) -> float:
+    """The predicted time of a full training of a tree that costs the largest budget."""
+    evaluator = _evaluator_of(problem)
+    tree = BranchTree.shared(problem.task_names, len(problem.table.blocks))
+    share = problem.table.tree_cost(tree)[problem.goal.resource] / _largest(problem)
+    return evaluator.seconds_per_epoch(tree) * evaluator.num_epochs / share
 
 
 def _evaluator_of(problem: Problem) -> Evaluator:
