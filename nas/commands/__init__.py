@@ -27,7 +27,9 @@ from nas.commands.compare import compare
 from nas.commands.comparison import Comparison
 from nas.commands.data import data_sheet
 from nas.commands.evaluate import evaluate
+from nas.commands.explain import explain
 from nas.commands.export import export
+from nas.commands.front import front
 from nas.commands.opened_run import open_run
 from nas.commands.predict import predict
 from nas.commands.profile import profile
@@ -42,7 +44,9 @@ __all__ = [
     "compare",
     "data_sheet",
     "evaluate",
+    "explain",
     "export",
+    "front",
     "open_run",
     "predict",
     "profile",

@@ -1,0 +1,141 @@
+"""`nas explain`: why tasks share or part in a tree, in words and numbers."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from nas.commands.evidence import SOURCES, Pair, Section, num_shared
+from nas.commands.show import find
+from nas.commands.verdicts import verdicts
+from nas.errors import InputError
+from nas.run import RunFolder, TrialFolder
+from nas.run.costs import read_table
+from nas.strategies.diagnosis import NOISES, Diagnosis, MarginRecord, Verdict
+from nas.tree import BranchTree, describe_difference
+
+
+@dataclass(frozen=True)
+class RunnerUp:
+    """The second-best tree within a budget: how it differs from the tree, and by how much it is worse.
+
+    Args:
+        budget: None if the search chose the cost.
+        gap: value of the second-best tree minus value of the tree, in units of the dissimilarity.
+        noise: standard deviation of the gap; None if unknown.
+        differences: sentences about "the first tree", which is the explained one, and "the second" (tree).
+    """
+
+    budget: float | None
+    gap: float
+    noise: float | None
+    differences: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        where = "at its cost" if self.budget is None else f"within budget {self.budget:g}"
+        if self.gap == 0:
+            size = "is as good"
+        elif self.noise is None:
+            size = f"is {self.gap:.2g} behind"
+        else:
+            certain = "certain" if self.gap >= NOISES * self.noise else "uncertain"
+            size = f"is {self.gap:.2g} behind, with a noise of {self.noise:.2g} ({certain})"
+        return f"{where} the second-best tree {size}: {'; '.join(self.differences)} (the first is this tree)"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why tasks share or part in a tree.
+
+    Args:
+        tree: the explained tree.
+        trial: the number of the trial whose search explains it.
+        pairs: the pairs of tasks.
+        evidence: one section for each kind of file that the search kept (`nas.commands.evidence`).
+        runners_up: the second-best tree of each budget that the tree was found for.
+        verdicts: what the search says about its own result, except on margins, which ``runners_up`` has.
+    """
+
+    tree: BranchTree
+    trial: int
+    pairs: tuple[Pair, ...]
+    evidence: tuple[Section, ...]
+    runners_up: tuple[RunnerUp, ...]
+    verdicts: tuple[Verdict, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with all numbers by pair and block."""
+        return {
+            "tree": self.tree.to_dict(),
+            "id": self.tree.id,
+            "trial": self.trial,
+            "pairs": [
+                {"tasks": list(pair.tasks), "num_shared": pair.num_shared, "parted_at": pair.parted_at}
+                for pair in self.pairs
+            ],
+            "evidence": [asdict(section) for section in self.evidence],
+            "runners_up": [{**asdict(one), "sentence": one.sentence} for one in self.runners_up],
+            "verdicts": [verdict.model_dump() for verdict in self.verdicts],
+        }
+
+
+def explain(run: str | Path, *, tasks: Sequence[str] | None = None, tree: str | None = None) -> Explanation:
+    """Say why tasks share or part in a tree of a finished search. The recipe is not imported.
+
+    Args:
+        run: a run folder.
+        tasks: at least two; every pair of them is explained. By default all tasks of the tree.
+        tree: its id (or the beginning), a file, or a name (`nas.run.named_tree`); by default the recommended tree. If
+            no trial found the tree, the trial of the recommended tree explains it.
+
+    Raises:
+        InputError: no such run, tree or task, or the search is not finished.
+    """
+    folder = RunFolder.open(Path(run))
+    best = folder.front.best
+    found, _ = find(folder.path, tree)
+    trial = folder.trial_of(found) or folder.trial(best.trial)
+    price_L = _prices(trial, folder.front.resource, found)
+    pairs = tuple(
+        Pair(pair, found.blocks, num_shared(found, pair), price_L) for pair in combinations(_checked(tasks, found), 2)
+    )
+    sections = (source(trial, pairs) for source in SOURCES)
+    diagnosis = Diagnosis.read(trial.path) or Diagnosis()
+    return Explanation(
+        found,
+        trial.number,
+        pairs,
+        tuple(section for section in sections if section is not None),
+        tuple(_runner_up(found, record) for record in diagnosis.margins if record.tree == found.id),
+        tuple(verdict for verdict in verdicts(folder, found) if verdict.about != "margin"),
+    )
+
+
+def _checked(tasks: Sequence[str] | None, tree: BranchTree) -> Sequence[str]:
+    if tasks is None:
+        return tree.tasks
+    known = ", ".join(tree.tasks)
+    if unknown := [task for task in tasks if task not in tree.tasks]:
+        raise InputError(f"`tasks`: the tree has no task {unknown[0]!r}; its tasks are {known}")
+    if len(set(tasks)) < max(2, len(tasks)):
+        raise InputError(f"`tasks` names two or more different tasks; found {', '.join(tasks)}, and there are {known}")
+    return tasks
+
+
+def _prices(trial: TrialFolder, resource: str, tree: BranchTree) -> tuple[float, ...]:
+    """The share of separate networks' cost that each block and all later ones have."""
+    table = read_table(trial.costs)
+    if len(table.blocks) != len(tree.blocks) or not set(tree.tasks) <= set(table.heads):
+        raise InputError(
+            f"{trial.costs}: has other tasks or blocks than tree {tree.id}, so its search cannot explain it"
+        )
+    cost_L = [block[resource] for block in table.blocks]
+    separate = table.separate_cost()[resource]
+    return tuple(sum(cost_L[l:]) / separate for l in range(len(cost_L)))
+
+
+def _runner_up(tree: BranchTree, record: MarginRecord) -> RunnerUp:
+    other = BranchTree(tree.tasks, record.runner_up, tree.blocks)
+    return RunnerUp(record.budget, record.gap, record.noise, tuple(describe_difference(tree, other)))
