@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from nas.discretize.dissimilarity import check_logits
 from nas.errors import InputError
+from nas.files import read_record
 from nas.run import TrialFolder
 from nas.strategies.diagnosis import NOISES
+from nas.strategies.gradient.logits_record import FILE, LogitsRecord
 from nas.strategies.similarity.own_copies import read_dissimilarity
 from nas.tree import BranchTree
 
@@ -124,16 +124,15 @@ def of_features(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
 
 
 def of_logits(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
-    """Probabilities that two tasks choose the same candidate, by the logits in the last checkpoint."""
-    saved = trial.store.checkpoints.latest()
-    if saved is None or not isinstance(logits_LTC := saved.get("logits_LTC"), torch.Tensor):
+    """Probabilities that two tasks choose the same candidate, by the logits of a search (``logits.json``)."""
+    if not (trial.path / FILE).is_file():
         return None
-    check_logits(logits_LTC)
-    tasks, chance = saved.get("tasks") or (), 1.0 / logits_LTC.shape[2]
-    probs_LTC: Floats = torch.softmax(logits_LTC.double(), dim=-1).numpy()
+    record = read_record(trial.path / FILE, LogitsRecord)
+    probs_LTC = record.probs_LTC
+    chance = 1.0 / probs_LTC.shape[2]
     evidence = []
     for pair in pairs:
-        s, t = _places(pair, tasks, len(probs_LTC), trial)
+        s, t = _places(pair, record.tasks, len(probs_LTC), trial)
         same_L = (probs_LTC[:, s] * probs_LTC[:, t]).sum(axis=-1)
         l = pair.telling_block(-same_L)
         finding = f"at {pair.blocks[l]} they choose the same candidate with probability {same_L[l]:.2f}"

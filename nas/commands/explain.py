@@ -1,6 +1,6 @@
 """`nas explain`: why tasks share or part in a tree, in words and numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -15,26 +15,29 @@ from nas.run.costs import read_table
 from nas.strategies.diagnosis import NOISES, Diagnosis, MarginRecord, Verdict
 from nas.tree import BranchTree, describe_difference
 
+_MOST_DIFFERENCES = 3
+"""A sentence lists at most so many differences of two trees; `RunnerUp.differences` has all."""
+
 
 @dataclass(frozen=True)
 class RunnerUp:
     """The second-best tree within a budget: how it differs from the tree, and by how much it is worse.
 
     Args:
-        budget: None if the search chose the cost.
+        budgets: the budgets of which it is second-best; None stands for the cost that the search chose.
         gap: value of the second-best tree minus value of the tree, in units of the dissimilarity.
         noise: standard deviation of the gap; None if unknown.
         differences: sentences about "the first tree", which is the explained one, and "the second" (tree).
     """
 
-    budget: float | None
+    budgets: tuple[float | None, ...]
     gap: float
     noise: float | None
     differences: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
-        where = "at its cost" if self.budget is None else f"within budget {self.budget:g}"
+        places = ["the cost that the search chose" if b is None else f"budget {b:g}" for b in self.budgets]
         if self.gap == 0:
             size = "is as good"
         elif self.noise is None:
@@ -42,7 +45,9 @@ class RunnerUp:
         else:
             certain = "certain" if self.gap >= NOISES * self.noise else "uncertain"
             size = f"is {self.gap:.2g} behind, with a noise of {self.noise:.2g} ({certain})"
-        return f"{where} the second-best tree {size}: {'; '.join(self.differences)} (the first is this tree)"
+        more = len(self.differences) - _MOST_DIFFERENCES
+        first = "; ".join(self.differences[:_MOST_DIFFERENCES]) + (f"; and {more} more differences" if more > 0 else "")
+        return f"within {' and '.join(places)} the second-best tree {size}: {first} (the first is this tree)"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Explanation:
         trial: the number of the trial whose search explains it.
         pairs: the pairs of tasks.
         evidence: one section for each kind of file that the search kept (`nas.commands.evidence`).
-        runners_up: the second-best tree of each budget that the tree was found for.
+        runners_up: the second-best trees of the budgets that the tree was found for.
         verdicts: what the search says about its own result, except on margins, which ``runners_up`` has.
     """
 
@@ -108,7 +113,7 @@ def explain(run: str | Path, *, tasks: Sequence[str] | None = None, tree: str | 
         trial.number,
         pairs,
         tuple(section for section in sections if section is not None),
-        tuple(_runner_up(found, record) for record in diagnosis.margins if record.tree == found.id),
+        _runners_up(found, diagnosis.margins),
         tuple(verdict for verdict in verdicts(folder, found) if verdict.about != "margin"),
     )
 
@@ -136,6 +141,14 @@ def _prices(trial: TrialFolder, resource: str, tree: BranchTree) -> tuple[float,
     return tuple(sum(cost_L[l:]) / separate for l in range(len(cost_L)))
 
 
-def _runner_up(tree: BranchTree, record: MarginRecord) -> RunnerUp:
-    other = BranchTree(tree.tasks, record.runner_up, tree.blocks)
-    return RunnerUp(record.budget, record.gap, record.noise, tuple(describe_difference(tree, other)))
+def _runners_up(tree: BranchTree, margins: Iterable[MarginRecord]) -> tuple[RunnerUp, ...]:
+    """The second-best trees of one tree's budgets; a tree that is second-best several times is listed once."""
+    alike: dict[MarginRecord, list[float | None]] = {}
+    for record in margins:
+        if record.tree == tree.id:
+            alike.setdefault(record.model_copy(update={"budget": None}), []).append(record.budget)
+    runners_up = []
+    for record, budgets in alike.items():
+        differences = describe_difference(tree, BranchTree(tree.tasks, record.runner_up, tree.blocks))
+        runners_up.append(RunnerUp(tuple(budgets), record.gap, record.noise, tuple(differences)))
+    return tuple(runners_up)

@@ -16,6 +16,7 @@ from nas.cli.main import run
 from nas.commands.evidence import certainty
 from nas.run import Point, Quality, RunFolder, make_front
 from nas.strategies.diagnosis import Diagnosis, MarginRecord
+from nas.strategies.gradient.logits_record import write_logits
 from nas.strategies.similarity import Dissimilarity
 from nas.tree import BranchTree, CostTable
 
@@ -126,7 +127,7 @@ def test_logits_say_how_probably_two_tasks_choose_the_same_candidate(tmp_path):
     logits_LTC = torch.zeros(3, 3, 2)
     # Probabilities 0.9 and 0.1; edge has them the other way round.
     logits_LTC[1] = math.log(9) * torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    RunFolder(folder).trial(0).store.checkpoints.save(1, {"logits_LTC": logits_LTC, "tasks": list(TASKS)}, None)
+    write_logits(RunFolder(folder).trial(0).store, TASKS, logits_LTC)
     found = sentences(nas.explain(folder), "logits")
     assert "at middle they choose the same candidate with probability 0.18 (chance 0.50)" in found["depth", "edge"]
     (section,) = nas.explain(folder, tasks=["depth", "edge"]).evidence
@@ -147,12 +148,15 @@ def test_the_second_best_tree_differs_in_words_and_by_a_number(tmp_path, gap, no
     folder = a_run(tmp_path)
     shared = BranchTree.shared(TASKS, 3)
     margin = {"runner_up": shared.partitions, "gap": gap, "noise": noise, "block": 1, "decision": "edge parts"}
-    margins = [MarginRecord(budget=0.8, tree=tree, **margin) for tree in (TREE.id, "ab12")]
+    margins = [
+        MarginRecord(budget=budget, tree=tree, **margin)
+        for budget, tree in ((0.8, TREE.id), (0.9, TREE.id), (0.8, "ab12"))
+    ]
     Diagnosis(margins=tuple(margins)).write(folder / "trials/0")
     (runner_up,) = nas.explain(folder).runners_up
     assert runner_up.sentence == (
-        f"within budget 0.8 the second-best tree {words}: depth and normals part from edge at middle in the first "
-        "tree, share every block in the second (the first is this tree)"
+        f"within budget 0.8 and budget 0.9 the second-best tree {words}: depth and normals part from edge at middle in "
+        "the first tree, share every block in the second (the first is this tree)"
     )
 
 
@@ -218,5 +222,9 @@ def test_malformed_files_and_unfinished_searches_are_refused(tmp_path, capsys):
     folder = a_run(tmp_path / "run")
     (folder / "trials/0/similarity.json").write_text('{"tasks": []}')
     assert "similarity.json: not the dissimilarities" in refused(capsys, "explain", folder)
+    (folder / "trials/0/similarity.json").unlink()
+    for logits in ([], [[[0.0], [0.0, 1.0]]], [[["a"]]], [[[1.0]]]):
+        (folder / "trials/0/logits.json").write_text(json.dumps({"tasks": ["depth"], "logits": logits}))
+        assert "trials/0" in refused(capsys, "explain", folder)
     (folder / "front.json").unlink()
     assert "finish its search" in refused(capsys, "explain", folder)

@@ -14,6 +14,7 @@ from nas.networks.supernet import Supernet
 from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.strategies.diagnosis import Diagnosis, judge_logits, late_drift
 from nas.strategies.goal import Goal
+from nas.strategies.gradient.logits_record import write_logits
 from nas.strategies.gradient.search import BilevelSearch
 from nas.strategies.gradient.settings import GradientSettings, published
 from nas.strategies.gradient.state import SearchState
@@ -87,6 +88,7 @@ class Gradient(GradientSettings):
         search.run(state, problem.store.checkpoints, on_epoch)
         if not problem.ranks.is_first:
             return Found(())
+        write_logits(problem.store, problem.task_names, state.logits_LTC)
         return replace(self._found(state, problem), history=[*earlier, *state.history])
 
     def cut(self, problem: Problem) -> Found:
