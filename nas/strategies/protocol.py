@@ -38,9 +38,10 @@ All other members are optional. With them, more commands and settings work:
   (``--from inherited``).
 - ``cut(problem) -> Found``: trees for another goal from a finished search, without any training (`nas front`). It reads
   what the search kept in ``problem.store`` and returns trees, diagnosis and curve for ``problem.goal``, of which only
-  budgets and constraints differ from the search's; all other fields are those of the search. For the goal of the search
-  it returns the same trees and values. Samples are loaded only if it asks ``problem.data`` for a split. It raises
-  InputError if the store lacks what it needs.
+  budgets and constraints differ from the search's; all other fields are those of the search, and the history does not
+  count. For the goal of the search it returns the same trees and values, so `search` best ends with the same code.
+  Samples are loaded only if it asks ``problem.data`` for a split. It raises InputError if the store lacks what it
+  needs, writes nothing, and runs on one process.
 """
 
 from collections.abc import Callable, Mapping, Sequence

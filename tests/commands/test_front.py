@@ -70,6 +70,14 @@ def test_the_trees_and_values_are_those_of_a_search(strategy, goal, pristine, re
     assert set(margins) <= set(Diagnosis.read(folder / "trials/0").margins)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_goal_of_the_search_gives_what_the_run_has(strategy, pristine, tmp_path):
+    folder = shutil.copytree(pristine[strategy], tmp_path / "run")
+    before = RunFolder(folder).front
+    shown = nas.front(folder, budgets=(0.6, 0.95))
+    assert (shown.front, shown.asked) == (before, before.points)
+
+
 def test_what_the_run_had_stays_and_repeating_changes_nothing(own_run):
     before = RunFolder(own_run).front
     shown = nas.front(own_run, budgets=(0.5,))

@@ -43,4 +43,5 @@ class LogitsRecord(BaseModel):
 
 def write_logits(store: Store, tasks: tuple[str, ...], logits_LTC: Tensor) -> None:
     """Write the logits into the trial's folder."""
-    store.write(_NAME, LogitsRecord(tasks=tasks, logits=logits_LTC.detach().cpu().tolist()).model_dump())
+    record = {"tasks": tasks, "logits": logits_LTC.detach().cpu().tolist()}
+    store.write(_NAME, LogitsRecord.model_validate(record).model_dump())
