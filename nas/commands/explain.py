@@ -119,8 +119,7 @@ def explain(run: str | Path, *, tasks: Sequence[str] | None = None, tree: str | 
 
 
 def _checked(tasks: Sequence[str] | None, tree: BranchTree) -> Sequence[str]:
-    if tasks is None:
-        return tree.tasks
+    tasks = tree.tasks if tasks is None else tasks
     known = ", ".join(tree.tasks)
     if unknown := [task for task in tasks if task not in tree.tasks]:
         raise InputError(f"`tasks`: the tree has no task {unknown[0]!r}; its tasks are {known}")
@@ -132,12 +131,11 @@ def _checked(tasks: Sequence[str] | None, tree: BranchTree) -> Sequence[str]:
 def _prices(trial: TrialFolder, resource: str, tree: BranchTree) -> tuple[float, ...]:
     """The share of separate networks' cost that each block and all later ones have."""
     table = read_table(trial.costs)
-    if len(table.blocks) != len(tree.blocks) or not set(tree.tasks) <= set(table.heads):
-        raise InputError(
-            f"{trial.costs}: has other tasks or blocks than tree {tree.id}, so its search cannot explain it"
-        )
+    fits = len(table.blocks) == len(tree.blocks) and set(tree.tasks) <= set(table.heads)
+    if not fits or resource not in table.resources:
+        raise InputError(f"{trial.costs}: lacks tasks or blocks of tree {tree.id}, or costs in {resource}")
     cost_L = [block[resource] for block in table.blocks]
-    separate = table.separate_cost()[resource]
+    separate = table.separate_cost()[resource] or 1.0
     return tuple(sum(cost_L[l:]) / separate for l in range(len(cost_L)))
 
 

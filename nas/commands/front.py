@@ -217,7 +217,7 @@ def _learned(point: Point) -> tuple[int, str, float | None, Quality]:
 
 def _shown(folder: RunFolder, front: Front, asked: Iterable[Point] = ()) -> RunFront:
     table, curve = read_costs(folder, front.best.trial), folder.trial(front.best.trial).curve
-    if table is None:
-        raise InputError(f"{folder.path}: its trial {front.best.trial} has no costs.json")
+    if table is None or front.resource not in table.resources:
+        raise InputError(f"{folder.path}: its trial {front.best.trial} has no costs.json with {front.resource}")
     shown = tuple(point for point in front.points if _listed(point, list(asked)))
     return RunFront(folder.path, front, shown, curve, table.separate_cost()[front.resource])

@@ -218,6 +218,18 @@ def test_bad_input_is_refused(tmp_path, arguments, words, capsys):
     assert words in refused(capsys, "explain", a_run(tmp_path), *arguments)
 
 
+def test_one_task_or_costs_of_another_network_are_refused(tmp_path, capsys):
+    folder = a_run(tmp_path / "run")
+    one = BranchTree.shared(TASKS[:1], 3)
+    (tmp_path / "one.json").write_text(json.dumps(one.to_dict()))
+    assert "two or more different tasks; found depth" in refused(
+        capsys, "explain", folder, "--tree", tmp_path / "one.json"
+    )
+    other = CostTable(TABLE.stem, TABLE.blocks[:2], TABLE.heads, BLOCKS[:2])
+    RunFolder(folder).trial(0).write_costs(other)
+    assert "lacks tasks or blocks" in refused(capsys, "explain", folder)
+
+
 def test_malformed_files_and_unfinished_searches_are_refused(tmp_path, capsys):
     folder = a_run(tmp_path / "run")
     (folder / "trials/0/similarity.json").write_text('{"tasks": []}')
