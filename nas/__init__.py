@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from nas.commands.compare import compare as compare
     from nas.commands.data import data_sheet as data_sheet
     from nas.commands.evaluate import evaluate as evaluate
+    from nas.commands.explain import explain as explain
     from nas.commands.export import export as export
+    from nas.commands.front import front as front
     from nas.commands.predict import predict as predict
     from nas.commands.profile import profile as profile
     from nas.commands.retrain import retrain as retrain
@@ -51,7 +53,9 @@ _HOMES = {
         "compare",
         "data_sheet",
         "evaluate",
+        "explain",
         "export",
+        "front",
         "predict",
         "profile",
         "retrain",

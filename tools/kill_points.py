@@ -111,6 +111,7 @@ _EXPORT = (*_DRAWING, "torch.export", "torch.onnx")
 _ONNX = (*_EXPORT, "onnx", "onnxruntime", "onnxscript")
 CASES: dict[str, Case] = {
     "search": Case(("search", RECIPE, "--out", "run", *SETTINGS), ("--resume",), (), _ENVIRONMENT, _DRAWING),
+    "front": Case(("front", "run", "--budgets", "0.9", *_OF_A_RUN), (), ("search",), (), _DRAWING),
     "retrain": Case(("retrain", "run", *_OF_A_RUN, "--log", "csv"), ("--resume",), ("search",), _ENVIRONMENT),
     "retrain-recipe": Case(
         ("retrain", RECIPE, "--tree", "tree.json", "--out", "run", *SETTINGS), ("--resume",), ("tree",), _ENVIRONMENT

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import typer
 
 # Each adds its commands, which --help lists in this order.
+import nas.cli.found
 import nas.cli.training
 
 # isort: split

@@ -14,8 +14,10 @@ from nas.cli.amounts import format_quantity
 if TYPE_CHECKING:
     from nas.commands.evaluate import Evaluation
     from nas.launch.jobs import Job, Package
-    from nas.run import Front
+    from nas.run import Front, Point
     from nas.run.comparison import Comparison, Row
+    from nas.run.curve_record import CurveRecord
+    from nas.run.evidence import PairEvidence
 
 
 _SPACING = 3
@@ -32,13 +34,56 @@ def front_table(front: Front) -> Table:
         table.add_row(
             point.tree_id,
             *([str(point.trial)] if several else []),
-            "none" if point.budget is None else f"{point.budget:g}",
+            _budget(point),
             *(format_quantity(value, name) for name, value in point.cost.items()),
             f"{about[point.quality.kind]}{point.quality.value:.4f}",
             "dominated" if point.dominated else "yes",
         )
     table.caption = "quality: " + "; ".join(f"{about[kind]}{kind}, {measures[kind]}" for kind in sorted(measures))
     return table
+
+
+def _budget(point: Point) -> str:
+    budget = "none" if point.budget is None else f"{point.budget:g}"
+    return budget if point.constraints is None else f"{budget}, constrained"
+
+
+def curve_table(curve: CurveRecord, separate: float) -> Table:
+    """All trees of a curve, cheapest first; ``separate`` is the cost of separate networks."""
+    table = _table("tree", curve.resource, "of separate", "value")
+    for point in curve.points:
+        cost = format_quantity(point.cost, curve.resource)
+        table.add_row(point.tree, cost, _share(point.cost, separate), f"{point.value:.4f}")
+    every = "all trees that no other beats" if curve.exact else "the best trees of a beam search"
+    table.caption = f"curve: {every}, lower values are better; nas front RUN --budgets COST keeps one of them"
+    return table
+
+
+def blocks_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What a source of evidence says about two tasks, block by block."""
+    table = _table(*rows[0])
+    for row in rows:
+        table.add_row(*map(_evidence, row.values()))
+    table.caption = _PRICE
+    return table
+
+
+def pairs_table(pairs: Sequence[PairEvidence]) -> Table:
+    """What a source of evidence says about each pair of tasks, at the block that tells most."""
+    table = _table("tasks", *pairs[0].rows[0])
+    for pair in pairs:
+        table.add_row(", ".join(pair.tasks), *map(_evidence, pair.rows[pair.block].values()))
+    table.caption = f"block: the first one not shared, or the one that speaks most for parting; {_PRICE}"
+    return table
+
+
+_PRICE = "price: cost of separating the tasks from this block on, as a share of separate networks"
+
+
+def _evidence(value: str | bool | float) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:

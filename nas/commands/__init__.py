@@ -27,7 +27,9 @@ from nas.commands.choose import choose
 from nas.commands.compare import compare
 from nas.commands.data import data_sheet
 from nas.commands.evaluate import evaluate
+from nas.commands.explain import explain
 from nas.commands.export import export
+from nas.commands.front import front
 from nas.commands.predict import predict
 from nas.commands.profile import profile
 from nas.commands.retrain import retrain
@@ -40,7 +42,9 @@ __all__ = [
     "compare",
     "data_sheet",
     "evaluate",
+    "explain",
     "export",
+    "front",
     "predict",
     "profile",
     "retrain",

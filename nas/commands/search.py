@@ -7,13 +7,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nas.errors import InputError
-from nas.files import make_folder
 from nas.launch.dispatch import Progress
 from nas.launch.measured_quality import measure_points
 from nas.launch.trials import all_done, check_trials, find_points, run_storage
 from nas.recipe import EXTENDABLE, Experiment
+from nas.report.figures import draw_figures
 from nas.run import (
-    Front,
     Point,
     RunFolder,
     TrialEvent,
@@ -22,18 +21,16 @@ from nas.run import (
     latest_unfinished,
     make_front,
     plain_changes,
+    resolve_device,
     trial_threads,
+    use_threads,
 )
 from nas.run.costs import read_costs
 from nas.run.evaluator import RunEvaluator
 from nas.run.opened_run import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
 from nas.strategies import Problem, Store
-from nas.tree import CostTable, read_tree
 
 _LOGGER = logging.getLogger(__name__)
-
-_MOST_TREES = 100
-"""At most so many trees are drawn, non-dominated ones first. `nas show` draws any tree."""
 
 
 def search(
@@ -176,30 +173,5 @@ def _finish(run: OpenRun, points: Sequence[Point]) -> None:
     front = make_front(points, run.experiment.goal.resource)
     table = read_costs(run.folder)
     assert table is not None
-    _draw_figures(run.folder, front, table)
+    draw_figures(run.folder, front, table)
     front.write(run.folder.path / "front.json")
-
-
-def _draw_figures(run: RunFolder, front: Front, table: CostTable) -> None:
-    """Draw the front and its trees; without matplotlib, log a warning and draw nothing.
-
-    A search on a bare GPU machine needs no pictures; `nas show` draws them later, on another machine.
-    """
-    try:
-        from nas.report import draw_front, save_figure, save_tree
-    except ImportError:
-        _LOGGER.warning("no pictures drawn: matplotlib is not installed (pip install 'branched-nas[plot]')")
-        return
-    figures = run.path / "figures"
-    make_folder(figures)
-    # Several trials may have found the same tree, each with its own backbone.
-    points: dict[str, Point] = {}
-    for point in sorted(front.points, key=lambda point: point.dominated):
-        points.setdefault(point.tree_id, point)
-    for name, point in list(points.items())[:_MOST_TREES]:
-        costs = read_costs(run, point.trial)
-        save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
-    # Estimated and measured qualities cannot share an axis.
-    alike = [point.model_dump() for point in front.points if point.quality.kind == front.best.quality.kind]
-    figure = draw_front(alike, table, resource=front.resource)
-    save_figure(figure, figures / "front.png")

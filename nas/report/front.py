@@ -48,6 +48,7 @@ def draw_front(
     *,
     title: str | None = None,
     resource: str = "macs",
+    curves: Sequence[Sequence[tuple[float, float]]] = (),
 ) -> Figure:
     """Trees by cost and quality: the front filled and connected, dominated trees hollow, budgets as vertical lines.
 
@@ -60,6 +61,7 @@ def draw_front(
             that are such shares are drawn, too.
         title: a heading.
         resource: the cost that counts.
+        curves: cost and quality of all trees of each curve, cheapest first, drawn as thin steps behind the points.
 
     Raises:
         InputError: there are no points, they differ in their measure or lack the resource; matplotlib is missing.
@@ -80,6 +82,8 @@ def draw_front(
             axes.set_title(shortened(title, style, TITLE_ROOM), loc="left", pad=10, **_text(style))
         for x in budgets:
             axes.axvline(x, color=LIGHT_GREY, linewidth=0.7, zorder=0)
+        for curve in curves:
+            axes.step(*zip(*curve, strict=True), where="post", color=GREY, linewidth=0.6, zorder=1)
         _draw_points(axes, trees, kinds)
         _widen(axes)
         # Labels are placed by the positions of the points on the page, so the layout has to be computed first.

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nas.discretize import Constraints
 from nas.files import read_record, write_json_atomically
 
 
@@ -27,6 +28,7 @@ class Point(BaseModel):
         dominated: whether another point with the same measure of quality beats it.
         recommended: whether it is the recommended tree (see `make_front`).
         estimate: the search's estimate, if ``quality`` is measured.
+        constraints: the constraints that `nas front` cut the tree with; None if they are those of the run's goal.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,7 @@ class Point(BaseModel):
     dominated: bool = False
     recommended: bool = False
     estimate: Quality | None = None
+    constraints: Constraints | None = None
 
     @property
     def tree_id(self) -> str:

@@ -56,7 +56,7 @@ def run_trial(
         ranks.call_on_first(lambda: run.labels.check_all(experiment, built.data))
         own = RunEvaluator(run, experiment, built.data, device, folder.path / "trainings")
         found = search_in(folder, experiment, built, device, on_epoch, ranks, evaluate_with(own))
-        points = [_point(run, folder, experiment, tree, built.table) for tree in found.trees]
+        points = [keep_tree(run, folder, experiment, tree, built.table) for tree in found.trees]
         result = TrialResult(points=tuple(points))
         write_outcome(folder.path, result)
         return result
@@ -92,7 +92,8 @@ def search_in(
     return found
 
 
-def _point(run: RunFolder, folder: TrialFolder, experiment: Experiment, found: FoundTree, table: CostTable) -> Point:
+def keep_tree(run: RunFolder, folder: TrialFolder, experiment: Experiment, found: FoundTree, table: CostTable) -> Point:
+    """Write a tree into its trial's folder; returns its point. WorkFailed if it does not fit the experiment."""
     _check_found(found, experiment, table)
     tree = found.tree.with_cost(table)
     return Point(

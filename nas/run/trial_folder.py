@@ -12,12 +12,14 @@ from nas.errors import InputError, in_one_line
 from nas.files import (
     make_folder,
     read_json,
+    read_record,
     remove_unfinished,
     require_writable,
     write_json_atomically,
     write_text_atomically,
 )
 from nas.lock import hold_lock
+from nas.run.curve_record import CurveRecord
 from nas.run.outcome import Outcome, read_outcome
 from nas.run.part_shapes import Shapes
 from nas.run.trial_plan import Trial
@@ -101,12 +103,13 @@ class TrialFolder:
 
     def write_curve(self, curve: Curve) -> None:
         """Write the curve: every tree that no other tree beats in cost and value, with its partitions."""
-        points = [
-            {"cost": point.cost, "value": point.value, "tree": point.tree.id, "partitions": point.tree.partitions}
-            for point in curve
-        ]
-        record = {"schema_version": 1, "resource": curve.resource, "exact": curve.exact, "points": points}
-        write_json_atomically(self.path / "curve.json", record)
+        write_json_atomically(self.path / "curve.json", CurveRecord.of(curve).model_dump())
+
+    @property
+    def curve(self) -> CurveRecord | None:
+        """The curve of the search; None if it has none, InputError if its file is malformed."""
+        path = self.path / "curve.json"
+        return read_record(path, CurveRecord) if path.is_file() else None
 
     def write_costs(self, table: CostTable, shapes: Shapes | None = None) -> None:
         """Write the cost table of the trial's networks, and the shapes of their tensors (`part_shapes`)."""

@@ -15,7 +15,7 @@ def verdicts(run: RunFolder, tree: BranchTree | None = None) -> list[Verdict]:
     found = run.find_tree(None) if tree is None else tree
     trial = run.trial_of(found)
     diagnosis = None if trial is None else Diagnosis.read(trial.path)
-    points = run.front.points if run.finished else ()
+    points = [point for point in run.front.points if point.constraints is None] if run.finished else []
     seeds = judge_seeds([(point.seed, point.budget, read_tree(run.path / point.tree)) for point in points])
     return [*(diagnosis.verdicts if diagnosis else ()), *seeds]
 

@@ -75,6 +75,12 @@ class Diagnosis(BaseModel):
         """Write the file into a trial's folder."""
         write_json_atomically(folder / "diagnosis.json", self.model_dump())
 
+    def with_margins(self, margins: Iterable[MarginRecord]) -> "Diagnosis":
+        """The same diagnosis with the margins of further trees; the verdicts on margins are judged anew."""
+        every = tuple(dict.fromkeys((*self.margins, *margins)))
+        others = (verdict for verdict in self.verdicts if verdict.about != "margin")
+        return self.model_copy(update={"margins": every, "verdicts": (*others, *judge_margins(every))})
+
     @classmethod
     def read(cls, folder: Path) -> "Diagnosis | None":
         """Read the file of a trial's folder; None if there is none, InputError if it is malformed."""

@@ -38,6 +38,12 @@ All other members are optional. With them, more commands and settings work:
 - ``first_steps(problem) -> FirstSteps``: what `nas check` shows and predicts from.
 - ``inherit(network, tasks, backbone, store)``: gives a network the weights that the search trained
   (``--from inherited``).
+- ``cut(problem) -> Found``: trees for another goal from a finished search, without any training (`nas front`). It reads
+  what the search kept in ``problem.store`` and returns trees, diagnosis and curve for ``problem.goal``, of which only
+  budgets and constraints differ from the search's; all other fields are those of the search, and the history does not
+  count. For the goal of the search it returns the same trees and values, so `search` best ends with the same code.
+  Samples are loaded only if it asks ``problem.data`` for a split. It raises InputError if the store lacks what it
+  needs, writes nothing, and runs on one process.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -220,6 +226,15 @@ Inherit = Callable[[BranchedNetwork, Sequence[Task], Backbone, Store], None]
 def inherit_from(strategy: Strategy) -> Inherit | None:
     """The function that copies a search's weights into a network; None if the strategy keeps no weights."""
     found: Inherit | None = getattr(strategy, "inherit", None)
+    return found
+
+
+Cut = Callable[[Problem], Found]
+
+
+def cut_of(strategy: Strategy) -> Cut | None:
+    """The function that gives trees for another goal from a finished search; None if the strategy has none."""
+    found: Cut | None = getattr(strategy, "cut", None)
     return found
 
 

@@ -21,6 +21,8 @@ NAMES = {
     "profile": commands.profile,
     "search": commands.search,
     "show": commands.show,
+    "front": commands.front,
+    "explain": commands.explain,
     "data": commands.data_sheet,
     "retrain": commands.retrain,
     "evaluate": commands.evaluate,

@@ -229,6 +229,20 @@ def test_a_front_names_trees_measure_and_budgets(table, tmp_path):
     assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "front.svg").read_bytes()
 
 
+def test_a_curve_is_drawn_as_steps_behind_the_points(table):
+    curve = [(9e6, 0.1), (12e6, 0.3), (20e6, 0.5)]
+    points = [point("aaaa", 9e6, 0.1), point("bbbb", 12e6, 0.3)]
+    (plain,), (axes,) = draw_front(points, table).axes, draw_front(points, table, curves=[curve]).axes
+    (line,) = (line for line in axes.lines if len(line.get_xdata()) == len(curve))
+    assert list(zip(*line.get_data(), strict=True)) == curve
+    assert line.get_drawstyle() == "steps-post"
+    assert all(line.get_zorder() < marks.get_zorder() for marks in axes.collections)
+    assert len(axes.lines) == len(plain.lines) + 1
+    # The whole curve is in view.
+    assert axes.get_xlim()[0] < 9e6
+    assert axes.get_xlim()[1] > 20e6
+
+
 def test_labels_of_a_crowded_front_do_not_overlap():
     points = [
         point(f"{i:08x}", 1e6 * (10 + i % 5 + i), 0.01 * i + 0.05 * (i % 3), dominated=i % 4 == 1) for i in range(40)

@@ -201,3 +201,14 @@ def test_a_diagnosis_reads_back_and_a_malformed_one_is_named(tmp_path):
     (tmp_path / "diagnosis.json").write_text(json.dumps({**record, "verdicts": [{"about": "luck"}]}))
     with pytest.raises(InputError, match=r"diagnosis\.json"):
         Diagnosis.read(tmp_path)
+
+
+def test_margins_that_join_a_diagnosis_are_judged_with_the_others():
+    safe, close = a_margin(0.4, 0.1), a_margin(0.1, 0.1, budget=0.7)
+    cost = Verdict(about="cost", concern=True, text="too dear")
+    diagnosis = Diagnosis(verdicts=(cost, *judge_margins([safe])), margins=(safe,))
+    joined = diagnosis.with_margins([close, safe])
+    assert joined.margins == (safe, close)
+    assert joined.verdicts == (cost, *judge_margins([safe, close]))
+    assert [verdict.concern for verdict in joined.verdicts] == [True, True]
+    assert joined.with_margins([safe]) == joined

@@ -11,7 +11,8 @@ from nas.cli.main import run
 
 FORMATS = {"bundle": "bundle", "onnx": "model.onnx", "pt2": "model.pt2"}
 COMMANDS = (
-    "check", "search", "gradient", "retrain", "evaluate", "compare", *FORMATS, *(f"predict {name}" for name in FORMATS)
+    "check", "search", "gradient", "front", "explain", "retrain", "evaluate", "compare", *FORMATS,
+    *(f"predict {name}" for name in FORMATS)
 )  # fmt: skip
 
 
@@ -65,6 +66,10 @@ class Walk:
         where = self.folder / "search"
         assert self.search("search") == 0, self.error
         assert self.gradient() == 0, self.error
+        # Cut from the gradient search, since `compare` trains every tree of the other one.
+        points = self.json("front", "front", self.folder / "gradient", "--budgets", "1")["asked"]
+        assert {point["budget"] for point in points} == {1.0}
+        assert self.do("explain", "explain", where) == 0, self.error
         trained = self.json("retrain", "retrain", where)["test"]
         agree(self.json("evaluate", "evaluate", where)["measured"], trained, 1e-5)
         assert self.do("compare", "compare", where) == 0, self.error

@@ -1,17 +1,20 @@
 """The gradient strategy: one bilevel search, and a tree for each budget from its logits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nas.data import SplitName, derive_seed
 from nas.discretize import Curve, argmax_tree, discretize, dissimilarity_from_logits
 from nas.engine.loop import resume, seeded
+from nas.errors import InputError
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
 from nas.networks.supernet import Supernet
 from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.strategies.diagnosis import Diagnosis, judge_logits, late_drift
 from nas.strategies.goal import Goal
+from nas.strategies.gradient.logits_record import write_logits
 from nas.strategies.gradient.search import BilevelSearch
 from nas.strategies.gradient.settings import GradientSettings, published
 from nas.strategies.gradient.state import SearchState
@@ -85,12 +88,28 @@ class Gradient(GradientSettings):
         search.run(state, problem.store.checkpoints, on_epoch)
         if not problem.ranks.is_first:
             return Found(())
+        write_logits(problem.store, problem.task_names, state.logits_LTC)
+        return replace(self._found(state, problem), history=[*earlier, *state.history])
+
+    def cut(self, problem: Problem) -> Found:
+        """The trees of another goal, from the logits of a finished search.
+
+        The logits were trained towards the largest budget of their search. So a search with another largest budget may
+        find other trees.
+        """
+        _, state = self.start(problem)
+        checkpoints = problem.store.checkpoints
+        if not resume(state, checkpoints) or state.num_epochs < self.epochs:
+            raise InputError(f"{checkpoints.folder}: lacks the last checkpoint of the search, which has its logits")
+        return self._found(state, problem)
+
+    def _found(self, state: SearchState, problem: Problem) -> Found:
+        """The trees of the problem's goal with their estimates; no history."""
         trees, diagnosis, curve = self._trees(state, problem)
         return Found(
             tuple(FoundTree(tree, budget, self._estimate(tree, state, problem), MEASURE) for budget, tree in trees),
-            [*earlier, *state.history],
-            diagnosis,
-            curve,
+            diagnosis=diagnosis,
+            curve=curve,
         )
 
     def start(self, problem: Problem) -> tuple[BilevelSearch, SearchState]:

@@ -1,6 +1,7 @@
 """The similarity strategy: compares own copies of every task, and finds the best tree within each budget."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from nas.discretize import Curve
 from nas.networks.backbone import Backbone
@@ -9,6 +10,7 @@ from nas.strategies.curve import Limits, budget_limits, diagnose_curve
 from nas.strategies.inherit import inherit_copies
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training
 from nas.strategies.similarity.copies import make_copies
+from nas.strategies.similarity.dissimilarity import Dissimilarity
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
@@ -46,6 +48,16 @@ class Similarity(SimilaritySettings):
         state, measured = train_copies(make_copy_training(problem, self), problem)
         if not problem.ranks.is_first:
             return Found(())
+        return replace(self._found(problem, measured), history=state.history)
+
+    def cut(self, problem: Problem) -> Found:
+        """The trees of another goal, from the dissimilarities of a finished search."""
+        measured = read_dissimilarity(problem.store)
+        check_tasks(measured.tasks, problem.task_names, problem.store)
+        return self._found(problem, measured)
+
+    def _found(self, problem: Problem, measured: Dissimilarity) -> Found:
+        """The trees of the problem's goal; no history."""
         curve = curve_of(problem, measured)
         # Without a floor, a gain cannot be told from chance.
         enough = sufficient_cost(problem, self, measured) if self.copies > 1 else None
@@ -55,9 +67,8 @@ class Similarity(SimilaritySettings):
         found = [(budget, curve.within(limit)) for budget, limit in limits]
         return Found(
             tuple(FoundTree(point.tree, budget, -point.value, measure) for budget, point in found),
-            state.history,
-            diagnose_curve(curve, limits, measured.error_LTT, enough),
-            curve,
+            diagnosis=diagnose_curve(curve, limits, measured.error_LTT, enough),
+            curve=curve,
         )
 
     def first_steps(self, problem: Problem) -> FirstSteps:

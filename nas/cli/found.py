@@ -1,0 +1,144 @@
+"""The commands front and explain: the trees of a finished search, and why they are as they are."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli import tables
+from nas.cli.amounts import format_quantity
+from nas.cli.app import _console, _print_json, app
+from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg
+from nas.cli.progress import quiet_output
+from nas.errors import InputError
+
+MoreArg = Annotated[list[str] | None, typer.Argument(hidden=True, metavar="VALUE")]
+"""Words after the first value of an option with several values: the parser takes them for arguments."""
+
+
+@app.command()
+def front(
+    run: RunArg,
+    more: MoreArg = None,
+    budgets: Annotated[
+        str | None,
+        typer.Option(
+            "--budgets",
+            metavar="A B ...",
+            help="Add the best trees within these budgets: shares of the cost of separate networks, or amounts.",
+        ),
+    ] = None,
+    constraints: Annotated[
+        str | None,
+        typer.Option(
+            "--constraints",
+            metavar="JSON|FILE",
+            help='Add the best trees that keep these constraints, e.g. {"apart": [["depth", "edge"]]}.',
+        ),
+    ] = None,
+    recipe: RecipeOption = None,
+    allow_changed: AllowOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the front of a finished search and its whole curve, or add trees for other budgets, without training.
+
+    The new trees join the run, so that show, retrain, compare and export find them.
+    """
+    from nas.commands import front as run_front
+
+    words = _several(budgets, more, "--budgets")
+    with quiet_output():
+        shown = run_front(
+            run,
+            budgets=None if words is None else [_number(word) for word in words],
+            constraints=None if constraints is None else _constraints(constraints),
+            recipe=recipe,
+            allow_changed=allow_changed,
+        )
+    if as_json:
+        _print_json(shown.to_dict())
+        return
+    console = _console()
+    console.print(tables.front_table(shown.front))
+    if not shown.asked:
+        if shown.curve is not None:
+            console.print(tables.curve_table(shown.curve, shown.separate))
+        console.print(f"recommended: {shown.front.best.tree_id}", highlight=False)
+    for point in shown.asked:
+        budget = "without a budget" if point.budget is None else f"budget {point.budget:g}"
+        cost = format_quantity(point.cost[shown.front.resource], shown.front.resource)
+        console.print(f"{budget}: {point.tree_id}, {cost}", highlight=False)
+
+
+@app.command()
+def explain(
+    run: RunArg,
+    more: MoreArg = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option("--tasks", metavar="A B ...", help="Explain these tasks, block by block; by default every pair."),
+    ] = None,
+    tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which tree: {TREES}.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why tasks share or part in the recommended tree, and how sure the search is."""
+    from nas.commands import explain as run_explain
+    from nas.run.verdicts import verdict_lines
+
+    names = _several(tasks, more, "--tasks")
+    explained = run_explain(run, tasks=names, tree=tree)
+    if as_json:
+        _print_json(explained.to_dict())
+        return
+    console = _console()
+
+    def line(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+
+    line(f"tree {explained.tree.id}, explained by trial {explained.trial}")
+    for section in explained.evidence:
+        line(f"\n{section.about}:")
+        if names is None:
+            console.print(tables.pairs_table(section.pairs))
+            continue
+        for pair in section.pairs:
+            line(pair.sentence)
+            console.print(tables.blocks_table(pair.rows))
+    if not explained.evidence:
+        line("this search kept neither dissimilarities nor logits, so nothing explains its trees")
+    line("")
+    for runner_up in explained.runners_up:
+        line(runner_up.sentence)
+    for text in verdict_lines(list(explained.verdicts)):
+        line(text)
+
+
+def _several(value: str | None, more: Sequence[str] | None, flag: str) -> list[str] | None:
+    """The words of an option: ``--tasks depth edge`` or ``--tasks depth,edge``; None without the option."""
+    if value is None:
+        if more:
+            raise InputError(f"unexpected argument {more[0]!r}; one run at a time, and {flag} before its values")
+        return None
+    return [word.strip() for text in (value, *(more or ())) for word in text.split(",")]
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise InputError(
+            f"--budgets: {word!r} is not a number; a budget is a share such as 0.4, or an amount"
+        ) from None
+
+
+def _constraints(text: str) -> Any:
+    """Constraints as plain data, from JSON or from a file of JSON."""
+    from nas.files import read_json
+
+    if not text.lstrip().startswith("{"):
+        return read_json(text)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--constraints: neither JSON nor a file ({error})") from None

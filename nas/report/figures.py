@@ -1,0 +1,61 @@
+"""The pictures that a search draws into ``figures/``."""
+
+import logging
+from collections.abc import Container, Sequence
+
+from nas.files import make_folder
+from nas.run import Front, Point, RunFolder
+from nas.run.costs import read_costs
+from nas.tree import CostTable, read_tree
+
+_LOGGER = logging.getLogger(__name__)
+
+_MOST_TREES = 100
+"""At most so many trees are drawn, non-dominated ones first. `nas show` draws any tree."""
+
+
+def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Container[str] = ()) -> None:
+    """Draw the front and its trees; without matplotlib, log a warning and draw nothing.
+
+    A search on a bare GPU machine needs no pictures; `nas show` draws them later, on another machine.
+
+    Args:
+        drawn: ids of trees that have their picture already.
+    """
+    try:
+        from nas.report import draw_front, save_figure, save_tree
+    except ImportError:
+        _LOGGER.warning("no pictures drawn: matplotlib is not installed (pip install 'branched-nas[plot]')")
+        return
+    figures = run.path / "figures"
+    make_folder(figures)
+    # Several trials may have found the same tree, each with its own backbone.
+    points: dict[str, Point] = {}
+    for point in sorted(front.points, key=lambda point: point.dominated):
+        if point.tree_id not in drawn:
+            points.setdefault(point.tree_id, point)
+    for name, point in list(points.items())[:_MOST_TREES]:
+        costs = read_costs(run, point.trial)
+        save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
+    # Estimated and measured qualities cannot share an axis.
+    alike = [point for point in front.points if point.quality.kind == front.best.quality.kind]
+    records = [point.model_dump() for point in alike]
+    figure = draw_front(records, table, resource=front.resource, curves=_curves(run, alike))
+    save_figure(figure, figures / "front.png")
+
+
+def _curves(run: RunFolder, points: Sequence[Point]) -> list[list[tuple[float, float]]]:
+    """Cost and quality along the curves of the trials, as far as the points' qualities are values of the curves.
+
+    The lower the value of a curve, the better is the tree, so the quality is minus the value. The curve of a gradient
+    search has other values than the losses of its trees, and measured qualities differ from estimates; such curves
+    cannot share the picture's axis.
+    """
+    curves = []
+    for number in sorted({point.trial for point in points}):
+        curve = run.trial(number).curve
+        quality = {tree.tree: -tree.value for tree in curve.points} if curve else {}
+        found = [point for point in points if point.trial == number and point.tree_id in quality]
+        if curve and found and all(point.quality.value == quality[point.tree_id] for point in found):
+            curves.append([(tree.cost, -tree.value) for tree in curve.points])
+    return curves

@@ -1,0 +1,38 @@
+"""``curve.json`` of a trial: the best tree for every cost."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from nas.discretize import Curve
+from nas.tree import Partition
+
+
+class RecordedTree(BaseModel):
+    """One tree of a curve: its cost, the value that discretisation minimises, its id and its partitions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cost: FiniteFloat
+    value: FiniteFloat
+    tree: str = Field(pattern=r"^[0-9a-f]+$")
+    partitions: tuple[Partition, ...]
+
+
+class CurveRecord(BaseModel):
+    """A `nas.discretize.Curve` as plain data, cheapest tree first; ``resource`` is the cost that counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    resource: str
+    exact: bool
+    points: tuple[RecordedTree, ...] = Field(min_length=1)
+
+    @classmethod
+    def of(cls, curve: Curve) -> "CurveRecord":
+        points = [
+            RecordedTree(cost=point.cost, value=point.value, tree=point.tree.id, partitions=point.tree.partitions)
+            for point in curve
+        ]
+        return cls(resource=curve.resource, exact=curve.exact, points=tuple(points))

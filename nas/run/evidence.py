@@ -1,0 +1,181 @@
+"""What a search knows about two tasks at each block: one function for each kind of file that a search keeps.
+
+A source is a function ``(trial, pairs) -> Section | None``. It returns None if the trial lacks its file. To add
+one, write the function and list it in `SOURCES`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import InputError
+from nas.files import read_record
+from nas.run import TrialFolder
+from nas.strategies.diagnosis import NOISES
+from nas.strategies.gradient.logits_record import FILE, LogitsRecord
+from nas.strategies.similarity.own_copies import read_dissimilarity
+from nas.tree import BranchTree
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two tasks in a tree.
+
+    Args:
+        tasks: their names.
+        blocks: names of the L blocks.
+        num_shared: number of blocks that they share, which are the first ones.
+        price_L: cost of one more instance of each block and all later ones, as a share of separate networks: what it
+            costs to separate the tasks from this block on.
+    """
+
+    tasks: tuple[str, str]
+    blocks: tuple[str, ...]
+    num_shared: int
+    price_L: tuple[float, ...]
+
+    @property
+    def parted_at(self) -> str | None:
+        """The first block that they do not share; None if they share all."""
+        return self.blocks[self.num_shared] if self.num_shared < len(self.blocks) else None
+
+    def sentence(self, finding: str, block: int) -> str:
+        """How much they share, a finding about a block, and what separating them from this block on costs.
+
+        Args:
+            block: the block at which they part; one of the shared blocks if they share all.
+        """
+        names, price = " and ".join(self.tasks), f"{100 * self.price_L[block]:.2g} % of separate networks"
+        if self.parted_at is None:
+            return f"{names} share every block; {finding}, and separating them from there on would cost {price}"
+        upto = f"up to {self.blocks[self.num_shared - 1]}" if self.num_shared else "only the stem"
+        return f"{names} share {upto}; {finding}, and separating them costs {price}"
+
+    def telling_block(self, apart_L: Floats) -> int:
+        """The block at which they part; if they share all, the one where ``apart_L`` speaks most for parting."""
+        return self.num_shared if self.num_shared < len(self.blocks) else int(np.argmax(apart_L))
+
+
+@dataclass(frozen=True)
+class PairEvidence:
+    """What a source says about a pair.
+
+    Args:
+        tasks: their names.
+        rows: for each block its name, whether the pair shares it in the tree, the source's numbers, and the price of
+            separating the pair from this block on.
+        block: the block that tells most (`Pair.telling_block`).
+        sentence: what the source says about this block.
+    """
+
+    tasks: tuple[str, str]
+    rows: tuple[Mapping[str, Any], ...]
+    block: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a source says about all pairs.
+
+    Args:
+        source: its name, for programs.
+        about: what its numbers are, for people.
+    """
+
+    source: str
+    about: str
+    pairs: tuple[PairEvidence, ...]
+
+
+Source = Callable[[TrialFolder, Sequence[Pair]], Section | None]
+
+
+def of_features(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
+    """Distances of features between own copies (``similarity.json``): of two tasks, and of one task (the floor)."""
+    if not (trial.path / "similarity.json").is_file():
+        return None
+    measured = read_dissimilarity(trial.store)
+    evidence = []
+    for pair in pairs:
+        index = (slice(None), *_places(pair, measured.tasks, len(measured.floor_LTT), trial))
+        distance_L, floor_L = measured.dissimilarity_LTT[index], measured.floor_LTT[index]
+        error_L = None if measured.error_LTT is None else measured.error_LTT[index]
+        excess_L = distance_L - floor_L
+        columns = {"distance": distance_L, "floor": floor_L, "excess": excess_L}
+        if error_L is not None:
+            columns["error"] = error_L
+        l = pair.telling_block(excess_L)
+        size = f"{distance_L[l]:.2g} (one copy of each task has no noise floor)"
+        if error_L is not None:
+            times = (
+                f"{distance_L[l] / floor_L[l]:.2g} times the" if floor_L[l] > 0 else f"{distance_L[l]:.2g} without a"
+            )
+            size = f"{times} noise floor ({certainty(excess_L[l], error_L[l])})"
+        sentence = pair.sentence(f"at {pair.blocks[l]} their features differ by {size}", l)
+        evidence.append(PairEvidence(pair.tasks, _rows(pair, columns), l, sentence))
+    about = f"distance of features between own copies ({measured.measure}); the floor is that of two copies of one task"
+    return Section("similarity", about, tuple(evidence))
+
+
+def of_logits(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
+    """Probabilities that two tasks choose the same candidate, by the logits of a search (``logits.json``)."""
+    if not (trial.path / FILE).is_file():
+        return None
+    record = read_record(trial.path / FILE, LogitsRecord)
+    probs_LTC = record.probs_LTC
+    chance = 1.0 / probs_LTC.shape[2]
+    evidence = []
+    for pair in pairs:
+        s, t = _places(pair, record.tasks, len(probs_LTC), trial)
+        same_L = (probs_LTC[:, s] * probs_LTC[:, t]).sum(axis=-1)
+        l = pair.telling_block(-same_L)
+        finding = f"at {pair.blocks[l]} they choose the same candidate with probability {same_L[l]:.2f}"
+        columns = {"same": same_L, "chance": np.full_like(same_L, chance), "together": np.cumprod(same_L)}
+        sentence = pair.sentence(f"{finding} (chance {chance:.2f})", l)
+        evidence.append(PairEvidence(pair.tasks, _rows(pair, columns), l, sentence))
+    about = (
+        "probability that two tasks choose the same candidate at a block (same), and at it and all blocks before it "
+        "(together), by the logits; chance is that of uniform logits"
+    )
+    return Section("logits", about, tuple(evidence))
+
+
+SOURCES: tuple[Source, ...] = (of_features, of_logits)
+"""All kinds of evidence, in the order in which they are shown."""
+
+
+def certainty(excess: float, error: float) -> str:
+    """Whether a distance is above the noise floor, in a word or two: by `NOISES` standard errors or more, or not."""
+    if excess >= NOISES * error and excess > 0:
+        return "certain"
+    return "certainly below it" if excess <= -NOISES * error else "uncertain"
+
+
+def _places(pair: Pair, tasks: Sequence[str], num_blocks: int, trial: TrialFolder) -> tuple[int, int]:
+    """The rows of a pair's tasks."""
+    if not set(pair.tasks) <= set(tasks) or len(pair.blocks) != num_blocks:
+        raise InputError(
+            f"{trial.path}: is about {num_blocks} blocks and the tasks {', '.join(map(str, tasks))}; the tree has "
+            f"{len(pair.blocks)} blocks and tasks {' and '.join(pair.tasks)}"
+        )
+    first, second = (list(tasks).index(task) for task in pair.tasks)
+    return first, second
+
+
+def _rows(pair: Pair, columns: Mapping[str, Floats]) -> tuple[Mapping[str, Any], ...]:
+    columns = {**columns, "price": np.array(pair.price_L)}
+    return tuple(
+        {"block": block, "shared": l < pair.num_shared, **{name: float(values[l]) for name, values in columns.items()}}
+        for l, block in enumerate(pair.blocks)
+    )
+
+
+def num_shared(tree: BranchTree, tasks: tuple[str, str]) -> int:
+    """The number of blocks that two tasks share in a tree."""
+    return sum(any(set(tasks) <= set(group) for group in partition) for partition in tree.partitions)
