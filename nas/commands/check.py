@@ -10,13 +10,12 @@ import torch
 
 from nas.cost import resolve_budget
 from nas.run import LabelRecord, RunFolder, TrialParts, resolve_device, use_threads
-from nas.run.evaluator import RunEvaluator
+from nas.run.evaluator import problem_of
 from nas.run.label_report import describe_split, inputs_of_other_shapes, unequal_losses
 from nas.run.labels import concerns
 from nas.run.opened_run import Recipe, open_experiment
 from nas.run.retraining_step import try_retraining
-from nas.strategies import Store
-from nas.strategies.protocol import first_steps
+from nas.strategies.protocol import check_problem, first_steps
 
 _CHECKPOINTS_KEPT = 3
 
@@ -46,8 +45,8 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
         torch.cuda.reset_peak_memory_stats(device)
     try_retraining(experiment, parts, device)
     with TemporaryDirectory() as folder:
-        evaluator = RunEvaluator(RunFolder(Path(folder)), experiment, parts.data, device)
-        problem = parts.problem(experiment, device, Store(Path(folder)), evaluator=evaluator)
+        problem = problem_of(experiment, parts, RunFolder(Path(folder)), device)
+        check_problem(experiment.strategy, problem)
         step = first_steps(experiment.strategy, problem)
     losses = {} if step is None else dict(step.losses)
     resource_name = experiment.goal.resource

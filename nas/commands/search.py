@@ -26,9 +26,9 @@ from nas.run import (
     use_threads,
 )
 from nas.run.costs import read_costs
-from nas.run.evaluator import RunEvaluator
+from nas.run.evaluator import problem_of
 from nas.run.opened_run import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
-from nas.strategies import Problem, Store
+from nas.strategies import Problem
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -115,8 +115,7 @@ def _plan(recipe: Recipe, changes: Mapping[str, Any], hours: float) -> dict[str,
     use_threads(experiment.num_threads)
     parts = TrialParts.build(experiment)
     with TemporaryDirectory() as folder:
-        evaluator = RunEvaluator(RunFolder(Path(folder)), experiment, parts.data, device)
-        problem = parts.problem(experiment, device, Store(Path(folder)), evaluator=evaluator)
+        problem = problem_of(experiment, parts, RunFolder(Path(folder)), device)
         # Two digits, since a step's time varies by more than a percent.
         trainings = float(f"{within(problem, hours):.2g}")
     _LOGGER.warning("%g hours are planned as %g trainings, by the time of a few steps", hours, trainings)

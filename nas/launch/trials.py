@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from nas.errors import InputError, WorkFailed
 from nas.launch.dispatch import assign, check_processes, search_on_processes
 from nas.recipe import Experiment
@@ -14,6 +16,7 @@ from nas.run import (
     LabelRecord,
     Outcome,
     Point,
+    RunFolder,
     Trial,
     TrialEvent,
     TrialFailure,
@@ -27,9 +30,10 @@ from nas.run import (
     plan_trials,
     write_outcome,
 )
+from nas.run.evaluator import problem_of
 from nas.run.opened_run import OpenRun, Recipe
 from nas.run.search_trial import OnEpoch, run_trial
-from nas.strategies.protocol import trees_at_once
+from nas.strategies.protocol import check_problem, trees_at_once
 
 if TYPE_CHECKING:
     from nas.launch.run_storage import RunStorage
@@ -102,6 +106,7 @@ def _build(experiment: Experiment, labels: LabelRecord) -> TrialParts:
     """Build the parts of a trial and check the labels."""
     parts = TrialParts.build(experiment)
     labels.require(experiment, parts.data)
+    check_problem(experiment.strategy, problem_of(experiment, parts, RunFolder(Path()), torch.device("cpu")))
     return parts
 
 

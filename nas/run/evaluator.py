@@ -10,9 +10,10 @@ import torch
 from nas.data import DataSource, batches
 from nas.files import read_json, write_json_atomically
 from nas.recipe.experiment import Experiment
-from nas.run.parts import build_network
+from nas.run.parts import TrialParts, build_network
 from nas.run.retraining import TreeTraining
 from nas.run.run_folder import RunFolder
+from nas.strategies import Problem, Store
 from nas.strategies.evaluator import Evaluation, Request
 from nas.training import TrainingState
 from nas.training.step import train_step
@@ -78,6 +79,12 @@ class RunEvaluator:
             train_step(state, training.experiment.tasks, [batch.to(self.device)], settings, 1.0)
         num_batches = max(1, sum(map(len, splits)) // settings.batch_size)
         return num_batches * (time.perf_counter() - started)
+
+
+def problem_of(experiment: Experiment, parts: TrialParts, run: RunFolder, device: torch.device) -> Problem:
+    """The problem of an experiment's strategy before a search, in a folder of its own; nothing is written yet."""
+    evaluator = RunEvaluator(run, experiment, parts.data, device)
+    return parts.problem(experiment, device, Store(run.path), evaluator=evaluator)
 
 
 def evaluate_tree(training: TreeTraining, num_epochs: int, data: DataSource, device: torch.device) -> Evaluation:

@@ -35,6 +35,8 @@ All other members are optional. With them, more commands and settings work:
   the trial runs on Ray, and the trees are trained in parallel.
 - ``labelled_splits: Sequence[SplitName]``: splits beside "train" and "validation" in which every task needs labels.
 - ``check_goal(goal)``: raises ValueError if the strategy cannot find trees for a goal.
+- ``check_problem(problem)``: raises InputError if the strategy cannot work on a problem; called before anything is
+  written.
 - ``first_steps(problem) -> FirstSteps``: what `nas check` shows and predicts from.
 - ``inherit(network, tasks, backbone, store)``: gives a network the weights that the search trained
   (``--from inherited``).
@@ -212,6 +214,12 @@ def check_goal(strategy: Strategy, goal: Goal) -> None:
     """ValueError if a strategy cannot find trees for a goal."""
     check: Callable[[Goal], None] = getattr(strategy, "check_goal", lambda goal: None)
     check(goal)
+
+
+def check_problem(strategy: Strategy, problem: Problem) -> None:
+    """InputError if a strategy cannot work on a problem."""
+    check: Callable[[Problem], None] = getattr(strategy, "check_problem", lambda problem: None)
+    check(problem)
 
 
 def first_steps(strategy: Strategy, problem: Problem) -> FirstSteps | None:

@@ -1,54 +1,116 @@
-"""What a measured search has spent and may still spend, in trainings or hours."""
+"""What a measured search costs: its budget of trainings, and what it has spent of it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nas.strategies.evaluator import Evaluation, Request
+from nas.cost import resolve_budget
+from nas.discretize import cheapest_tree
+from nas.errors import InputError
+from nas.strategies.evaluator import Evaluation, Evaluator, Request
+from nas.strategies.protocol import Problem
 from nas.strategies.transfer.results import longest_of
-from nas.tree import BranchTree, CostTable
+from nas.strategies.transfer.settings import TransferSettings
+from nas.tree import BranchTree
 
 
 @dataclass(frozen=True)
 class Spending:
-    """Costs in full trainings of a tree that costs `largest`.
+    """Costs in full trainings of a tree that costs the largest budget; a tree's training costs in proportion."""
 
-    Args:
-        table, resource: costs of the parts; a training costs as much as its tree, in proportion.
-        largest: the largest budget, an absolute amount.
-        full: epochs of a full training.
-        trainings: what may be spent on trees.
-        seconds: likewise in time; None for no limit.
-    """
+    settings: TransferSettings
+    problem: Problem
 
-    table: CostTable
-    resource: str
-    largest: float
-    full: int
-    trainings: float
-    seconds: float | None
+    @property
+    def full(self) -> int:
+        """Epochs of a full training."""
+        return evaluator_of(self.problem).num_epochs
+
+    @property
+    def short(self) -> int:
+        """Epochs of a short training."""
+        return max(1, round(self.settings.length * self.full))
+
+    @property
+    def copies(self) -> float:
+        """The cost of training own copies."""
+        start = self.settings.start
+        if start is None:
+            return 0.0
+        separate = self.problem.table.separate_cost()[self.problem.goal.resource]
+        return start.copies * start.epochs / self.full * separate / largest_cost(self.problem)
+
+    @property
+    def least(self) -> float:
+        """The cost of short trainings of the separate tree, the shared tree, and two that cost the largest budget."""
+        names, num_blocks = self.problem.task_names, len(self.problem.table.blocks)
+        ends = [BranchTree.separate(names, num_blocks), BranchTree.shared(names, num_blocks)]
+        return sum(self.cost(tree, self.short) for tree in ends) + 2.0 * self.short / self.full
+
+    @property
+    def reserve(self) -> float:
+        """What is kept for the full trainings at the end: at most half of what is left after the first trees, since
+        without data the best trees are unknown."""
+        finals = self.settings.finals * len(limits_of(self.problem)) * (1.0 - self.short / self.full)
+        return min(finals, 0.5 * (self.settings.trainings - self.copies - self.least))
+
+    def require_enough(self) -> None:
+        """InputError unless the trainings suffice for the own copies and the first four trees."""
+        copies, least = self.copies, self.least
+        if self.settings.trainings < copies + least:
+            raise InputError(
+                f"strategy.trainings {self.settings.trainings:g}: own copies cost {copies:.2g} trainings of a tree, "
+                f"and the first four trees {least:.2g}; allow {math.ceil(10.0 * (copies + least)) / 10.0:g} or more, "
+                "or shorten strategy.start.epochs or strategy.length"
+            )
 
     def cost(self, tree: BranchTree, num_epochs: int) -> float:
-        """The cost of the first epochs of a tree's training."""
-        return self.table.tree_cost(tree)[self.resource] / self.largest * num_epochs / self.full
+        """The cost of some epochs of a tree's training."""
+        resource = self.problem.goal.resource
+        share = self.problem.table.tree_cost(tree)[resource] / largest_cost(self.problem)
+        return share * num_epochs / self.full
 
     def spent(self, done: Sequence[Evaluation]) -> float:
-        """The cost of trainings; of several evaluations of one tree only the longest counts."""
-        return sum(self.cost(evaluation.tree, len(evaluation.validation)) for evaluation in longest_of(done))
+        """The cost of own copies and of trainings; of several evaluations of one tree the longest counts."""
+        return self.copies + sum(self.cost(each.tree, len(each.validation)) for each in longest_of(done))
 
-    def affordable(
-        self, done: Sequence[Evaluation], requests: Sequence[Request], reserve: float = 0.0
-    ) -> list[Request]:
-        """The first of the requests that are within what is left, less a reserve in trainings."""
-        before = {evaluation.tree: len(evaluation.validation) for evaluation in longest_of(done)}
-        left = self.trainings - reserve - self.spent(done)
-        time = sum(evaluation.seconds for evaluation in longest_of(done))
-        per_unit = time / max(self.spent(done), 1e-9)
+    def affordable(self, done: Sequence[Evaluation], requests: Sequence[Request], reserve: float) -> list[Request]:
+        """The first of the requests that are within what is left in trainings and hours, less a reserve."""
+        longest = longest_of(done)
+        before = {evaluation.tree: len(evaluation.validation) for evaluation in longest}
+        spent, seconds = self.spent(done), sum(evaluation.seconds for evaluation in longest)
+        per_training = seconds / max(spent - self.copies, 1e-9)
+        most = math.inf if self.settings.hours is None else 3600.0 * self.settings.hours
         kept = []
         for request in requests:
             cost = self.cost(request.tree, request.num_epochs - before.get(request.tree, 0))
-            left, time = left - cost, time + cost * per_unit
+            spent, seconds = spent + cost, seconds + cost * per_training
             # A millionth for rounding in sums of shares.
-            if left < -1e-6 or (self.seconds is not None and time + reserve * per_unit > self.seconds):
+            if spent + reserve > self.settings.trainings + 1e-6 or seconds + reserve * per_training > most:
                 break
             kept.append(request)
         return kept
+
+
+Limits = Sequence[tuple[float | None, float]]
+"""Pairs (budget as stated, absolute amount)."""
+
+
+def limits_of(problem: Problem) -> Limits:
+    """The budgets; without budgets, what separate networks cost."""
+    goal, table = problem.goal, problem.table
+    if not goal.budgets:
+        return [(None, table.separate_cost()[goal.resource])]
+    cheapest = cheapest_tree(problem.task_names, table, goal.resource, goal.constraints)
+    return [(budget, resolve_budget(budget, table, goal.resource, cheapest=cheapest)) for budget in goal.budgets]
+
+
+def largest_cost(problem: Problem) -> float:
+    """The largest budget as an absolute amount."""
+    return max(limit for _, limit in limits_of(problem))
+
+
+def evaluator_of(problem: Problem) -> Evaluator:
+    """The problem's evaluator."""
+    assert problem.evaluator is not None, "a measured search trains trees"
+    return problem.evaluator
