@@ -86,11 +86,11 @@ def cost_table(comparison: Comparison) -> Table:
     """One row per contender: what it costs, and its gain over single-task networks."""
     table = _table("network", "share", *comparison.rows[0].cost, "delta_m [%]")
     for row in comparison.rows:
-        spread = "" if row.spread is None else f" ± {row.spread:.2f}"
+        half = "" if row.half_interval is None else f" ± {row.half_interval:.2f}"
         costs = (format_quantity(value, name) for name, value in row.cost.items())
-        table.add_row(_name(row), f"{row.share:.2f}", *costs, _number(row.delta_m, "+.2f", spread))
+        table.add_row(_name(row), f"{row.share:.2f}", *costs, _number(row.delta_m, "+.2f", half))
     seeds = ", ".join(str(seed) for seed in comparison.seeds)
-    table.caption = f"mean over seeds {seeds} on the test split; ± standard deviation"
+    table.caption = f"delta_m: measured on the test split, mean over seeds {seeds}; ± half the 95 % interval"
     tasks, every = comparison.tasks, list(comparison.rows[0].relative)
     if tasks is not None:
         over = "all tasks" if len(tasks) == len(every) else ", ".join(tasks) or "no task"

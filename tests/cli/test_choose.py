@@ -131,9 +131,9 @@ def test_what_comes_closest_is_named(folder):
     text = str(error.value)
     assert "no measured tree within the budget has every task at -2 % or better" in text
     assert (
-        f"the closest is tree {LATE.id}: 140 MACs, delta_m +3.00 ± 1.50 % over 2 trainings, worst task edge -6.00 %"
-        in text
-    )
+        f"the closest is tree {LATE.id}: 140 MACs, measured delta_m +3.00 ± 0.00 % over 2 trainings, "
+        "worst task edge -6.00 %"
+    ) in text
     assert f"beyond the budget there is tree {EARLY.id}: 180 MACs" in text
 
 
@@ -148,7 +148,7 @@ def test_show_prints_the_choice_and_draws_it(folder, tmp_path, capsys):
     drawing = tmp_path / "tree.dot"
     assert run(["show", str(folder), "--within", "140", "--worst", "6", "--out", str(drawing)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"tree {LATE.id}: 140 MACs, delta_m +3.00")
+    assert lines[0].startswith(f"tree {LATE.id}: 140 MACs, measured delta_m +3.00")
     assert lines[2].startswith("stem")
     assert drawing.is_file()
     assert run(["show", str(folder), "--within", "140", "--worst", "6", "--json"]) == 0

@@ -28,9 +28,9 @@ def a_comparison(num_tasks: int) -> Comparison:
     cost = {"macs": 1.23e9, "params": 45.6e6}
     rows = [
         Row("single tasks", "single", cost, 1.0, 0.0, None, 3, metrics, [0.0] * 3),
-        Row("shared", "shared", cost, 0.25, -123.45, 67.89, 3, metrics, [0.0] * 3),
-        Row("ab12cd34", "found", cost, 0.25, -12.34, 56.78, 3, metrics, [0.0] * 3),
-        Row("random beside ab12cd34", "random", cost, 0.25, 4.32, 10.98, 9, metrics, [0.0] * 3),
+        Row("shared", "shared", cost, 0.25, -123.45, 67.89, 3, metrics, [-191.34, -123.45, -55.56]),
+        Row("ab12cd34", "found", cost, 0.25, -12.34, 1.0, 3, metrics, [-13.34, -12.34, -11.34]),
+        Row("random beside ab12cd34", "random", cost, 0.25, 4.32, 10.98, 9, metrics, [3.32, 4.32, 5.32]),
     ]
     return Comparison("macs", [0, 1, 2], rows)
 
@@ -42,8 +42,11 @@ def test_a_comparison_fits_80_columns_whole(num_tasks):
     text = "\n".join(lines)
     assert max(map(len, lines)) <= 80
     assert "…" not in text
-    for figure in ("1.23 GMACs", "45.6 M params", "-123.45 ± 67.89", "found ab12cd34", "+4.32 ± 10.98"):
+    # The 95 % interval of three values with the deviation s: 4.303 s / sqrt(3).
+    for figure in ("1.23 GMACs", "45.6 M params", "found ab12cd34", "-123.45 ± 168.65", "+4.32 ± 2.48"):
         assert text.count(figure) >= 1, text
+    # The single tasks are the reference, not a result.
+    assert "+0.00 ±" not in text
     for i in range(num_tasks):
         assert sum(f"task_{i}" in line.split() for line in lines) == 1
         assert f"{0.1 + 0.01 * i:.4f}" in text
