@@ -156,7 +156,7 @@ def search(
     Writes the trees, a table of them and their pictures into a run folder.
     """
     from nas.commands import search as run_search
-    from nas.commands.verdicts import verdict_lines, verdicts
+    from nas.commands.verdicts import concern_lines
     from nas.run import plan_trials
 
     with display() as shown:
@@ -178,8 +178,9 @@ def search(
         return
     console = _console()
     console.print(tables.front_table(run.front))
-    console.print(f"recommended: {run.front.best.tree_id}", highlight=False)
-    for line in verdict_lines(verdicts(run)):
+    best = run.front.best
+    console.print(f"recommended: {best.tree_id}{f' ({best.grade})' if best.grade else ''}", highlight=False)
+    for line in concern_lines(run):
         console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 

@@ -32,7 +32,7 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable) -> None:
     for name, point in list(points.items())[:_MOST_TREES]:
         costs = read_costs(run, point.trial)
         save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
-    # Estimated and measured qualities cannot share an axis.
-    alike = [point.model_dump() for point in front.points if point.quality.kind == front.best.quality.kind]
+    # Estimated and measured qualities cannot share an axis, nor can those of one seed and of several.
+    alike = [point.model_dump() for point in front.points if point.scale == front.best.scale]
     figure = draw_front(alike, table, resource=front.resource)
     save_figure(figure, figures / "front.png")

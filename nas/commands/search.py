@@ -24,6 +24,7 @@ from nas.run import (
     trial_threads,
 )
 from nas.run.costs import read_costs
+from nas.run.pooling import pool_trials
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ def search(
             _LOGGER.info("resuming %s", run.folder.path)
         on_start(run)
         points = find_points(run, parts, address, on_event)
+        points += pool_trials(run.folder, run.experiment, points)
         if run.experiment.goal.measure != "none":
 
             def begin_training(progress: Progress) -> None:

@@ -36,11 +36,13 @@ All other members are optional. With them, more commands and settings work:
 - ``first_steps(problem) -> FirstSteps``: what `nas check` shows and predicts from.
 - ``inherit(network, tasks, backbone, store)``: gives a network the weights that the search trained
   (``--from inherited``).
+- ``pool(stores, table, goal) -> Found``: the trees of several finished searches that differ in their seeds, one store
+  each. It reads the records that the searches wrote; checkpoints may be missing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -101,18 +103,25 @@ class Problem:
 
 @dataclass(frozen=True)
 class FoundTree:
-    """A tree and its estimate.
+    """A tree and its quality.
 
     Args:
         budget: the budget that it was found for; None if the strategy chose the cost.
-        value: the estimated quality; higher is better.
+        value: the quality; higher is better.
         measure: what the value is, in a few words. Only values with the same text are compared.
+        std: standard deviation of the value; None if it is not known.
+        confidence: probability that the tree is better than the second-best tree of its budget
+            (`nas.strategies.confidence`); None if it is not known.
+        kind: "measured" if the value is the result of training the tree's own network.
     """
 
     tree: BranchTree
     budget: float | None
     value: float
     measure: str
+    std: float | None = None
+    confidence: float | None = None
+    kind: Literal["estimated", "measured"] = "estimated"
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,15 @@ Inherit = Callable[[BranchedNetwork, Sequence[Task], Backbone, Store], None]
 def inherit_from(strategy: Strategy) -> Inherit | None:
     """The function that copies a search's weights into a network; None if the strategy keeps no weights."""
     found: Inherit | None = getattr(strategy, "inherit", None)
+    return found
+
+
+Pool = Callable[[Sequence[Store], CostTable, Goal], Found]
+
+
+def pool_of(strategy: Strategy) -> Pool | None:
+    """The function that pools the searches of several seeds; None if the strategy has none."""
+    found: Pool | None = getattr(strategy, "pool", None)
     return found
 
 

@@ -48,7 +48,9 @@ def test_a_search_leaves_a_front_with_an_estimate_of_its_own_name(finished):
         (own,) = (point for point in front.points if point.budget is None)
         assert own.recommended
         assert own.cost["macs"] <= max(point.cost["macs"] for point in front.points if point.budget is not None)
-        assert {point.quality.measure for point in front.points} == {"minus dissimilarity (r2 of features)"}
+        assert {point.quality.measure for point in front.points} == {
+            "minus dissimilarity within groups (r2 of features)"
+        }
     assert {point.quality.kind for point in front.points} == {"estimated"}
     curve = json.loads((folder / "trials/0/curve.json").read_text())
     assert {point.tree_id for point in front.points} <= {point["tree"] for point in curve["points"]}

@@ -1,14 +1,17 @@
 """The similarity strategy: compares own copies of every task, and finds the best tree within each budget."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from nas.discretize import Curve
+from nas.discretize import Curve, value_of
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
 from nas.strategies.curve import Limits, budget_limits, diagnose_curve
+from nas.strategies.goal import Goal
 from nas.strategies.inherit import inherit_copies
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training
 from nas.strategies.similarity.copies import make_copies
+from nas.strategies.similarity.dissimilarity import Dissimilarity
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
@@ -21,6 +24,8 @@ from nas.strategies.similarity.own_copies import (
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.store import Store
 from nas.tasks import Task
+from nas.training import standard_error
+from nas.tree import CostTable
 
 
 class Similarity(SimilaritySettings):
@@ -46,18 +51,35 @@ class Similarity(SimilaritySettings):
         state, measured = train_copies(make_copy_training(problem, self), problem)
         if not problem.ranks.is_first:
             return Found(())
-        curve = curve_of(problem, measured)
+        return replace(self._found([measured], problem.table, problem.goal), history=state.history)
+
+    def pool(self, stores: Sequence[Store], table: CostTable, goal: Goal) -> Found:
+        """The trees of the mean dissimilarities of several searches, with the spread over the searches."""
+        return self._found([read_dissimilarity(store) for store in stores], table, goal)
+
+    def _found(self, seeds: Sequence[Dissimilarity], table: CostTable, goal: Goal) -> Found:
+        """The trees of the mean over the seeds."""
+        measured = Dissimilarity.mean(seeds) if len(seeds) > 1 else seeds[0]
+        curve = curve_of(measured, table, goal)
         # Without a floor, a gain cannot be told from chance.
-        enough = sufficient_cost(problem, self, measured) if self.copies > 1 else None
-        limits = _limits(curve, problem.goal.budgets, enough)
+        enough = sufficient_cost(measured, table, goal, self.tolerance) if self.copies > 1 else None
+        limits = _limits(curve, goal.budgets, enough)
+        each = [one.above_floor() for one in seeds]
+        diagnosis = diagnose_curve(curve, limits, measured.error_LTT, enough, seeds=each)
         # A name of its own, since the value is not a loss: it compares only trees of this search.
-        measure = f"minus dissimilarity ({measured.measure})"
+        measure = f"minus dissimilarity within groups ({measured.measure})"
         found = [(budget, curve.within(limit)) for budget, limit in limits]
         return Found(
-            tuple(FoundTree(point.tree, budget, -point.value, measure) for budget, point in found),
-            state.history,
-            diagnose_curve(curve, limits, measured.error_LTT, enough),
-            curve,
+            tuple(
+                FoundTree(
+                    *(point.tree, budget, -point.value, measure),
+                    std=standard_error([value_of(point.tree, d_LTT) for d_LTT in each]),
+                    confidence=diagnosis.confidence_within(budget),
+                )
+                for budget, point in found
+            ),
+            diagnosis=diagnosis,
+            curve=curve,
         )
 
     def first_steps(self, problem: Problem) -> FirstSteps:
