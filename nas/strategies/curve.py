@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from nas.cost import resolve_budget
 from nas.discretize import Curve, Margin, margin, value_of
 from nas.strategies.diagnosis import Diagnosis, MarginRecord, judge_margins, judge_sharing, record_margin
-from nas.training import standard_error
+from nas.training import FEWEST_SEEDS, standard_error
 
 Limits = Sequence[tuple[float | None, float]]
 """Pairs (budget as stated, limit as an absolute amount). Without budgets: (None, cost of the curve's elbow)."""
@@ -39,12 +39,12 @@ def diagnose_curve(
         curve: the result of `discretize`.
         error: standard deviation of the dissimilarities, one number or [L, T, T]; None if unknown.
         sufficient: the cost above which trees do not get better; by default the cost of the curve's last tree.
-        seeds: the dissimilarities of several seeds, [L, T, T] each, if the curve's are their mean. The noise of a gap
-            is then its standard error over the seeds, which also holds what the seeds' errors have in common.
+        seeds: the dissimilarities of several seeds, [L, T, T] each, if the curve's are their mean. From three seeds on
+            the noise of a gap is its standard error over the seeds, which holds more than the errors within each.
     """
 
     def record(budget: float | None, between: Margin) -> MarginRecord:
-        if len(seeds) > 1:
+        if len(seeds) >= FEWEST_SEEDS:
             gaps = [value_of(between.runner_up, d_LTT) - value_of(between.tree, d_LTT) for d_LTT in seeds]
             return record_margin(budget, between, standard_error(gaps), len(seeds) - 1)
         return record_margin(budget, between, None if error is None else between.noise(error))

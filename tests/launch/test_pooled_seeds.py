@@ -41,7 +41,8 @@ def test_the_recommended_tree_is_pooled_and_every_command_knows_it(finished, cap
     folder, _ = finished
     assert RunFolder(folder).front.best.pooled == (0, 1)
     point = pooled_point(folder)
-    assert point.quality.std > 0
+    # The spread of two seeds says nothing; the errors within each do.
+    assert point.quality.std is None
     assert point.grade is not None
     assert (folder / "figures" / f"{point.tree_id}.png").is_file()
     capsys.readouterr()

@@ -134,6 +134,8 @@ def test_trials_without_a_result_are_left_out(searched):
     without = [point for point in points if point.trial != 1]
     (only,) = pool_trials(run, whole, without)
     assert only.pooled == (0, 2)
+    # Two seeds have a spread that says nothing, and here no errors of their own.
+    assert (only.quality.std, only.confidence) == (None, None)
     assert pool_trials(run, whole, [point for point in points if point.trial == 1]) == []
 
 

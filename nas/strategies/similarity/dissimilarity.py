@@ -61,7 +61,7 @@ class Dissimilarity:
 
     @classmethod
     def mean(cls, seeds: Sequence["Dissimilarity"]) -> "Dissimilarity":
-        """The mean of what searches with different seeds measured; without error, which the seeds' spread gives.
+        """The mean of what n searches with different seeds measured; its error is that within each, sqrt(mean e^2 / n).
 
         Raises:
             InputError: the searches have other tasks, blocks or measures.
@@ -72,11 +72,13 @@ class Dissimilarity:
             for one in seeds
         ):
             raise InputError("dissimilarities of several seeds must have the same tasks, blocks and measure")
+        errors = [one.error_LTT for one in seeds if one.error_LTT is not None]
         return cls(
             first.tasks,
             first.measure,
             np.mean([one.dissimilarity_LTT for one in seeds], axis=0),
             np.mean([one.floor_LTT for one in seeds], axis=0),
+            np.sqrt(np.mean(np.square(errors), axis=0) / len(seeds)) if len(errors) == len(seeds) else None,
         )
 
     def above_floor(self, times: float = 1.0) -> Floats:

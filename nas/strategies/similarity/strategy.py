@@ -11,7 +11,7 @@ from nas.strategies.goal import Goal
 from nas.strategies.inherit import inherit_copies
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training
 from nas.strategies.similarity.copies import make_copies
-from nas.strategies.similarity.dissimilarity import Dissimilarity
+from nas.strategies.similarity.dissimilarity import Dissimilarity, Floats
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
@@ -24,8 +24,8 @@ from nas.strategies.similarity.own_copies import (
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.store import Store
 from nas.tasks import Task
-from nas.training import standard_error
-from nas.tree import CostTable
+from nas.training import FEWEST_SEEDS, standard_error
+from nas.tree import BranchTree, CostTable
 
 
 class Similarity(SimilaritySettings):
@@ -59,7 +59,7 @@ class Similarity(SimilaritySettings):
 
     def _found(self, seeds: Sequence[Dissimilarity], table: CostTable, goal: Goal) -> Found:
         """The trees of the mean over the seeds."""
-        measured = Dissimilarity.mean(seeds) if len(seeds) > 1 else seeds[0]
+        measured = Dissimilarity.mean(seeds)
         curve = curve_of(measured, table, goal)
         # Without a floor, a gain cannot be told from chance.
         enough = sufficient_cost(measured, table, goal, self.tolerance) if self.copies > 1 else None
@@ -73,7 +73,7 @@ class Similarity(SimilaritySettings):
             tuple(
                 FoundTree(
                     *(point.tree, budget, -point.value, measure),
-                    std=standard_error([value_of(point.tree, d_LTT) for d_LTT in each]),
+                    std=_deviation(point.tree, each),
                     confidence=diagnosis.confidence_within(budget),
                 )
                 for budget, point in found
@@ -95,6 +95,11 @@ class Similarity(SimilaritySettings):
         measured = read_dissimilarity(store)
         check_tasks(measured.tasks, [task.name for task in tasks], store)
         inherit_copies(network, copies, measured)
+
+
+def _deviation(tree: BranchTree, seeds: Sequence[Floats]) -> float | None:
+    """The standard error of a tree's value over the seeds; None for fewer than three, whose spread says nothing."""
+    return standard_error([value_of(tree, d_LTT) for d_LTT in seeds]) if len(seeds) >= FEWEST_SEEDS else None
 
 
 def _limits(curve: Curve, budgets: Sequence[float], enough: float | None) -> Limits:
