@@ -57,7 +57,8 @@ class PooledRecord(BaseModel):
 
     def find(self, tree_id: str) -> tuple[PooledTrials, PooledTree] | None:
         """A pooled tree and the trials that found it."""
-        found = ((group, tree) for group in self.groups for tree in group.trees if tree.tree == tree_id)
+        # The tree that a search chose without a budget comes last, and may also be that of a budget.
+        found = ((group, tree) for group in self.groups for tree in reversed(group.trees) if tree.tree == tree_id)
         return next(found, None)
 
 
