@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from evidence_problems import OWN_CHOICE, PROBLEMS
-from scipy.stats import t as student
 
 from nas.files import read_json
-from nas.training import delta_m, metric_directions
+from nas.training import FEWEST_SEEDS, delta_m, half_interval, metric_directions
 from nas.training.validity import mean_test_loss
 from nas.tree import BranchTree, recovery
 
@@ -166,24 +165,19 @@ def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
 
 
 def verdict(gaps: Sequence[float]) -> str:
-    if len(gaps) < 2:
-        return ""
-    error = statistics.stdev(gaps) / len(gaps) ** 0.5
-    mean = statistics.fmean(gaps)
-    if abs(mean) <= 2 * error:
-        return " (within two standard errors)"
-    return f" ({abs(mean) / error:.1f} standard errors)" if error else ""
+    """What a paired difference shows, by the rule of `nas compare`."""
+    half = half_interval(gaps)
+    if half is None or len(gaps) < FEWEST_SEEDS:
+        return " (too few seeds to conclude anything)"
+    return " (95 % interval without 0)" if abs(statistics.fmean(gaps)) > half else " (no difference shown)"
 
 
 def interval(values: Sequence[float]) -> str:
     """Mean and half of the 90 % interval of the mean, by Student's t; empty if one has no value."""
-    mean = statistics.fmean(values)
+    mean, half = statistics.fmean(values), half_interval(values, 0.9)
     if math.isnan(mean):
         return ""
-    if len(values) < 2:
-        return f"{mean:.2f}"
-    half = float(student.ppf(0.95, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
-    return f"{mean:.2f} ± {half:.2f}"
+    return f"{mean:.2f}" if half is None else f"{mean:.2f} ± {half:.2f}"
 
 
 def mean_of(values: Iterable[Any]) -> str:

@@ -173,7 +173,7 @@ def search(
     """
     from nas.commands import search as run_search
     from nas.run import plan_trials
-    from nas.run.verdicts import verdict_lines, verdicts
+    from nas.run.verdicts import concern_lines
 
     with display() as shown:
         run = run_search(
@@ -195,8 +195,9 @@ def search(
         return
     console = _console()
     console.print(tables.front_table(run.front))
-    console.print(f"recommended: {run.front.best.tree_id}", highlight=False)
-    for line in verdict_lines(verdicts(run)):
+    best = run.front.best
+    console.print(f"recommended: {best.tree_id}{f' ({best.grade})' if best.grade else ''}", highlight=False)
+    for line in concern_lines(run):
         console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 

@@ -84,7 +84,6 @@ def explain(
 ) -> None:
     """Say why tasks share or part in the recommended tree, and how sure the search is."""
     from nas.commands import explain as run_explain
-    from nas.run.verdicts import verdict_lines
 
     names = _several(tasks, more, "--tasks")
     explained = run_explain(run, tasks=names, tree=tree)
@@ -110,8 +109,8 @@ def explain(
     line("")
     for runner_up in explained.runners_up:
         line(runner_up.sentence)
-    for text in verdict_lines(list(explained.verdicts)):
-        line(text)
+    for verdict in explained.verdicts:
+        line(f"{'!' if verdict.concern else ' '} {verdict.text}")
 
 
 def _several(value: str | None, more: Sequence[str] | None, flag: str) -> list[str] | None:

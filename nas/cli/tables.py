@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from nas.cli.amounts import format_quantity
 
@@ -24,23 +26,49 @@ _SPACING = 3
 """Number of blanks between the columns of a table."""
 
 
-def front_table(front: Front) -> Table:
-    """All trees of a front, cheapest first; with several trials, also the trial that found each tree."""
-    several = len({point.trial for point in front.points}) > 1
-    table = _table("tree", *(["trial"] if several else []), "budget", *front.points[0].cost, "quality", "on the front")
-    measures = {point.quality.kind: point.quality.measure for point in front.points}
-    about = {"estimated": "~" if len(measures) > 1 else "", "measured": ""}
-    for point in front.points:
-        table.add_row(
-            point.tree_id,
-            *([str(point.trial)] if several else []),
-            _budget(point),
-            *(format_quantity(value, name) for name, value in point.cost.items()),
-            f"{about[point.quality.kind]}{point.quality.value:.4f}",
-            "dominated" if point.dominated else "yes",
-        )
-    table.caption = "quality: " + "; ".join(f"{about[kind]}{kind}, {measures[kind]}" for kind in sorted(measures))
-    return table
+def front_table(front: Front) -> Group:
+    """All trees of a front, cheapest first, below a gap the dominated ones; and what the columns mean.
+
+    Estimates and measured qualities have a column each. With several trials there is a column with the trial that found
+    the tree.
+    """
+    from nas.cost import RESOURCES
+
+    points = sorted(front.points, key=lambda point: point.dominated)
+    columns: dict[str, list[str]] = {"tree": [point.tree_id for point in points]}
+    if len({point.trial for point in points}) > 1:
+        columns["trial"] = ["pooled" if point.pooled else str(point.trial) for point in points]
+    columns["budget"] = ["none" if point.budget is None else f"{point.budget:.4g}" for point in points]
+    for name in points[0].cost:
+        # The unit stands above its column, which leaves room for the others.
+        unit = name if (known := RESOURCES.get(name)) is None else known.unit
+        amounts = (format_quantity(point.cost[name], name) for point in points)
+        columns[unit] = [amount.removesuffix(unit).rstrip() for amount in amounts]
+    qualities = {
+        "estimate": [point.estimated for point in points],
+        "measured": [point.measured for point in points],
+    }
+    columns |= {name: [one.amount if one else "" for one in found] for name, found in qualities.items() if any(found)}
+    if any(point.grade for point in points):
+        columns["grade"] = [point.grade or "" for point in points]
+    table = _table(*columns)
+    # All columns together need 80 characters.
+    table.show_edge = False
+    num_best = sum(not point.dominated for point in points)
+    for i, cells in enumerate(zip(*columns.values(), strict=True), start=1):
+        table.add_row(*cells, end_section=i == num_best < len(points))
+    notes = [
+        f"{name}: {', '.join(dict.fromkeys(one.measure for one in found if one))}; higher is better"
+        for name, found in qualities.items()
+        if any(found)
+    ]
+    if "grade" in columns:
+        notes.append("grade: chance to beat the second-best tree; certain from 95 %, likely from 75 %")
+    if num_best < len(points):
+        beaten = "beaten in cost and quality"
+        pooled = any(point.pooled for point in points)
+        notes.append(f"below the gap: {beaten}{', or of one seed of those pooled above' if pooled else ''}")
+    return Group(table, "", *map(Text, notes))
 
 
 def _budget(point: Point) -> str:
@@ -131,11 +159,11 @@ def cost_table(comparison: Comparison) -> Table:
     """One row per contender: what it costs, and its gain over single-task networks."""
     table = _table("network", "share", *comparison.rows[0].cost, "delta_m [%]")
     for row in comparison.rows:
-        spread = "" if row.spread is None else f" ± {row.spread:.2f}"
+        half = "" if row.half_interval is None else f" ± {row.half_interval:.2f}"
         costs = (format_quantity(value, name) for name, value in row.cost.items())
-        table.add_row(_name(row), f"{row.share:.2f}", *costs, _number(row.delta_m, "+.2f", spread))
+        table.add_row(_name(row), f"{row.share:.2f}", *costs, _number(row.delta_m, "+.2f", half))
     seeds = ", ".join(str(seed) for seed in comparison.seeds)
-    table.caption = f"mean over seeds {seeds} on the test split; ± standard deviation"
+    table.caption = f"delta_m: measured on the test split, mean over seeds {seeds}; ± half the 95 % interval"
     tasks, every = comparison.tasks, list(comparison.rows[0].relative)
     if tasks is not None:
         over = "all tasks" if len(tasks) == len(every) else ", ".join(tasks) or "no task"

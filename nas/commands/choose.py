@@ -29,6 +29,7 @@ class Choice:
         tree: the tree, with its cost.
         delta_m: mean gain over single-task networks, in percent.
         spread: sample standard deviation of delta_m over ``num_trainings`` trainings.
+        half_interval: half the 95 % interval of delta_m over the seeds; None for fewer than two.
         relative: the gain of each task, mean over the seeds, in percent.
         resource: the resource that `cost` counts.
     """
@@ -37,6 +38,7 @@ class Choice:
     tree: BranchTree
     delta_m: float
     spread: float | None
+    half_interval: float | None
     num_trainings: int
     relative: Mapping[str, float]
     resource: str
@@ -53,12 +55,12 @@ class Choice:
 
     def describe(self) -> str:
         """The choice, its cost and its gains in one line."""
-        spread = "" if self.spread is None else f" ± {self.spread:.2f}"
+        half = "" if self.half_interval is None else f" ± {self.half_interval:.2f}"
         name = "the fully shared tree" if self.name == "shared" else f"tree {self.name}"
         trainings = "1 training" if self.num_trainings == 1 else f"{self.num_trainings} trainings"
         if self.worst_task is None:
             return f"{name}: {format_quantity(self.cost, self.resource)}, delta_m has no value over {trainings}"
-        gain = f"delta_m {self.delta_m:+.2f}{spread} % over {trainings}"
+        gain = f"measured delta_m {self.delta_m:+.2f}{half} % over {trainings}"
         worst = f"worst task {self.worst_task} {self.relative[self.worst_task]:+.2f} %"
         without = [task for task, gain in self.relative.items() if not math.isfinite(gain)]
         also = f"; no gain is known for {', '.join(without)}" if without else ""
@@ -141,6 +143,7 @@ def _measured(folder: RunFolder, comparison: Comparison, table: CostTable, resou
             tree.with_cost(table),
             row.delta_m,
             row.spread,
+            row.half_interval,
             row.num_trainings,
             {task: statistics.fmean(values) for task, values in row.relative.items()},
             resource,

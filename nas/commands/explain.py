@@ -12,7 +12,8 @@ from nas.run import RunFolder, TrialFolder
 from nas.run.costs import read_table
 from nas.run.evidence import SOURCES, Pair, Section, num_shared
 from nas.run.verdicts import verdicts
-from nas.strategies.diagnosis import NOISES, Diagnosis, MarginRecord, Verdict
+from nas.strategies.confidence import confidence, grade
+from nas.strategies.diagnosis import Diagnosis, MarginRecord, Verdict
 from nas.tree import BranchTree, describe_difference
 
 _MOST_DIFFERENCES = 3
@@ -43,8 +44,8 @@ class RunnerUp:
         elif self.noise is None:
             size = f"is {self.gap:.2g} behind"
         else:
-            certain = "certain" if self.gap >= NOISES * self.noise else "uncertain"
-            size = f"is {self.gap:.2g} behind, with a noise of {self.noise:.2g} ({certain})"
+            sure = grade(confidence(self.gap, self.noise))
+            size = f"is {self.gap:.2g} behind, with a noise of {self.noise:.2g} ({sure})"
         more = len(self.differences) - _MOST_DIFFERENCES
         first = "; ".join(self.differences[:_MOST_DIFFERENCES]) + (f"; and {more} more differences" if more > 0 else "")
         return f"within {' and '.join(places)} the second-best tree {size}: {first} (the first is this tree)"

@@ -28,6 +28,7 @@ from nas.run import (
 from nas.run.costs import read_costs
 from nas.run.evaluator import problem_of
 from nas.run.opened_run import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
+from nas.run.pooling import pool_trials
 from nas.strategies import Problem
 
 _LOGGER = logging.getLogger(__name__)
@@ -71,7 +72,8 @@ def search(
     """
     changes = {**(changes or {}), **({} if storage is None else {"trials.storage_uri": storage})}
     if hours is not None:
-        changes |= _plan(recipe, changes, hours)
+        # A resumed search keeps its plan.
+        changes |= {"strategy.hours": hours} if resume else _plan(recipe, changes, hours)
     begin = _resumed if resume else _started
     run, parts = begin(recipe, out, changes, allow_changed, address)
     with run.folder.locked():
@@ -90,6 +92,7 @@ def search(
             _LOGGER.info("resuming %s", run.folder.path)
         on_start(run)
         points = find_points(run, parts, address, on_event)
+        points += pool_trials(run.folder, run.experiment, points)
         if run.experiment.goal.measure != "none":
 
             def begin_training(progress: Progress) -> None:

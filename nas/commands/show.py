@@ -7,7 +7,8 @@ from nas.cost.resources import MACS
 from nas.errors import InputError
 from nas.run import RunFolder, TrainedNetwork, is_tree_name, named_tree
 from nas.run.costs import read_costs, read_table
-from nas.run.verdicts import verdict_lines, verdicts
+from nas.run.front import merit
+from nas.run.verdicts import concern_lines
 from nas.tree import BranchTree, CostTable, read_tree, render_text
 
 
@@ -21,7 +22,7 @@ def show(
     latency: str | Path | None = None,
     out: str | Path | None = None,
 ) -> str:
-    """A tree as plain text, with the verdicts of its search; with ``out``, the tree is also drawn into that file.
+    """A tree as plain text, with its quality and concerns about it; with ``out``, it is also drawn into that file.
 
     In a run without a search, the retrained trees are shown with their trainings. The recipe is not imported.
 
@@ -63,9 +64,23 @@ def _in_words(tree: BranchTree, table: CostTable | None) -> str:
 
 
 def _of_run(run: RunFolder, tree: BranchTree, table: CostTable | None) -> str:
-    """A tree with the verdicts of the run's search or, in a run without a search, with its trainings."""
-    below = verdict_lines(verdicts(run, tree)) or (_trainings(run, tree) if run.only_retrained else [])
+    """A tree with its quality and the concerns about it or, in a run without a search, with its trainings."""
+    below = _trainings(run, tree) if run.only_retrained else [*_quality(run, tree), *concern_lines(run, tree)]
     return "\n".join([_in_words(tree, table), *([""] if below else []), *below])
+
+
+def _quality(run: RunFolder, tree: BranchTree) -> list[str]:
+    """The estimate, the measured quality and the grade of a tree, one line each, as far as the front has them."""
+    points = [point for point in run.front.points if point.tree_id == tree.id] if run.finished else []
+    if not points:
+        return []
+    point = max(points, key=merit)
+    qualities = {"estimate": point.estimated, "measured": point.measured}
+    lines = [f"{name} {one.amount}: {one.measure}; higher is better" for name, one in qualities.items() if one]
+    if point.grade is not None:
+        sure = f"better than the second-best tree with probability {point.confidence:.2f}, by the estimate"
+        lines.append(f"grade {point.grade}: {sure}")
+    return lines
 
 
 def _trainings(run: RunFolder, tree: BranchTree) -> list[str]:

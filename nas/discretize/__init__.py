@@ -33,7 +33,7 @@ from nas.discretize.cheapest import cheapest_tree
 from nas.discretize.constraints import Apart, Constraints, Together
 from nas.discretize.curve import Curve, CurvePoint
 from nas.discretize.dissimilarity import dissimilarity_from_logits
-from nas.discretize.margin import Margin, margin
+from nas.discretize.margin import Margin, margin, value_of
 from nas.discretize.programme import EXACT_TASKS, discretize
 
 __all__ = [
@@ -50,4 +50,5 @@ __all__ = [
     "discretize",
     "dissimilarity_from_logits",
     "margin",
+    "value_of",
 ]

@@ -98,6 +98,14 @@ def margin(curve: Curve, budget: float) -> Margin | None:
     return Margin(curve[k].tree, runner_up, gap, block)
 
 
+def value_of(tree: BranchTree, dissimilarity_LTT: ArrayLike) -> float:
+    """The sum that discretisation minimises, for one tree; tasks are in the tree's order.
+
+    sum_l sum_{G in P_l} (1/|G|) sum_{s<t in G} d_l(s, t)
+    """
+    return float((_weights(tree, tree.tasks) * np.asarray(dissimilarity_LTT, float)).sum() / 2)
+
+
 def _weights(tree: BranchTree, tasks: tuple[str, ...]) -> Floats:
     """1/|G| for each pair within a group G, 0 for others and on the diagonal, [L, T, T]."""
     place = {task: t for t, task in enumerate(tasks)}

@@ -6,6 +6,7 @@ from typing import Any
 from nas.data import DataSource
 from nas.launch.dispatch import Progress, train_tree
 from nas.run import Point, Quality, TreeTraining, build_data
+from nas.run.front import merit
 from nas.run.opened_run import OpenRun
 from nas.tree import read_tree
 
@@ -51,8 +52,8 @@ def measure_points(
 
 
 def _trainings(run: OpenRun, points: Sequence[Point]) -> dict[str, TreeTraining]:
-    """The trees to measure by id: first those that a search chose without a budget, then by descending quality."""
-    best_first = sorted(points, key=lambda point: (point.budget is not None, -point.quality.value))
+    """The trees to measure by id, in the order in which the front would recommend them."""
+    best_first = sorted(points, key=merit, reverse=True)
     files = {point.tree_id: run.folder.path / point.tree for point in best_first}
     measure = run.experiment.goal.measure
     number = {"none": 0, "all": len(files)}[measure] if isinstance(measure, str) else measure

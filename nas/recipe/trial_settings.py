@@ -123,7 +123,8 @@ class TrialsSettings(BaseModel):
 
     Args:
         budgets: a separate search for each budget. By default one search gives the trees of all `goal.budgets`.
-        seeds: the number of seeds, counted from the experiment's seed; or a list of seeds.
+        seeds: the number of seeds, counted from the experiment's seed; or a list of seeds. The front recommends a tree
+            of all seeds together (`nas.run.pooling`) if the strategy can pool them.
         ranges: the values that Optuna may propose, by the dotted name of a field of the experiment.
         num_samples: proposals for each pair of budget and seed.
         sampler: the sampler of Optuna.

@@ -37,8 +37,8 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
     for name, point in list(points.items())[:_MOST_TREES]:
         costs = read_costs(run, point.trial)
         save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
-    # Estimated and measured qualities cannot share an axis.
-    alike = [point for point in front.points if point.quality.kind == front.best.quality.kind]
+    # Estimated and measured qualities cannot share an axis, nor can those of one seed and of several.
+    alike = [point for point in front.points if point.scale == front.best.scale]
     records = [point.model_dump() for point in alike]
     figure = draw_front(records, table, resource=front.resource, curves=_curves(run, alike))
     save_figure(figure, figures / "front.png")

@@ -15,7 +15,7 @@ from nas.errors import InputError, explain
 from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
 from nas.recipe import Experiment
 from nas.run.retraining import TrainedNetwork
-from nas.training import Directions, Value, comparable, delta_m, metric_directions
+from nas.training import FEWEST_SEEDS, Directions, Value, comparable, delta_m, half_interval, metric_directions
 from nas.tree import BranchTree, CostTable
 
 Kind = Literal["single", "shared", "found", "random"]
@@ -53,6 +53,11 @@ class Row:
     metrics: Mapping[str, Mapping[str, Value]]
     by_seed: Sequence[Value]
     relative: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+
+    @property
+    def half_interval(self) -> float | None:
+        """Half the 95 % interval of delta_m over the seeds; None for fewer than two, and for the single tasks."""
+        return None if self.kind == "single" else half_interval(self.by_seed)
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,7 @@ def _spread(values: Sequence[float]) -> float | None:
 
 
 def _verdicts(rows: Sequence[Row]) -> list[str]:
-    """Conclusions in words; a difference counts if it is more than two standard errors."""
+    """Conclusions in words; a difference counts if its interval over at least three seeds does not contain 0."""
     shared = next(row for row in rows if row.kind == "shared")
     found = [row for row in rows if row.kind == "found"]
     if not math.isfinite(shared.delta_m):
@@ -226,19 +231,28 @@ def _verdicts(rows: Sequence[Row]) -> list[str]:
     for tree in found:
         random = next((row for row in rows if row.name == random_beside(tree.name)), None)
         verdicts += [_verdict(tree, other) for other in (shared, random) if other is not None]
-    if found and max(row.delta_m for row in found) <= shared.delta_m:
-        verdicts.append("no tree found is better than the fully shared tree, which is the cheapest of all")
+    if found and len(shared.by_seed) >= FEWEST_SEEDS and not any(_is_better(tree, shared) for tree in found):
+        verdicts.append("no tree found is shown to be better than the fully shared tree, which is the cheapest of all")
     return verdicts
 
 
+def _differences(tree: Row, other: Row) -> list[float]:
+    """By seed: both rows refer to the same single-task networks, whose noise cancels."""
+    return [ours - theirs for ours, theirs in zip(tree.by_seed, other.by_seed, strict=True)]
+
+
+def _is_better(tree: Row, other: Row) -> bool:
+    differences = _differences(tree, other)
+    half = half_interval(differences)
+    return half is not None and statistics.fmean(differences) > half
+
+
 def _verdict(tree: Row, other: Row) -> str:
-    """Compare two rows seed by seed: both refer to the same single-task networks, whose noise cancels."""
-    differences = [ours - theirs for ours, theirs in zip(tree.by_seed, other.by_seed, strict=True)]
-    mean = statistics.fmean(differences)
+    differences = _differences(tree, other)
+    mean, half = statistics.fmean(differences), half_interval(differences)
     text = f"{tree.name} against {other.name}: {mean:+.2f} points of delta_m"
-    if len(differences) < 2:
-        return f"{text}, from one seed: too little to conclude anything"
-    error = statistics.stdev(differences) / len(differences) ** 0.5
-    if abs(mean) <= 2 * error:
-        return f"{text}, within two standard errors ({error:.2f} each, paired by seed): no difference shown"
-    return f"{text}, more than two standard errors ({error:.2f} each, paired by seed)"
+    if half is None or len(differences) < FEWEST_SEEDS:
+        seeds = "one seed" if len(differences) == 1 else f"{len(differences)} seeds"
+        return f"{text}, from {seeds}: too few to conclude anything"
+    text += f" (95 % interval {mean - half:+.2f} to {mean + half:+.2f}, paired by seed)"
+    return text if abs(mean) > half else f"{text}: no difference shown"

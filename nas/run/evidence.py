@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nas.errors import InputError
 from nas.files import read_record
 from nas.run import TrialFolder
-from nas.strategies.diagnosis import NOISES
+from nas.strategies.confidence import confidence, grade
 from nas.strategies.gradient.logits_record import FILE, LogitsRecord
 from nas.strategies.similarity.own_copies import read_dissimilarity
 from nas.tree import BranchTree
@@ -151,10 +151,9 @@ SOURCES: tuple[Source, ...] = (of_features, of_logits)
 
 
 def certainty(excess: float, error: float) -> str:
-    """Whether a distance is above the noise floor, in a word or two: by `NOISES` standard errors or more, or not."""
-    if excess >= NOISES * error and excess > 0:
-        return "certain"
-    return "certainly below it" if excess <= -NOISES * error else "uncertain"
+    """How sure it is that a distance is above the noise floor, or below it, in a word or two."""
+    found = grade(confidence(abs(excess), error))
+    return f"{found} below it" if excess < 0 and found != "toss-up" else str(found)
 
 
 def _places(pair: Pair, tasks: Sequence[str], num_blocks: int, trial: TrialFolder) -> tuple[int, int]:

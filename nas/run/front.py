@@ -1,5 +1,6 @@
 """The front: every tree a run found, dominated ones marked."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -8,16 +9,30 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nas.discretize import Constraints
 from nas.files import read_record, write_json_atomically
+from nas.strategies.confidence import Grade, grade
 
 
 class Quality(BaseModel):
-    """How good a tree is; higher is better. A search estimates it; a retraining measures it."""
+    """How good a tree is; higher is better. A search estimates it; a retraining measures it.
+
+    Args:
+        std: standard deviation of the value; None if it is not known.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: float
     measure: str
     kind: Literal["estimated", "measured"]
+    std: float | None = Field(default=None, ge=0)
+
+    @property
+    def amount(self) -> str:
+        """``-1.2278``, or ``-1.23 ± 0.02`` with one digit of the standard deviation."""
+        if not self.std:
+            return f"{self.value:.4f}"
+        digits = min(4, max(0, -math.floor(math.log10(self.std))))
+        return f"{self.value:.{digits}f} ± {self.std:.{digits}f}"
 
 
 class Point(BaseModel):
@@ -25,15 +40,19 @@ class Point(BaseModel):
 
     Args:
         tree: its file, relative to the run folder.
-        dominated: whether another point with the same measure of quality beats it.
+        trial, seed: the trial that found it; for a pooled point the first one that it pools.
+        dominated: whether another point takes its place (see `make_front`).
         recommended: whether it is the recommended tree (see `make_front`).
         estimate: the search's estimate, if ``quality`` is measured.
         constraints: the constraints that `nas front` cut the tree with; None if they are those of the run's goal.
+        confidence: probability, by the estimate, that the tree is better than the second-best tree of its budget; None
+            if it is not known.
+        pooled: numbers of the trials with different seeds that found it together (`nas.run.pooling`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tree: str = Field(pattern=r"^trials/\d+/trees/[0-9a-f]+\.json$")
+    tree: str = Field(pattern=r"^(trials/\d+/)?trees/[0-9a-f]+\.json$")
     trial: int
     seed: int
     budget: float | None
@@ -43,10 +62,31 @@ class Point(BaseModel):
     recommended: bool = False
     estimate: Quality | None = None
     constraints: Constraints | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    pooled: tuple[int, ...] = ()
 
     @property
     def tree_id(self) -> str:
         return Path(self.tree).stem
+
+    @property
+    def estimated(self) -> Quality | None:
+        """The search's estimate."""
+        return self.quality if self.quality.kind == "estimated" else self.estimate
+
+    @property
+    def measured(self) -> Quality | None:
+        return self.quality if self.quality.kind == "measured" else None
+
+    @property
+    def grade(self) -> Grade | None:
+        """The confidence in a word."""
+        return grade(self.confidence)
+
+    @property
+    def scale(self) -> tuple[str, str, bool]:
+        """Only qualities on the same scale are compared: the best of several seeds is lucky, their mean is not."""
+        return self.quality.kind, self.quality.measure, bool(self.pooled and self.measured is None)
 
 
 class Front(BaseModel):
@@ -87,13 +127,15 @@ class Front(BaseModel):
 def make_front(points: Sequence[Point], resource: str) -> Front:
     """Sort points by cost, mark the dominated ones, and recommend one.
 
-    A point is dominated if another one with the same measure is at least as good in quality and in cost, and better in
-    one of the two. The recommended point is the best non-dominated one: among the measured points if there are any,
-    else among those that a search chose without a budget, else among all. Estimates alone are a poor guide to how much
-    to spend.
+    A point is dominated if another one with the same scale is at least as good in quality and in cost, and better in
+    one of the two. The estimate of a single seed is also dominated if a pooled point includes it. The recommended point
+    is the best non-dominated one: among the measured points if there are any, else among the pooled ones, else among
+    those that a search chose without a budget, else among all. Estimates alone are a poor guide to how much to spend.
     """
     marked = [
-        point.model_copy(update={"dominated": any(_beats(other, point, resource) for other in points)})
+        point.model_copy(
+            update={"dominated": any(_beats(other, point, resource) or _includes(other, point) for other in points)}
+        )
         for point in points
     ]
     best = _best(marked)
@@ -104,17 +146,26 @@ def make_front(points: Sequence[Point], resource: str) -> Front:
 def _best(points: Sequence[Point]) -> Point:
     return max(
         (point for point in points if not point.dominated),
-        key=_merit,
+        key=merit,
     )
 
 
-def _merit(point: Point) -> tuple[bool, bool, float]:
-    measured = point.quality.kind == "measured"
-    return measured, not measured and point.budget is None, point.quality.value
+def merit(point: Point) -> tuple[bool, bool, bool, float]:
+    """The order in which points are recommended, the best one last."""
+    if point.measured is not None:
+        return True, False, False, point.measured.value
+    return False, bool(point.pooled), point.budget is None, point.quality.value
+
+
+def _includes(pooled: Point, point: Point) -> bool:
+    """Whether a point is the estimate of one seed for a budget, and another point pools this seed with others."""
+    return (
+        point.measured is None and not point.pooled and point.trial in pooled.pooled and point.budget == pooled.budget
+    )
 
 
 def _beats(a: Point, b: Point, resource: str) -> bool:
-    if (a.quality.kind, a.quality.measure) != (b.quality.kind, b.quality.measure):
+    if a.scale != b.scale:
         return False
     cost_a, cost_b, quality_a, quality_b = a.cost[resource], b.cost[resource], a.quality.value, b.quality.value
     return cost_a <= cost_b and quality_a >= quality_b and (cost_a < cost_b or quality_a > quality_b)

@@ -139,15 +139,17 @@ class RunFolder:
 
     @property
     def given_trees(self) -> list[Path]:
-        """Files of the trees that were given to `retrain` and that no trial found, sorted by id."""
+        """Files of the trees that no trial found: given to `retrain`, or pooled from several seeds; sorted by id."""
         return sorted((self.path / "trees").glob("*.json"))
 
-    def keep_tree(self, tree: BranchTree, table: CostTable) -> None:
-        """Write a tree that was given to `retrain`, and the cost table if the run has no trials."""
+    def keep_tree(self, tree: BranchTree, table: CostTable) -> Path:
+        """Write a tree that no trial found, and the cost table if the run has no trials; returns the tree's file."""
         make_folder(self.path / "trees")
-        write_tree(tree.with_cost(table), self.path / "trees" / f"{tree.id}.json")
+        path = self.path / "trees" / f"{tree.id}.json"
+        write_tree(tree.with_cost(table), path)
         if not self.trials:
             write_json_atomically(self.costs, table.to_dict())
+        return path
 
     @property
     def costs(self) -> Path:
@@ -180,7 +182,7 @@ class RunFolder:
         name = f"{tree.id}.json"
         found = [trial for trial in self.trials if (trial.path / "trees" / name).is_file()]
         if len(found) > 1 and self.finished:
-            points = [point for point in self.front.points if point.tree_id == tree.id]
+            points = [point for point in self.front.points if point.tree_id == tree.id and not point.pooled]
             best = max(points, key=lambda point: point.quality.value, default=None)
             return found[0] if best is None else self.trial(best.trial)
         return found[0] if found else None

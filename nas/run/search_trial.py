@@ -1,6 +1,7 @@
 """Runs one trial in its folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from nas.run.trial_folder import TrialFolder
 from nas.run.trial_plan import Trial
 from nas.strategies import Found, FoundTree, History, Strategy
 from nas.strategies.evaluator import Evaluator
-from nas.tree import CostTable
+from nas.tree import BranchTree, CostTable
 
 OnEpoch = Callable[[dict[str, Any]], None]
 
@@ -94,19 +95,28 @@ def search_in(
 
 def keep_tree(run: RunFolder, folder: TrialFolder, experiment: Experiment, found: FoundTree, table: CostTable) -> Point:
     """Write a tree into its trial's folder; returns its point. WorkFailed if it does not fit the experiment."""
-    _check_found(found, experiment, table)
+    check_found(found, experiment, table)
     tree = found.tree.with_cost(table)
+    return make_point(found, tree, folder.write_tree(tree).relative_to(run.path), folder.number, experiment.seed)
+
+
+def make_point(
+    found: FoundTree, tree: BranchTree, file: Path, trial: int, seed: int, pooled: Sequence[int] = ()
+) -> Point:
+    """The point of a tree that a strategy found; ``tree`` has its cost, the others are as in `Point`."""
     return Point(
-        tree=str(folder.write_tree(tree).relative_to(run.path)),
-        trial=folder.number,
-        seed=experiment.seed,
+        tree=str(file),
+        trial=trial,
+        seed=seed,
         budget=found.budget,
         cost=dict(tree.cost or {}),
-        quality=Quality(value=found.value, measure=found.measure, kind="estimated"),
+        quality=Quality(value=found.value, measure=found.measure, kind=found.kind, std=found.std),
+        confidence=found.confidence,
+        pooled=tuple(pooled),
     )
 
 
-def _check_found(found: FoundTree, experiment: Experiment, table: CostTable) -> None:
+def check_found(found: FoundTree, experiment: Experiment, table: CostTable) -> None:
     """WorkFailed unless a tree fits the experiment and its budget, since a user's own strategy may be wrong."""
     tree, resource = found.tree, experiment.goal.resource
     name = f"strategy {type(experiment.strategy).__name__} found the tree {tree.id}"
@@ -114,6 +124,11 @@ def _check_found(found: FoundTree, experiment: Experiment, table: CostTable) -> 
         raise WorkFailed(
             f"{name}, which has {len(tree.partitions)} blocks and the tasks {list(tree.tasks)}; the experiment has "
             f"{len(table.blocks)} and {list(experiment.task_names)}"
+        )
+    if not (found.std is None or found.std >= 0) or not (found.confidence is None or 0 <= found.confidence <= 1):
+        raise WorkFailed(
+            f"{name} with std={found.std} and confidence={found.confidence}; a standard deviation is 0 or more, and a "
+            "probability from 0 to 1"
         )
     if found.budget is not None:
         cost, limit = table.tree_cost(tree)[resource], resolve_budget(found.budget, table, resource)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from nas.cost import format_quantity
 from nas.discretize import Curve, Margin
 from nas.files import read_record, write_json_atomically
+from nas.strategies.confidence import CERTAIN, confidence, grade
 from nas.tree import BranchTree, recovery
 
 UNDECIDED = 0.9
@@ -31,25 +32,32 @@ OVER_TARGET = 0.05
 """Excess over the target. Given enough epochs the dual penalty ends within 1 % of its target; with too few epochs, or
 if it oscillates, it ends 5 to 20 % off (`nas.cost.DualPenalty`)."""
 
-NOISES = 2.0
-"""Number of standard deviations that a margin has to exceed, the same as for differences in a comparison."""
-
 DISAGREEMENT = 0.5
 """Mean adjusted Rand index between trees of two seeds. Below it they are closer to chance (0) than to agreement (1)."""
 
 
 class Verdict(BaseModel):
-    """The result of one check in words; ``concern`` is true if it is a reason not to trust the search."""
+    """The result of one check in words.
+
+    Args:
+        concern: whether it is a reason not to trust the search.
+        line: a concern in one short line; by default the whole text.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     about: Literal["entropy", "stability", "cost", "margin", "sharing", "seeds", "transfer"]
     concern: bool
     text: str
+    line: str = ""
 
 
 class MarginRecord(BaseModel):
-    """A `nas.discretize.Margin`: how close the second-best tree of a budget is, and the noise of that gap."""
+    """A `nas.discretize.Margin`: how close the second-best tree of a budget is, and the noise of that gap.
+
+    Args:
+        degrees: degrees of freedom of the noise if it is the spread over a few seeds.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,6 +68,12 @@ class MarginRecord(BaseModel):
     noise: float | None
     block: int
     decision: str
+    degrees: int | None = None
+
+    @property
+    def confidence(self) -> float | None:
+        """The probability that the tree is better than the second-best one (`nas.strategies.confidence`)."""
+        return confidence(self.gap, self.noise, self.degrees)
 
 
 class Diagnosis(BaseModel):
@@ -70,6 +84,10 @@ class Diagnosis(BaseModel):
     schema_version: Literal[1] = 1
     verdicts: tuple[Verdict, ...] = ()
     margins: tuple[MarginRecord, ...] = ()
+
+    def confidence_within(self, budget: float | None) -> float | None:
+        """The confidence in the tree of a budget; None if it is not known."""
+        return next((record.confidence for record in self.margins if record.budget == budget), None)
 
     def write(self, folder: Path) -> None:
         """Write the file into a trial's folder."""
@@ -116,15 +134,17 @@ def judge_entropy(entropy_L: Sequence[float], blocks: Sequence[str]) -> Verdict:
         f"undecided: the choices of {where} are nearly random (mean entropy over the blocks {mean:.2f}, random is 1); "
         "search longer (strategy.epochs), or raise the learning rate of the logits (strategy.logits.lr)"
     )
-    return Verdict(about="entropy", concern=True, text=text)
+    line = f"undecided: the choices of {where} are nearly random"
+    return Verdict(about="entropy", concern=True, text=text, line=line)
 
 
 def judge_stability(history: Sequence[Mapping[str, Any]], num_choices: int) -> Verdict:
     """Whether the arg-max choices still change in the last epochs of a search."""
     searched = _searched(history)
     if not searched:
-        text = "not searched: all epochs were warm-up; search longer (strategy.epochs)"
-        return Verdict(about="stability", concern=True, text=text)
+        line = "not searched: all epochs were warm-up"
+        text = f"{line}; search longer (strategy.epochs)"
+        return Verdict(about="stability", concern=True, text=text, line=line)
     late = _late(searched)
     changed = sum(record["changed_choices"] for record in late) / len(late)
     text = f"{changed:.3g} of {num_choices} choices changed in each of the last {len(late)} epochs"
@@ -132,7 +152,8 @@ def judge_stability(history: Sequence[Mapping[str, Any]], num_choices: int) -> V
         text = f"{changed:.0f} of {num_choices} choices changed in the last epoch"
     if changed <= UNSETTLED * num_choices:
         return Verdict(about="stability", concern=False, text=f"settled: {text}")
-    return Verdict(about="stability", concern=True, text=f"not settled: {text}; search longer (strategy.epochs)")
+    line = f"not settled: {text}"
+    return Verdict(about="stability", concern=True, text=f"{line}; search longer (strategy.epochs)", line=line)
 
 
 def late_drift(history: Sequence[Mapping[str, Any]]) -> float | None:
@@ -157,15 +178,17 @@ def judge_cost(expected: float, target: float, resource: str) -> Verdict:
         f"above the target: {text}, {excess:.0%} too much, so the trees were cut down to their budgets instead of "
         "learned; search longer (strategy.epochs), or strengthen the penalty"
     )
-    return Verdict(about="cost", concern=True, text=text)
+    line = f"above the target: the expected cost is {excess:.0%} too high"
+    return Verdict(about="cost", concern=True, text=text, line=line)
 
 
 def judge_margins(margins: Iterable[MarginRecord]) -> list[Verdict]:
-    """Which trees are ahead of the second-best tree by less than the noise; one verdict for all if there are none."""
+    """The trees that are not certainly better than the second-best one; one verdict for all if there are none."""
     concerns, known = [], False
     for record in margins:
         known |= record.noise is not None
-        if record.gap > 0 and (record.noise is None or record.gap >= NOISES * record.noise):
+        sure = grade(record.confidence)
+        if sure == "certain" or (sure is None and record.gap > 0):
             continue
         size = "is as good" if record.gap == 0 else f"is {record.gap:.2g} behind, noise {record.noise:.2g}"
         which = f"tree {record.tree}" + ("" if record.budget is None else f" (budget {record.budget:g})")
@@ -173,25 +196,23 @@ def judge_margins(margins: Iterable[MarginRecord]) -> list[Verdict]:
         concerns.append(Verdict(about="margin", concern=True, text=text))
     if concerns or not known:
         return concerns
-    text = f"every tree is ahead of the second-best one by {NOISES:g} times the noise or more"
+    text = f"every tree is better than the second-best one with a probability of {CERTAIN:.0%} or more"
     return [Verdict(about="margin", concern=False, text=text)]
 
 
-def record_margin(budget: float | None, margin: Margin, error: Any | None) -> MarginRecord:
-    """A margin as plain data.
-
-    Args:
-        budget: the budget as the user stated it.
-        error: standard deviation of the dissimilarities, one number or [L, T, T]; None if unknown.
-    """
+def record_margin(
+    budget: float | None, margin: Margin, noise: float | None, degrees: int | None = None
+) -> MarginRecord:
+    """A margin as plain data; ``budget`` as the user stated it, ``noise`` and ``degrees`` as in `MarginRecord`."""
     return MarginRecord(
         budget=budget,
         tree=margin.tree.id,
         runner_up=margin.runner_up.partitions,
         gap=margin.gap,
-        noise=None if error is None else margin.noise(error),
+        noise=noise,
         block=margin.block,
         decision=margin.decision(),
+        degrees=degrees,
     )
 
 
@@ -211,7 +232,7 @@ def judge_sharing(curve: Curve, sufficient: float | None = None) -> Verdict:
     shared = best == BranchTree.shared(curve.tasks, len(best.partitions))
     which = "the fully shared tree" if shared else "the cheapest tree that the constraints allow"
     text = f"{which} has the best estimate at every budget: the search sees no gain in separating tasks"
-    return Verdict(about="sharing", concern=True, text=text)
+    return Verdict(about="sharing", concern=True, text=text, line="the search sees no gain in separating tasks")
 
 
 def judge_seeds(found: Iterable[tuple[int, float | None, BranchTree]]) -> list[Verdict]:
@@ -242,7 +263,8 @@ def judge_seeds(found: Iterable[tuple[int, float | None, BranchTree]]) -> list[V
         )
         if concern:
             text += "; search longer, or train and compare the trees (nas compare) instead of trusting one search"
-        verdicts.append(Verdict(about="seeds", concern=concern, text=text))
+        line = f"{where}the trees of different seeds disagree (mean adjusted Rand index {ari:.2f})"
+        verdicts.append(Verdict(about="seeds", concern=concern, text=text, line=line if concern else ""))
     return verdicts
 
 

@@ -46,6 +46,8 @@ All other members are optional. With them, more commands and settings work:
   count. For the goal of the search it returns the same trees and values, so `search` best ends with the same code.
   Samples are loaded only if it asks ``problem.data`` for a split. It raises InputError if the store lacks what it
   needs, writes nothing, and runs on one process.
+- ``pool(stores, table, goal) -> Found``: the trees of several finished searches that differ in their seeds, one store
+  each. It reads the records that the searches wrote; checkpoints may be missing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -114,15 +116,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class FoundTree:
-    """A tree and its estimate.
+    """A tree and its quality.
 
     Args:
         budget: the budget that it was found for; None if the strategy chose the cost.
-        value: the estimated quality; higher is better.
+        value: the quality; higher is better.
         measure: what the value is, in a few words. Only values with the same text are compared.
-        std: standard deviation of the value, if the strategy knows it.
-        confidence: probability that the tree is better than the second-best tree of its budget, likewise.
-        kind: "measured" if the tree itself was trained to the full length, with the recipe's settings.
+        std: standard deviation of the value; None if it is not known.
+        confidence: probability that the tree is better than the second-best tree of its budget
+            (`nas.strategies.confidence`); None if it is not known.
+        kind: "measured" if the value is the result of training the tree's own network.
     """
 
     tree: BranchTree
@@ -243,6 +246,15 @@ Cut = Callable[[Problem], Found]
 def cut_of(strategy: Strategy) -> Cut | None:
     """The function that gives trees for another goal from a finished search; None if the strategy has none."""
     found: Cut | None = getattr(strategy, "cut", None)
+    return found
+
+
+Pool = Callable[[Sequence[Store], CostTable, Goal], Found]
+
+
+def pool_of(strategy: Strategy) -> Pool | None:
+    """The function that pools the searches of several seeds; None if the strategy has none."""
+    found: Pool | None = getattr(strategy, "pool", None)
     return found
 
 

@@ -16,10 +16,12 @@ Where to start:
 - `balance` weighs the tasks' losses, `aggregate` combines their gradients where tasks share parameters, `distill` adds
   losses against the outputs of single-task networks, `average` keeps an average of the weights;
 - `score` decides which epoch is the best;
+- `interval` says how much a mean over a few seeds can be off;
 - `validity` checks that the known tree of a planted problem is better than random trees of the same cost.
 """
 
 from nas.training.evaluate import TreeNetwork, estimate_batch_statistics, evaluate, try_metrics
+from nas.training.interval import FEWEST_SEEDS, half_interval, standard_error
 from nas.training.logs import EpochLogs
 from nas.training.measured import Measured, Value
 from nas.training.methods import require_methods
@@ -30,6 +32,7 @@ from nas.training.state import TrainingRecord, TrainingState, load_network, para
 from nas.training.validity import Validity, check_validity
 
 __all__ = [
+    "FEWEST_SEEDS",
     "Directions",
     "DistillSettings",
     "EpochLogs",
@@ -46,9 +49,11 @@ __all__ = [
     "delta_m",
     "estimate_batch_statistics",
     "evaluate",
+    "half_interval",
     "load_network",
     "metric_directions",
     "parameter_groups",
     "require_methods",
+    "standard_error",
     "try_metrics",
 ]

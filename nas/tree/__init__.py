@@ -27,7 +27,8 @@ The package also has:
 
 - all trees and their number: `enumerate_trees`, `count_trees`, based on `set_partitions` and `refinements`;
 - random trees of any cost (`random_tree_shape`) or of a given cost (`random_tree`), to compare a search with chance;
-- the difference of two trees, as a metric (`distance`) and in words (`describe_difference`);
+- the difference of two trees, as a metric (`distance`) and in words (`describe_difference`), and how many trees agree
+  with each split of one (`split_agreement`);
 - tree files (`read_tree`, `write_tree`).
 
 >>> later = BranchTree.from_choices(tasks, [[0, 0, 0], [0, 0, 0], [0, 0, 1]])
@@ -37,6 +38,7 @@ The package also has:
 0.222
 """
 
+from nas.tree.agreement import SplitAgreement, split_agreement
 from nas.tree.branch_tree import BranchTree
 from nas.tree.cost_table import Cost, CostTable
 from nas.tree.difference import describe_difference, distance
@@ -55,6 +57,7 @@ __all__ = [
     "IndexPartition",
     "Partition",
     "Recovery",
+    "SplitAgreement",
     "count_trees",
     "describe_difference",
     "distance",
@@ -66,5 +69,6 @@ __all__ = [
     "refinements",
     "render_text",
     "set_partitions",
+    "split_agreement",
     "write_tree",
 ]

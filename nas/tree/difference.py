@@ -30,7 +30,7 @@ def distance(a: BranchTree, b: BranchTree) -> float:
     >>> distance(shared, separate), distance(shared, BranchTree.from_choices(["a", "b"], [[0, 0]] * 3 + [[0, 1]]))
     (1.0, 0.25)
     """
-    _check_comparable(a, b)
+    check_comparable(a, b)
     shared_a, shared_b = _num_shared(a, a.tasks), _num_shared(b, a.tasks)
     differing = sum(abs(shared_a[pair] - shared_b[pair]) for pair in shared_a)
     return differing / (len(a.partitions) * max(1, len(shared_a)))
@@ -52,7 +52,7 @@ def describe_difference(a: BranchTree, b: BranchTree) -> list[str]:
     >>> describe_difference(late, BranchTree.shared(["left", "right", "mean"], 3))
     ['left and mean part from right at block2 in the first tree, share every block in the second']
     """
-    _check_comparable(a, b)
+    check_comparable(a, b)
     shared_a, shared_b = _num_shared(a, a.tasks), _num_shared(b, a.tasks)
     alike: dict[tuple[int, int], list[Pair]] = {}
     for pair, in_a in shared_a.items():
@@ -62,13 +62,14 @@ def describe_difference(a: BranchTree, b: BranchTree) -> list[str]:
     for in_a, in_b in sorted(alike, key=lambda counts: (min(counts), counts)):
         block_a, block_b = (*a.blocks, None)[in_a], (*b.blocks, None)[in_b]
         for tasks, others in _products(nx.Graph(alike[in_a, in_b]), a.tasks):
-            subject = f"all {len(tasks)} tasks" if len(tasks) == len(a.tasks) > 3 else _listed(tasks)
+            subject = f"all {len(tasks)} tasks" if len(tasks) == len(a.tasks) > 3 else listed(tasks)
             verb_ending = "s" if len(tasks) == 1 else ""
-            sentences.append(f"{subject} {_predicate(_listed(others), block_a, block_b, verb_ending)}")
+            sentences.append(f"{subject} {_predicate(listed(others), block_a, block_b, verb_ending)}")
     return sentences
 
 
-def _check_comparable(a: BranchTree, b: BranchTree) -> None:
+def check_comparable(a: BranchTree, b: BranchTree) -> None:
+    """InputError unless two trees have the same tasks and number of blocks."""
     if set(a.tasks) != set(b.tasks):
         raise InputError(
             f"trees can be compared over the same tasks; the first has {short_list(a.tasks)}, "
@@ -116,5 +117,6 @@ def _predicate(others: str, block_a: str | None, block_b: str | None, s: str) ->
     return f"{first} in the first tree, {second} in the second"
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """``"a, b and c"``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

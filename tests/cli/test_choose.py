@@ -131,9 +131,9 @@ def test_what_comes_closest_is_named(folder):
     text = str(error.value)
     assert "no measured tree within the budget has every task at -2 % or better" in text
     assert (
-        f"the closest is tree {LATE.id}: 140 MACs, delta_m +3.00 ± 1.50 % over 2 trainings, worst task edge -6.00 %"
-        in text
-    )
+        f"the closest is tree {LATE.id}: 140 MACs, measured delta_m +3.00 ± 0.00 % over 2 trainings, "
+        "worst task edge -6.00 %"
+    ) in text
     assert f"beyond the budget there is tree {EARLY.id}: 180 MACs" in text
 
 
@@ -148,7 +148,7 @@ def test_show_prints_the_choice_and_draws_it(folder, tmp_path, capsys):
     drawing = tmp_path / "tree.dot"
     assert run(["show", str(folder), "--within", "140", "--worst", "6", "--out", str(drawing)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"tree {LATE.id}: 140 MACs, delta_m +3.00")
+    assert lines[0].startswith(f"tree {LATE.id}: 140 MACs, measured delta_m +3.00")
     assert lines[2].startswith("stem")
     assert drawing.is_file()
     assert run(["show", str(folder), "--within", "140", "--worst", "6", "--json"]) == 0
@@ -210,14 +210,38 @@ def test_a_run_searched_by_macs_answers_in_milliseconds_of_a_latency_table(folde
     assert "is not a run folder" in refused(capsys, "show", tree_file, "--latency", path)
 
 
-def test_show_tells_what_the_search_says_of_itself(folder, capsys):
-    verdict = Verdict(about="stability", concern=True, text="not settled: 3 of 6 choices changed in the last epoch")
-    Diagnosis(verdicts=(verdict, Verdict(about="cost", concern=False, text="within the target"))).write(
-        folder / "trials" / "0"
-    )
+def test_show_tells_the_concerns_and_the_quality_of_a_tree(folder, capsys):
+    text = "not settled: 3 of 6 choices changed in the last epoch; search longer (strategy.epochs)"
+    margin = Verdict(about="margin", concern=True, text="the second-best tree is 0.1 behind, noise 0.1; and so on")
+    long, old = Verdict(about="stability", concern=True, text=text, line="not settled"), "no gain, it seems"
+    Diagnosis(
+        verdicts=(
+            *(long, margin, Verdict(about="cost", concern=False, text="within the target")),
+            # A run of an earlier version has no line.
+            Verdict(about="sharing", concern=True, text=old),
+        )
+    ).write(folder / "trials" / "0")
+    front = RunFolder(folder).front
+    points = [
+        point.model_copy(
+            update={
+                "quality": Quality(value=-2.5, measure="minus loss", kind="measured"),
+                "estimate": Quality(value=-0.1234, measure="minus distance", kind="estimated", std=0.0211),
+                "confidence": 0.8,
+            }
+        )
+        for point in front.points
+    ]
+    make_front(points, "macs").write(folder / "front.json")
     assert run(["show", str(folder)]) == 0
-    text = capsys.readouterr().out
-    assert text.splitlines()[-2:] == [f"! {verdict.text}", "  within the target"]
+    assert capsys.readouterr().out.splitlines()[-6:] == [
+        "estimate -0.12 ± 0.02: minus distance; higher is better",
+        "measured -2.5000: minus loss; higher is better",
+        "grade likely: better than the second-best tree with probability 0.80, by the estimate",
+        "! not settled",
+        f"! {old}",
+        f"nas explain {folder} says more",
+    ]
     # The shared tree is no trial's.
     assert run(["show", str(folder), "--within", "0.41"]) == 0
     assert "not settled" not in capsys.readouterr().out

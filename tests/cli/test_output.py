@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 
 import pytest
 from rich.console import Console
@@ -28,9 +29,9 @@ def a_comparison(num_tasks: int) -> Comparison:
     cost = {"macs": 1.23e9, "params": 45.6e6}
     rows = [
         Row("single tasks", "single", cost, 1.0, 0.0, None, 3, metrics, [0.0] * 3),
-        Row("shared", "shared", cost, 0.25, -123.45, 67.89, 3, metrics, [0.0] * 3),
-        Row("ab12cd34", "found", cost, 0.25, -12.34, 56.78, 3, metrics, [0.0] * 3),
-        Row("random beside ab12cd34", "random", cost, 0.25, 4.32, 10.98, 9, metrics, [0.0] * 3),
+        Row("shared", "shared", cost, 0.25, -123.45, 67.89, 3, metrics, [-191.34, -123.45, -55.56]),
+        Row("ab12cd34", "found", cost, 0.25, -12.34, 1.0, 3, metrics, [-13.34, -12.34, -11.34]),
+        Row("random beside ab12cd34", "random", cost, 0.25, 4.32, 10.98, 9, metrics, [3.32, 4.32, 5.32]),
     ]
     return Comparison("macs", [0, 1, 2], rows)
 
@@ -42,47 +43,85 @@ def test_a_comparison_fits_80_columns_whole(num_tasks):
     text = "\n".join(lines)
     assert max(map(len, lines)) <= 80
     assert "…" not in text
-    for figure in ("1.23 GMACs", "45.6 M params", "-123.45 ± 67.89", "found ab12cd34", "+4.32 ± 10.98"):
+    # The 95 % interval of three values with the deviation s: 4.303 s / sqrt(3).
+    for figure in ("1.23 GMACs", "45.6 M params", "found ab12cd34", "-123.45 ± 168.65", "+4.32 ± 2.48"):
         assert text.count(figure) >= 1, text
+    # The single tasks are the reference, not a result.
+    assert "+0.00 ±" not in text
     for i in range(num_tasks):
         assert sum(f"task_{i}" in line.split() for line in lines) == 1
         assert f"{0.1 + 0.01 * i:.4f}" in text
 
 
+ESTIMATE = "minus dissimilarity within groups (r2 of features)"
+
+
+def a_point(tree: str, trial: int = 0, **fields: object) -> Point:
+    usual = {
+        "tree": f"trials/{trial}/trees/{tree}.json",
+        "trial": trial,
+        "seed": 0,
+        "budget": 0.588317,
+        "cost": {"macs": 123.4e9, "params": 123.4e6},
+        "quality": Quality(value=-12.3456, measure=ESTIMATE, kind="estimated"),
+    }
+    return Point(**{**usual, **fields})
+
+
+def cells(lines: list[str], *trees: str) -> list[list[str]]:
+    """The rows of some trees, split at the gaps between columns."""
+    return [re.split(r" {2,}", line.strip()) for line in lines if line.split()[:1] in [[tree] for tree in trees]]
+
+
 def test_a_front_says_which_trees_are_on_it():
-    points = [
-        Point(
-            tree=f"trials/0/trees/{name}.json",
-            trial=0,
-            seed=0,
-            budget=budget,
-            cost={"macs": cost, "params": 1e6},
-            quality=Quality(value=quality, measure="minus validation loss, inherited weights", kind="estimated"),
-        )
-        for name, budget, cost, quality in (("aa", 0.3, 1e9, -1.0), ("bb", None, 2e9, -2.0))
-    ]
+    quality = Quality(value=-20.0, measure=ESTIMATE, kind="estimated")
+    points = [a_point("bb", quality=quality, cost={"macs": 200e9, "params": 1e6}, budget=None), a_point("aa")]
     lines = written(80, tables.front_table(make_front(points, "macs")))
     assert max(map(len, lines)) <= 80
-    assert [line.split()[-1] for line in lines if line.split()[:1] in (["aa"], ["bb"])] == ["yes", "dominated"]
-    assert not any("trial" in line for line in lines)
+    assert cells(lines, "aa", "bb") == [
+        ["aa", "0.5883", "123 G", "123 M", "-12.3456"],
+        ["bb", "none", "200 G", "1 M", "-20.0000"],
+    ]
+    assert f"estimate: {ESTIMATE}; higher is better" in [line.strip() for line in lines]
+    assert lines[-1] == "below the gap: beaten in cost and quality"
+    assert not any(word in line for line in lines for word in ("trial", "grade", "measured"))
 
 
 def test_a_front_of_several_trials_says_which_found_what():
-    points = [
-        Point(
-            tree=f"trials/{trial}/trees/ab12cd34.json",
-            trial=trial,
-            seed=0,
-            budget=0.588317,
-            cost={"macs": 123.4e9, "params": 123.4e6},
-            quality=Quality(value=-12.3456, measure="minus validation loss, inherited weights", kind="estimated"),
-        )
-        for trial in (3, 120)
-    ]
+    points = [a_point("ab12cd34", trial) for trial in (3, 120)]
     lines = written(80, tables.front_table(make_front(points, "macs")))
     assert max(map(len, lines)) <= 80
     assert "…" not in "".join(lines)
-    assert [line.split()[1] for line in lines if line.split()[:1] == ["ab12cd34"]] == ["3", "120"]
+    assert [row[1] for row in cells(lines, "ab12cd34")] == ["3", "120"]
+
+
+def test_estimates_and_measured_qualities_never_share_a_column():
+    estimate = Quality(value=-1.2345, measure=ESTIMATE, kind="estimated", std=0.0212)
+    measured = Quality(value=-12.3456, measure="minus validation loss, retrained", kind="measured")
+    pooled = {"pooled": (0, 1, 2), "confidence": 0.76}
+    points = [
+        a_point("ab12cd34", quality=measured, estimate=estimate, **pooled),
+        a_point("ab12cd35", trial=1, cost={"macs": 99e9, "params": 1e6}, confidence=0.5),
+        a_point("ab12cd36", quality=estimate, budget=None, **pooled),
+        a_point("ab12cd37", quality=estimate, **pooled),
+    ]
+    lines = written(80, tables.front_table(make_front(points, "macs")))
+    assert max(map(len, lines)) <= 80
+    head = next(line for line in lines if line.split()[:1] == ["tree"])
+    assert head.split() == ["tree", "trial", "budget", "MACs", "params", "estimate", "measured", "grade"]
+    rows = cells(lines, "ab12cd34", "ab12cd35", "ab12cd36")
+    # One seed's estimate for the budget of a pooled tree is below the gap.
+    assert rows == [
+        ["ab12cd36", "pooled", "none", "123 G", "123 M", "-1.23 ± 0.02", "likely"],
+        ["ab12cd34", "pooled", "0.5883", "123 G", "123 M", "-1.23 ± 0.02", "-12.3456", "likely"],
+        ["ab12cd35", "1", "0.5883", "99 G", "1 M", "-12.3456", "toss-up"],
+    ]
+    assert [line.strip() for line in lines[-4:]] == [
+        f"estimate: {ESTIMATE}; higher is better",
+        "measured: minus validation loss, retrained; higher is better",
+        "grade: chance to beat the second-best tree; certain from 95 %, likely from 75 %",
+        "below the gap: beaten in cost and quality, or of one seed of those pooled above",
+    ]
 
 
 def test_the_live_display_keeps_bar_and_figures_apart():

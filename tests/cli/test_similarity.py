@@ -13,6 +13,7 @@ from nas.cli.main import run
 from nas.engine.checkpoint import load_tensors
 from nas.recipe import parse_overrides
 from nas.run import RunFolder
+from nas.strategies.diagnosis import Diagnosis
 
 QUICK = {"strategy__epochs": 3, "strategy__batch_size": 32, "strategy__candidates": "plain"}
 SIMILARITY = changes(strategy="similarity", **QUICK)
@@ -48,8 +49,16 @@ def test_a_search_leaves_a_front_with_an_estimate_of_its_own_name(finished):
         (own,) = (point for point in front.points if point.budget is None)
         assert own.recommended
         assert own.cost["macs"] <= max(point.cost["macs"] for point in front.points if point.budget is not None)
-        assert {point.quality.measure for point in front.points} == {"minus dissimilarity (r2 of features)"}
+        assert {point.quality.measure for point in front.points} == {
+            "minus dissimilarity within groups (r2 of features)"
+        }
     assert {point.quality.kind for point in front.points} == {"estimated"}
+    diagnosis = Diagnosis.read(folder / "trials/0")
+    assert [record.noise is None for record in diagnosis.margins] == [False] * len(diagnosis.margins)
+    for point in front.points:
+        assert point.confidence == diagnosis.confidence_within(point.budget)
+        assert point.quality.std is None
+    assert any(point.grade for point in front.points)
     curve = json.loads((folder / "trials/0/curve.json").read_text())
     assert {point.tree_id for point in front.points} <= {point["tree"] for point in curve["points"]}
     written = json.loads((folder / "trials/0/similarity.json").read_text())

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.discretize import Constraints, discretize, margin
+from nas.discretize import value_of as tree_value
 from nas.errors import InputError
 from nas.tree import BranchTree, enumerate_trees
 
@@ -116,3 +117,14 @@ def test_permuting_the_tasks_permutes_the_margin():
     assert here.gap == there.gap
     assert here.noise(0.3) == pytest.approx(there.noise(0.3))
     assert len(list(itertools.combinations(tasks, 2))) == 10
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 10))
+def test_the_value_of_a_tree_is_the_sum_within_its_groups(seed, pick):
+    tasks = ("a", "b", "c")
+    dissimilarity_LTT = random_dissimilarity(2, 3, seed)
+    trees = list(enumerate_trees(tasks, 2))
+    tree = trees[pick % len(trees)]
+    # The same sum in another order.
+    assert tree_value(tree, dissimilarity_LTT) == pytest.approx(value_of(tree, tasks, dissimilarity_LTT), abs=1e-12)

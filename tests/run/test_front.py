@@ -73,10 +73,67 @@ def test_points_are_beaten_by_those_of_their_measure_alone_and_one_is_recommende
     assert best.quality.value == max(quality for _, quality, kind in values if kind == best.quality.kind)
 
 
-def test_a_front_without_a_recommendation_reads_and_has_a_best_point(tmp_path):
+def a_pooled_point(cost: float, quality: float, kind: str = "estimated", **changes) -> Point:
+    return a_point(cost, quality, kind).model_copy(update={"pooled": (0, 1), **changes})
+
+
+def test_a_pooled_point_takes_the_place_of_its_seeds_estimates_for_its_budget():
+    given = {
+        "a1": (a_pooled_point(3, 1), False),
+        "a2": (a_point(1, 9), True),
+        "a3": (a_point(1, 9).model_copy(update={"trial": 2}), False),
+        # One seed beats this one, too, in cost.
+        "a4": (a_point(2, 9).model_copy(update={"budget": None}), True),
+        "a5": (a_point(1, 9, "measured"), False),
+    }
+    points = [point.model_copy(update={"tree": f"trials/0/trees/{name}.json"}) for name, (point, _) in given.items()]
+    marks = {point.tree_id: point.dominated for point in make_front(points, "macs").points}
+    assert marks == {name: dominated for name, (_, dominated) in given.items()}
+    # For another budget than that of the pooled point, a seed's estimate stays.
+    alone = [points[0], points[3]]
+    assert not any(point.dominated for point in make_front(alone, "macs").points)
+
+
+def test_pooled_points_are_recommended_before_the_estimates_of_one_seed_and_after_what_is_measured():
+    chosen, pooled = a_point(1, 9).model_copy(update={"budget": None, "trial": 7}), a_pooled_point(2, 1)
+    assert make_front([chosen, pooled], "macs").best.pooled
+    own = a_pooled_point(1, 0, budget=None)
+    assert make_front([chosen, pooled, own], "macs").best.budget is None
+    assert make_front([chosen, pooled, own], "macs").best.pooled
+    # What is measured is compared by its value alone.
+    measured = [a_pooled_point(2, 1, "measured"), a_point(2, 2, "measured")]
+    front = make_front([chosen, own, *measured], "macs")
+    assert front.best.quality.value == 2
+    assert [point.dominated for point in front.points if point.measured] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("value", "std", "text"),
+    [
+        (-1.22784, None, "-1.2278"),
+        (-1.22784, 0.0, "-1.2278"),
+        (-1.22784, 0.0211, "-1.23 ± 0.02"),
+        (0.0123, 0.00042, "0.0123 ± 0.0004"),
+        (1234.5, 56.7, "1234 ± 57"),
+        (3.0, 1e-9, "3.0000 ± 0.0000"),
+    ],
+)
+def test_a_quality_is_written_with_one_digit_of_its_deviation(value, std, text):
+    assert Quality(value=value, measure="m", kind="estimated", std=std).amount == text
+
+
+def test_estimate_and_measurement_are_told_apart():
+    estimate = Quality(value=1, measure="m", kind="estimated")
+    point = a_point(1, 2, "measured").model_copy(update={"estimate": estimate})
+    assert (point.estimated, point.measured) == (estimate, point.quality)
+    assert (a_point(1, 2, "measured").estimated, a_point(1, 2).measured) == (None, None)
+    assert a_point(1, 2).estimated == a_point(1, 2).quality
+
+
+def test_the_front_of_an_earlier_version_reads_and_has_a_best_point(tmp_path):
     record = make_front([a_point(1, 2), a_point(2, 3)], "macs").model_dump(mode="json")
     for point in record["points"]:
-        del point["recommended"], point["estimate"]
+        del point["recommended"], point["estimate"], point["confidence"], point["pooled"], point["quality"]["std"]
     (tmp_path / "front.json").write_text(json.dumps(record))
     assert Front.read(tmp_path / "front.json").best.quality.value == 3
 
@@ -91,6 +148,9 @@ def test_a_front_without_a_recommendation_reads_and_has_a_best_point(tmp_path):
         {"points.0.recommended": True, "points.1.recommended": True},
         {"points.0.dominated": True, "points.0.recommended": True},
         {"points.1.tree": "../x.json"},
+        {"points.1.tree": "pooled/trees/ab.json"},
+        {"points.1.confidence": 1.1},
+        {"points.1.quality.std": -0.1},
         {"points.1.tree": "trials/0/trees/ab.json\n"},
     ],
 )

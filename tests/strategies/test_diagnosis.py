@@ -125,13 +125,14 @@ def test_drift_is_how_far_the_dissimilarities_move():
     assert drift(before_LTC[:, :1], after_LTC[:, :1]) == 0.0
 
 
-def test_margins_within_two_standard_deviations_are_concerns():
-    (safe,) = judge_margins([a_margin(0.2, 0.1), a_margin(0.5, 0.1)])
+def test_margins_that_are_not_certain_are_concerns():
+    # Phi(1.65) is just above 0.95, and Phi(1.6) below.
+    (safe,) = judge_margins([a_margin(0.165, 0.1), a_margin(0.5, 0.1)])
     assert not safe.concern
-    concerns = judge_margins([a_margin(0.19, 0.1), a_margin(0.5, 0.1), a_margin(0.0, 0.0, budget=None)])
+    concerns = judge_margins([a_margin(0.16, 0.1), a_margin(0.5, 0.1), a_margin(0.0, 0.0, budget=None)])
     assert [verdict.concern for verdict in concerns] == [True, True]
     assert (
-        "tree ab12cd34 (budget 0.5): the second-best tree is 0.19 behind, noise 0.1; a parts from b" in concerns[0].text
+        "tree ab12cd34 (budget 0.5): the second-best tree is 0.16 behind, noise 0.1; a parts from b" in concerns[0].text
     )
     assert "tree ab12cd34: the second-best tree is as good" in concerns[1].text
     # A gap whose noise is not known says nothing, unless there is none.

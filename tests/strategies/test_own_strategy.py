@@ -59,7 +59,9 @@ class Nearest:
                 tree = BranchTree.separate(names, len(table.blocks))
             if self.wrong == "tasks":
                 tree = BranchTree.shared(names[:2], len(table.blocks))
-            trees.append(FoundTree(tree, budget, table.tree_cost(tree)[resource] if not self.wrong else 0.0, "cost"))
+            value = table.tree_cost(tree)[resource] if not self.wrong else 0.0
+            sure = {"confidence": 1.1 if self.wrong == "confidence" else 0.8, "kind": "measured"}
+            trees.append(FoundTree(tree, budget, value, "cost", std=-1.0 if self.wrong == "std" else 0.5, **sure))
             if number == len(history):
                 history = [*history, {"epoch": number, "phase": "draws"}]
                 problem.store.checkpoints.save(number + 1, {"history": history}, None)
@@ -85,6 +87,8 @@ def test_it_is_checked_searched_shown_retrained_and_compared(recipe, tmp_path, c
     assert record == {"type": "mine.Nearest", "args": {"draws": 7, "wrong": ""}}
     front = RunFolder(tmp_path / "run").front
     assert {point.budget for point in front.points} == {0.7, 0.9}
+    told = {(point.quality.kind, point.quality.std, point.confidence, point.grade) for point in front.points}
+    assert told == {("measured", 0.5, 0.8, "likely")}
     for command in (["show", out], ["retrain", out], ["evaluate", out], ["compare", out]):
         assert run(command) == 0, command
     capsys.readouterr()
@@ -117,7 +121,13 @@ def test_its_settings_are_read_or_refused(recipe, change, words, tmp_path, capsy
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [("cost", "more than its budget 0.7"), ("tasks", "the experiment has 2 and")]
+    ("wrong", "words"),
+    [
+        ("cost", "more than its budget 0.7"),
+        ("tasks", "the experiment has 2 and"),
+        ("confidence", "a probability from 0 to 1"),
+        ("std", "with std=-1.0"),
+    ],
 )
 def test_a_wrong_tree_ends_the_search_in_words(recipe, wrong, words, tmp_path, capsys):
     assert run(["search", recipe, "--out", str(tmp_path / "run"), "--set", f"strategy.wrong={wrong}"]) == 1

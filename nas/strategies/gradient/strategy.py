@@ -107,7 +107,14 @@ class Gradient(GradientSettings):
         """The trees of the problem's goal with their estimates; no history."""
         trees, diagnosis, curve = self._trees(state, problem)
         return Found(
-            tuple(FoundTree(tree, budget, self._estimate(tree, state, problem), MEASURE) for budget, tree in trees),
+            tuple(
+                FoundTree(
+                    *(tree, budget, self._estimate(tree, state, problem), MEASURE),
+                    # The noise is a lower bound, so this is an upper bound.
+                    confidence=diagnosis.confidence_within(budget),
+                )
+                for budget, tree in trees
+            ),
             diagnosis=diagnosis,
             curve=curve,
         )
@@ -143,8 +150,9 @@ class Gradient(GradientSettings):
         trained, measured = train_copies(warmup, problem, first=True)
         sources = candidate_sources(measured, supernet.num_candidates)
         start_candidates(supernet, trained.copies, sources)
-        limits = search.budgets or (sufficient_cost(problem, self.init, measured),)
-        return search.start(supernet, starting_logits(measured, curve_of(problem, measured), sources, limits))
+        table, goal = problem.table, problem.goal
+        limits = search.budgets or (sufficient_cost(measured, table, goal, self.init.tolerance),)
+        return search.start(supernet, starting_logits(measured, curve_of(measured, table, goal), sources, limits))
 
     def _trees(
         self, state: SearchState, problem: Problem

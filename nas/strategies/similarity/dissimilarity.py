@@ -59,6 +59,28 @@ class Dissimilarity:
         error_LTT = copies_LKTKT.std(axis=(1, 3)) / np.sqrt(num_copies) * off_TT
         return cls(tuple(tasks), measure, across_LTT * off_TT, floor_LTT, error_LTT if num_copies > 1 else None)
 
+    @classmethod
+    def mean(cls, seeds: Sequence["Dissimilarity"]) -> "Dissimilarity":
+        """The mean of what n searches with different seeds measured; its error is that within each, sqrt(mean e^2 / n).
+
+        Raises:
+            InputError: the searches have other tasks, blocks or measures.
+        """
+        first = seeds[0]
+        if any(
+            (one.tasks, one.measure, one.floor_LTT.shape) != (first.tasks, first.measure, first.floor_LTT.shape)
+            for one in seeds
+        ):
+            raise InputError("dissimilarities of several seeds must have the same tasks, blocks and measure")
+        errors = [one.error_LTT for one in seeds if one.error_LTT is not None]
+        return cls(
+            first.tasks,
+            first.measure,
+            np.mean([one.dissimilarity_LTT for one in seeds], axis=0),
+            np.mean([one.floor_LTT for one in seeds], axis=0),
+            np.sqrt(np.mean(np.square(errors), axis=0) / len(seeds)) if len(errors) == len(seeds) else None,
+        )
+
     def above_floor(self, times: float = 1.0) -> Floats:
         """d - times * floor. Below zero, two tasks differ by less than ``times`` the difference that chance makes."""
         return self.dissimilarity_LTT - times * self.floor_LTT

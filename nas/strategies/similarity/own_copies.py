@@ -6,11 +6,13 @@ from typing import Any
 from nas.discretize import Curve, discretize
 from nas.engine.loop import resume
 from nas.errors import InputError
+from nas.strategies.goal import Goal
 from nas.strategies.protocol import FirstSteps, Problem, state_bytes
 from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
 from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.store import Store
+from nas.tree import CostTable
 
 _RECORD = "similarity"
 
@@ -65,17 +67,14 @@ def first_copy_steps(problem: Problem, settings: SimilaritySettings) -> FirstSte
     return FirstSteps(losses, seconds, state_bytes(state.copies))
 
 
-def curve_of(problem: Problem, measured: Dissimilarity, times: float = 1.0) -> Curve:
+def curve_of(measured: Dissimilarity, table: CostTable, goal: Goal, times: float = 1.0) -> Curve:
     """The curve of the dissimilarities above ``times`` the noise floor, under the goal's constraints."""
-    goal = problem.goal
-    return discretize(
-        problem.task_names, measured.above_floor(times), problem.table, goal.resource, constraints=goal.constraints
-    )
+    return discretize(measured.tasks, measured.above_floor(times), table, goal.resource, constraints=goal.constraints)
 
 
-def sufficient_cost(problem: Problem, settings: SimilaritySettings, measured: Dissimilarity) -> float:
-    """The cost of the best tree if only tasks that differ by more than `tolerance` times the floor are separated."""
-    curve = curve_of(problem, measured, settings.tolerance)
+def sufficient_cost(measured: Dissimilarity, table: CostTable, goal: Goal, tolerance: float) -> float:
+    """The cost of the best tree if only tasks that differ by more than ``tolerance`` times the floor are separated."""
+    curve = curve_of(measured, table, goal, tolerance)
     return curve[len(curve) - 1].cost
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from nas.discretize import Curve
+from nas.discretize import Curve, value_of
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
 from nas.strategies.curve import Limits, budget_limits, diagnose_curve
+from nas.strategies.goal import Goal
 from nas.strategies.inherit import inherit_copies
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training
 from nas.strategies.similarity.copies import make_copies
-from nas.strategies.similarity.dissimilarity import Dissimilarity
+from nas.strategies.similarity.dissimilarity import Dissimilarity, Floats
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
@@ -23,6 +24,8 @@ from nas.strategies.similarity.own_copies import (
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.store import Store
 from nas.tasks import Task
+from nas.training import FEWEST_SEEDS, standard_error
+from nas.tree import BranchTree, CostTable
 
 
 class Similarity(SimilaritySettings):
@@ -48,26 +51,40 @@ class Similarity(SimilaritySettings):
         state, measured = train_copies(make_copy_training(problem, self), problem)
         if not problem.ranks.is_first:
             return Found(())
-        return replace(self._found(problem, measured), history=state.history)
+        return replace(self._found([measured], problem.table, problem.goal), history=state.history)
 
     def cut(self, problem: Problem) -> Found:
         """The trees of another goal, from the dissimilarities of a finished search."""
         measured = read_dissimilarity(problem.store)
         check_tasks(measured.tasks, problem.task_names, problem.store)
-        return self._found(problem, measured)
+        return self._found([measured], problem.table, problem.goal)
 
-    def _found(self, problem: Problem, measured: Dissimilarity) -> Found:
-        """The trees of the problem's goal; no history."""
-        curve = curve_of(problem, measured)
+    def pool(self, stores: Sequence[Store], table: CostTable, goal: Goal) -> Found:
+        """The trees of the mean dissimilarities of several searches, with the spread over the searches."""
+        return self._found([read_dissimilarity(store) for store in stores], table, goal)
+
+    def _found(self, seeds: Sequence[Dissimilarity], table: CostTable, goal: Goal) -> Found:
+        """The trees of the mean over the seeds."""
+        measured = Dissimilarity.mean(seeds)
+        curve = curve_of(measured, table, goal)
         # Without a floor, a gain cannot be told from chance.
-        enough = sufficient_cost(problem, self, measured) if self.copies > 1 else None
-        limits = _limits(curve, problem.goal.budgets, enough)
+        enough = sufficient_cost(measured, table, goal, self.tolerance) if self.copies > 1 else None
+        limits = _limits(curve, goal.budgets, enough)
+        each = [one.above_floor() for one in seeds]
+        diagnosis = diagnose_curve(curve, limits, measured.error_LTT, enough, seeds=each)
         # A name of its own, since the value is not a loss: it compares only trees of this search.
-        measure = f"minus dissimilarity ({measured.measure})"
+        measure = f"minus dissimilarity within groups ({measured.measure})"
         found = [(budget, curve.within(limit)) for budget, limit in limits]
         return Found(
-            tuple(FoundTree(point.tree, budget, -point.value, measure) for budget, point in found),
-            diagnosis=diagnose_curve(curve, limits, measured.error_LTT, enough),
+            tuple(
+                FoundTree(
+                    *(point.tree, budget, -point.value, measure),
+                    std=_deviation(point.tree, each),
+                    confidence=diagnosis.confidence_within(budget),
+                )
+                for budget, point in found
+            ),
+            diagnosis=diagnosis,
             curve=curve,
         )
 
@@ -84,6 +101,11 @@ class Similarity(SimilaritySettings):
         measured = read_dissimilarity(store)
         check_tasks(measured.tasks, [task.name for task in tasks], store)
         inherit_copies(network, copies, measured)
+
+
+def _deviation(tree: BranchTree, seeds: Sequence[Floats]) -> float | None:
+    """The standard error of a tree's value over the seeds; None for fewer than three, whose spread says nothing."""
+    return standard_error([value_of(tree, d_LTT) for d_LTT in seeds]) if len(seeds) >= FEWEST_SEEDS else None
 
 
 def _limits(curve: Curve, budgets: Sequence[float], enough: float | None) -> Limits:

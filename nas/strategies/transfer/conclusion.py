@@ -1,7 +1,5 @@
 """From what was measured to the trees found: the exact programme on the posterior mean."""
 
-from typing import Literal
-
 from numpy.typing import ArrayLike
 
 from nas.discretize import margin
@@ -13,11 +11,9 @@ from nas.strategies.transfer.findings import Contest, diagnose
 from nas.strategies.transfer.record import TransferRecord
 from nas.strategies.transfer.spending import limits_of
 
-MEASURE = "gain over single tasks, % of loss"
+MEASURE = "gain over single tasks in % of the loss, mean over the tasks, by trainings of trees"
 
 _RECORD = "transfer"
-
-_Kind = Literal["estimated", "measured"]
 
 
 def conclude(problem: Problem, record: TransferRecord, advice: ArrayLike | None) -> Found:
@@ -29,14 +25,12 @@ def conclude(problem: Problem, record: TransferRecord, advice: ArrayLike | None)
         limits.append((None, largest))
     curve = curve_of_effects(problem, model.effects_LTT, largest)
     contest = Contest(problem, model)
-    full = {row.tree for row in record.trainings if row.num_epochs >= record.full_epochs}
     trees, margins = [], []
     for budget, limit in limits:
         tree, between = curve.within(limit).tree, margin(curve, limit)
         gain, std = contest.gain(tree)
         confidence = None if between is None else contest.chance(tree, between.runner_up)
-        kind: _Kind = "measured" if tree in full else "estimated"
-        trees.append(FoundTree(tree, budget, gain, MEASURE, std, confidence, kind))
+        trees.append(FoundTree(tree, budget, gain, MEASURE, std, confidence))
         margins.append(between)
     diagnosis = diagnose(contest, [(found.budget, found.tree) for found in trees], margins)
     return Found(tuple(trees), diagnosis=diagnosis, curve=curve)

@@ -137,3 +137,30 @@ def test_measuring_changes_nothing_and_gives_the_same_again(measure):
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(first.dissimilarity_LTT, again.dissimilarity_LTT)
     assert first.measure == f"{measure} of features"
+
+
+@pytest.mark.parametrize("num_seeds", [1, 2, 3])
+def test_the_mean_over_seeds_has_the_error_of_a_mean(num_seeds):
+    seeds = [of_copies(random_copies(2, seed=seed)) for seed in range(num_seeds)]
+    mean = Dissimilarity.mean(seeds)
+    for name in ("dissimilarity_LTT", "floor_LTT"):
+        np.testing.assert_allclose(getattr(mean, name), sum(getattr(one, name) for one in seeds) / num_seeds)
+    squares = sum(one.error_LTT**2 for one in seeds)
+    np.testing.assert_allclose(mean.error_LTT, squares**0.5 / num_seeds)
+    assert mean.above_floor(2.0) == pytest.approx(sum(one.above_floor(2.0) for one in seeds) / num_seeds)
+    # A search alone stays what it was, to the last bit.
+    if num_seeds == 1:
+        assert all((getattr(mean, name) == getattr(seeds[0], name)).all() for name in ("floor_LTT", "error_LTT"))
+
+
+def test_the_mean_over_seeds_has_an_error_if_all_have_one_and_is_of_one_measure():
+    with_error, without = of_copies(random_copies(2)), of_copies(random_copies(1))
+    assert Dissimilarity.mean([with_error, without]).error_LTT is None
+    other = Dissimilarity(without.tasks, "cka of features", without.dissimilarity_LTT, without.floor_LTT)
+    for odd in (
+        other,
+        of_copies(random_copies(1, num_tasks=2), num_tasks=2),
+        of_copies(random_copies(1, num_blocks=3)),
+    ):
+        with pytest.raises(InputError, match="same tasks, blocks and measure"):
+            Dissimilarity.mean([without, odd])
