@@ -6,7 +6,7 @@ enter a loss.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ SplitName = Literal["train", "architecture", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "architecture", "validation", "test")
 
 Sample = tuple[Tensor, Mapping[str, Tensor]]
+
+Split = TypeVar("Split")
 
 
 class Batch(NamedTuple):
@@ -56,6 +58,20 @@ class DataSource(Protocol):
     "validation", and "test" is used once."""
 
     def split(self, name: SplitName) -> Dataset: ...
+
+
+def find_split(splits: Mapping[Any, Split], name: str) -> Split:
+    """The split of a name; InputError listing the known ones."""
+    if name not in splits:
+        raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
+    return splits[name]
+
+
+def read_many(dataset: Dataset, indices: Sequence[int]) -> Sequence[Sample] | Batch:
+    """The samples of these indices: in one call if the data set has ``__getitems__``, otherwise one by one."""
+    in_bulk = getattr(dataset, "__getitems__", None)
+    found: Sequence[Sample] | Batch = [dataset[index] for index in indices] if in_bulk is None else in_bulk(indices)
+    return found
 
 
 _SIGNED = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.int64}

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import torch
 
-from nas.data.batch import Batch, Dataset, Sample, collate, reordered
+from nas.data.batch import Batch, Dataset, Sample, collate, read_many, reordered
 from nas.data.epoch import at_epoch
 from nas.data.named import in_memory, sample_name
 from nas.data.seeds import derive_seed
@@ -53,17 +53,12 @@ class ConcatenatedDataset:
         by_part = [(where == i).nonzero().flatten() for i in range(len(self.parts))]
         batch = _concatenate(
             [
-                _bulk(part, (rows[places] - start).tolist())
+                collate(read_many(part, (rows[places] - start).tolist()))
                 for part, places, start in zip(self.parts, by_part, self._starts, strict=False)
                 if len(places)
             ]
         )
         return reordered(batch, torch.cat(by_part).argsort())
-
-
-def _bulk(dataset: Dataset, rows: list[int]) -> Batch:
-    in_bulk = getattr(dataset, "__getitems__", None)
-    return collate([dataset[row] for row in rows] if in_bulk is None else in_bulk(rows))
 
 
 def _concatenate(batches: Sequence[Batch]) -> Batch:

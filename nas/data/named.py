@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.data import ConcatDataset, Subset
 
-from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate
+from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate, read_many
 from nas.data.epoch import at_epoch
 from nas.data.pixels import PixelScale, find_pixel_scale
 from nas.errors import InputError, as_input_errors, machine_failure
@@ -83,10 +83,8 @@ class NamedSamples:
         return batch
 
     def _batch(self, indices: Sequence[int]) -> Batch:
-        dataset: Any = self.dataset
-        in_bulk = getattr(dataset, "__getitems__", None)
         try:
-            return collate([dataset[index] for index in indices] if in_bulk is None else in_bulk(indices))
+            return collate(read_many(self.dataset, indices))
         except Exception as error:
             if isinstance(error, SampleFault) or machine_failure(error) is not None:
                 raise

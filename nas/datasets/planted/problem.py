@@ -2,7 +2,7 @@
 
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from nas.errors import InputError
@@ -95,16 +95,6 @@ class PlantedProblem:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input: [input_width], or [input_width, H, W]."""
         return (self.input_width, *(self.image_size if self.kind == "conv" else ()))
-
-    def with_outliers(self, num_outliers: int) -> "PlantedProblem":
-        """The same problem with more tasks, which share no block with other tasks and have all their labels.
-
-        The samples and the noise of the given tasks stay the same.
-        """
-        partitions = self.tree.choices_LT
-        grown = [[*row, *(max(row) + 1 + i for i in range(num_outliers))] for row in partitions]
-        missing = (*self.missing, *[0.0] * num_outliers) if self.missing else ()
-        return replace(self, labels=write_labels(grown), missing=missing)
 
 
 def write_labels(choices_LT: Sequence[Sequence[int]]) -> str:

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from nas.data.batch import SPLITS, Batch, Sample, SplitName, collate
 from nas.data.pixels import PixelScale
-from nas.datasets.scenes.cache import SampleCache, fingerprint
+from nas.datasets.cached_files import fingerprint
+from nas.datasets.scenes.cache import SampleCache
 from nas.datasets.scenes.classes import TASKS, SceneTask
 from nas.datasets.scenes.layout import compose
 from nas.datasets.scenes.render import Look, render
@@ -157,4 +159,5 @@ class SceneSplit:
     def _fingerprint(self) -> str:
         source = self._source
         scene = [source.seed, source.indoor, list(source.num_objects), list(source.tasks), self._device.type]
-        return fingerprint({"scene": scene, "missing": self._missing, "look": list(self._look)})
+        settings = [scene, self._missing, list(self._look), torch.__version__, np.__version__]
+        return fingerprint(settings, Path(__file__).parent)
