@@ -2,8 +2,8 @@
 
     root/{train,val}/{image,label,depth,normal}/<i>.npy       i = 0, 1, 2, ...
 
-LibMTL, auto-lambda and Nash-MTL use the same folders. `NYUv2` and `Cityscapes` know their labels; `NpyLayout` reads any
-other data set of this form.
+LibMTL, auto-lambda and Nash-MTL use the same folders. `NYUv2` and `Cityscapes` define their labels; `NpyLayout` reads
+any other data set of this form.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,10 +23,6 @@ _PIXELS_AT_ONCE = {"cpu": 2**15, "cuda": 2**21}
 threads would wait for each other in such small operations. On a GPU they are enough to keep it busy."""
 
 
-def _default_sizes() -> dict[SplitName, int]:
-    return {"train": 1600, "architecture": 400, "validation": 200, "test": 400}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Scenes:
     """Rooms and streets with tables, chairs, lamps, people, trees, cars and houses, rendered with exact labels.
@@ -51,7 +47,9 @@ class Scenes:
         cache: a folder outside the repository for rendered samples; None renders them every time.
     """
 
-    sizes: Mapping[SplitName, int] = field(default_factory=_default_sizes)
+    sizes: Mapping[SplitName, int] = field(
+        default_factory=lambda: {"train": 1600, "architecture": 400, "validation": 200, "test": 400}
+    )
     image_size: tuple[int, int] = (96, 96)
     tasks: Sequence[SceneTask] = TASKS
     seed: int = 0

@@ -28,10 +28,10 @@ class Table(NamedTuple):
     """B scenes of P primitives each.
 
     values [B, P, 26] and numbers [B, P, 5] are geometry and material, and kind, object, class, part and pattern;
-    radius [B, P] is that of the bounding sphere, negative for padding and planes; spans gives the columns of a kind.
-    Object 0 is the shell and the sky. Per scene: camera origin [B, 3], axes [B, 3, 3] (rows right, down, forward) and
-    half width [B]; the shell's corners lower and upper [B, 3]; light [B, 3]; `stage` [B, 19], the remaining colours
-    and strengths; seed [B].
+    radius [B, P] is that of the bounding sphere, negative for padding and planes; spans is, by kind, the first of its
+    primitives and one past the last. Object 0 is the shell and the sky. Per scene: camera origin [B, 3], axes [B, 3, 3]
+    (rows right, down, forward) and half width [B]; the shell's corners lower and upper [B, 3]; light [B, 3]; `stage`
+    [B, 19], the remaining colours and strengths; seed [B].
     """
 
     values: Tensor
