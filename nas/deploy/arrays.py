@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nas.deploy.description import InputRecord, Pixels
+from nas.deploy.description import InputRecord
 from nas.errors import InputError
 from nas.limits import MOST_UNPACKED_BYTES, MOST_VALUES
 
@@ -76,20 +76,11 @@ def read_samples(file: Path, array: StoredArray, taken: InputRecord) -> Iterator
         yield _to_input(file, sample, taken)
 
 
-def scaled(unit_CHW: Tensor, pixels: Pixels) -> Tensor:
-    """The inputs for pixels in [0, 1]."""
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (pixels.mean, pixels.std))
-    return (unit_CHW - mean) / std
-
-
 def unscaled(inputs: Tensor, taken: InputRecord) -> Tensor:
     """The pixels in [0, 1], [..., C, H, W], that inputs were made from; inputs that are not pictures are unchanged."""
     if taken.takes_pixels:
         return inputs.float() / 255
-    if taken.pixels is None:
-        return inputs
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (taken.pixels.mean, taken.pixels.std))
-    return inputs * std + mean
+    return inputs if taken.pixels is None else taken.pixels.from_inputs(inputs)
 
 
 def _list_members(file: Path) -> list[StoredArray]:
@@ -153,7 +144,7 @@ def _check(array: StoredArray, file: Path, taken: InputRecord) -> None:
         raise InputError(f"{file}: a sample of shape {list(sample)} has more than {MOST_VALUES} numbers")
     if taken.pixels is not None and array.dtype.kind in "iu" and array.dtype.newbyteorder("=") not in _PIXEL_TYPES:
         raise InputError(
-            f"{file}: holds {array.dtype}, and the number of white is unknown; "
+            f"{file}: holds {array.dtype}, and the value of white is unknown; "
             "save pixels as uint8 or uint16, or floats as the network takes them"
         )
 
@@ -166,7 +157,7 @@ def _to_input(file: Path, array: npt.NDArray[Any], taken: InputRecord) -> Tensor
     if taken.pixels is None:
         return numbers
     if white is not None:
-        return scaled(numbers / white, taken.pixels)
+        return taken.pixels.to_inputs(numbers / white)
     pixels = unscaled(numbers, taken)
     if (largest := pixels.nan_to_num(0.0, 0.0, 0.0).abs().max().item()) > _MOST_PIXEL:
         raise InputError(

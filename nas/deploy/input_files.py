@@ -56,7 +56,7 @@ def list_files(path: Path) -> list[tuple[str, Path]]:
     else:
         files = [path] if path.is_file() else []
     if not files:
-        what = "has no" if path.is_dir() else "is no"
+        what = "has no" if path.is_dir() else "is not a"
         raise InputError(f"{path}: {what} picture or array ({', '.join(PICTURES + ARRAYS)})")
     stems = Counter(file.stem for file in files)
     return [(file.stem if stems[file.stem] == 1 else file.name, file) for file in files]

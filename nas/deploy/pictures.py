@@ -12,8 +12,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
+from nas.data.augmentation import Letterbox
+from nas.data.augmentation.geometry import MID_GREY
 from nas.data.pictures import open_picture
-from nas.deploy.arrays import scaled
 from nas.deploy.description import InputRecord, TaskRecord
 from nas.deploy.output_kind import answers
 from nas.errors import InputError
@@ -21,8 +22,6 @@ from nas.limits import MOST_VALUES
 
 Size = tuple[int, int]
 """Height and width."""
-MID_GREY = 0.5
-"""The value that pads a picture, the same as in `nas.data.augmentation.Letterbox`."""
 _MODES = {1: "L", 3: "RGB"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 """Tags of a TIFF; a photometric interpretation of 0 means that 0 is white."""
@@ -93,7 +92,7 @@ def read_picture(file: Path, taken: InputRecord, *, letterbox: bool = False) -> 
     values_CHW = values_HWC.movedim(-1, 0).expand(taken.shape[0], -1, -1).contiguous()
     if taken.takes_pixels:
         return (values_CHW if unit is None else (255 * values_CHW).round().to(torch.uint8)), placed
-    return scaled(values_CHW.float() / 255 if unit is None else values_CHW, taken.pixels), placed
+    return taken.pixels.to_inputs(values_CHW.float() / 255 if unit is None else values_CHW), placed
 
 
 def place(own: Size, taken: InputRecord, *, letterbox: bool) -> tuple[Size, Placed]:
@@ -101,9 +100,7 @@ def place(own: Size, taken: InputRecord, *, letterbox: bool) -> tuple[Size, Plac
     height, width = own
     own_height, own_width = taken.shape[1:]
     if letterbox:
-        scale = min(own_height / height, own_width / width)
-        rows = min(own_height, max(1, round(scale * height)))
-        columns = min(own_width, max(1, round(scale * width)))
+        rows, columns = Letterbox((own_height, own_width)).inner_size(height, width)
         placed = Placed(own, (rows, columns), (own_height - rows) // 2, (own_width - columns) // 2)
         return (own_height, own_width), placed
     if not taken.dynamic_size:
