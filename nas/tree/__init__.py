@@ -25,7 +25,6 @@ share of separate networks      56.6 %
 
 The package also has:
 
-- all trees and their number: `enumerate_trees`, `count_trees`, based on `set_partitions` and `refinements`;
 - random trees of any cost (`random_tree_shape`) or of a given cost (`random_tree`), to compare a search with chance;
 - the difference of two trees, as a metric (`distance`) and in words (`describe_difference`);
 - tree files (`read_tree`, `write_tree`).
@@ -40,7 +39,6 @@ The package also has:
 from nas.tree.branch_tree import BranchTree
 from nas.tree.cost_table import Cost, CostTable
 from nas.tree.difference import describe_difference, distance
-from nas.tree.enumeration import IndexPartition, count_trees, enumerate_trees, refinements, set_partitions
 from nas.tree.partition import Group, Partition
 from nas.tree.random_trees import random_tree, random_tree_shape
 from nas.tree.recovery import Recovery, recovery
@@ -52,19 +50,14 @@ __all__ = [
     "Cost",
     "CostTable",
     "Group",
-    "IndexPartition",
     "Partition",
     "Recovery",
-    "count_trees",
     "describe_difference",
     "distance",
-    "enumerate_trees",
     "random_tree",
     "random_tree_shape",
     "read_tree",
     "recovery",
-    "refinements",
     "render_text",
-    "set_partitions",
     "write_tree",
 ]

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from all_trees import enumerate_trees
 from constrained_trees import constrained, keeps, random_dissimilarity, table, value_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from nas.discretize import Constraints, cheapest_tree, discretize
 from nas.errors import InputError
-from nas.tree import BranchTree, CostTable, enumerate_trees
+from nas.tree import BranchTree, CostTable
 
 
 @settings(max_examples=150, deadline=None)

@@ -5,13 +5,14 @@ import time
 
 import numpy as np
 import pytest
+from all_trees import enumerate_trees
 from constrained_trees import random_dissimilarity, table, value_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.discretize import discretize
 from nas.errors import InputError
-from nas.tree import BranchTree, CostTable, enumerate_trees
+from nas.tree import BranchTree, CostTable
 
 # The programme rounds dissimilarities to 2^-30 of the greatest or finer, and adds up at most 100 of them here.
 ROUNDING = 1e-7

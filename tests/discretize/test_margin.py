@@ -4,13 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from all_trees import enumerate_trees
 from constrained_trees import constrained, keeps, random_dissimilarity, table, value_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.discretize import Constraints, discretize, margin
 from nas.errors import InputError
-from nas.tree import BranchTree, enumerate_trees
+from nas.tree import BranchTree
 
 # As in test_discretize: the programme rounds dissimilarities to 2^-30 of the greatest.
 ROUNDING = 1e-6

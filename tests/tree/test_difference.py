@@ -2,11 +2,12 @@ import re
 from itertools import combinations
 
 import pytest
+from all_trees import enumerate_trees
 from hypothesis import given
 from tree_strategies import NAMES, comparable_trees, trees
 
 from nas.errors import InputError
-from nas.tree import BranchTree, describe_difference, distance, enumerate_trees
+from nas.tree import BranchTree, describe_difference, distance
 
 
 def together(tree, l, s, t):

@@ -3,12 +3,13 @@ from math import comb, factorial
 
 import numpy as np
 import pytest
+from all_trees import enumerate_trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_strategies import NAMES, tables
 
 from nas.errors import InputError
-from nas.tree import BranchTree, CostTable, enumerate_trees, random_tree, random_tree_shape, random_trees
+from nas.tree import BranchTree, CostTable, random_tree, random_tree_shape, random_trees
 
 TASKS = NAMES[:4]
 
