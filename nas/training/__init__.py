@@ -27,7 +27,7 @@ from nas.training.relative import Directions, comparable, delta_m, metric_direct
 from nas.training.retrain import Retraining
 from nas.training.settings import DistillSettings, TrainingSettings
 from nas.training.state import TrainingRecord, TrainingState, load_network, parameter_groups
-from nas.training.validity import Validity, check_validity
+from nas.training.validity import check_validity
 
 __all__ = [
     "Directions",
@@ -39,7 +39,6 @@ __all__ = [
     "TrainingSettings",
     "TrainingState",
     "TreeNetwork",
-    "Validity",
     "Value",
     "check_validity",
     "comparable",
