@@ -5,26 +5,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 
 from nas.cost.resources import MS
 from nas.cost.timing import Timing, time_calls
 from nas.errors import InputError
-from nas.files import read_json, write_json_atomically
+from nas.files import read_record, write_json_atomically
 from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
 from nas.tree import CostTable
-
-
-class PartLatency(BaseModel):
-    """Milliseconds of one part for a batch: the median, and the tenth and ninetieth percentile."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    median: float = Field(ge=0.0, allow_inf_nan=False)
-    low: float = Field(ge=0.0, allow_inf_nan=False)
-    high: float = Field(ge=0.0, allow_inf_nan=False)
 
 
 class LatencyTable(BaseModel):
@@ -38,7 +28,7 @@ class LatencyTable(BaseModel):
         num_threads: of torch on the CPU.
         batch_size: the latencies are those of a whole batch.
         input_shape: of one sample.
-        stem, blocks, heads: the parts.
+        stem, blocks, heads: milliseconds of each part for a batch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,9 +38,9 @@ class LatencyTable(BaseModel):
     num_threads: PositiveInt
     batch_size: PositiveInt
     input_shape: tuple[PositiveInt, ...]
-    stem: PartLatency
-    blocks: tuple[PartLatency, ...]
-    heads: dict[str, PartLatency]
+    stem: Timing
+    blocks: tuple[Timing, ...]
+    heads: dict[str, Timing]
 
     def write(self, path: Path) -> None:
         write_json_atomically(path, self.model_dump())
@@ -58,12 +48,7 @@ class LatencyTable(BaseModel):
     @classmethod
     def read(cls, path: Path) -> "LatencyTable":
         """Raises InputError if the file is missing or malformed."""
-        try:
-            return cls.model_validate(read_json(path))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{path}: not a latency table ({where}: {first['msg']})") from error
+        return read_record(path, cls, "a latency table")
 
     def added_to(self, table: CostTable) -> CostTable:
         """A cost table of the same blocks and (at most) these tasks, with milliseconds as a further resource."""
@@ -123,9 +108,9 @@ def measure_latency(
         num_threads=torch.get_num_threads(),
         batch_size=batch_size,
         input_shape=tuple(input_shape),
-        stem=_part(timings["stem"]),
-        blocks=tuple(_part(timings[f"block {l}"]) for l in range(backbone.num_blocks)),
-        heads={task.name: _part(timings[f"head {task.name}"]) for task in tasks},
+        stem=timings["stem"],
+        blocks=tuple(timings[f"block {l}"] for l in range(backbone.num_blocks)),
+        heads={task.name: timings[f"head {task.name}"] for task in tasks},
     )
 
 
@@ -134,10 +119,6 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type
-
-
-def _part(timing: Timing) -> PartLatency:
-    return PartLatency(**timing.to_dict())
 
 
 def _placed(part: nn.Module, device: torch.device) -> nn.Module:

@@ -3,29 +3,30 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 
 Call = Callable[[], object]
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(BaseModel):
     """Milliseconds of one call: the median, and the tenth and ninetieth percentile."""
 
-    median: float
-    low: float
-    high: float
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    median: float = Field(ge=0.0, allow_inf_nan=False)
+    low: float = Field(ge=0.0, allow_inf_nan=False)
+    high: float = Field(ge=0.0, allow_inf_nan=False)
 
     @classmethod
     def of(cls, milliseconds: list[float]) -> "Timing":
         """Of at least two calls."""
         deciles = statistics.quantiles(milliseconds, n=10, method="inclusive")
-        return cls(statistics.median(milliseconds), deciles[0], deciles[-1])
+        return cls(median=statistics.median(milliseconds), low=deciles[0], high=deciles[-1])
 
     def to_dict(self) -> dict[str, float]:
-        return asdict(self)
+        return self.model_dump()
 
 
 def time_calls(

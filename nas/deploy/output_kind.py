@@ -1,6 +1,5 @@
 """The meaning of a task's outputs, and how predictions are made from them."""
 
-import functools
 from collections.abc import Mapping
 from typing import Literal
 
@@ -8,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.tasks import LOSSES, METRICS, Task
+from nas.tasks.labels import unwrapped
 
 OutputKind = Literal["classes", "binary", "directions", "depth", "values"]
 """classes     one class of many: logits, [B, num_outputs] for an image or [B, num_outputs, H, W] for its pixels
@@ -79,5 +79,4 @@ def is_map(kind: OutputKind, answer: Tensor) -> bool:
 
 def _name(given: object, known: Mapping[str, object]) -> str | None:
     """The name of a loss or metric that is given by name, as the function, or as a partial of it."""
-    function = given.func if isinstance(given, functools.partial) else given
-    return next((name for name, value in known.items() if function in (name, value)), None)
+    return next((name for name, value in known.items() if unwrapped(given) in (name, value)), None)

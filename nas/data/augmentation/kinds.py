@@ -72,5 +72,5 @@ def check_label(task: str, label: Tensor, image: Tensor, kinds: Kinds) -> None:
             f"image {list(image.shape)}"
         )
     if label.dtype == torch.bool or (kind in _INVALID and not label.is_floating_point()):
-        needs = "floats" if kind in _INVALID else "numbers, as yes and no leave none for padding"
+        needs = "floats" if kind in _INVALID else "numbers, since booleans have no value left for padding"
         raise InputError(f"Augmentation: the label of {task} is {label.dtype}, and {kind!r} needs {needs}")

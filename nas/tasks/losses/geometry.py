@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from nas.errors import InputError
 from nas.tasks.ignore import known_depths, known_vectors
-from nas.tasks.labels import DEPTHS, UNIT_VECTORS, accepts, as_floats
+from nas.tasks.labels import DEPTHS, UNIT_VECTORS, accepts, as_floats, require_shape_of_outputs
 
 _LEAST_LENGTH = 1e-6
 """The least length of a prediction; the direction of a shorter one is undefined, and its gradient unbounded."""
@@ -48,10 +48,7 @@ def depth_l1(outputs: Tensor, labels: Tensor) -> Tensor:
     Raises:
         InputError: the shapes differ.
     """
-    if labels.shape != outputs.shape:
-        raise InputError(
-            f"depth_l1 needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)}"
-        )
+    require_shape_of_outputs("depth_l1", outputs, labels)
     known = known_depths(labels)
     # Labels are masked before the subtraction, because infinity * 0 is NaN in the backward pass.
     errors = (outputs - torch.where(known, as_floats(labels), 0)).abs()

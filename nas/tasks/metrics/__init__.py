@@ -5,8 +5,8 @@ labels of the samples that have them. Most are torchmetrics' own inside a `Maske
 of a label that hold no value (`nas.tasks.ignore`); others of torchmetrics can be wrapped in the same way.
 ``higher_is_better`` is set on each. Accuracies, F, IoU and other shares are fractions in [0, 1], errors are in the
 label's unit, angles in degrees, PSNR is in decibels. All are of the whole set, however it is cut into batches, and none
-keeps its samples. A metric that had nothing to measure is NaN, "no value": of no known entry, and of yes and no also if
-all known entries are alike. What labels each takes is stated beside it (`nas.tasks.labels`).
+keeps its samples. A metric is NaN, "no value", if no entry is known; a metric of yes and no also if all known entries
+are the same. Each states the labels that it accepts (`nas.tasks.labels`).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def mean_iou(task: Task) -> MaskedMetric:
 
 @accepts(YES_OR_NO)
 def binary_accuracy(task: Task) -> MaskedMetric:
-    """Share of the entries, over all attributes or pixels, on whose side of 0 the logit lies."""
+    """Share of the entries (attributes or pixels) whose logit is above 0 for yes, and otherwise not."""
     return MaskedMetric(BinaryAccuracy(), decision_entries, decisions=True)
 
 

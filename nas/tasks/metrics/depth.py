@@ -41,7 +41,7 @@ def abs_rel(task: Task) -> MaskedMetric:
 
 @accepts(DEPTHS)
 def delta1(task: Task) -> MaskedMetric:
-    """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 is none of them."""
+    """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 is never near."""
     return MaskedMetric(MeanMetric(), _near, higher_is_better=True)
 
 
