@@ -70,7 +70,7 @@ class Canvas:
         self._figure.set_size_inches((right - left) / 72, (bottom - top) / 72)
         self._axes.set(xlim=(left, right), ylim=(bottom, top))
         for picture, extent in self._pictures:
-            # The order is that of the frames, which are patches, and of text, whose orders are 1 and 3.
+            # Above the frames, which are patches (1), and below the text (3).
             self._axes.imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
         return self._figure
 

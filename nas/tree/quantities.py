@@ -16,7 +16,7 @@ def decimal_units(unit: str, *, between: str = " ") -> Units:
 
 
 def format_amount(value: float, units: Units) -> str:
-    """An amount in the largest of its units that it has one of.
+    """An amount in the largest unit that does not exceed it.
 
     >>> format_amount(1_234_567_890, decimal_units("MACs", between="")), format_amount(0, decimal_units("params"))
     ('1.23 GMACs', '0 params')
