@@ -11,10 +11,10 @@ from typing import Any
 
 from evidence_problems import OWN_CHOICE, PROBLEMS
 from scipy.stats import t as student
+from validity import mean_test_loss
 
 from nas.files import read_json
 from nas.training import delta_m, metric_directions
-from nas.training.validity import mean_test_loss
 from nas.tree import BranchTree, recovery
 
 Line = tuple[str, str]

@@ -15,8 +15,7 @@ Where to start:
 - `retrain` has the epochs, `step` has one optimiser step, `settings` has everything that a recipe can change;
 - `balance` weighs the tasks' losses, `aggregate` combines their gradients where tasks share parameters, `distill` adds
   losses against the outputs of single-task networks, `average` keeps an average of the weights;
-- `score` decides which epoch is the best;
-- `validity` checks that the known tree of a planted problem is better than random trees of the same cost.
+- `score` decides which epoch is the best.
 """
 
 from nas.training.evaluate import TreeNetwork, estimate_batch_statistics, evaluate, try_metrics
@@ -27,7 +26,6 @@ from nas.training.relative import Directions, comparable, delta_m, metric_direct
 from nas.training.retrain import Retraining
 from nas.training.settings import DistillSettings, TrainingSettings
 from nas.training.state import TrainingRecord, TrainingState, load_network, parameter_groups
-from nas.training.validity import check_validity
 
 __all__ = [
     "Directions",
@@ -40,7 +38,6 @@ __all__ = [
     "TrainingState",
     "TreeNetwork",
     "Value",
-    "check_validity",
     "comparable",
     "delta_m",
     "estimate_batch_statistics",
