@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Call = Callable[[], object]
 
+WARM_UP = 3
+"""Rounds before the timed ones."""
+
 
 class Timing(BaseModel):
     """Milliseconds of one call: the median, and the tenth and ninetieth percentile."""
@@ -29,9 +32,7 @@ class Timing(BaseModel):
         return self.model_dump()
 
 
-def time_calls(
-    calls: Mapping[str, Call], *, device: torch.device, rounds: int = 20, warmup: int = 3
-) -> dict[str, Timing]:
+def time_calls(calls: Mapping[str, Call], *, device: torch.device, rounds: int = 20) -> dict[str, Timing]:
     """Measure how long each call takes.
 
     Every round makes each call once, in the same order. Rounds of warm-up come first, in which memory is allocated,
@@ -41,17 +42,16 @@ def time_calls(
         calls: functions without arguments, by name.
         device: where they compute.
         rounds: number of timed rounds; at least two.
-        warmup: number of rounds before.
     """
     seen: dict[str, list[float]] = {name: [] for name in calls}
     with torch.inference_mode():
-        for i in range(warmup + rounds):
+        for i in range(WARM_UP + rounds):
             for name, call in calls.items():
                 _wait(device)
                 start = time.perf_counter()
                 call()
                 _wait(device)
-                if i >= warmup:
+                if i >= WARM_UP:
                     seen[name].append(1e3 * (time.perf_counter() - start))
     return {name: Timing.of(milliseconds) for name, milliseconds in seen.items()}
 

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -100,17 +101,14 @@ def _list_members(file: Path) -> list[StoredArray]:
             with archive.open(member) as opened:
                 shape, dtype = _read_header(opened, member.file_size)
             key = member.filename.removesuffix(".npy")
-            arrays.append(StoredArray(key, shape, dtype, _member_loader(file, member)))
+            arrays.append(StoredArray(key, shape, dtype, partial(_load_member, file, member)))
     return arrays
 
 
-def _member_loader(file: Path, member: zipfile.ZipInfo) -> Callable[[], npt.NDArray[Any]]:
-    def load() -> npt.NDArray[Any]:
-        with zipfile.ZipFile(file) as archive, archive.open(member) as opened:
-            array: npt.NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
-            return array
-
-    return load
+def _load_member(file: Path, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    with zipfile.ZipFile(file) as archive, archive.open(member) as opened:
+        array: npt.NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
+        return array
 
 
 def _read_header(opened: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:

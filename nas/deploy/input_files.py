@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,7 +78,7 @@ def look_into(
     for name, path in files:
         if path.suffix.lower() in PICTURES:
             require_pictures(taken, path)
-            found.append(InputFile(path, (name,), _picture_reader(name, path, taken, letterbox)))
+            found.append(InputFile(path, (name,), partial(_read_picture, name, path, taken, letterbox)))
             continue
         try:
             arrays = list_arrays(path, taken)
@@ -88,7 +89,7 @@ def look_into(
         if total > MOST_SAMPLES:
             raise InputError(f"{path}: with it there are {total} samples; one call takes at most {MOST_SAMPLES}")
         names = tuple(own for array in arrays for own in _names(name, array, taken))
-        found.append(InputFile(path, names, _array_reader(names, path, arrays, taken)))
+        found.append(InputFile(path, names, partial(_read_arrays, names, path, arrays, taken)))
     return found, wrong
 
 
@@ -98,21 +99,15 @@ def _names(name: str, array: StoredArray, taken: InputRecord) -> list[str]:
     return [own] if is_one_sample(array, taken) else [f"{own}-{i:04d}" for i in range(array.shape[0])]
 
 
-def _picture_reader(name: str, path: Path, taken: InputRecord, letterbox: bool) -> Callable[[], Iterator[NamedInput]]:
-    def read() -> Iterator[NamedInput]:
-        inputs, placed = read_picture(path, taken, letterbox=letterbox)
-        yield NamedInput(name, inputs, path, placed)
-
-    return read
+def _read_picture(name: str, path: Path, taken: InputRecord, letterbox: bool) -> Iterator[NamedInput]:
+    inputs, placed = read_picture(path, taken, letterbox=letterbox)
+    yield NamedInput(name, inputs, path, placed)
 
 
-def _array_reader(
+def _read_arrays(
     names: tuple[str, ...], path: Path, arrays: list[StoredArray], taken: InputRecord
-) -> Callable[[], Iterator[NamedInput]]:
-    def read() -> Iterator[NamedInput]:
-        remaining = iter(names)
-        for array in arrays:
-            for sample in read_samples(path, array, taken):
-                yield NamedInput(next(remaining), sample, path)
-
-    return read
+) -> Iterator[NamedInput]:
+    remaining = iter(names)
+    for array in arrays:
+        for sample in read_samples(path, array, taken):
+            yield NamedInput(next(remaining), sample, path)

@@ -248,5 +248,3 @@ def test_mismatching_tables_are_refused():
         expected_cost(random_probs(2, 2, 2, seed=0), costs, "macs")
     with pytest.raises(InputError, match="resource"):
         expected_cost(random_probs(3, 2, 2, seed=0), costs, "ms")
-    with pytest.raises(InputError, match="num_samples"):
-        expected_groups(random_probs(3, 2, 2, seed=0), num_samples=0)
