@@ -35,17 +35,9 @@ MAX_BYTES = 64 * 2**20
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 _WRONG_PATH = {
-    errno.EEXIST,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENAMETOOLONG,
-    errno.ENOTEMPTY,
-    errno.ELOOP,
-}
+    errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS,
+    errno.ENAMETOOLONG, errno.ENOTEMPTY, errno.ELOOP,
+}  # fmt: skip
 
 
 def write_bytes_atomically(

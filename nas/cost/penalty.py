@@ -1,7 +1,5 @@
 """Resource penalties: terms that the expected cost adds to the loss of the logits."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -29,7 +27,7 @@ class PenaltyState:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, record: Any) -> PenaltyState:
+    def from_dict(cls, record: Any) -> "PenaltyState":
         """The inverse of `to_dict`."""
         fields = ("initial_cost", "dual", "progress")
         if not isinstance(record, dict) or set(record) != set(fields):

@@ -1,7 +1,5 @@
 """Chains of partitions of many tasks: the programme of `nas.discretize.chains` on a growing pool of partitions."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from nas.discretize.allowed import Allowed

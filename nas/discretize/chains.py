@@ -1,7 +1,5 @@
 """All non-dominated chains of refining partitions, by label-setting dynamic programming over (block, partition)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Discretisation: the best tree within every budget, from the dissimilarities of tasks at blocks."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

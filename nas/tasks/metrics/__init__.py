@@ -9,10 +9,7 @@ keeps its samples. A metric is NaN, "no value", if no entry is known; a metric o
 are the same. Each states the labels that it accepts (`nas.tasks.labels`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torchmetrics
 
@@ -27,15 +24,12 @@ from nas.tasks.metrics.classification import (
     mean_iou,
 )
 from nas.tasks.metrics.depth import abs_rel, delta1, depth_entries, depth_mae, depth_rmse
-from nas.tasks.metrics.masked import MaskedMetric
+from nas.tasks.metrics.masked import MaskedMetric, TaskOutputs
 from nas.tasks.metrics.normals import angle_entries, mean_angle, median_angle, within_angle
 from nas.tasks.metrics.regression import mae, number_entries, psnr, rmse
 from nas.tasks.metrics.saliency import max_mean_iou
 
-if TYPE_CHECKING:
-    from nas.tasks.task import Task
-
-METRICS: dict[str, Callable[[Task], torchmetrics.Metric]] = {
+METRICS: dict[str, Callable[[TaskOutputs], torchmetrics.Metric]] = {
     "accuracy": accuracy,
     "f1": f1,
     "mean_iou": mean_iou,
