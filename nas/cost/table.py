@@ -174,11 +174,11 @@ def _measure(module: nn.Module, inputs: tuple[Tensor, ...], resources: Sequence[
             macs = {name: _macs(by_operator) for name, by_operator in analysis.by_module_and_operator().items()}
             without = {name: set(analysis.unsupported_ops(name)) for name in macs}
             seen = count_with_torch(module, inputs)
-        apart = uncounted(type(module).__name__, macs, without, seen)
+        missed = uncounted(type(module).__name__, macs, without, seen)
         if isinstance(module, _BoundHead):
             head = type(module.head).__name__
-            apart = {replace(one, module=one.module.replace("_BoundHead.head", head)) for one in apart}
-        named = {one.operator for one in apart}
+            missed = {replace(one, module=one.module.replace("_BoundHead.head", head)) for one in missed}
+        named = {one.operator for one in missed}
         unsupported = {short_name(name): calls for name, calls in analysis.unsupported_ops().items()}
         traced = TracedPart(module, inputs, macs[""])
         with plain_attention():
@@ -188,7 +188,7 @@ def _measure(module: nn.Module, inputs: tuple[Tensor, ...], resources: Sequence[
             by_operator=counted,
             unsupported={name: calls for name, calls in unsupported.items() if name not in named},
             activation_bytes=saved,
-            uncounted=frozenset(apart),
+            uncounted=frozenset(missed),
         )
     return cost, seen.output
 

@@ -72,7 +72,7 @@ def _input(description: Description) -> str:
         )
         lines.append(f"Pictures: `(bytes / 255 - mean) / std` per channel, mean {mean}, std {std}.")
     if given.range:
-        lines.append(f"The samples it was verified on lie in [{given.range[0]:.4g}, {given.range[1]:.4g}].")
+        lines.append(f"The samples that it was verified on are in [{given.range[0]:.4g}, {given.range[1]:.4g}].")
     return "## Input\n\n" + " ".join(lines)
 
 

@@ -99,7 +99,7 @@ def open_model(path: str | Path, *, backbone: Backbone | None = None) -> Exporte
         backbone: of a bundle whose backbone is your own (`load_bundle`).
 
     Raises:
-        InputError: there is no such file, it is none of these, or it is refused.
+        InputError: the file does not exist, has another format, or is refused.
     """
     path = Path(path)
     if not (path.is_dir() or path.is_file()):

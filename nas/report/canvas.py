@@ -85,7 +85,7 @@ class Canvas:
         self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
 
     def picture(self, pixels: Pixels, left: float, top: float, width: float, height: float) -> None:
-        """Pixels [H, W, 3] over the boxes and below the text. They do not extend the page: they lie in a box."""
+        """Pixels [H, W, 3] over the boxes and below the text. They do not extend the page, since they fill a box."""
         self._pictures.append((pixels, (left, left + width, top + height, top)))
 
     def bezier(self, points: Sequence[Point], colour: str, thickness: float) -> None:

@@ -23,10 +23,9 @@ points         [..., 2]: x to the right and y down, in pixels from the image's u
                point that a crop cuts off is NaN (no value)
 none           a label of the whole image, which does not change
 
-`RandomScale` is a zoom: together with the crop after it, it shows what a camera of a longer focal length sees, as if
-from nearer by. Dividing the depth by the scale and leaving the normals is exact for that camera, and all published
-multi-task code does it. `Resize` and `Letterbox` show the same view in another number of pixels, so that a metre stays
-a metre.
+`RandomScale` is a zoom: with the crop after it, it shows the scene as from a camera that is closer by this factor. So
+depth is divided by the factor and normals stay, as in all published multi-task code. `Resize` and `Letterbox` show the
+same view in another number of pixels, so depth stays.
 """
 
 Kinds = Mapping[str, LabelKind]

@@ -15,7 +15,7 @@ def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: logits, [n, num_classes] for an image's class or [n, num_classes, H, W] for each pixel's.
-        labels: integers, [n] or [n, H, W]; negative or 255 is no value.
+        labels: integers, [n] or [n, H, W]; negative or 255 means no value.
 
     Raises:
         InputError: the shapes do not belong together, or the labels are not integers.
@@ -37,7 +37,7 @@ def binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: logits x, [n, num_outputs] for attributes of an image or [n, num_outputs, H, W] for pixels.
-        labels: y in [0, 1], of the same shape, of any type; negative or 255 is no value.
+        labels: y in [0, 1], of the same shape, of any type; negative or 255 means no value.
 
     Raises:
         InputError: the shapes differ.

@@ -18,7 +18,7 @@ def normals_l1(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: [n, 3, H, W], of any length.
-        labels: unit vectors, [n, 3, H, W]; all zero, or NaN, is no value.
+        labels: unit vectors, [n, 3, H, W]; all zero, or NaN, means no value.
 
     Raises:
         InputError: the shapes differ, or there are not three channels.
@@ -43,7 +43,7 @@ def depth_l1(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: [n, 1, H, W], in the labels' unit; also for inverse depth.
-        labels: of the same shape; 0, negative, infinite or NaN is no value.
+        labels: of the same shape; 0, negative, infinite or NaN means no value.
 
     Raises:
         InputError: the shapes differ.

@@ -13,7 +13,7 @@ def mse(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: [n, num_outputs, ...].
-        labels: of the same shape; NaN is no value.
+        labels: of the same shape; NaN means no value.
 
     Raises:
         InputError: the shapes differ.
