@@ -180,9 +180,10 @@ def read_record(path: str | os.PathLike[str], kind: type[Record], what: str = ""
     """
     from pydantic import ValidationError
 
-    record = read_json(path)
+    # As text again, because a strict model accepts lists for tuples only there.
+    text = json.dumps(read_json(path))
     try:
-        return kind.model_validate(record)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         raise InputError(f"{path}: not {what} ({explain(error)})" if what else f"{path}: {explain(error)}") from error
 

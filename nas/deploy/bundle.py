@@ -11,7 +11,6 @@ bundle has neither paths nor compression to exploit. The loader opens the files 
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +19,14 @@ from typing import Literal
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from nas.deploy.backbone_record import BackboneRecord
 from nas.deploy.comparison import other_sizes
 from nas.deploy.description import Description
-from nas.errors import InputError, as_input_errors, explain
-from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically, write_text_atomically
+from nas.errors import InputError, as_input_errors
+from nas.files import make_folder, read_record, write_bytes_atomically, write_json_atomically, write_text_atomically
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task
@@ -152,13 +151,7 @@ def read_bundle_record(folder: Path) -> BundleRecord:
     """``bundle.json`` of a folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such bundle; a bundle is a folder with {RECORD}")
-    path = _file(folder, RECORD)
-    # Strict JSON first; then as text again, because lists stand for tuples only there.
-    text = json.dumps(read_json(path))
-    try:
-        return BundleRecord.model_validate_json(text)
-    except ValidationError as error:
-        raise InputError(f"{path}: not the record of a bundle ({explain(error)})") from error
+    return read_record(_file(folder, RECORD), BundleRecord, "the record of a bundle")
 
 
 def _file(folder: Path, name: str) -> Path:
