@@ -1,8 +1,9 @@
 """The latency table of a device: the time that each part of a backbone takes there, a resource like MACs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
@@ -91,18 +92,19 @@ def measure_latency(
         torch.manual_seed(0)
         inputs = torch.randn(batch_size, *input_shape, device=device)
         stem = _placed(backbone.make_stem(), device)
-        calls: dict[str, tuple[nn.Module, tuple[Any, ...]]] = {"stem": (stem, (inputs,))}
+        calls: dict[str, Callable[[], object]] = {"stem": partial(stem, inputs)}
         features: Tensor = stem(inputs)
         tapped = []
         for l in range(backbone.num_blocks):
             block = _placed(backbone.make_block(l), device)
-            calls[f"block {l}"] = block, (features,)
+            calls[f"block {l}"] = partial(block, features)
             features = block(features)
             if l in backbone.taps:
                 tapped.append(features)
         for task in tasks:
-            calls[f"head {task.name}"] = _placed(backbone.make_head(task), device), (tuple(tapped), inputs.shape[2:])
-    timings = time_calls({name: _bound(*call) for name, call in calls.items()}, device=device, rounds=rounds)
+            head = _placed(backbone.make_head(task), device)
+            calls[f"head {task.name}"] = partial(head, tuple(tapped), inputs.shape[2:])
+    timings = time_calls(calls, device=device, rounds=rounds)
     return LatencyTable(
         device=describe_device(device),
         num_threads=torch.get_num_threads(),
@@ -123,7 +125,3 @@ def describe_device(device: torch.device) -> str:
 
 def _placed(part: nn.Module, device: torch.device) -> nn.Module:
     return part.to(device).eval()
-
-
-def _bound(module: nn.Module, arguments: tuple[Any, ...]) -> Any:
-    return lambda: module(*arguments)

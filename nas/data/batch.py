@@ -92,20 +92,16 @@ def collate(samples: Sequence[Sample] | Batch, name: Callable[[int], str] | None
     if isinstance(samples, Batch):
         return samples._replace(labels={task: signed(label) for task, label in samples.labels.items()})
     try:
-        return _stacked(samples)
+        tasks = sorted({task for _, labels in samples for task in labels})
+        return Batch(
+            torch.stack([image for image, _ in samples]),
+            {task: signed(torch.stack([labels[task] for _, labels in samples if task in labels])) for task in tasks},
+            {task: torch.tensor([task in labels for _, labels in samples]) for task in tasks},
+        )
     except (TypeError, ValueError, RuntimeError, AttributeError):
         # Samples are checked only after a failure, because the checks take as long as the stacking.
         _require_samples(samples, name or "sample {} of the batch".format)
         raise
-
-
-def _stacked(samples: Sequence[Sample]) -> Batch:
-    tasks = sorted({task for _, labels in samples for task in labels})
-    return Batch(
-        torch.stack([image for image, _ in samples]),
-        {task: signed(torch.stack([labels[task] for _, labels in samples if task in labels])) for task in tasks},
-        {task: torch.tensor([task in labels for _, labels in samples]) for task in tasks},
-    )
 
 
 def signed(labels: Tensor) -> Tensor:

@@ -88,18 +88,14 @@ class NamedSamples:
         except Exception as error:
             if isinstance(error, SampleFault) or machine_failure(error) is not None:
                 raise
-            # Reading them one by one shows which sample is at fault.
-            self._require_all(indices)
+            # Reading them one by one shows which sample cannot be read, or does not fit those before it.
+            samples = [self[index] for index in indices]
+            try:
+                collate(samples, lambda row: self.sample_name(indices[row]))
+            except InputError as fault:
+                raise SampleFault(str(fault)) from fault
             with _naming(self, *indices):
                 raise
-
-    def _require_all(self, indices: Sequence[int]) -> None:
-        """Raise a SampleFault that names the first sample that cannot be read or does not fit those before it."""
-        samples = [self[index] for index in indices]
-        try:
-            collate(samples, lambda row: self.sample_name(indices[row]))
-        except InputError as error:
-            raise SampleFault(str(error)) from error
 
     def _check_inputs(self, batch: Batch, indices: Sequence[int]) -> None:
         inputs = batch.inputs

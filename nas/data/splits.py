@@ -1,6 +1,6 @@
 """Splits of a data set that has only a training set and a test set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -76,13 +76,10 @@ class SplitSource:
                 f"(share {shares[empty]:g}); add samples, or raise the share"
             )
         self.pixel_scale = pixel_scale
-        self._splits: dict[str, Dataset] = {name: _subset(train, indices) for name, indices in parts.items()}
+        # torch's annotation names its own Dataset, but our protocol is enough; Subset passes ``__getitems__`` on.
+        untyped: Any = train
+        self._splits: dict[str, Dataset] = {name: Subset(untyped, indices) for name, indices in parts.items()}
         self._splits["test"] = test
 
     def split(self, name: SplitName) -> Dataset:
         return find_split(self._splits, name)
-
-
-def _subset(dataset: Any, indices: Sequence[int]) -> Dataset:
-    # torch's annotation names its own Dataset, but our protocol is enough; Subset passes ``__getitems__`` on.
-    return Subset(dataset, indices)
