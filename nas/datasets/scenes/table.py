@@ -27,9 +27,9 @@ Array = npt.NDArray[Any]
 class Table(NamedTuple):
     """B scenes of P primitives each.
 
-    values [B, P, 26] are geometry and material; numbers [B, P, 5] are kind, object, class, part and pattern. Object 0 is
-    the shell and the sky. radius [B, P] is that of the bounding sphere, negative for padding and planes. spans is, by
-    kind, the first of its primitives and one past the last.
+    values [B, P, 26] are geometry and material; numbers [B, P, 5] are kind, object, class, part and pattern. Object 0
+    is the shell and the sky. radius [B, P] is that of the bounding sphere, negative for padding and planes. spans is,
+    by kind, the first of its primitives and one past the last.
 
     Per scene: camera origin [B, 3], axes [B, 3, 3] (rows right, down, forward) and half width [B]; the shell's corners
     lower and upper [B, 3]; position of the light [B, 3]; lighting [B, 19], the colours and strengths of light and sky;
