@@ -36,7 +36,7 @@ class StorageFailed(WorkFailed):
 
 @contextmanager
 def as_input_errors(part: str) -> Iterator[None]:
-    """Whatever a recipe's own code raises, as an InputError of one line: the part, the error, its file and line.
+    """Turn any error of a recipe's own code into an InputError of one line: the part, the error, its file and line.
 
     `InputError`, `WorkFailed` and failures of the machine (`machine_failure`) pass unchanged.
 

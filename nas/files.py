@@ -35,17 +35,9 @@ MAX_BYTES = 64 * 2**20
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 _WRONG_PATH = {
-    errno.EEXIST,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENAMETOOLONG,
-    errno.ENOTEMPTY,
-    errno.ELOOP,
-}
+    errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS,
+    errno.ENAMETOOLONG, errno.ENOTEMPTY, errno.ELOOP,
+}  # fmt: skip
 
 
 def write_bytes_atomically(
@@ -188,9 +180,10 @@ def read_record(path: str | os.PathLike[str], kind: type[Record], what: str = ""
     """
     from pydantic import ValidationError
 
-    record = read_json(path)
+    # As text again, because a strict model accepts lists for tuples only there.
+    text = json.dumps(read_json(path))
     try:
-        return kind.model_validate(record)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         raise InputError(f"{path}: not {what} ({explain(error)})" if what else f"{path}: {explain(error)}") from error
 

@@ -36,7 +36,7 @@ class DigitsBackbone:
         if not self.widths or min(self.widths) < 1:
             raise InputError(f"widths of DigitsBackbone must be positive, one a block; found {self.widths}")
         if not set(self.strided) <= set(range(1, self.num_blocks)):
-            raise InputError(f"strided of DigitsBackbone must lie in 1..{self.num_blocks - 1}; found {self.strided}")
+            raise InputError(f"strided of DigitsBackbone must be in 1..{self.num_blocks - 1}; found {self.strided}")
 
     @property
     def num_blocks(self) -> int:

@@ -12,7 +12,7 @@ from nas.tasks.task import Task
 from search_spaces.aspp import ASPP
 from search_spaces.convolution import conv_bn, dilated_stages
 from search_spaces.heads import DeepLabV3PlusHead, ImageHead
-from search_spaces.pretrained import LoadReport, PretrainedWeights
+from search_spaces.pretrained import StartsFromFile
 
 # Expansion, channels, repeats and first stride of each stage (arXiv 1801.04381, table 2).
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -41,7 +41,7 @@ class InvertedResidual(nn.Module):
 
 
 @dataclass(frozen=True)
-class MobileNetV2:
+class MobileNetV2(StartsFromFile):
     """A stem, 17 inverted residuals and R-ASPP as blocks 0 to 17; heads read blocks 2 (stride 4) and 17.
 
     With an output stride below 32, later strides become dilation. With 16, the block that had the last stride has rate
@@ -83,31 +83,20 @@ class MobileNetV2:
         return (LOW_LEVEL_BLOCK, self.num_blocks - 1)
 
     def make_stem(self) -> nn.Module:
-        stem = self._new_stem()
-        if self._pretrained:
-            self._pretrained.load_into(stem, "features.0.")
-        return stem
+        return self.started(self._new_stem(), "features.0.")
 
     def make_block(self, l: int) -> nn.Module:
         assert 0 <= l < self.num_blocks
         if l == len(self._residuals):
             channels = self._residuals[-1]["out_channels"]
             return ASPP(channels, ASPP_CHANNELS, rates=(), dropout=self.dropout, activation=nn.ReLU6)
-        block = InvertedResidual(**self._residuals[l])
-        if self._pretrained:
-            self._pretrained.load_into(block, f"features.{l + 1}.")
-        return block
+        return self.started(InvertedResidual(**self._residuals[l]), f"features.{l + 1}.")
 
     def make_head(self, task: Task) -> nn.Module:
         if task.name in self.image_tasks:
             return ImageHead(ASPP_CHANNELS, task.num_outputs)
         low_channels = self._residuals[LOW_LEVEL_BLOCK]["out_channels"]
         return DeepLabV3PlusHead(low_channels, ASPP_CHANNELS, task.num_outputs, activation=nn.ReLU6)
-
-    @property
-    def weights_report(self) -> LoadReport | None:
-        """The names of ``weights`` that are used, not used, and missing; None without ``weights``."""
-        return self._pretrained.report if self._pretrained else None
 
     def _new_stem(self) -> nn.Module:
         return conv_bn(3, self._channels(STEM_CHANNELS), 3, stride=2, activation=nn.ReLU6)
@@ -138,10 +127,6 @@ class MobileNetV2:
                 in_channels = self._channels(channels)
         return residuals
 
-    @cached_property
-    def _pretrained(self) -> PretrainedWeights | None:
-        return PretrainedWeights(Path(self.weights), self._pretrained_parts) if self.weights else None
-
-    def _pretrained_parts(self) -> Mapping[str, nn.Module]:
+    def pretrained_parts(self) -> Mapping[str, nn.Module]:
         blocks = {f"features.{l + 1}.": InvertedResidual(**kwargs) for l, kwargs in enumerate(self._residuals)}
         return {"features.0.": self._new_stem(), **blocks}

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -10,11 +9,11 @@ from torch import Tensor, nn
 
 from nas.errors import InputError
 from nas.tasks import Task
-from search_spaces.pretrained import LoadReport, PretrainedWeights
+from search_spaces.pretrained import StartsFromFile
 
 
 @dataclass(frozen=True)
-class PlantedBackbone:
+class PlantedBackbone(StartsFromFile):
     """L blocks of one layer and tanh each. The stem is the identity and costs nothing, so tasks can part everywhere.
 
     Heads are linear layers on the last block's features: on the mean over the positions, or at each position.
@@ -56,21 +55,9 @@ class PlantedBackbone:
         return nn.Identity()
 
     def make_block(self, l: int) -> nn.Module:
-        block = self._new_block(l)
-        if self._pretrained:
-            self._pretrained.load_into(block, f"{l}.")
-        return block
+        return self.started(self._new_block(l), f"{l}.")
 
-    @property
-    def weights_report(self) -> LoadReport | None:
-        """The names of ``weights`` that are used, not used, and missing; None without ``weights``."""
-        return self._pretrained.report if self._pretrained else None
-
-    @cached_property
-    def _pretrained(self) -> PretrainedWeights | None:
-        return PretrainedWeights(Path(self.weights), self._pretrained_parts) if self.weights else None
-
-    def _pretrained_parts(self) -> Mapping[str, nn.Module]:
+    def pretrained_parts(self) -> Mapping[str, nn.Module]:
         return {f"{l}.": self._new_block(l) for l in range(self.num_blocks)}
 
     def _new_block(self, l: int) -> nn.Module:

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,6 +100,31 @@ class PretrainedWeights:
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
         return read_state_dict(self.path)
+
+
+class StartsFromFile(ABC):
+    """A backbone whose parts start from a file of weights if its field ``weights`` names one."""
+
+    weights: Path | None
+
+    @abstractmethod
+    def pretrained_parts(self) -> Mapping[str, nn.Module]:
+        """New parts, by the prefix of their names in the file."""
+
+    def started(self, part: nn.Module, prefix: str) -> nn.Module:
+        """The part, with the file's values if there is a file."""
+        if self._pretrained:
+            self._pretrained.load_into(part, prefix)
+        return part
+
+    @property
+    def weights_report(self) -> LoadReport | None:
+        """The names of ``weights`` that are used, not used, and missing; None without ``weights``."""
+        return self._pretrained.report if self._pretrained else None
+
+    @cached_property
+    def _pretrained(self) -> PretrainedWeights | None:
+        return PretrainedWeights(Path(self.weights), self.pretrained_parts) if self.weights else None
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from nas.tasks.task import Task
 from search_spaces.aspp import ASPP
 from search_spaces.convolution import conv, dilated_stages
 from search_spaces.heads import ASPPHead, DeepLabV3PlusHead, ImageHead
-from search_spaces.pretrained import LoadReport, PretrainedWeights
+from search_spaces.pretrained import StartsFromFile
 from search_spaces.residual import BasicBlock, Bottleneck
 
 Depth = Literal[18, 34, 50]
@@ -34,7 +34,7 @@ ASPP_RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
 
 
 @dataclass(frozen=True)
-class ResNet:
+class ResNet(StartsFromFile):
     """ResNet-18, -34 or -50 with one of two decoders; later strides become dilation.
 
     With "deeplabv3plus", ASPP is the last block, so tasks can share it. The heads are those of DeepLabV3+ and read the
@@ -87,19 +87,13 @@ class ResNet:
         return (0 if self.granularity == "stage" else REPEATS[self.depth][0] - 1, last)
 
     def make_stem(self) -> nn.Module:
-        stem = _new_stem()
-        if self._pretrained:
-            self._pretrained.load_into(stem, "")
-        return stem
+        return self.started(_new_stem(), "")
 
     def make_block(self, l: int) -> nn.Module:
         assert 0 <= l < self.num_blocks
         if l == len(self._residuals):
             return ASPP(self._channels(-1), ASPP_CHANNELS, rates=self._rates, dropout=self.dropout, activation=nn.ReLU)
-        block = self._new_block(l)
-        if self._pretrained:
-            self._pretrained.load_into(block, self._residuals[l][0])
-        return block
+        return self.started(self._new_block(l), self._residuals[l][0])
 
     def make_head(self, task: Task) -> nn.Module:
         if task.name in self.image_tasks:
@@ -114,11 +108,6 @@ class ResNet:
                 activation=nn.ReLU,
             )
         return DeepLabV3PlusHead(self._channels(0), ASPP_CHANNELS, task.num_outputs, activation=nn.ReLU)
-
-    @property
-    def weights_report(self) -> LoadReport | None:
-        """The names of ``weights`` that are used, not used, and missing; None without ``weights``."""
-        return self._pretrained.report if self._pretrained else None
 
     @property
     def _rates(self) -> tuple[int, ...]:
@@ -159,11 +148,7 @@ class ResNet:
                 residuals.extend((f"layer{stage + 1}.{i}.", [setting]) for i, setting in enumerate(settings))
         return residuals
 
-    @cached_property
-    def _pretrained(self) -> PretrainedWeights | None:
-        return PretrainedWeights(Path(self.weights), self._pretrained_parts) if self.weights else None
-
-    def _pretrained_parts(self) -> Mapping[str, nn.Module]:
+    def pretrained_parts(self) -> Mapping[str, nn.Module]:
         return {"": _new_stem(), **{prefix: self._new_block(l) for l, (prefix, _) in enumerate(self._residuals)}}
 
 

@@ -12,7 +12,7 @@ from toys import seeded
 from nas.datasets.dense_tasks import scene_tasks
 from nas.datasets.digits import DigitPairs, digit_tasks
 from nas.datasets.scenes import Scenes
-from nas.deploy import Description, ExportableNetwork, InputRecord, Pixels, TaskRecord
+from nas.deploy import FORMATS, Description, ExportableNetwork, InputRecord, Pixels, TaskRecord
 from nas.networks.branched import BranchedNetwork
 from nas.tree import random_tree_shape
 from search_spaces import DigitsBackbone, MobileNetV2, ResNet, from_module
@@ -108,6 +108,11 @@ def exportable(network, described):
         pixels=described.input.pixels if described.input.takes_pixels else None,
         give_answers=described.answers,
     )
+
+
+def export_graph(module, inputs, origin, described):
+    """The bytes and the description of an export in the format that is described."""
+    return FORMATS[described.format].export(module, inputs, origin, described)
 
 
 class Canary:

@@ -7,12 +7,18 @@ import pytest
 
 import nas
 from nas.cost import resolve_budget
-from nas.datasets.planted import TREE_A, conv_problem, random_problem, tree_a, tree_c
+from nas.datasets.planted import TREE_A, PlantedProblem, conv_problem, random_problem, tree_a, tree_c
 from nas.recipe import describe, load_recipe
 from nas.run import build_data, measure_parts
 
 RECIPE = Path(__file__).parents[1] / "runs" / "planted.py"
-PROBLEMS = [tree_a(), tree_c(), tree_a(input_width=3), tree_a().with_outliers(2), conv_problem()]
+PROBLEMS = [
+    tree_a(),
+    tree_c(),
+    tree_a(input_width=3),
+    PlantedProblem("00000012/00001123/00112234/00112234"),
+    conv_problem(),
+]
 
 
 @pytest.fixture(scope="module")

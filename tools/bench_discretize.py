@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.discretize.beam import beam_search
-from nas.discretize.chains import Chains, nondominated_chains
+from nas.discretize.chains import Chains, Programme
 from nas.discretize.lattice import Floats, Lattice
 from nas.discretize.objective import Objective
 
@@ -74,8 +74,8 @@ def exact_table(tasks: list[int], num_blocks: int) -> Table:
         lattice, cost_L = Lattice.of_all(num_tasks), costs(num_blocks)
         naive = with_all_refinements(lattice)
         values_LP = Objective.of(dissimilarity(kind, num_tasks, num_blocks, seed=0)).values(lattice)
-        chains, seconds = timed(nondominated_chains, lattice, values_LP, cost_L)
-        other, other_seconds = timed(nondominated_chains, naive, values_LP, cost_L)
+        chains, seconds = timed(Programme(lattice, values_LP, cost_L).chains)
+        other, other_seconds = timed(Programme(naive, values_LP, cost_L).chains)
         assert np.array_equal(chains.value_K, other.value_K)
         table.add_row(
             str(num_tasks),
@@ -103,7 +103,7 @@ def gap_table(tasks: list[int], num_blocks: int, num_seeds: int) -> Table:
         for seed in range(num_seeds):
             objective = Objective.of(dissimilarity(kind, num_tasks, num_blocks, seed))
             values_LP = objective.values(lattice)
-            exact, spent = timed(nondominated_chains, lattice, values_LP, cost_L)
+            exact, spent = timed(Programme(lattice, values_LP, cost_L).chains)
             exact_seconds += spent
             (programme, beam), spent = timed(beam_search, objective, cost_L)
             seconds += spent

@@ -25,6 +25,7 @@ import safetensors.torch
 import torch
 from evidence_problems import METHODS, PROBLEMS, Method, Problem, search_cost, training_cost
 from torch import nn
+from validity import contenders, judge_validity, mean_test_loss
 
 from nas.cost import resolve_budget
 from nas.data import DataSource, derive_seed
@@ -36,7 +37,6 @@ from nas.recipe import Experiment
 from nas.run import RunFolder, TreeTraining, TrialParts, build_network
 from nas.run.search_trial import search_in
 from nas.training import Measured, Retraining, TrainingState
-from nas.training.validity import contenders, judge_validity, mean_test_loss
 from nas.tree import BranchTree, CostTable, random_tree
 
 CPU = torch.device("cpu")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from evidence_problems import OWN_CHOICE, PROBLEMS
+from validity import mean_test_loss
 
 from nas.files import read_json
 from nas.training import FEWEST_SEEDS, delta_m, half_interval, metric_directions
-from nas.training.validity import mean_test_loss
 from nas.tree import BranchTree, recovery
 
 Line = tuple[str, str]

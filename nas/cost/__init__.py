@@ -33,7 +33,7 @@ Start with `nas.cost.operators`, which defines a MAC, and `nas.cost.table`, whic
 
 from nas.cost.budget import resolve_budget, smallest_budget
 from nas.cost.expected import expected_cost, expected_groups
-from nas.cost.latency import LatencyTable, PartLatency, describe_device, measure_latency
+from nas.cost.latency import LatencyTable, describe_device, measure_latency
 from nas.cost.operators import einsum_macs
 from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
 from nas.cost.resources import RESOURCES, Resource, find_resource, format_quantity
@@ -46,7 +46,6 @@ __all__ = [
     "FixedPenalty",
     "LatencyTable",
     "PartCost",
-    "PartLatency",
     "Penalty",
     "PenaltyState",
     "Profile",

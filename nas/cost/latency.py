@@ -1,30 +1,21 @@
 """The latency table of a device: the time that each part of a backbone takes there, a resource like MACs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 
 from nas.cost.resources import MS
 from nas.cost.timing import Timing, time_calls
 from nas.errors import InputError
-from nas.files import read_json, write_json_atomically
+from nas.files import read_record, write_json_atomically
 from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
 from nas.tree import CostTable
-
-
-class PartLatency(BaseModel):
-    """Milliseconds of one part for a batch: the median, and the tenth and ninetieth percentile."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    median: float = Field(ge=0.0, allow_inf_nan=False)
-    low: float = Field(ge=0.0, allow_inf_nan=False)
-    high: float = Field(ge=0.0, allow_inf_nan=False)
 
 
 class LatencyTable(BaseModel):
@@ -38,7 +29,7 @@ class LatencyTable(BaseModel):
         num_threads: of torch on the CPU.
         batch_size: the latencies are those of a whole batch.
         input_shape: of one sample.
-        stem, blocks, heads: the parts.
+        stem, blocks, heads: milliseconds of each part for a batch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,9 +39,9 @@ class LatencyTable(BaseModel):
     num_threads: PositiveInt
     batch_size: PositiveInt
     input_shape: tuple[PositiveInt, ...]
-    stem: PartLatency
-    blocks: tuple[PartLatency, ...]
-    heads: dict[str, PartLatency]
+    stem: Timing
+    blocks: tuple[Timing, ...]
+    heads: dict[str, Timing]
 
     def write(self, path: Path) -> None:
         write_json_atomically(path, self.model_dump())
@@ -58,12 +49,7 @@ class LatencyTable(BaseModel):
     @classmethod
     def read(cls, path: Path) -> "LatencyTable":
         """Raises InputError if the file is missing or malformed."""
-        try:
-            return cls.model_validate(read_json(path))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{path}: not a latency table ({where}: {first['msg']})") from error
+        return read_record(path, cls, "a latency table")
 
     def added_to(self, table: CostTable) -> CostTable:
         """A cost table of the same blocks and (at most) these tasks, with milliseconds as a further resource."""
@@ -106,26 +92,27 @@ def measure_latency(
         torch.manual_seed(0)
         inputs = torch.randn(batch_size, *input_shape, device=device)
         stem = _placed(backbone.make_stem(), device)
-        calls: dict[str, tuple[nn.Module, tuple[Any, ...]]] = {"stem": (stem, (inputs,))}
+        calls: dict[str, Callable[[], object]] = {"stem": partial(stem, inputs)}
         features: Tensor = stem(inputs)
         tapped = []
         for l in range(backbone.num_blocks):
             block = _placed(backbone.make_block(l), device)
-            calls[f"block {l}"] = block, (features,)
+            calls[f"block {l}"] = partial(block, features)
             features = block(features)
             if l in backbone.taps:
                 tapped.append(features)
         for task in tasks:
-            calls[f"head {task.name}"] = _placed(backbone.make_head(task), device), (tuple(tapped), inputs.shape[2:])
-    timings = time_calls({name: _bound(*call) for name, call in calls.items()}, device=device, rounds=rounds)
+            head = _placed(backbone.make_head(task), device)
+            calls[f"head {task.name}"] = partial(head, tuple(tapped), inputs.shape[2:])
+    timings = time_calls(calls, device=device, rounds=rounds)
     return LatencyTable(
         device=describe_device(device),
         num_threads=torch.get_num_threads(),
         batch_size=batch_size,
         input_shape=tuple(input_shape),
-        stem=_part(timings["stem"]),
-        blocks=tuple(_part(timings[f"block {l}"]) for l in range(backbone.num_blocks)),
-        heads={task.name: _part(timings[f"head {task.name}"]) for task in tasks},
+        stem=timings["stem"],
+        blocks=tuple(timings[f"block {l}"] for l in range(backbone.num_blocks)),
+        heads={task.name: timings[f"head {task.name}"] for task in tasks},
     )
 
 
@@ -136,13 +123,5 @@ def describe_device(device: torch.device) -> str:
     return device.type
 
 
-def _part(timing: Timing) -> PartLatency:
-    return PartLatency(**timing.to_dict())
-
-
 def _placed(part: nn.Module, device: torch.device) -> nn.Module:
     return part.to(device).eval()
-
-
-def _bound(module: nn.Module, arguments: tuple[Any, ...]) -> Any:
-    return lambda: module(*arguments)

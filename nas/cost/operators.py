@@ -44,7 +44,7 @@ def _matmul(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
 
 
 def _elements(position: int) -> _Handle:
-    """Every element of one input is used once."""
+    """A handle for operators that use every element of one input once."""
     return lambda inputs, outputs: prod(_shape(inputs[position]))
 
 
@@ -62,7 +62,7 @@ def einsum_macs(equation: str, shapes: Sequence[Sequence[int]]) -> int:
 
 
 def _product_macs(operator: Callable[..., Any], *arguments: Any) -> int:
-    """Of an operator that torch makes of products of two matrices, on tensors without contents."""
+    """MACs of an operator that torch computes as products of two matrices; it runs on tensors without contents."""
     with FlopCounterMode(display=False) as counter:
         operator(*arguments)
     return int(counter.get_total_flops()) // 2

@@ -1,7 +1,5 @@
 """Resource penalties: terms that the expected cost adds to the loss of the logits."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -29,7 +27,7 @@ class PenaltyState:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, record: Any) -> PenaltyState:
+    def from_dict(cls, record: Any) -> "PenaltyState":
         """The inverse of `to_dict`."""
         fields = ("initial_cost", "dual", "progress")
         if not isinstance(record, dict) or set(record) != set(fields):
@@ -37,7 +35,15 @@ class PenaltyState:
         return cls(**{field: float(record[field]) for field in fields})
 
 
-class FixedPenalty(BaseModel):
+class _Penalty(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def initial_state(self, expected_cost: float) -> PenaltyState:
+        """The state at the start of a search."""
+        return PenaltyState(expected_cost)
+
+
+class FixedPenalty(_Penalty):
     """A fixed weight on the expected cost: ``weight * E[cost] / per``.
 
     BMTAS (Bruggemann et al., 2020) uses 0.05 per GFLOP, ``FixedPenalty(weight=0.05, per=0.5e9)`` in MACs. A weight of 0
@@ -48,14 +54,9 @@ class FixedPenalty(BaseModel):
         per: the amount of the resource to which the weight applies.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["fixed"] = "fixed"
     weight: NonNegativeFloat
     per: PositiveFloat = 1.0
-
-    def initial_state(self, expected_cost: float) -> PenaltyState:
-        return PenaltyState(expected_cost)
 
     def loss(
         self, state: PenaltyState, expected_cost: Tensor, progress: float, budget: float | None, scale: float
@@ -70,7 +71,7 @@ class FixedPenalty(BaseModel):
         return replace(state, progress=progress)
 
 
-class DualPenalty(BaseModel):
+class DualPenalty(_Penalty):
     """A weight that grows while the expected cost is above a target, which moves from the initial cost to the budget.
 
         excess = (E[cost] - target(progress)) / scale
@@ -92,15 +93,10 @@ class DualPenalty(BaseModel):
         damping: share of a search over which the current excess is extrapolated; 0 is plain dual ascent.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["dual"] = "dual"
     ramp: float = Field(default=0.7, gt=0.0, le=1.0)
     rate: PositiveFloat = 300.0
     damping: NonNegativeFloat = 0.1
-
-    def initial_state(self, expected_cost: float) -> PenaltyState:
-        return PenaltyState(expected_cost)
 
     def target(self, state: PenaltyState, progress: float, budget: float) -> float:
         """Linear from the initial cost (or the budget, if that is greater) to the budget, reached at ``ramp``."""

@@ -1,5 +1,6 @@
 """Measuring the cost of a backbone's parts with fvcore, each part in evaluation mode."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,9 +25,9 @@ from nas.tree import BranchTree, CostTable
 class PartCost:
     """What one stem, block or head costs, for one sample.
 
-    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`; ``unsupported`` counts the calls of other operators
-    without a count, such as lookups; ``uncounted`` are those among all operators that have MACs which are not in the
-    count, or not rightly (`nas.cost.torch_count`); ``activation_bytes`` is what autograd keeps for the backward pass.
+    ``macs`` is the sum of ``by_operator`` over `MAC_OPERATORS`. ``uncounted`` are the operators whose MACs are missing
+    in it or wrong (`nas.cost.torch_count`). ``unsupported`` counts the calls of other operators without a count, such
+    as lookups. ``activation_bytes`` is what autograd keeps for the backward pass.
     """
 
     amounts: Mapping[str, float]
@@ -72,21 +73,18 @@ class Profile:
         parts = [self.stem, *(self.heads[task] for task in tree.tasks)]
         for block, num_groups in zip(self.blocks, tree.num_groups, strict=True):
             parts += [block] * num_groups
-        total: dict[str, int] = {}
+        total: Counter[str] = Counter()
         for part in parts:
-            for operator, count in part.by_operator.items():
-                if operator in MAC_OPERATORS:
-                    total[operator] = total.get(operator, 0) + count
-        return total
+            total.update({name: count for name, count in part.by_operator.items() if name in MAC_OPERATORS})
+        return dict(total)
 
     @property
     def unsupported(self) -> dict[str, int]:
         """How often operators without a count are called, over all parts."""
-        total: dict[str, int] = {}
+        total: Counter[str] = Counter()
         for part in self._parts.values():
-            for operator, calls in part.unsupported.items():
-                total[operator] = total.get(operator, 0) + calls
-        return total
+            total.update(part.unsupported)
+        return dict(total)
 
     @property
     def uncounted(self) -> list[str]:
@@ -176,11 +174,11 @@ def _measure(module: nn.Module, inputs: tuple[Tensor, ...], resources: Sequence[
             macs = {name: _macs(by_operator) for name, by_operator in analysis.by_module_and_operator().items()}
             without = {name: set(analysis.unsupported_ops(name)) for name in macs}
             seen = count_with_torch(module, inputs)
-        apart = uncounted(type(module).__name__, macs, without, seen)
+        missed = uncounted(type(module).__name__, macs, without, seen)
         if isinstance(module, _BoundHead):
             head = type(module.head).__name__
-            apart = {replace(one, module=one.module.replace("_BoundHead.head", head)) for one in apart}
-        named = {one.operator for one in apart}
+            missed = {replace(one, module=one.module.replace("_BoundHead.head", head)) for one in missed}
+        named = {one.operator for one in missed}
         unsupported = {short_name(name): calls for name, calls in analysis.unsupported_ops().items()}
         traced = TracedPart(module, inputs, macs[""])
         with plain_attention():
@@ -190,7 +188,7 @@ def _measure(module: nn.Module, inputs: tuple[Tensor, ...], resources: Sequence[
             by_operator=counted,
             unsupported={name: calls for name, calls in unsupported.items() if name not in named},
             activation_bytes=saved,
-            uncounted=frozenset(apart),
+            uncounted=frozenset(missed),
         )
     return cost, seen.output
 

@@ -70,14 +70,14 @@ def uncounted(root: str, counted: Counts, unsupported: Mapping[str, set[str]], s
         seen: the count of the same call by torch's counter.
     """
     # Inner modules come first, so that a difference is reported for the module in which it arises.
-    apart: list[str] = []
+    differing: list[str] = []
     for name in sorted(counted, key=len, reverse=True):
-        if counted[name] != seen.macs.get(name, 0) and not any(_within(inner, name) for inner in apart):
-            apart.append(name)
+        if counted[name] != seen.macs.get(name, 0) and not any(_within(inner, name) for inner in differing):
+            differing.append(name)
     if counted.get("") == seen.macs.get("", 0):
-        apart = []
+        differing = []
     found = set()
-    for name in {*apart, *seen.operators}:
+    for name in {*differing, *seen.operators}:
         # fvcore names the function that the module calls; torch's counter names the operators that it runs.
         called = {operator for operator in unsupported.get(name, ()) if has_arithmetic(operator)}
         names = {short_name(operator) for operator in called or seen.operators.get(name, set())}

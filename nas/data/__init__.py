@@ -30,7 +30,7 @@ from nas.data.loader import batches
 from nas.data.named import NamedSource
 from nas.data.pixels import PixelScale, find_pixel_scale
 from nas.data.seeds import derive_seed
-from nas.data.splits import SplitSource, split_indices
+from nas.data.splits import SplitSource
 from nas.data.tensors import MaskedTensors
 
 __all__ = [
@@ -48,5 +48,4 @@ __all__ = [
     "collate",
     "derive_seed",
     "find_pixel_scale",
-    "split_indices",
 ]

@@ -6,7 +6,7 @@ enter a loss.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ SplitName = Literal["train", "architecture", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "architecture", "validation", "test")
 
 Sample = tuple[Tensor, Mapping[str, Tensor]]
+
+Split = TypeVar("Split")
 
 
 class Batch(NamedTuple):
@@ -58,6 +60,20 @@ class DataSource(Protocol):
     def split(self, name: SplitName) -> Dataset: ...
 
 
+def find_split(splits: Mapping[Any, Split], name: str) -> Split:
+    """The split of a name; InputError listing the known ones."""
+    if name not in splits:
+        raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
+    return splits[name]
+
+
+def read_many(dataset: Dataset, indices: Sequence[int]) -> Sequence[Sample] | Batch:
+    """The samples of these indices: in one call if the data set has ``__getitems__``, otherwise one by one."""
+    in_bulk = getattr(dataset, "__getitems__", None)
+    found: Sequence[Sample] | Batch = [dataset[index] for index in indices] if in_bulk is None else in_bulk(indices)
+    return found
+
+
 _SIGNED = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.int64}
 
 
@@ -76,20 +92,16 @@ def collate(samples: Sequence[Sample] | Batch, name: Callable[[int], str] | None
     if isinstance(samples, Batch):
         return samples._replace(labels={task: signed(label) for task, label in samples.labels.items()})
     try:
-        return _stacked(samples)
+        tasks = sorted({task for _, labels in samples for task in labels})
+        return Batch(
+            torch.stack([image for image, _ in samples]),
+            {task: signed(torch.stack([labels[task] for _, labels in samples if task in labels])) for task in tasks},
+            {task: torch.tensor([task in labels for _, labels in samples]) for task in tasks},
+        )
     except (TypeError, ValueError, RuntimeError, AttributeError):
         # Samples are checked only after a failure, because the checks take as long as the stacking.
         _require_samples(samples, name or "sample {} of the batch".format)
         raise
-
-
-def _stacked(samples: Sequence[Sample]) -> Batch:
-    tasks = sorted({task for _, labels in samples for task in labels})
-    return Batch(
-        torch.stack([image for image, _ in samples]),
-        {task: signed(torch.stack([labels[task] for _, labels in samples if task in labels])) for task in tasks},
-        {task: torch.tensor([task in labels for _, labels in samples]) for task in tasks},
-    )
 
 
 def signed(labels: Tensor) -> Tensor:

@@ -1,69 +1,39 @@
 """Several data sets as one: the samples of the first, then those of the second, and so on."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from typing import Any
 
 import torch
+from torch.utils.data import ConcatDataset
 
-from nas.data.batch import Batch, Dataset, Sample, collate, reordered
-from nas.data.epoch import at_epoch
-from nas.data.named import in_memory, sample_name
-from nas.data.seeds import derive_seed
+from nas.data.batch import Batch, collate, read_many, reordered
+from nas.data.named import in_memory
 
 
-class ConcatenatedDataset:
-    """Data sets one after the other. A batch asks each of them once, for all its samples.
+class ConcatenatedDataset(ConcatDataset[Any]):
+    """torch's `ConcatDataset`, but a batch asks each data set once, for all its samples."""
 
-    Differs from torch.utils.data.ConcatDataset, which asks for one sample at a time.
-    """
-
-    def __init__(self, parts: Sequence[Dataset]) -> None:
-        assert parts
-        self.parts = tuple(parts)
-        self._starts = [0, *accumulate(len(part) for part in self.parts)]
+    def __init__(self, parts: Any) -> None:
+        # Not typed: torch's annotations name its own class, but our protocol is enough.
+        super().__init__(parts)
 
     @property
     def in_memory(self) -> bool:
-        return all(map(in_memory, self.parts))
-
-    def at_epoch(self, seed: int, epoch: int) -> "ConcatenatedDataset":
-        """The parts as they are in an epoch; each has its own seed."""
-        return ConcatenatedDataset(
-            [at_epoch(part, derive_seed("part", seed, i), epoch) for i, part in enumerate(self.parts)]
-        )
-
-    def __len__(self) -> int:
-        return self._starts[-1]
-
-    def __getitem__(self, index: int) -> Sample:
-        if not 0 <= index < len(self):
-            raise IndexError(f"sample {index} of {len(self)}")
-        part = bisect_right(self._starts, index) - 1
-        return self.parts[part][index - self._starts[part]]
-
-    def sample_name(self, index: int) -> str | None:
-        """The name of a sample in the part that it comes from."""
-        part = bisect_right(self._starts, index) - 1
-        return sample_name(self.parts[part], index - self._starts[part])
+        return all(map(in_memory, self.datasets))
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         rows = torch.as_tensor(indices)
-        where = torch.bucketize(rows, torch.tensor(self._starts[1:]), right=True)
-        by_part = [(where == i).nonzero().flatten() for i in range(len(self.parts))]
+        where = torch.bucketize(rows, torch.tensor(self.cumulative_sizes), right=True)
+        by_part = [(where == i).nonzero().flatten() for i in range(len(self.datasets))]
+        parts: list[Any] = self.datasets
         batch = _concatenate(
             [
-                _bulk(part, (rows[places] - start).tolist())
-                for part, places, start in zip(self.parts, by_part, self._starts, strict=False)
+                collate(read_many(part, (rows[places] - start).tolist()))
+                for part, places, start in zip(parts, by_part, [0, *self.cumulative_sizes], strict=False)
                 if len(places)
             ]
         )
         return reordered(batch, torch.cat(by_part).argsort())
-
-
-def _bulk(dataset: Dataset, rows: list[int]) -> Batch:
-    in_bulk = getattr(dataset, "__getitems__", None)
-    return collate([dataset[row] for row in rows] if in_bulk is None else in_bulk(rows))
 
 
 def _concatenate(batches: Sequence[Batch]) -> Batch:

@@ -1,5 +1,6 @@
 """Data sets whose samples differ from epoch to epoch."""
 
+import copy
 from typing import Any
 
 from torch.utils.data import ConcatDataset, Subset
@@ -23,6 +24,8 @@ def _at_epoch(dataset: Any, seed: int, epoch: int) -> Any:
     if isinstance(dataset, Subset):
         return Subset(_at_epoch(dataset.dataset, seed, epoch), dataset.indices)
     if isinstance(dataset, ConcatDataset):
+        fixed = copy.copy(dataset)
         parts = enumerate(dataset.datasets)
-        return ConcatDataset([_at_epoch(part, derive_seed("part", seed, i), epoch) for i, part in parts])
+        fixed.datasets = [_at_epoch(part, derive_seed("part", seed, i), epoch) for i, part in parts]
+        return fixed
     return dataset.at_epoch(seed, epoch) if hasattr(dataset, "at_epoch") else dataset

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, get_worker_info
 
 from nas.data.batch import Batch, Dataset, collate, cut
 from nas.data.named import NamedSamples, SampleFault, in_memory
-from nas.data.seeds import derive_seed
+from nas.data.seeds import derive_seed, seeded_generator
 from nas.engine.sockets import folder_for_sockets
 from nas.errors import SHARED_MEMORY, InputError, as_input_errors, machine_failure
 
@@ -66,7 +66,7 @@ def batches(
         raise InputError(
             f"batch_size {batch_size} is more than the {num_samples} samples of the split; make it smaller"
         )
-    generator = torch.Generator().manual_seed(derive_seed("batches", seed, epoch))
+    generator = seeded_generator("batches", seed, epoch)
     order = torch.randperm(num_samples, generator=generator).tolist() if shuffle else range(num_samples)
     dataset = NamedSamples.around(dataset).at_epoch(seed, epoch)
     part, num_parts = shard

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.data import ConcatDataset, Subset
 
-from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate
+from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate, read_many
 from nas.data.epoch import at_epoch
 from nas.data.pixels import PixelScale, find_pixel_scale
 from nas.errors import InputError, as_input_errors, machine_failure
@@ -83,25 +83,19 @@ class NamedSamples:
         return batch
 
     def _batch(self, indices: Sequence[int]) -> Batch:
-        dataset: Any = self.dataset
-        in_bulk = getattr(dataset, "__getitems__", None)
         try:
-            return collate([dataset[index] for index in indices] if in_bulk is None else in_bulk(indices))
+            return collate(read_many(self.dataset, indices))
         except Exception as error:
             if isinstance(error, SampleFault) or machine_failure(error) is not None:
                 raise
-            # Reading them one by one shows which sample is at fault.
-            self._require_all(indices)
+            # Reading them one by one shows which sample cannot be read, or does not fit those before it.
+            samples = [self[index] for index in indices]
+            try:
+                collate(samples, lambda row: self.sample_name(indices[row]))
+            except InputError as fault:
+                raise SampleFault(str(fault)) from fault
             with _naming(self, *indices):
                 raise
-
-    def _require_all(self, indices: Sequence[int]) -> None:
-        """Raise a SampleFault that names the first sample that cannot be read or does not fit those before it."""
-        samples = [self[index] for index in indices]
-        try:
-            collate(samples, lambda row: self.sample_name(indices[row]))
-        except InputError as error:
-            raise SampleFault(str(error)) from error
 
     def _check_inputs(self, batch: Batch, indices: Sequence[int]) -> None:
         inputs = batch.inputs

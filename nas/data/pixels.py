@@ -29,7 +29,7 @@ class PixelScale:
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or min(self.std, default=0) <= 0:
             raise InputError(
-                f"PixelScale: mean and std need one number per channel, and std must be above 0; "
+                f"{type(self).__name__}: mean and std need one number per channel, and std must be above 0; "
                 f"found {self.mean} and {self.std}"
             )
 

@@ -3,7 +3,7 @@
 No file stays open, because results are in memory; so any number of worker processes may use a data set.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -62,6 +62,13 @@ def read_ids(path: Path) -> tuple[str, ...]:
     if not first_lines:
         raise InputError(f"{path}: lists no ids; each line must name one")
     return tuple(first_lines)
+
+
+def require_size(label: str, found: Sequence[int], size: Sequence[int]) -> None:
+    """InputError unless a label has the height and width of its picture; ``label`` names it, in the message."""
+    if tuple(found) != tuple(size):
+        label_size, picture_size = (" x ".join(map(str, sides)) for sides in (found, size))
+        raise InputError(f"{label} is {label_size} pixels, its picture {picture_size}")
 
 
 def read_picture(path: Path) -> Image.Image:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+import torch
+
 
 def derive_seed(*parts: int | str) -> int:
     """A seed in [0, 2^63) for the purpose that the parts name, the same on every machine.
@@ -17,3 +19,8 @@ def derive_seed(*parts: int | str) -> int:
     """
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def seeded_generator(*parts: int | str) -> torch.Generator:
+    """A generator on the CPU that starts from `derive_seed`."""
+    return torch.Generator().manual_seed(derive_seed(*parts))

@@ -1,15 +1,15 @@
 """Splits of a data set that has only a training set and a test set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
 import torch
 from torch.utils.data import Subset
 
-from nas.data.batch import SPLITS, Dataset, SplitName
+from nas.data.batch import Dataset, SplitName, find_split
 from nas.data.pixels import PixelScale
-from nas.data.seeds import derive_seed
+from nas.data.seeds import seeded_generator
 from nas.errors import InputError
 
 
@@ -33,8 +33,7 @@ def split_indices(num_samples: int, shares: Mapping[str, float], seed: int) -> d
         raise InputError(
             f"the shares of a split must be >= 0 and sum to 1; found {dict(shares)}, which sum to {total:g}"
         )
-    generator = torch.Generator().manual_seed(derive_seed("split", seed))
-    order = torch.randperm(num_samples, generator=generator).tolist()
+    order = torch.randperm(num_samples, generator=seeded_generator("split", seed)).tolist()
     ends = [round(share * num_samples / total) for share in accumulate(shares.values())]
     return {name: sorted(order[start:end]) for name, start, end in zip(shares, [0, *ends], ends, strict=False)}
 
@@ -77,15 +76,10 @@ class SplitSource:
                 f"(share {shares[empty]:g}); add samples, or raise the share"
             )
         self.pixel_scale = pixel_scale
-        self._splits: dict[str, Dataset] = {name: _subset(train, indices) for name, indices in parts.items()}
+        # torch's annotation names its own Dataset, but our protocol is enough; Subset passes ``__getitems__`` on.
+        untyped: Any = train
+        self._splits: dict[str, Dataset] = {name: Subset(untyped, indices) for name, indices in parts.items()}
         self._splits["test"] = test
 
     def split(self, name: SplitName) -> Dataset:
-        if name not in self._splits:
-            raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
-        return self._splits[name]
-
-
-def _subset(dataset: Any, indices: Sequence[int]) -> Dataset:
-    # torch's annotation names its own Dataset, but our protocol is enough; Subset passes ``__getitems__`` on.
-    return Subset(dataset, indices)
+        return find_split(self._splits, name)

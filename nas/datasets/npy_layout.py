@@ -2,8 +2,8 @@
 
     root/{train,val}/{image,label,depth,normal}/<i>.npy       i = 0, 1, 2, ...
 
-LibMTL, auto-lambda and Nash-MTL use the same folders. `NYUv2` and `Cityscapes` know their labels; `NpyLayout` reads any
-other data set of this form.
+LibMTL, auto-lambda and Nash-MTL use the same folders. `NYUv2` and `Cityscapes` define their labels; `NpyLayout` reads
+any other data set of this form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.data.augmentation.geometry import IGNORED_CLASS
 from nas.data.augmentation.kinds import LabelKind, check_kinds
 from nas.data.augmentation.resizing import Resizing, require_resizing
-from nas.data.batch import Sample, SplitName
-from nas.data.ids import IdSplits, SamplesById
-from nas.data.pixels import PixelScale
-from nas.data.reading import Array, list_arrays, read_npy, require_folder
+from nas.data.batch import Sample
+from nas.data.ids import IdSource, cut_ids
+from nas.data.reading import Array, list_arrays, read_npy, require_folder, require_size
 from nas.errors import InputError
-
-IGNORED = 255
 
 
 @dataclass(frozen=True)
@@ -44,13 +42,13 @@ class ClassMaps:
             # A NaN becomes an arbitrary integer, differs from it, and so is refused.
             classes_HW = array.astype(np.int64)
         known = (classes_HW >= 0) & (classes_HW < self.num_classes)
-        wrong = ~known & (classes_HW != -1) & (classes_HW != IGNORED) | (classes_HW != array)
+        wrong = ~known & (classes_HW != -1) & (classes_HW != IGNORED_CLASS) | (classes_HW != array)
         if wrong.any():
             raise InputError(
                 f"{path}: holds {array[wrong][0]:g}; classes are 0 to {self.num_classes - 1}, "
-                f"and -1 and {IGNORED} are ignored"
+                f"and -1 and {IGNORED_CLASS} are ignored"
             )
-        return torch.from_numpy(np.where(known, classes_HW, IGNORED))
+        return torch.from_numpy(np.where(known, classes_HW, IGNORED_CLASS))
 
 
 @dataclass(frozen=True)
@@ -69,11 +67,11 @@ class NumberMaps:
         return _channels_first(path, self.channels)
 
 
-class NpyLayout:
+class NpyLayout(IdSource):
     """A data source of arrays in folders ``train`` and ``val``, numbered from 0.
 
     A sample is a picture, float [3, H, W] in [0, 1] from the folder ``image`` ([H, W, 3]), and the labels. The split
-    "test" is ``val``. The other splits are a random partition of ``train`` (see `nas.data.ids.IdSplits.cut`). The id
+    "test" is ``val``. The other splits are a random partition of ``train`` (see `nas.data.ids.cut_ids`). The id
     "train/7" in `describe_splits` stands for ``train/*/7.npy``. Arrays are read when a sample is requested.
 
     Args:
@@ -106,47 +104,29 @@ class NpyLayout:
         for half in ("train", "val"):
             for task, maps in self.labels.items():
                 require_folder(self.root / half / maps.folder, f"the folder of labels for {task}")
-        self._splits = IdSplits.cut(
-            self._list_ids("train"),
-            self._list_ids("val"),
-            architecture=architecture,
-            validation=validation,
-            seed=seed,
-            where=str(self.root / "train" / "image"),
+        super().__init__(
+            cut_ids(
+                *(self._list_ids("train"), self._list_ids("val")),
+                architecture=architecture,
+                validation=validation,
+                seed=seed,
+                where=str(self.root / "train" / "image"),
+            )
         )
-
-    @property
-    def pixel_scale(self) -> PixelScale:
-        return PixelScale.unit(3)
 
     @property
     def kinds(self) -> dict[str, LabelKind]:
         """By task, the kind of its labels, which decides how an augmentation changes them."""
         return {task: maps.kind for task, maps in self.labels.items()}
 
-    def split(self, name: SplitName) -> SamplesById:
-        return SamplesById(self._splits.of(name), self.sample)
-
-    def describe_splits(self) -> dict[str, list[str]]:
-        """The ids of every split, as plain data for a record."""
-        return self._splits.describe()
-
     def sample(self, id: str) -> Sample:
-        """The sample of an id.
-
-        Raises:
-            InputError: an array is missing, damaged, or has another form.
-        """
         half, number = id.split("/")
         image = _read_image(self.root / half / "image" / f"{number}.npy")
         labels = {}
         for task, maps in self.labels.items():
             path = self.root / half / maps.folder / f"{number}.npy"
             labels[task] = maps.read(path)
-            if labels[task].shape[-2:] != image.shape[-2:]:
-                raise InputError(
-                    f"{path}: is {_size(labels[task].shape[-2:])} pixels, its picture {_size(image.shape[-2:])}"
-                )
+            require_size(f"{path}:", labels[task].shape[-2:], image.shape[-2:])
         return (image, labels) if self.resize is None else self.resize((image, labels), self.kinds)
 
     def _list_ids(self, half: str) -> list[str]:
@@ -266,7 +246,3 @@ def _require_shape(path: Path, array: Array, shape: tuple[int | None, ...]) -> N
     if not fits or array.size == 0:
         wanted = ", ".join("HW"[i] if size is None else str(size) for i, size in enumerate(shape))
         raise InputError(f"{path}: has the shape {list(array.shape)}; [{wanted}] is needed")
-
-
-def _size(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))

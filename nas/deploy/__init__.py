@@ -22,41 +22,34 @@ makes an export a module that is evaluated like a trained network, `export_macs`
 ones, `latency` times networks in the `runtimes`, and `time_limit` stops a call that does not end.
 """
 
-from nas.deploy.backbone_record import BackboneRecord
-from nas.deploy.bundle import PICTURE, Bundle, describe_bundle, is_bundle, load_bundle, takes_other_sizes, write_bundle
+from nas.deploy.bundle import Bundle, is_bundle, load_bundle, write_bundle
 from nas.deploy.card import model_card
-from nas.deploy.comparison import TOLERANCE, Deviation, deviations, verification
+from nas.deploy.comparison import TOLERANCE, deviations
 from nas.deploy.description import Description, InputRecord, Measurement, Pixels, TaskRecord
 from nas.deploy.exportable import ExportableNetwork
 from nas.deploy.formats import FORMATS, Export, ExportFormat, find_format, format_of
-from nas.deploy.model import ExportedModel, export_graph, open_model, write_graph
-from nas.deploy.output_kind import OutputKind, answers, is_map, output_kind
+from nas.deploy.model import ExportedModel, open_model
+from nas.deploy.output_kind import answers, is_map, output_kind
 from nas.deploy.samples import Samples, as_bytes, draw_samples
 
 __all__ = [
     "FORMATS",
-    "PICTURE",
     "TOLERANCE",
-    "BackboneRecord",
     "Bundle",
     "Description",
-    "Deviation",
     "Export",
     "ExportFormat",
     "ExportableNetwork",
     "ExportedModel",
     "InputRecord",
     "Measurement",
-    "OutputKind",
     "Pixels",
     "Samples",
     "TaskRecord",
     "answers",
     "as_bytes",
-    "describe_bundle",
     "deviations",
     "draw_samples",
-    "export_graph",
     "find_format",
     "format_of",
     "is_bundle",
@@ -65,8 +58,5 @@ __all__ = [
     "model_card",
     "open_model",
     "output_kind",
-    "takes_other_sizes",
-    "verification",
     "write_bundle",
-    "write_graph",
 ]

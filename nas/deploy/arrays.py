@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nas.deploy.description import InputRecord, Pixels
+from nas.deploy.description import InputRecord
 from nas.errors import InputError
 from nas.limits import MOST_UNPACKED_BYTES, MOST_VALUES
 
@@ -31,7 +32,7 @@ class StoredArray(NamedTuple):
     load: Callable[[], npt.NDArray[Any]]
 
 
-def list_arrays(file: Path, taken: InputRecord) -> list[StoredArray]:
+def list_arrays(file: Path, record: InputRecord) -> list[StoredArray]:
     """The arrays in a file. Each is one input of a network or, with one more dimension, several.
 
     Raises:
@@ -54,15 +55,15 @@ def list_arrays(file: Path, taken: InputRecord) -> list[StoredArray]:
     if not arrays:
         raise InputError(f"{file}: has no array")
     for array in arrays:
-        _check(array, file, taken)
+        _check(array, file, record)
     return arrays
 
 
-def is_one_sample(array: StoredArray, taken: InputRecord) -> bool:
-    return len(array.shape) == len(taken.shape)
+def is_one_sample(array: StoredArray, record: InputRecord) -> bool:
+    return len(array.shape) == len(record.shape)
 
 
-def read_samples(file: Path, array: StoredArray, taken: InputRecord) -> Iterator[Tensor]:
+def read_samples(file: Path, array: StoredArray, record: InputRecord) -> Iterator[Tensor]:
     """The samples of an array as inputs of the network: pixels are scaled, other numbers are unchanged.
 
     Raises:
@@ -72,24 +73,15 @@ def read_samples(file: Path, array: StoredArray, taken: InputRecord) -> Iterator
         loaded = array.load()
     except Exception as error:  # as above
         raise InputError(f"{file}: not a readable array ({error})") from error
-    for sample in loaded[None] if is_one_sample(array, taken) else loaded:
-        yield _to_input(file, sample, taken)
+    for sample in loaded[None] if is_one_sample(array, record) else loaded:
+        yield _to_input(file, sample, record)
 
 
-def scaled(unit_CHW: Tensor, pixels: Pixels) -> Tensor:
-    """The inputs for pixels in [0, 1]."""
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (pixels.mean, pixels.std))
-    return (unit_CHW - mean) / std
-
-
-def unscaled(inputs: Tensor, taken: InputRecord) -> Tensor:
+def unscaled(inputs: Tensor, record: InputRecord) -> Tensor:
     """The pixels in [0, 1], [..., C, H, W], that inputs were made from; inputs that are not pictures are unchanged."""
-    if taken.takes_pixels:
+    if record.takes_pixels:
         return inputs.float() / 255
-    if taken.pixels is None:
-        return inputs
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (taken.pixels.mean, taken.pixels.std))
-    return inputs * std + mean
+    return inputs if record.pixels is None else record.pixels.from_inputs(inputs)
 
 
 def _list_members(file: Path) -> list[StoredArray]:
@@ -109,17 +101,14 @@ def _list_members(file: Path) -> list[StoredArray]:
             with archive.open(member) as opened:
                 shape, dtype = _read_header(opened, member.file_size)
             key = member.filename.removesuffix(".npy")
-            arrays.append(StoredArray(key, shape, dtype, _member_loader(file, member)))
+            arrays.append(StoredArray(key, shape, dtype, partial(_load_member, file, member)))
     return arrays
 
 
-def _member_loader(file: Path, member: zipfile.ZipInfo) -> Callable[[], npt.NDArray[Any]]:
-    def load() -> npt.NDArray[Any]:
-        with zipfile.ZipFile(file) as archive, archive.open(member) as opened:
-            array: npt.NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
-            return array
-
-    return load
+def _load_member(file: Path, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    with zipfile.ZipFile(file) as archive, archive.open(member) as opened:
+        array: npt.NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
+        return array
 
 
 def _read_header(opened: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -137,37 +126,37 @@ def _read_header(opened: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtyp
     return shape, dtype
 
 
-def _check(array: StoredArray, file: Path, taken: InputRecord) -> None:
-    num_sides = len(taken.shape)
+def _check(array: StoredArray, file: Path, record: InputRecord) -> None:
+    num_sides = len(record.shape)
     sample = array.shape[-num_sides:]
-    same = sample[:1] == taken.shape[:1] if taken.dynamic_size else sample == taken.shape
-    fits = array.dtype == np.uint8 if taken.takes_pixels else array.dtype.kind in "fiu"
+    same = sample[:1] == record.shape[:1] if record.dynamic_size else sample == record.shape
+    fits = array.dtype == np.uint8 if record.takes_pixels else array.dtype.kind in "fiu"
     if not fits or len(array.shape) not in (num_sides, num_sides + 1) or not same:
-        needed = "bytes (uint8)" if taken.takes_pixels else "numbers"
-        size = " (height and width may be others)" if taken.dynamic_size else ""
+        needed = "bytes (uint8)" if record.takes_pixels else "numbers"
+        size = " (height and width may be others)" if record.dynamic_size else ""
         raise InputError(
             f"{file}: holds {array.dtype} of shape {list(array.shape)}; "
-            f"needs {needed} of shape {list(taken.shape)}{size}"
+            f"needs {needed} of shape {list(record.shape)}{size}"
         )
     if prod(sample) > MOST_VALUES:
         raise InputError(f"{file}: a sample of shape {list(sample)} has more than {MOST_VALUES} numbers")
-    if taken.pixels is not None and array.dtype.kind in "iu" and array.dtype.newbyteorder("=") not in _PIXEL_TYPES:
+    if record.pixels is not None and array.dtype.kind in "iu" and array.dtype.newbyteorder("=") not in _PIXEL_TYPES:
         raise InputError(
-            f"{file}: holds {array.dtype}, and the number of white is unknown; "
+            f"{file}: holds {array.dtype}, and the value of white is unknown; "
             "save pixels as uint8 or uint16, or floats as the network takes them"
         )
 
 
-def _to_input(file: Path, array: npt.NDArray[Any], taken: InputRecord) -> Tensor:
-    if taken.takes_pixels:
+def _to_input(file: Path, array: npt.NDArray[Any], record: InputRecord) -> Tensor:
+    if record.takes_pixels:
         return torch.from_numpy(np.array(array))
     white = _PIXEL_TYPES.get(array.dtype.newbyteorder("="))
     numbers = torch.from_numpy(np.array(array, dtype=np.float32))
-    if taken.pixels is None:
+    if record.pixels is None:
         return numbers
     if white is not None:
-        return scaled(numbers / white, taken.pixels)
-    pixels = unscaled(numbers, taken)
+        return record.pixels.to_inputs(numbers / white)
+    pixels = unscaled(numbers, record)
     if (largest := pixels.nan_to_num(0.0, 0.0, 0.0).abs().max().item()) > _MOST_PIXEL:
         raise InputError(
             f"{file}: holds floats up to {numbers.nan_to_num(0.0, 0.0, 0.0).abs().max().item():g}, which correspond "

@@ -6,12 +6,11 @@
     bundle.json          the description, the backbone as {type, args}, the digest of the weights
     weights.safetensors  the weights, under the names they have in the network
 
-A folder and no archive: weights are mapped into memory where they lie, the card is what forges show, and
-there are no paths and no compression inside for a hostile one to play with. The loader opens these names and no other.
+It is a folder and not an archive, so that weights can be mapped into memory, code hosts show the card, and a malicious
+bundle has neither paths nor compression to exploit. The loader opens the files with these names and no other.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +19,14 @@ from typing import Literal
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from nas.deploy.backbone_record import BackboneRecord
 from nas.deploy.comparison import other_sizes
 from nas.deploy.description import Description
-from nas.errors import InputError, as_input_errors, explain
-from nas.files import make_folder, read_json, write_bytes_atomically, write_json_atomically, write_text_atomically
+from nas.errors import InputError, as_input_errors
+from nas.files import make_folder, read_record, write_bytes_atomically, write_json_atomically, write_text_atomically
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
 from nas.tasks import Task
@@ -50,7 +49,7 @@ class BundleRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A network from a bundle, in evaluation mode, with all that is known of it."""
+    """A network from a bundle, in evaluation mode, with its description, tasks and tree."""
 
     description: Description
     tasks: tuple[Task, ...]
@@ -65,7 +64,7 @@ class Bundle:
 
 
 def takes_other_sizes(network: BranchedNetwork, inputs: Tensor) -> bool:
-    """Whether a network of pictures runs at other heights and widths than those of these inputs."""
+    """Whether a network of pictures also runs at other heights and widths than those of these inputs."""
     if inputs.ndim != 4:
         return False
     try:
@@ -78,7 +77,7 @@ def takes_other_sizes(network: BranchedNetwork, inputs: Tensor) -> bool:
 def write_bundle(
     folder: Path, network: BranchedNetwork, backbone: Backbone, description: Description, card: str
 ) -> None:
-    """Write all of a bundle but the picture into a folder, ``bundle.json`` last.
+    """Write a bundle, except for its picture, into a folder; ``bundle.json`` comes last.
 
     Raises:
         InputError: the folder cannot be made or written to.
@@ -98,13 +97,13 @@ def write_bundle(
 
 
 def describe_bundle(folder: Path, description: Description) -> None:
-    """Put another description into a bundle, for instance one that says how it was verified."""
+    """Replace the description in a bundle, for instance by one that says how it was verified."""
     record = read_bundle_record(folder).model_copy(update={"description": description})
     write_json_atomically(folder / RECORD, record.model_dump())
 
 
 def is_bundle(folder: Path) -> bool:
-    """Whether a folder has the record of a bundle; the rest of it is not looked at."""
+    """Whether a folder has the record of a bundle; its other files are not checked."""
     return (folder / RECORD).is_file()
 
 
@@ -113,17 +112,16 @@ def load_bundle(path: str | Path, *, backbone: Backbone | None = None) -> Bundle
 
     Args:
         path: the folder.
-        backbone: for a backbone of your own, which a bundle cannot hold; one of `search_spaces` is made as the bundle
-            says.
+        backbone: your own backbone, which a bundle cannot contain. One of `search_spaces` is made from the record.
 
     Raises:
-        InputError: not a bundle, damaged, or its parts do not belong together; before any weight is allocated.
+        InputError: it is not a bundle, is damaged, or its parts do not belong together. No weight is allocated before.
     """
     folder = Path(path)
     record = read_bundle_record(folder)
     description = record.description
     if description.format != "bundle" or description.answers or description.input.takes_pixels:
-        raise InputError(f"{folder / RECORD}: describes a graph, and a bundle has none")
+        raise InputError(f"{folder / RECORD}: describes an exported graph, not a bundle")
     tree = read_tree(_file(folder, TREE))
     if tree != description.branch_tree or tree.tasks != description.branch_tree.tasks:
         raise InputError(f"{folder}: {TREE} is not the tree that {RECORD} describes")
@@ -139,7 +137,7 @@ def load_bundle(path: str | Path, *, backbone: Backbone | None = None) -> Bundle
                 made = record.backbone.build()
             except InputError as error:
                 raise InputError(f"{folder}: {error}") from None
-            # On the meta device nothing is allocated, however large its sizes claim to be.
+            # On the meta device nothing is allocated, whatever sizes the file states.
             with torch.device("meta"):
                 network = BranchedNetwork(made, tasks, tree)
         else:
@@ -153,26 +151,20 @@ def read_bundle_record(folder: Path) -> BundleRecord:
     """``bundle.json`` of a folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such bundle; a bundle is a folder with {RECORD}")
-    path = _file(folder, RECORD)
-    # Strict JSON first; then as text again, because lists stand for tuples only there.
-    text = json.dumps(read_json(path))
-    try:
-        return BundleRecord.model_validate_json(text)
-    except ValidationError as error:
-        raise InputError(f"{path}: not the record of a bundle ({explain(error)})") from error
+    return read_record(_file(folder, RECORD), BundleRecord, "the record of a bundle")
 
 
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if path.is_symlink():
-        raise InputError(f"{path}: refused, it is a link, and a bundle's files lie in its folder")
+        raise InputError(f"{path}: refused, it is a link, and a bundle's files are in its folder")
     if not path.is_file():
         raise InputError(f"{folder}: not a bundle, it has no {name}")
     return path
 
 
 def _load_weights(network: BranchedNetwork, path: Path, tree: BranchTree) -> None:
-    """Fill a network; names, types and shapes are compared before a tensor is read."""
+    """Load the weights into a network; names and shapes are compared before a tensor is read."""
     expected = network.state_dict()
     try:
         with safetensors.safe_open(path, framework="pt") as file:

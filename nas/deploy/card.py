@@ -40,7 +40,8 @@ def model_card(description: Description, title: str, *, picture: str | None, loa
         parts.append(
             f"## Measured\n\nOn the {description.measured.split} split:\n\n" + _table(("task", "metrics"), rows)
         )
-    parts += [_input(description), _use(description, loads=loads), _made_with(description)]
+    versions = ", ".join(f"{name} {version}" for name, version in description.versions.items() if version)
+    parts += [_input(description), _use(description, loads=loads), f"## Made with\n\n{versions}."]
     return "\n\n".join(parts) + "\n"
 
 
@@ -72,7 +73,7 @@ def _input(description: Description) -> str:
         )
         lines.append(f"Pictures: `(bytes / 255 - mean) / std` per channel, mean {mean}, std {std}.")
     if given.range:
-        lines.append(f"The samples it was verified on lie in [{given.range[0]:.4g}, {given.range[1]:.4g}].")
+        lines.append(f"The samples that it was verified on are in [{given.range[0]:.4g}, {given.range[1]:.4g}].")
     return "## Input\n\n" + " ".join(lines)
 
 
@@ -85,11 +86,6 @@ def _use(description: Description, *, loads: bool) -> str:
         f"Nothing is unpickled, and nothing that the files name is imported.{own} Outputs are logits, vectors and "
         "numbers as the heads give them; `nas predict` makes classes, probabilities and pictures of them."
     )
-
-
-def _made_with(description: Description) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in description.versions.items() if version)
-    return f"## Made with\n\n{versions}."
 
 
 def _measured(value: float) -> str:

@@ -1,4 +1,4 @@
-"""How far an exported network's outputs are from those of the network it was made of."""
+"""How far an exported network's outputs are from those of the network it was made from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nas.data import derive_seed
+from nas.data.seeds import seeded_generator
 from nas.deploy.description import TaskRecord, Verification
 from nas.deploy.output_kind import answers
 
@@ -34,16 +34,17 @@ def deviations(
 ) -> dict[str, Deviation]:
     """Every task's deviation, in the unit of the network's own outputs.
 
-    Answers are compared so that they count as much as what they are made from is off: a class by how far
-    its output stays behind the largest one (two classes may tie), a direction by the length of its vector (one of no
-    length has no direction); probabilities directly, as they change by no more than outputs do.
+    Answers are compared by the outputs that they come from: a class by how far its output is below the largest one (two
+    classes may tie), a direction as a vector with the length of the output (a vector of length 0 has no direction).
+    Probabilities are compared directly, because they change by no more than outputs do.
 
     Args:
-        expected: what the network gives.
-        found: what the exported one gives: the same, or answers.
+        expected: the network's outputs.
+        found: the outputs or answers of the exported network.
+        are_answers: whether ``found`` are answers.
 
     Returns:
-        by task; a difference is infinite where shapes differ or something is no number.
+        by task; a difference is infinite where shapes differ or a value is NaN.
     """
     return {
         task.name: _deviation(task, expected[task.name], found[task.name], are_answers=are_answers) for task in tasks
@@ -89,8 +90,8 @@ def verification(
 
 
 def other_sizes(inputs: Tensor) -> Iterator[Tensor]:
-    """Random inputs like the samples but for their size: one that no stride divides, and a larger one."""
-    generator = torch.Generator().manual_seed(derive_seed("other sizes"))
+    """Random inputs of the samples' type in two other sizes: one that no stride divides, and a larger one."""
+    generator = seeded_generator("other sizes")
     height, width = inputs.shape[2:]
     for size in ((height + 1, width + 3), (height + 32, width)):
         shape = (2, inputs.shape[1], *size)

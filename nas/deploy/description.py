@@ -1,9 +1,10 @@
-"""What travels inside every exported network: enough to feed it and to understand its outputs, as plain data."""
+"""The description inside every exported network, as plain data: how to feed it, and what its outputs mean."""
 
 import json
 from math import prod
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -14,6 +15,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from torch import Tensor
 
 from nas.data import PixelScale
 from nas.deploy.output_kind import OutputKind, output_kind
@@ -43,7 +45,7 @@ class _Record(BaseModel):
 
 
 class TaskRecord(_Record):
-    """A task as far as its outputs go: ``shape`` is that of one sample's at the input's own shape."""
+    """What an exported network knows of a task. ``shape`` is that of its output for one sample of the input's shape."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)
     num_outputs: int = Field(ge=1, le=MOST_OUTPUTS)
@@ -78,14 +80,14 @@ class TaskRecord(_Record):
         return self
 
     def task(self) -> Task:
-        """The task; a loss or metric that was a function of the recipe says so when it is called."""
-        loss = self.loss if self.loss in LOSSES else _left_behind(f"the loss of {self.name}")
+        """The task; a loss or metric that was a function of the recipe raises an InputError when it is called."""
+        loss = self.loss if self.loss in LOSSES else _missing_function(f"the loss of {self.name}")
         metrics = [metric for metric in self.metrics if metric in METRICS]
         return Task(
             name=self.name,
             num_outputs=self.num_outputs,
             loss=loss,
-            metrics=tuple(metrics) or (_left_behind(f"the metric of {self.name}"),),
+            metrics=tuple(metrics) or (_missing_function(f"the metric of {self.name}"),),
             labels=self.labels,
         )
 
@@ -99,6 +101,21 @@ class Pixels(_Record):
     @classmethod
     def of(cls, scale: PixelScale | None) -> "Pixels | None":
         return None if scale is None else cls(mean=scale.mean, std=scale.std)
+
+    def to_inputs(self, unit_CHW: Tensor) -> Tensor:
+        """The inputs for pixels [..., C, H, W] in [0, 1]."""
+        mean_C11, std_C11 = self.columns()
+        return (unit_CHW - mean_C11) / std_C11
+
+    def from_inputs(self, inputs: Tensor) -> Tensor:
+        """The pixels in [0, 1] that inputs [..., C, H, W] were made from."""
+        mean_C11, std_C11 = self.columns()
+        return inputs * std_C11 + mean_C11
+
+    def columns(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation, [C, 1, 1] each."""
+        mean_C11, std_C11 = (torch.tensor(numbers)[:, None, None] for numbers in (self.mean, self.std))
+        return mean_C11, std_C11
 
     @model_validator(mode="after")
     def _one_each(self) -> "Pixels":
@@ -114,7 +131,7 @@ class InputRecord(_Record):
         shape: of one sample.
         dynamic_size: whether height and width may be others.
         pixels: how pictures become inputs, if they do.
-        takes_pixels: whether the network itself makes inputs of bytes, uint8 in 0 to 255.
+        takes_pixels: whether the network takes bytes, uint8 in 0 to 255, and scales them itself.
         range: least and largest value among the samples it was verified on.
     """
 
@@ -127,22 +144,22 @@ class InputRecord(_Record):
     @model_validator(mode="after")
     def _pixels_of_its_channels(self) -> "InputRecord":
         if self.pixels is None and self.takes_pixels:
-            raise ValueError("it takes pixels, and does not say how they are scaled")
+            raise ValueError("it takes pixels, but does not say how they are scaled")
         if self.pixels is not None and (len(self.shape) != 3 or len(self.pixels.mean) != self.shape[0]):
             raise ValueError(f"pixels of {len(self.pixels.mean)} channels for inputs of shape {list(self.shape)}")
         return self
 
 
 class Verification(_Record):
-    """How an exported network was compared with the one it was made of.
+    """How an exported network was compared with the network it was made from.
 
     Args:
-        samples: how many, and of what.
+        num_samples, samples: the number of samples, and where they come from.
         deviation: by task, the largest absolute difference of an output.
         scale: by task, the largest absolute output.
         macs: multiply-adds of one sample, counted on the exported graph, if it has one that is counted.
         macs_by_operator: the same by the names of the graph's operators.
-        uncounted: those among them whose arithmetic is not counted.
+        uncounted: operators of the graph whose arithmetic is not counted.
     """
 
     num_samples: PositiveInt
@@ -168,7 +185,7 @@ class Measurement(_Record):
 
 
 class Description(_Record):
-    """All that an exported network says of itself.
+    """What an exported network says about itself.
 
     Args:
         format: the name of the format that it is written in (`nas.deploy.formats`).
@@ -178,7 +195,7 @@ class Description(_Record):
         answers: whether outputs are answers (`nas.deploy.output_kind.answers`), or what the heads give.
         cost: of one sample at the input's shape, as predicted from the parts.
         measured: with which metrics, if it was trained.
-        verified: how far it is from the network it was made of.
+        verified: how far its outputs are from those of the network it was made from.
         versions: of Python and of the packages that made it.
     """
 
@@ -208,6 +225,10 @@ class Description(_Record):
     def names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
 
+    def with_input(self, **changes: Any) -> "Description":
+        """The description with other fields of its input."""
+        return self.model_copy(update={"input": self.input.model_copy(update=changes)})
+
     def to_json(self) -> str:
         return json.dumps(self.model_dump(), allow_nan=False)
 
@@ -222,7 +243,7 @@ class Description(_Record):
             raise InputError(f"{where}: its description is nested too deeply") from None
 
 
-def _left_behind(what: str) -> Any:
+def _missing_function(what: str) -> Any:
     def call(*_: Any) -> Any:
         raise InputError(f"{what} was a function of the recipe, and an exported network holds no code")
 

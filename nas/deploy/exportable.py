@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from nas.deploy.description import Pixels, TaskRecord
@@ -37,8 +36,9 @@ class ExportableNetwork(nn.Module):
         self.give_answers = give_answers
         self.takes_pixels = pixels is not None
         if pixels is not None:
-            self.register_buffer("mean_C11", torch.tensor(pixels.mean)[:, None, None])
-            self.register_buffer("std_C11", torch.tensor(pixels.std)[:, None, None])
+            mean_C11, std_C11 = pixels.columns()
+            self.register_buffer("mean_C11", mean_C11)
+            self.register_buffer("std_C11", std_C11)
         self.eval()
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,14 +57,14 @@ def list_files(path: Path) -> list[tuple[str, Path]]:
     else:
         files = [path] if path.is_file() else []
     if not files:
-        what = "has no" if path.is_dir() else "is no"
+        what = "has no" if path.is_dir() else "is not a"
         raise InputError(f"{path}: {what} picture or array ({', '.join(PICTURES + ARRAYS)})")
     stems = Counter(file.stem for file in files)
     return [(file.stem if stems[file.stem] == 1 else file.name, file) for file in files]
 
 
 def look_into(
-    files: Iterable[tuple[str, Path]], taken: InputRecord, *, letterbox: bool = False
+    files: Iterable[tuple[str, Path]], record: InputRecord, *, letterbox: bool = False
 ) -> tuple[list[InputFile], dict[Path, InputError]]:
     """Inspect files without loading pictures or arrays; returns the usable files, and errors for the others.
 
@@ -76,43 +77,37 @@ def look_into(
     found, wrong, total = [], {}, 0
     for name, path in files:
         if path.suffix.lower() in PICTURES:
-            require_pictures(taken, path)
-            found.append(InputFile(path, (name,), _picture_reader(name, path, taken, letterbox)))
+            require_pictures(record, path)
+            found.append(InputFile(path, (name,), partial(_read_picture, name, path, record, letterbox)))
             continue
         try:
-            arrays = list_arrays(path, taken)
+            arrays = list_arrays(path, record)
         except InputError as error:
             wrong[path] = error
             continue
-        total += sum(1 if is_one_sample(array, taken) else array.shape[0] for array in arrays)
+        total += sum(1 if is_one_sample(array, record) else array.shape[0] for array in arrays)
         if total > MOST_SAMPLES:
             raise InputError(f"{path}: with it there are {total} samples; one call takes at most {MOST_SAMPLES}")
-        names = tuple(own for array in arrays for own in _names(name, array, taken))
-        found.append(InputFile(path, names, _array_reader(names, path, arrays, taken)))
+        names = tuple(own for array in arrays for own in _names(name, array, record))
+        found.append(InputFile(path, names, partial(_read_arrays, names, path, arrays, record)))
     return found, wrong
 
 
-def _names(name: str, array: StoredArray, taken: InputRecord) -> list[str]:
+def _names(name: str, array: StoredArray, record: InputRecord) -> list[str]:
     # A key of an .npz may contain slashes, and this name becomes the name of a file.
     own = f"{name}-{_NOT_IN_NAMES.sub('_', array.key)}" if array.key else name
-    return [own] if is_one_sample(array, taken) else [f"{own}-{i:04d}" for i in range(array.shape[0])]
+    return [own] if is_one_sample(array, record) else [f"{own}-{i:04d}" for i in range(array.shape[0])]
 
 
-def _picture_reader(name: str, path: Path, taken: InputRecord, letterbox: bool) -> Callable[[], Iterator[NamedInput]]:
-    def read() -> Iterator[NamedInput]:
-        inputs, placed = read_picture(path, taken, letterbox=letterbox)
-        yield NamedInput(name, inputs, path, placed)
-
-    return read
+def _read_picture(name: str, path: Path, record: InputRecord, letterbox: bool) -> Iterator[NamedInput]:
+    inputs, placed = read_picture(path, record, letterbox=letterbox)
+    yield NamedInput(name, inputs, path, placed)
 
 
-def _array_reader(
-    names: tuple[str, ...], path: Path, arrays: list[StoredArray], taken: InputRecord
-) -> Callable[[], Iterator[NamedInput]]:
-    def read() -> Iterator[NamedInput]:
-        remaining = iter(names)
-        for array in arrays:
-            for sample in read_samples(path, array, taken):
-                yield NamedInput(next(remaining), sample, path)
-
-    return read
+def _read_arrays(
+    names: tuple[str, ...], path: Path, arrays: list[StoredArray], record: InputRecord
+) -> Iterator[NamedInput]:
+    remaining = iter(names)
+    for array in arrays:
+        for sample in read_samples(path, array, record):
+            yield NamedInput(next(remaining), sample, path)

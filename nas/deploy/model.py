@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from nas.deploy.description import Description, InputRecord, TaskRecord
-from nas.deploy.exportable import ExportableNetwork
-from nas.deploy.formats import FORMATS, GraphFormat, Run, find_format, format_of
+from nas.deploy.formats import FORMATS, Run, format_of
 from nas.deploy.output_kind import answers
 from nas.errors import InputError, WorkFailed, in_one_line, machine_failure
 from nas.networks.backbone import Backbone
@@ -64,14 +63,14 @@ class ExportedModel:
         return dict(zip(self.description.names, outputs, strict=True))
 
     def answers(self, batch: Tensor) -> dict[str, Tensor]:
-        """By task what a product uses (`nas.deploy.output_kind.answers`), also of a file that gives raw outputs."""
+        """The predictions by task (`nas.deploy.output_kind.answers`), also if the file itself returns raw outputs."""
         outputs = self(batch)
         if self.description.answers:
             return outputs
         return {task.name: answers(task.kind, outputs[task.name]) for task in self.tasks}
 
     def _check(self, outputs: Sequence[Tensor], batch_size: int) -> None:
-        """The description is the file's word for it; who draws answers relies on it."""
+        """InputError unless outputs are as the description, which comes from the file, says; drawing relies on it."""
         if len(outputs) != len(self.tasks) or not all(isinstance(output, Tensor) for output in outputs):
             raise InputError(f"{self.path}: its outputs are not one tensor for each of its {len(self.tasks)} tasks")
         for task, output in zip(self.tasks, outputs, strict=True):
@@ -100,7 +99,7 @@ def open_model(path: str | Path, *, backbone: Backbone | None = None) -> Exporte
         backbone: of a bundle whose backbone is your own (`load_bundle`).
 
     Raises:
-        InputError: there is no such file, it is none of these, or it is refused.
+        InputError: the file does not exist, has another format, or is refused.
     """
     path = Path(path)
     if not (path.is_dir() or path.is_file()):
@@ -113,22 +112,3 @@ def open_model(path: str | Path, *, backbone: Backbone | None = None) -> Exporte
     if description.format != format.name:
         raise InputError(f"{path}: describes itself as {description.format}")
     return ExportedModel(path, description, run)
-
-
-def export_graph(
-    module: ExportableNetwork, inputs: Tensor, origin: str, described: Description
-) -> tuple[bytes, Description]:
-    """`GraphFormat.export` in the format that is described."""
-    return _graph_format(described).export(module, inputs, origin, described)
-
-
-def write_graph(path: Path, data: bytes, described: Description) -> None:
-    """`GraphFormat.write_file` in the format that is described."""
-    _graph_format(described).write_file(path, data, described)
-
-
-def _graph_format(described: Description) -> GraphFormat:
-    format = find_format(described.format)
-    if not isinstance(format, GraphFormat):
-        raise InputError(f"format {described.format} holds no graph")
-    return format

@@ -13,7 +13,6 @@ from nas.errors import InputError, in_one_line
 
 Shape = tuple[int, ...]
 
-
 UNCOUNTED = frozenset(
     {"Attention", "ConvInteger", "DFT", "DeformConv", "Det", "If", "Loop", "MatMulInteger", "QLinearConv"}
     | {"QLinearMatMul", "STFT", "Scan"}
@@ -60,14 +59,6 @@ def uncounted(model: Any) -> list[str]:
 _STANDARD = ("", "ai.onnx")
 
 
-def _conv(node: Any, shapes: Mapping[str, Shape]) -> int:
-    return _size(shapes, node.output[0]) * prod(_shape(shapes, node.input[1])[1:])
-
-
-def _conv_transpose(node: Any, shapes: Mapping[str, Shape]) -> int:
-    return _size(shapes, node.input[0]) * prod(_shape(shapes, node.input[1])[1:])
-
-
 def _product(node: Any, shapes: Mapping[str, Shape]) -> int:
     transposed = any(item.name == "transA" and item.i for item in node.attribute)
     return _size(shapes, node.output[0]) * _shape(shapes, node.input[0])[0 if transposed else -1]
@@ -85,8 +76,8 @@ def _recurrent(node: Any, shapes: Mapping[str, Shape]) -> int:
 
 
 _COUNTS: dict[str, Callable[[Any, Mapping[str, Shape]], int]] = {
-    "Conv": _conv,
-    "ConvTranspose": _conv_transpose,
+    "Conv": lambda node, shapes: _size(shapes, node.output[0]) * prod(_shape(shapes, node.input[1])[1:]),
+    "ConvTranspose": lambda node, shapes: _size(shapes, node.input[0]) * prod(_shape(shapes, node.input[1])[1:]),
     "Gemm": _product,
     "MatMul": _product,
     "Einsum": _einsum,

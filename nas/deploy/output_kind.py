@@ -1,6 +1,5 @@
 """The meaning of a task's outputs, and how predictions are made from them."""
 
-import functools
 from collections.abc import Mapping
 from typing import Literal
 
@@ -8,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.tasks import LOSSES, METRICS, Task
+from nas.tasks.labels import unwrapped
 
 OutputKind = Literal["classes", "binary", "directions", "depth", "values"]
 """classes     one class of many: logits, [B, num_outputs] for an image or [B, num_outputs, H, W] for its pixels
@@ -16,32 +16,17 @@ directions  vectors of any length, [B, 3, H, W]
 depth       positive numbers, [B, 1, H, W]
 values      numbers as they are"""
 
-_BY_LOSS: dict[str, OutputKind] = {
-    "cross_entropy": "classes",
-    "binary_cross_entropy": "binary",
-    "balanced_binary_cross_entropy": "binary",
-    "weighted_binary_cross_entropy": "binary",
-    "normals_l1": "directions",
-    "normals_cosine": "directions",
-    "depth_l1": "depth",
+_LOSSES: dict[OutputKind, tuple[str, ...]] = {
+    "classes": ("cross_entropy",),
+    "binary": ("binary_cross_entropy", "balanced_binary_cross_entropy", "weighted_binary_cross_entropy"),
+    "directions": ("normals_l1", "normals_cosine"),
+    "depth": ("depth_l1",),
 }
-_BY_METRIC: dict[str, OutputKind] = {
-    "accuracy": "classes",
-    "f1": "classes",
-    "mean_iou": "classes",
-    "binary_accuracy": "binary",
-    "binary_f1": "binary",
-    "max_mean_iou": "binary",
-    "ods_f": "binary",
-    "mean_angle": "directions",
-    "median_angle": "directions",
-    "within_11_25": "directions",
-    "within_22_5": "directions",
-    "within_30": "directions",
-    "depth_rmse": "depth",
-    "depth_mae": "depth",
-    "abs_rel": "depth",
-    "delta1": "depth",
+_METRICS: dict[OutputKind, tuple[str, ...]] = {
+    "classes": ("accuracy", "f1", "mean_iou"),
+    "binary": ("binary_accuracy", "binary_f1", "max_mean_iou", "ods_f"),
+    "directions": ("mean_angle", "median_angle", "within_11_25", "within_22_5", "within_30"),
+    "depth": ("depth_rmse", "depth_mae", "abs_rel", "delta1"),
 }
 _LEAST_LENGTH = 1e-6
 """A shorter vector counts as having no direction."""
@@ -53,7 +38,8 @@ def output_kind(task: Task) -> OutputKind:
     With a single output, accuracy and F1 mean "binary".
     """
     loss = _name(task.loss, LOSSES)
-    kind = _BY_LOSS.get(loss) if loss else _BY_METRIC.get(_name(task.metrics[0], METRICS) or "")
+    name, kinds = (loss, _LOSSES) if loss else (_name(task.metrics[0], METRICS), _METRICS)
+    kind = next((kind for kind, names in kinds.items() if name in names), None)
     return "binary" if kind == "classes" and task.num_outputs == 1 else kind or "values"
 
 
@@ -79,5 +65,4 @@ def is_map(kind: OutputKind, answer: Tensor) -> bool:
 
 def _name(given: object, known: Mapping[str, object]) -> str | None:
     """The name of a loss or metric that is given by name, as the function, or as a partial of it."""
-    function = given.func if isinstance(given, functools.partial) else given
-    return next((name for name, value in known.items() if function in (name, value)), None)
+    return next((name for name, value in known.items() if unwrapped(given) in (name, value)), None)

@@ -12,8 +12,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
+from nas.data.augmentation import Letterbox
+from nas.data.augmentation.geometry import MID_GREY
 from nas.data.pictures import open_picture
-from nas.deploy.arrays import scaled
 from nas.deploy.description import InputRecord, TaskRecord
 from nas.deploy.output_kind import answers
 from nas.errors import InputError
@@ -21,8 +22,6 @@ from nas.limits import MOST_VALUES
 
 Size = tuple[int, int]
 """Height and width."""
-MID_GREY = 0.5
-"""The value that pads a picture, the same as in `nas.data.augmentation.Letterbox`."""
 _MODES = {1: "L", 3: "RGB"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 """Tags of a TIFF; a photometric interpretation of 0 means that 0 is white."""
@@ -47,18 +46,18 @@ class Placed(NamedTuple):
     left: int = 0
 
 
-def require_pictures(taken: InputRecord, where: Path) -> None:
+def require_pictures(record: InputRecord, where: Path) -> None:
     """InputError unless a network takes pictures; it names the picture."""
-    if len(taken.shape) != 3 or taken.shape[0] not in _MODES:
-        raise InputError(f"{where}: the network takes arrays of shape {list(taken.shape)}, not pictures")
-    if taken.pixels is None:
+    if len(record.shape) != 3 or record.shape[0] not in _MODES:
+        raise InputError(f"{where}: the network takes arrays of shape {list(record.shape)}, not pictures")
+    if record.pixels is None:
         raise InputError(
             f"{where}: the exported network does not say how pixels become inputs; give it arrays (.npy), or "
             "its data source a pixel_scale (nas.data.PixelScale) and export again"
         )
 
 
-def read_picture(file: Path, taken: InputRecord, *, letterbox: bool = False) -> tuple[Tensor, Placed]:
+def read_picture(file: Path, record: InputRecord, *, letterbox: bool = False) -> tuple[Tensor, Placed]:
     """Read a picture as an input of the network, [C, H, W]; also returns its position in the input.
 
     The picture is turned upright, converted to grey or colour, and resized to the network's size; if the network takes
@@ -71,17 +70,17 @@ def read_picture(file: Path, taken: InputRecord, *, letterbox: bool = False) -> 
     Raises:
         InputError: the file cannot be read, or the value of white is unknown.
     """
-    require_pictures(taken, file)
-    assert taken.pixels is not None
+    require_pictures(record, file)
+    assert record.pixels is not None
     try:
         picture: Image.Image = open_picture(file)
         # In place, because a copy would lose the format of the file.
         ImageOps.exif_transpose(picture, in_place=True)
         unit = _unit_values(picture)
-        picture = picture.convert(_MODES[taken.shape[0]]) if unit is None else Image.fromarray(unit)
+        picture = picture.convert(_MODES[record.shape[0]]) if unit is None else Image.fromarray(unit)
     except Exception as error:  # Pillow's decoders raise many classes
         raise InputError(f"{file}: not a readable picture ({error})") from error
-    (height, width), placed = place((picture.height, picture.width), taken, letterbox=letterbox)
+    (height, width), placed = place((picture.height, picture.width), record, letterbox=letterbox)
     if placed.own != placed.shown:
         picture = picture.resize(placed.shown[::-1], Image.Resampling.BILINEAR)
     if placed.shown != (height, width):
@@ -90,23 +89,21 @@ def read_picture(file: Path, taken: InputRecord, *, letterbox: bool = False) -> 
         padded.paste(picture, (placed.left, placed.top))
         picture = padded
     values_HWC = torch.from_numpy(np.array(picture).reshape(height, width, -1))
-    values_CHW = values_HWC.movedim(-1, 0).expand(taken.shape[0], -1, -1).contiguous()
-    if taken.takes_pixels:
+    values_CHW = values_HWC.movedim(-1, 0).expand(record.shape[0], -1, -1).contiguous()
+    if record.takes_pixels:
         return (values_CHW if unit is None else (255 * values_CHW).round().to(torch.uint8)), placed
-    return scaled(values_CHW.float() / 255 if unit is None else values_CHW, taken.pixels), placed
+    return record.pixels.to_inputs(values_CHW.float() / 255 if unit is None else values_CHW), placed
 
 
-def place(own: Size, taken: InputRecord, *, letterbox: bool) -> tuple[Size, Placed]:
+def place(own: Size, record: InputRecord, *, letterbox: bool) -> tuple[Size, Placed]:
     """The size of the input for a picture of a given size, and the position of the picture in it."""
     height, width = own
-    own_height, own_width = taken.shape[1:]
+    own_height, own_width = record.shape[1:]
     if letterbox:
-        scale = min(own_height / height, own_width / width)
-        rows = min(own_height, max(1, round(scale * height)))
-        columns = min(own_width, max(1, round(scale * width)))
+        rows, columns = Letterbox((own_height, own_width)).inner_size(height, width)
         placed = Placed(own, (rows, columns), (own_height - rows) // 2, (own_width - columns) // 2)
         return (own_height, own_width), placed
-    if not taken.dynamic_size:
+    if not record.dynamic_size:
         return (own_height, own_width), Placed(own, (own_height, own_width))
     scale = math.sqrt(own_height * own_width / (height * width))
     size = max(1, round(scale * height)), max(1, round(scale * width))

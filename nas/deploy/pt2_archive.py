@@ -139,5 +139,5 @@ def _check_payloads(config: Any, folder: str, sizes: Mapping[str, int]) -> None:
 def _integer(number: Any) -> int:
     """A size as torch writes it, ``{"as_int": 3}``."""
     if set(number) != {"as_int"} or type(value := number["as_int"]) is not int or not 0 <= value < 2**63:
-        raise InputError("a tensor's size, stride or offset is no number")
+        raise InputError("a tensor's size, stride or offset is not a number")
     return value

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.data import DataSource, SplitName, derive_seed, find_pixel_scale
+from nas.data import DataSource, SplitName, find_pixel_scale
+from nas.data.seeds import seeded_generator
 from nas.deploy.description import Pixels
 from nas.errors import InputError
 from nas.recipe import Experiment
@@ -32,7 +33,7 @@ def draw_samples(experiment: Experiment, num_samples: int) -> Samples:
         data = build_data(experiment)
         inputs = _spread(data, num_samples, experiment.input_shape)
     except InputError as error:
-        generator = torch.Generator().manual_seed(derive_seed("export", experiment.seed))
+        generator = seeded_generator("export", experiment.seed)
         inputs = torch.randn(num_samples, *experiment.input_shape, generator=generator)
         return Samples(inputs, f"random numbers, as the data are not here ({error})", None)
     pixels = Pixels.of(find_pixel_scale(data))
@@ -41,8 +42,7 @@ def draw_samples(experiment: Experiment, num_samples: int) -> Samples:
 
 def as_bytes(inputs: Tensor, pixels: Pixels) -> Tensor:
     """The pictures [n, C, H, W], uint8, that inputs were made from, rounded to 8 bits."""
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (pixels.mean, pixels.std))
-    return (255 * (inputs * std + mean)).round().clamp(0, 255).to(torch.uint8)
+    return (255 * pixels.from_inputs(inputs)).round().clamp(0, 255).to(torch.uint8)
 
 
 def _spread(data: DataSource, num_samples: int, shape: tuple[int, ...]) -> Tensor:

@@ -1,7 +1,5 @@
 """Constraints, translated into the partitions that each block may have."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -37,7 +35,7 @@ class Allowed:
     accompanied_LT: Bools
 
     @classmethod
-    def of(cls, constraints: Constraints, tasks: Sequence[str], table: CostTable, resource: str) -> Allowed:
+    def of(cls, constraints: Constraints, tasks: Sequence[str], table: CostTable, resource: str) -> "Allowed":
         """Constraints on the trees over some tasks.
 
         Raises:

@@ -9,7 +9,7 @@ from nas.errors import InputError
 from nas.tree import BranchTree
 
 
-def argmax_tree(tasks: Sequence[str], logits_LTC: Tensor, blocks: Sequence[str] | None = None) -> BranchTree:
+def argmax_tree(tasks: Sequence[str], logits_LTC: Tensor) -> BranchTree:
     """The tree of the choices ``argmax_c logits[l, t, c]``, the rule of BMTAS and LTB, which cannot keep a budget.
 
     Of equal logits the first one is taken, so uniform logits give the fully shared tree.
@@ -17,7 +17,6 @@ def argmax_tree(tasks: Sequence[str], logits_LTC: Tensor, blocks: Sequence[str] 
     Args:
         tasks: names of the T tasks.
         logits_LTC: [L, T, C].
-        blocks: names of the L blocks.
 
     Raises:
         InputError: logits are not finite, or not of T tasks.
@@ -25,7 +24,7 @@ def argmax_tree(tasks: Sequence[str], logits_LTC: Tensor, blocks: Sequence[str] 
     check_logits(logits_LTC)
     if logits_LTC.shape[1] != len(tasks):
         raise InputError(f"logits of shape {list(logits_LTC.shape)} are not of the {len(tasks)} tasks {list(tasks)}")
-    return BranchTree.from_choices(tasks, logits_LTC.argmax(dim=-1).tolist(), blocks)
+    return BranchTree.from_choices(tasks, logits_LTC.argmax(dim=-1).tolist())
 
 
 def count_changed_choices(before_LTC: Tensor, after_LTC: Tensor) -> int:

@@ -1,7 +1,5 @@
 """Chains of partitions of many tasks: the programme of `nas.discretize.chains` on a growing pool of partitions."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from nas.discretize.allowed import Allowed
@@ -28,9 +26,9 @@ def beam_search(
     """Find good chains of refining partitions of many tasks, from a pool of partitions.
 
     The pool starts with the fully shared and the fully separate partition, and with the results of greedy merging for
-    each block l alone, for blocks 0, ..., l, and for blocks l, ..., L-1. `nondominated_chains` finds the best chains in
-    the pool. Then there are up to `NUM_ROUNDS` rounds. Each takes `BEAM_WIDTH` chains spread over the curve, and, for
-    each run of consecutive blocks with the same partition in a chain, adds to the pool
+    each block l alone, for blocks 0, ..., l, and for blocks l, ..., L-1. `Programme` finds the best chains in the pool.
+    Then there are up to `NUM_ROUNDS` rounds. Each takes `BEAM_WIDTH` chains spread over the curve, and, for each run of
+    consecutive blocks with the same partition in a chain, adds to the pool
 
     - the results of greedy merging between the partition after the run and the partition before it;
     - of each kind of step, the `NUM_MOVES` best partitions one step away from the run's own, judged by the whole run,
@@ -51,7 +49,7 @@ def beam_search(
 
     Args:
         cost_L: cost of one group, >= 0.
-        max_cost: as in `nondominated_chains`; at least the cost of the cheapest allowed chain.
+        max_cost: as in `Programme.chains`; at least the cost of the cheapest allowed chain.
         allowed: constraints; by default none.
         cheapest_LT: labels of the cheapest allowed chain; by default the fully shared one.
 

@@ -1,7 +1,5 @@
 """All non-dominated chains of refining partitions, by label-setting dynamic programming over (block, partition)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +22,18 @@ class Chains:
 
 @dataclass(frozen=True, eq=False)
 class Programme:
-    """A problem for `nondominated_chains`: its arguments, except the budget."""
+    """A search for the chains P_0 >= P_1 >= ... >= P_{L-1}, each refining the one before.
+
+        cost = sum_l cost_L[l] * (number of groups of P_l)        value = sum_l value_LP[l, P_l]
+
+    Args:
+        lattice: P partitions.
+        value_LP: sums over any chain stay within `MAX_VALUE`.
+        cost_L: cost of one group, >= 0.
+        allowed_LP: the partitions that each block may have; by default all.
+        grain: if positive, of all labels of a partition with costs in the same interval of this width, only the one
+            with the lowest value is kept, so some non-dominated chains may be missing.
+    """
 
     lattice: Lattice
     value_LP: Ints
@@ -33,68 +42,41 @@ class Programme:
     grain: float = 0.0
 
     def chains(self, max_cost: float = np.inf) -> Chains:
-        """The chains that cost at most ``max_cost``."""
-        return nondominated_chains(
-            self.lattice,
-            self.value_LP,
-            self.cost_L,
-            max_cost=max_cost,
-            grain=self.grain,
-            allowed_LP=self.allowed_LP,
-        )
+        """The chains that no other beats in cost and value.
 
+        From the first block to the last, each partition keeps its non-dominated labels (cost, value). They are the
+        labels of all partitions that it refines, plus its own cost and value at the block. Costs are real numbers and
+        are not binned. Values are integers, so sums do not depend on the order of additions; among equal values the
+        cheaper chain wins. The time grows with the number of labels times covers: 8 tasks and the MACs of MobileNetV2's
+        18 blocks take 1.2 s and 0.1 GB (tools/bench_discretize.py); with 18 different costs, and 430,000 labels at the
+        last block, 3.5 s and 0.15 GB.
 
-def nondominated_chains(
-    lattice: Lattice,
-    value_LP: Ints,
-    cost_L: Floats,
-    *,
-    max_cost: float = np.inf,
-    grain: float = 0.0,
-    allowed_LP: NDArray[np.bool_] | None = None,
-) -> Chains:
-    """The chains P_0 >= P_1 >= ... >= P_{L-1}, each refining the one before, that no other beats in cost and value.
-
-        cost = sum_l cost_L[l] * (number of groups of P_l)        value = sum_l value_LP[l, P_l]
-
-    From the first block to the last, each partition keeps its non-dominated labels (cost, value). They are the labels
-    of all partitions that it refines, plus its own cost and value at the block. Costs are real numbers and are not
-    binned. Values are integers, so sums do not depend on the order of additions; among equal values the cheaper chain
-    wins. The time grows with the number of labels times covers: 8 tasks and the MACs of MobileNetV2's 18 blocks take
-    1.2 s and 0.1 GB (tools/bench_discretize.py); with 18 different costs, and 430,000 labels at the last block, 3.5 s
-    and 0.15 GB.
-
-    Args:
-        lattice: P partitions.
-        value_LP: sums over any chain stay within `MAX_VALUE`.
-        cost_L: cost of one group, >= 0.
-        max_cost: chains that cost more are left out; a chain within rounding of it may be kept or left out.
-        grain: if positive, of all labels of a partition with costs in the same interval of this width, only the one
-            with the lowest value is kept, so some non-dominated chains may be missing.
-        allowed_LP: the partitions that each block may have; by default all.
-    """
-    num_groups_P = lattice.num_groups_P
-    rest_L = np.append(np.cumsum(cost_L[::-1])[::-1], 0.0)
-    origin = partition = np.arange(len(num_groups_P))
-    cost, value = np.zeros(len(partition)), np.zeros(len(partition), np.int64)
-    trail: list[tuple[NDArray[np.int16], NDArray[np.int32]]] = []
-    for l, cost_of_group in enumerate(cost_L):
-        if l > 0:
-            partition, origin = _best_so_far(lattice, partition, cost, value, grain)
-        cost = cost[origin] + cost_of_group * num_groups_P[partition]
-        value = value[origin] + value_LP[l, partition]
-        kept = cost + rest_L[l + 1] * num_groups_P[partition] <= max_cost
-        if allowed_LP is not None:
-            kept &= allowed_LP[l, partition]
-        cost, value, partition, origin = cost[kept], value[kept], partition[kept], origin[kept]
-        trail.append((partition.astype(np.int16), origin.astype(np.int32)))
-    best = nondominated(cost, value)
-    chains = Chains(cost[best], value[best], np.empty((len(best), len(cost_L)), np.int64))
-    for l in reversed(range(len(cost_L))):
-        partition_N, origin_N = trail[l]
-        chains.partition_KL[:, l] = partition_N[best]
-        best = origin_N[best].astype(np.int64)
-    return chains
+        Args:
+            max_cost: chains that cost more are left out; a chain within rounding of it may be kept or left out.
+        """
+        lattice, cost_L, allowed_LP = self.lattice, self.cost_L, self.allowed_LP
+        num_groups_P = lattice.num_groups_P
+        rest_L = np.append(np.cumsum(cost_L[::-1])[::-1], 0.0)
+        origin = partition = np.arange(len(num_groups_P))
+        cost, value = np.zeros(len(partition)), np.zeros(len(partition), np.int64)
+        trail: list[tuple[NDArray[np.int16], NDArray[np.int32]]] = []
+        for l, cost_of_group in enumerate(cost_L):
+            if l > 0:
+                partition, origin = _best_so_far(lattice, partition, cost, value, self.grain)
+            cost = cost[origin] + cost_of_group * num_groups_P[partition]
+            value = value[origin] + self.value_LP[l, partition]
+            kept = cost + rest_L[l + 1] * num_groups_P[partition] <= max_cost
+            if allowed_LP is not None:
+                kept &= allowed_LP[l, partition]
+            cost, value, partition, origin = cost[kept], value[kept], partition[kept], origin[kept]
+            trail.append((partition.astype(np.int16), origin.astype(np.int32)))
+        best = nondominated(cost, value)
+        chains = Chains(cost[best], value[best], np.empty((len(best), len(cost_L)), np.int64))
+        for l in reversed(range(len(cost_L))):
+            partition_N, origin_N = trail[l]
+            chains.partition_KL[:, l] = partition_N[best]
+            best = origin_N[best].astype(np.int64)
+        return chains
 
 
 def _best_so_far(lattice: Lattice, partition: Ints, cost: Floats, value: Ints, grain: float) -> tuple[Ints, Ints]:

@@ -1,7 +1,5 @@
 """The cheapest tree that constraints allow, for any number of tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations

@@ -41,7 +41,7 @@ class Constraints(BaseModel):
 
     Args:
         together: groups of tasks that must share.
-        apart: groups of tasks of which no two may share.
+        apart: groups in which no two tasks may share.
         shared_prefix: how many of the first blocks all tasks share.
         frozen_prefix: whether neither the search nor any training changes the weights of the stem and of the shared
             prefix. Their weights should be pretrained.

@@ -1,7 +1,5 @@
 """Partitions of T tasks as integers, and the cover relation between them: all partitions, or a chosen pool."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +27,7 @@ class Lattice:
     covers: Ints
 
     @classmethod
-    def of_all(cls, num_tasks: int) -> Lattice:
+    def of_all(cls, num_tasks: int) -> "Lattice":
         """All Bell(T) partitions, in which a cover merges two groups: 203 for 6 tasks, 4,140 for 8."""
         labels_PT = np.zeros((1, 1), np.int64)
         for _ in range(num_tasks - 1):
@@ -51,7 +49,7 @@ class Lattice:
         return cls(labels_PT, _by_fine(covers))
 
     @classmethod
-    def of_pool(cls, labels_PT: Ints) -> Lattice:
+    def of_pool(cls, labels_PT: Ints) -> "Lattice":
         """A lattice of given partitions, in any order; duplicates count once."""
         labels_PT = _coarse_to_fine(np.unique(labels_PT, axis=0))
         # Q refines P iff every task shares its group in P with the first member of its group in Q.

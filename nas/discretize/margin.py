@@ -1,7 +1,5 @@
 """How close the second-best tree is, and in which decision it differs from the best one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from itertools import combinations
 

@@ -1,7 +1,5 @@
 """The value of a partition at a block, in exact arithmetic."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -30,7 +28,7 @@ class Objective:
     unit: float
 
     @classmethod
-    def of(cls, dissimilarity_LTT: Floats) -> Objective:
+    def of(cls, dissimilarity_LTT: Floats) -> "Objective":
         """Args: finite and symmetric; its diagonal does not count."""
         num_blocks, num_tasks, _ = dissimilarity_LTT.shape
         off_diagonal_LTT = dissimilarity_LTT * ~np.eye(num_tasks, dtype=bool)

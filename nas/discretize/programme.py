@@ -1,7 +1,5 @@
 """Discretisation: the best tree within every budget, from the dissimilarities of tasks at blocks."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -106,13 +104,10 @@ def _checked(tasks: tuple[str, ...], dissimilarity_LTT: ArrayLike, table: CostTa
             f"{[len(table.blocks), len(tasks), len(tasks)]}; found {list(array_LTT.shape)}"
         )
     if not np.isfinite(array_LTT).all():
-        raise InputError(f"a dissimilarity must be finite; found NaN or infinity at block {_first_bad(array_LTT)}")
+        block = int(np.argmax(~np.isfinite(array_LTT).all(axis=(1, 2))))
+        raise InputError(f"a dissimilarity must be finite; found NaN or infinity at block {block}")
     mirrored_LTT = array_LTT.swapaxes(1, 2)
     # Symmetric up to the rounding of single precision, relative to the greatest entry.
     if (error := np.abs(array_LTT - mirrored_LTT).max()) > 1e-5 * np.abs(array_LTT).max():
         raise InputError(f"a dissimilarity must be symmetric in the tasks; found entries that differ by {error:.3g}")
     return (array_LTT + mirrored_LTT) / 2.0
-
-
-def _first_bad(array_LTT: Floats) -> int:
-    return int(np.argmax(~np.isfinite(array_LTT).all(axis=(1, 2))))

@@ -3,8 +3,6 @@
 Shapes: N partitions of T tasks; groups G are padded to T, with empty groups at the end.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from nas.discretize.lattice import Floats, Ints, canonical

@@ -24,7 +24,7 @@ tensor([3.])
 Start with `nas.engine.ranks`, which explains how losses of a shared batch are put together.
 """
 
-from nas.engine.batch_norm import SynchronisedBatchNorm, is_synchronised, synchronise_batch_norm
+from nas.engine.batch_norm import is_synchronised, synchronise_batch_norm
 from nas.engine.ranks import SINGLE_PROCESS, Ranks, as_real
 
-__all__ = ["SINGLE_PROCESS", "Ranks", "SynchronisedBatchNorm", "as_real", "is_synchronised", "synchronise_batch_norm"]
+__all__ = ["SINGLE_PROCESS", "Ranks", "as_real", "is_synchronised", "synchronise_batch_norm"]

@@ -105,7 +105,7 @@ def _files(graph: "nx.DiGraph[str]") -> dict[str, Path]:
 
 
 def _imported_names(file: Path, importer: str) -> tuple[str, ...]:
-    """Full names of what a file imports, anywhere in it; some are no modules but what modules hold."""
+    """Full names of what a file imports, anywhere in it: modules, and names that modules define."""
     try:
         text = file.read_bytes()
     except OSError:
@@ -115,7 +115,7 @@ def _imported_names(file: Path, importer: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4096)  # A command looks at the same texts several times.
 def _names_in(text: bytes, package: str) -> tuple[str, ...]:
-    """The same of the text of a module of a package."""
+    """`_imported_names` of a module's text; ``package`` is the package that the module is in."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
@@ -188,7 +188,7 @@ def _find(name: str, places: Iterable[str | Path]) -> tuple[Path | None, list[Pa
 
 
 def _loaded(name: str) -> tuple[Path | None, list[Path]] | None:
-    """The same for a loaded module that is found in another way, such as by an editable installation."""
+    """`_find` for a loaded module that is in none of the places, such as one of an editable installation."""
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     if file is None:

@@ -70,7 +70,7 @@ class Canvas:
         self._figure.set_size_inches((right - left) / 72, (bottom - top) / 72)
         self._axes.set(xlim=(left, right), ylim=(bottom, top))
         for picture, extent in self._pictures:
-            # The order is that of the frames, which are patches, and of text, whose orders are 1 and 3.
+            # Above the frames, which are patches (1), and below the text (3).
             self._axes.imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
         return self._figure
 
@@ -85,7 +85,7 @@ class Canvas:
         self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
 
     def picture(self, pixels: Pixels, left: float, top: float, width: float, height: float) -> None:
-        """Pixels [H, W, 3] over the boxes and below the text. They do not extend the page: they lie in a box."""
+        """Pixels [H, W, 3] over the boxes and below the text. They do not extend the page, since they fill a box."""
         self._pictures.append((pixels, (left, left + width, top + height, top)))
 
     def bezier(self, points: Sequence[Point], colour: str, thickness: float) -> None:

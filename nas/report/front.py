@@ -150,16 +150,12 @@ def _draw_axes(axes: Axes, quality: str, resource: str, separate: float | None) 
 
 
 def _draw_points(axes: Axes, trees: Sequence[_Point], kinds: Sequence[str]) -> None:
-    front = [tree for tree in trees if not tree.dominated]
-    axes.step(
-        [tree.cost for tree in front], [tree.quality for tree in front], where="post", color=BEST, alpha=0.4, lw=1.2
-    )
+    axes.step(*_positions([tree for tree in trees if not tree.dominated]), where="post", color=BEST, alpha=0.4, lw=1.2)
     for kind in kinds:
         for dominated in (True, False):
             shown = [tree for tree in trees if tree.kind == kind and tree.dominated == dominated]
             axes.scatter(
-                [tree.cost for tree in shown],
-                [tree.quality for tree in shown],
+                *_positions(shown),
                 s=MARK**2,
                 marker=MARKS[kind],
                 facecolors="white" if dominated else BEST,
@@ -168,10 +164,8 @@ def _draw_points(axes: Axes, trees: Sequence[_Point], kinds: Sequence[str]) -> N
                 zorder=2 if dominated else 3,
                 label=None if dominated else kind,
             )
-    best = [tree for tree in trees if tree.recommended]
     axes.scatter(
-        [tree.cost for tree in best],
-        [tree.quality for tree in best],
+        *_positions([tree for tree in trees if tree.recommended]),
         s=(2 * MARK) ** 2,
         facecolors="none",
         edgecolors=BEST,
@@ -180,6 +174,10 @@ def _draw_points(axes: Axes, trees: Sequence[_Point], kinds: Sequence[str]) -> N
     )
     if len(kinds) > 1:
         axes.legend(fontsize=TICK.size, labelcolor=INK, frameon=False, handletextpad=0.2)
+
+
+def _positions(trees: Sequence[_Point]) -> tuple[list[float], list[float]]:
+    return [tree.cost for tree in trees], [tree.quality for tree in trees]
 
 
 def _widen(axes: Axes) -> None:

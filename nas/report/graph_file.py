@@ -7,7 +7,7 @@ from typing import Any
 import networkx as nx
 
 from nas.report.amounts import format_quantity
-from nas.report.palette import task_colours, text_colour
+from nas.report.palette import colours_of, text_colour
 from nas.report.summary import check_resource
 from nas.tree import BranchTree, CostTable
 
@@ -46,7 +46,7 @@ def dot(tree: BranchTree, table: CostTable | None = None, resource: str = "macs"
     """
     if table is not None:
         check_resource(table, resource)
-    colours = dict(zip(tree.tasks, task_colours(len(tree.tasks)), strict=True))
+    colours = colours_of(tree.tasks)
     graph = plain_graph(tree, table)
     lines = ['rankdir="LR"', 'node [shape="box", style="rounded", fontname="Helvetica"]', 'edge [arrowhead="none"]']
     for node, attributes in graph.nodes(data=True):

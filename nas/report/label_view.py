@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nas.report.palette import task_colours
+from nas.report.palette import channels, task_colours
 from nas.tasks import Task
 from nas.tasks.ignore import IGNORED_CLASS, known_classes, known_values
 
@@ -57,7 +57,7 @@ def class_colours(task: Task) -> list[str]:
 
 def class_pixels(task: Task, label: Tensor) -> Pixels:
     """A map of classes [H, W] in one colour per class."""
-    colours = torch.tensor([_rgb(colour) for colour in class_colours(task)])
+    colours = torch.tensor([channels(colour) for colour in class_colours(task)])
     known = known_classes(label, task.num_outputs)
     return _pixels(colours[label.long().clamp(0, task.num_outputs - 1)], known)
 
@@ -106,10 +106,6 @@ def _pixels(colours_HW3: Tensor, known_HW: Tensor) -> Pixels:
     height, width = known_HW.shape
     side = max(1, min(height, width) // CHECKS_PER_SIDE)
     checks_HW = (torch.arange(height)[:, None] // side + torch.arange(width) // side) % 2
-    ground_HW3 = torch.tensor([_rgb(colour) for colour in CHECKS])[checks_HW]
+    ground_HW3 = torch.tensor([channels(colour) for colour in CHECKS])[checks_HW]
     pixels: Pixels = torch.where(known_HW[..., None], colours_HW3, ground_HW3).numpy()
     return pixels
-
-
-def _rgb(colour: str) -> list[float]:
-    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from nas.report.amounts import format_quantity
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width, wrapped
 from nas.report.layout import Box, Layout, lay_out, outline
-from nas.report.palette import task_colours, text_colour
+from nas.report.palette import colours_of, text_colour
 from nas.report.summary import check_resource, summary
 from nas.tree import BranchTree, CostTable
 
@@ -84,7 +84,7 @@ def _labels_and_layout(tree: BranchTree, table: CostTable | None, resource: str)
 
 
 def _draw_lanes_and_boxes(canvas: Canvas, tree: BranchTree, layout: Layout) -> None:
-    colours = _colours(tree)
+    colours = colours_of(tree.tasks)
     for lane in layout.lanes:
         # Lanes reach into the boxes, because the round corners would leave a gap.
         (x0, y0), *_, (x1, y1) = lane.bezier
@@ -99,7 +99,7 @@ def _draw_lanes_and_boxes(canvas: Canvas, tree: BranchTree, layout: Layout) -> N
 
 
 def _draw_task_names(canvas: Canvas, tree: BranchTree, layout: Layout) -> None:
-    colours = _colours(tree)
+    colours = colours_of(tree.tasks)
     size = min(9.0, 0.76 * layout.height / len(tree.tasks))
     for box in layout.boxes[-len(tree.tasks) :]:
         (task,) = box.tasks
@@ -159,7 +159,3 @@ def _round_down(value: float) -> float:
     """The next lower of 1, 2, 5, 10, 20, ..."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(digit * power for digit in (5, 2, 1) if digit * power <= value * (1 + 1e-9))
-
-
-def _colours(tree: BranchTree) -> dict[str, str]:
-    return dict(zip(tree.tasks, task_colours(len(tree.tasks)), strict=True))

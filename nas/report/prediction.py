@@ -13,7 +13,7 @@ from torch import Tensor
 from nas.deploy import TaskRecord, is_map
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width
 from nas.report.label_view import Pixels, class_colours, class_name, class_pixels, image_pixels
-from nas.report.palette import task_colours, text_colour
+from nas.report.palette import colours_of, text_colour
 
 INK, GREY, PALE = "#1A1A1A", "#6B6B6B", "#E4E4E4"
 WORDS = TextStyle(8.5, INK)
@@ -81,7 +81,7 @@ def draw_prediction(picture: Pixels | None, answers: Mapping[str, Tensor], tasks
         answers: by task, without the batch (`nas.deploy.answers`).
         tasks: in the order in which they are drawn; a task's name has the colour that it has in other pictures.
     """
-    colours = {task.name: text_colour(c) for task, c in zip(tasks, task_colours(len(tasks)), strict=True)}
+    colours = {name: text_colour(colour) for name, colour in colours_of([task.name for task in tasks]).items()}
     dense = [task for task in tasks if is_map(task.kind, answers[task.name])]
     size = picture.shape[:2] if picture is not None else answers[dense[0].name].shape[-2:] if dense else (1, 1)
     page = _Page(math.sqrt(PICTURE_AREA * size[1] / size[0]), math.sqrt(PICTURE_AREA * size[0] / size[1]))

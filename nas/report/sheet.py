@@ -21,7 +21,7 @@ from nas.report.label_view import (
     map_pixels,
     words,
 )
-from nas.report.palette import task_colours, text_colour
+from nas.report.palette import colours_of, text_colour
 from nas.tasks import Task
 from nas.tasks.ignore import known_classes
 
@@ -80,7 +80,7 @@ def sample_sheet(dataset: Dataset, tasks: Sequence[Task], num_samples: int = 8, 
     dense = [t for t in tasks if any(labels[t.name].ndim >= 2 for _, labels in samples if t.name in labels)]
     columns = [_Column("input", image_pixels([image for image, _ in samples])), *(_column(t, samples) for t in dense)]
     cells = [_cell(task, samples) for task in tasks if task not in dense]
-    colours = {task.name: text_colour(c) for task, c in zip(tasks, task_colours(len(tasks)), strict=True)}
+    colours = {name: text_colour(colour) for name, colour in colours_of([task.name for task in tasks]).items()}
 
     height, width = samples[0][0].shape[1:]
     scale = math.sqrt(PICTURE_AREA / (height * width))
@@ -102,7 +102,7 @@ def sample_sheet(dataset: Dataset, tasks: Sequence[Task], num_samples: int = 8, 
 
 
 class _Page:
-    """A canvas with pictures: their frames are drawn at once, what is in them when the page is done."""
+    """Samples and legends on a canvas."""
 
     def __init__(self, width: float, height: float, colours: Mapping[str, str]) -> None:
         self.canvas = Canvas()

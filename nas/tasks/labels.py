@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from nas.errors import InputError
 from nas.tasks.ignore import known_classes, known_depths, known_values, known_vectors
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -163,10 +164,22 @@ def accepts(description: Accepts) -> Callable[[Function], Function]:
 
 def accepted_by(function: Any) -> Accepts | None:
     """The labels that a loss or metric has stated; None if it has not."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    found = getattr(function, "accepts", None)
+    found = getattr(unwrapped(function), "accepts", None)
     return found if isinstance(found, Accepts) else None
+
+
+def unwrapped(function: Any) -> Any:
+    """The function within ``functools.partial(function, ...)``; any other function itself."""
+    return unwrapped(function.func) if isinstance(function, functools.partial) else function
+
+
+def require_shape_of_outputs(loss: str, outputs: Tensor, labels: Tensor) -> None:
+    """InputError unless labels have the shape of the outputs; ``loss`` is the name of the loss, for the message."""
+    if labels.shape != outputs.shape:
+        hint = " (a single number a sample is a label of shape [1])" if labels.dim() == 1 else ""
+        raise InputError(
+            f"{loss} needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)}{hint}"
+        )
 
 
 def as_floats(labels: Tensor) -> Tensor:

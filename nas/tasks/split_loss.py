@@ -8,13 +8,11 @@
 """
 
 import math
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from nas.tasks.labels import accepted_by
+from nas.tasks.labels import accepted_by, unwrapped
 from nas.tasks.losses import LOSSES, LossFunction, balanced_binary_cross_entropy
 from nas.tasks.losses.classification import balanced_loss, balanced_sums
 from nas.tasks.multi_task_loss import apply_loss
@@ -39,7 +37,7 @@ class SplitLoss:
 
     def update(self, outputs: Tensor, labels: Tensor) -> None:
         """Add labelled samples: outputs [n, ...] and labels [n, ...]. Raises InputError if they do not fit."""
-        function = _unwrapped(self._loss)
+        function = unwrapped(self._loss)
         if function is balanced_binary_cross_entropy:
             self._sums.append(apply_loss(self._task, balanced_sums, outputs, labels, ndim=1))
         elif function in LOSSES.values():
@@ -71,8 +69,3 @@ class SplitLoss:
         self._outputs, self._labels = [outputs[size:]], [labels[size:]]
         mean = apply_loss(self._task, self._loss, outputs[:size], labels[:size]).double()
         self._sums.append(torch.stack([mean * size, mean.new_tensor(size)]))
-
-
-def _unwrapped(loss: Any) -> Any:
-    """The function within ``functools.partial(function, ...)``."""
-    return _unwrapped(loss.func) if isinstance(loss, partial) else loss

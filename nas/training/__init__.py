@@ -16,8 +16,7 @@ Where to start:
 - `balance` weighs the tasks' losses, `aggregate` combines their gradients where tasks share parameters, `distill` adds
   losses against the outputs of single-task networks, `average` keeps an average of the weights;
 - `score` decides which epoch is the best;
-- `interval` says how much a mean over a few seeds can be off;
-- `validity` checks that the known tree of a planted problem is better than random trees of the same cost.
+- `interval` says how much a mean over a few seeds can be off.
 """
 
 from nas.training.evaluate import TreeNetwork, estimate_batch_statistics, evaluate, try_metrics
@@ -29,7 +28,6 @@ from nas.training.relative import Directions, comparable, delta_m, metric_direct
 from nas.training.retrain import Retraining
 from nas.training.settings import DistillSettings, TrainingSettings
 from nas.training.state import TrainingRecord, TrainingState, load_network, parameter_groups
-from nas.training.validity import Validity, check_validity
 
 __all__ = [
     "FEWEST_SEEDS",
@@ -42,9 +40,7 @@ __all__ = [
     "TrainingSettings",
     "TrainingState",
     "TreeNetwork",
-    "Validity",
     "Value",
-    "check_validity",
     "comparable",
     "delta_m",
     "estimate_batch_statistics",

@@ -1,7 +1,7 @@
 """Loss balancing: a factor of each task's loss that changes during training, beside the weight in the recipe."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,24 +10,28 @@ from nas.engine.optimizer import OptimizerSettings, set_learning_rate
 from nas.training.methods import make_scalarizer
 
 
-class LossBalance(Protocol):
+class LossBalance:
     """Gives a factor for each task's loss in every step, and learns from the losses.
 
     The losses are already multiplied by the recipe's weights. A task without a label in a step has no loss in it.
     """
 
     def factors(self) -> dict[str, Tensor]:
-        """The factor of each task in the next step."""
+        """The factor of each task in the next step; a subclass defines it."""
+        raise NotImplementedError
 
     def learn(self, losses: Mapping[str, Tensor], lr_factor: float) -> None:
-        """Learn from the losses of a step (detached), of the tasks that have one."""
+        """Learn from the losses of a step (detached), of the tasks that have one; by default nothing."""
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
-        """Learn from the mean losses of an epoch, of the tasks that have one."""
+        """Learn from the mean losses of an epoch, of the tasks that have one; by default nothing."""
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """What has been learned, for a checkpoint; empty by default."""
+        return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`."""
 
 
 def make_balance(
@@ -43,7 +47,7 @@ def make_balance(
     return LearnedFactors(name, tasks, optimizer, device)
 
 
-class LearnedFactors:
+class LearnedFactors(LossBalance):
     """One learned number a task: uncertainty weighting (Kendall et al., CVPR 2018), or IMTL-L (Liu et al., ICLR 2021).
 
         uncertainty   sum_t exp(-s_t) L_t / 2 + s_t / 2
@@ -66,9 +70,6 @@ class LearnedFactors:
         torch.stack([self._scalarizers[task](loss) for task, loss in losses.items()]).sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
-    def end_epoch(self, means: Mapping[str, float]) -> None:
-        pass
-
     def state_dict(self) -> dict[str, Any]:
         return {"numbers": self._scalarizers.state_dict(), "optimizer": self._optimizer.state_dict()}
 
@@ -77,7 +78,7 @@ class LearnedFactors:
         self._optimizer.load_state_dict(state["optimizer"])
 
 
-class AveragePace:
+class AveragePace(LossBalance):
     """Dynamic weight average (Liu et al., CVPR 2019, eq. 7): a larger factor for tasks whose loss falls more slowly.
 
         factor_t = T softmax_t(r_t / 2),   r_t = L_t(epoch - 1) / L_t(epoch - 2)
@@ -93,9 +94,6 @@ class AveragePace:
 
     def factors(self) -> dict[str, Tensor]:
         return self._factors
-
-    def learn(self, losses: Mapping[str, Tensor], lr_factor: float) -> None:
-        pass
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
         self._means = [*self._means, dict(means)][-2:]
@@ -120,7 +118,7 @@ class AveragePace:
         return factors | dict(zip(paced, _slope(scalarizer, (len(paced),), torch.device("cpu")), strict=True))
 
 
-class RandomFactors:
+class RandomFactors(LossBalance):
     """Random factors for every step, softmax of normal numbers (Lin et al., TMLR 2022): a control for the others."""
 
     def __init__(self, tasks: Sequence[str]) -> None:
@@ -130,18 +128,6 @@ class RandomFactors:
     def factors(self) -> dict[str, Tensor]:
         slope_T = _slope(self._scalarizer, (len(self._tasks),), torch.device("cpu"))
         return dict(zip(self._tasks, slope_T, strict=True))
-
-    def learn(self, losses: Mapping[str, Tensor], lr_factor: float) -> None:
-        pass
-
-    def end_epoch(self, means: Mapping[str, float]) -> None:
-        pass
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        pass
 
 
 def _slope(scalarizer: nn.Module, shape: tuple[int, ...], device: torch.device) -> Tensor:

@@ -89,10 +89,8 @@ class Distillation:
             taught = {task.name: self._teachers[task.name](inputs, [task.name])[task.name] for task in tasks}
         taught = self._compute.outputs(taught)
         weight, temperature = self._settings.weight, self._settings.temperature
-        return {
-            task.name: weight * _difference(task)(outputs[task.name], taught[task.name], temperature) for task in tasks
-        }
-
-
-def _difference(task: Task) -> DistillLoss:
-    return DISTILL_LOSSES[task.loss] if isinstance(task.loss, str) else squares
+        found = {}
+        for task in tasks:
+            difference = DISTILL_LOSSES[task.loss] if isinstance(task.loss, str) else squares
+            found[task.name] = weight * difference(outputs[task.name], taught[task.name], temperature)
+        return found

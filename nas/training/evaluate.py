@@ -3,7 +3,7 @@
 import itertools
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -68,7 +68,8 @@ def evaluate(
     losses = {task.name: SplitLoss(task) for task in chosen}
     was_training = network.training
     network.eval()
-    for batch in _in_order(dataset, batch_size, device, num_workers):
+    loader = batches(dataset, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers)
+    for batch in (batch.to(device) for batch in loader):
         outputs = run_network(network, batch.inputs)
         for task in chosen:
             if (labels := batch.labels.get(task.name)) is not None and len(labels):
@@ -181,11 +182,6 @@ def _own(metric: torchmetrics.Metric) -> torchmetrics.Metric:
 
 def _never() -> bool:
     return False
-
-
-def _in_order(dataset: Dataset, batch_size: int, device: torch.device, num_workers: int) -> Iterable[Batch]:
-    loader = batches(dataset, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers)
-    return (batch.to(device) for batch in loader)
 
 
 @torch.no_grad()

@@ -40,23 +40,21 @@ The package also has:
 
 from nas.tree.agreement import SplitAgreement, split_agreement
 from nas.tree.branch_tree import BranchTree
-from nas.tree.cost_table import Cost, CostTable
+from nas.tree.cost_table import CostTable
 from nas.tree.difference import describe_difference, distance
 from nas.tree.enumeration import IndexPartition, count_trees, enumerate_trees, refinements, set_partitions
 from nas.tree.partition import Group, Partition
 from nas.tree.random_trees import random_tree, random_tree_shape
-from nas.tree.recovery import Recovery, recovery
+from nas.tree.recovery import recovery
 from nas.tree.text_rendering import render_text
 from nas.tree.tree_file import read_tree, write_tree
 
 __all__ = [
     "BranchTree",
-    "Cost",
     "CostTable",
     "Group",
     "IndexPartition",
     "Partition",
-    "Recovery",
     "SplitAgreement",
     "count_trees",
     "describe_difference",

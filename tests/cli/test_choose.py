@@ -10,7 +10,7 @@ from small_digits import refused
 
 import nas
 from nas.cli.main import run
-from nas.cost import LatencyTable, PartLatency
+from nas.cost import LatencyTable, Timing
 from nas.errors import InputError
 from nas.run import Point, Quality, RunFolder, make_front
 from nas.run.comparison import Comparison, Row
@@ -176,7 +176,7 @@ def test_what_cannot_be_answered_is_refused_in_one_line(folder, tmp_path, capsys
 
 def latencies(blocks, input_shape=(3, 8, 8)):
     def part(ms):
-        return PartLatency(median=ms, low=ms, high=ms)
+        return Timing(median=ms, low=ms, high=ms)
 
     return LatencyTable(
         device="cpu",

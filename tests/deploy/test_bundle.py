@@ -182,7 +182,7 @@ def test_weights_of_other_shapes_types_and_names_are_refused(bundle):
 def test_a_bundle_that_describes_a_graph_is_refused(bundle):
     for fields in ({"description__format": "onnx"}, {"description__answers": True}):
         change(bundle, **fields)
-        with pytest.raises(InputError, match="describes a graph, and a bundle has none"):
+        with pytest.raises(InputError, match="describes an exported graph, not a bundle"):
             load_bundle(bundle)
 
 

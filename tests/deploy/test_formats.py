@@ -17,27 +17,26 @@ from nas.deploy.program import load_program, to_bytes
 HEADER = b"reversed"
 
 
-class Reversed(GraphFormat):
-    """A .pt2 written from its end to its beginning."""
+def from_reversed_bytes(data, where):
+    if not data.startswith(HEADER):
+        raise nas.InputError(f"{where}: not a reversed file")
+    return load_program(data.removeprefix(HEADER)[::-1], where)
 
-    name, suffix, options = "reversed", ".rev", frozenset({"preprocess"})
 
-    def translate(self, traced, described):
-        return traced
-
-    def to_bytes(self, model, described):
-        return HEADER + to_bytes(model, described)[::-1]
-
-    def from_bytes(self, data, where):
-        if not data.startswith(HEADER):
-            raise nas.InputError(f"{where}: not a reversed file")
-        return load_program(data.removeprefix(HEADER)[::-1], where)
+REVERSED = GraphFormat(
+    "reversed",
+    ".rev",
+    lambda model, described: HEADER + to_bytes(model, described)[::-1],
+    from_reversed_bytes,
+    options=frozenset({"preprocess"}),
+)
+"""A .pt2 written from its end to its beginning."""
 
 
 def test_a_format_is_one_object_in_the_table(trained, tmp_path, monkeypatch, capsys):
     out = tmp_path / "model.rev"
     assert "'reversed' is not one of bundle, onnx, pt2" in refused(capsys, "export", trained, "--format", "reversed")
-    monkeypatch.setitem(FORMATS, "reversed", Reversed())
+    monkeypatch.setitem(FORMATS, "reversed", REVERSED)
 
     assert run(["export", str(trained), "--format", "reversed", "--out", str(out), "--json"]) == 0
     described = json.loads(capsys.readouterr().out)

@@ -1,12 +1,13 @@
 import random
+from dataclasses import replace
 
 import pytest
 import torch
-from deployed import describe, exportable, make_network
+from deployed import describe, export_graph, exportable, make_network
 from torch import nn
 
 from nas.cost import measure_costs
-from nas.deploy import TOLERANCE, as_bytes, deviations, export_graph, open_model, program
+from nas.deploy import FORMATS, TOLERANCE, as_bytes, deviations, open_model, program
 from nas.errors import InputError, WorkFailed
 from nas.networks.branched import sub_network
 
@@ -133,13 +134,12 @@ def test_a_network_whose_code_cannot_be_traced_is_named():
 def test_other_outputs_than_the_networks_are_never_kept(monkeypatch):
     network, _, tasks, inputs, pixels = make_network("own", 0)
     described = describe(network, tasks, inputs, pixels, "pt2")
-    load = program.load_program
 
     def load_worse(data, where):
-        run, description = load(data, where)
+        run, description = program.load_program(data, where)
         return lambda batch: [1.001 * output for output in run(batch)], description
 
-    monkeypatch.setattr(program, "load_program", load_worse)
+    monkeypatch.setitem(FORMATS, "pt2", replace(FORMATS["pt2"], from_bytes=load_worse))
     with pytest.raises(WorkFailed, match="differs by"):
         export_graph(exportable(network, described), inputs, "samples", described)
 

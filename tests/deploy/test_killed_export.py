@@ -8,7 +8,7 @@ from small_digits import refused
 
 import nas
 from nas.cli.main import run
-from nas.deploy import open_model, write_graph
+from nas.deploy import FORMATS, open_model
 from nas.errors import WorkFailed
 
 export_module = importlib.import_module("nas.commands.export")
@@ -85,10 +85,10 @@ def test_a_graph_that_cannot_be_read_as_it_was_written_is_not_kept(exported, tmp
     path = tmp_path / "model.pt2"
     path.write_bytes(b"the one before")
     with pytest.raises(nas.InputError, match=r"model\.pt2: "):
-        write_graph(path, data[:-100], described)
+        FORMATS["pt2"].write_file(path, data[:-100], described)
     with pytest.raises(WorkFailed, match="cannot be read as it was written"):
-        write_graph(path, data, described.model_copy(update={"answers": True}))
+        FORMATS["pt2"].write_file(path, data, described.model_copy(update={"answers": True}))
     assert path.read_bytes() == b"the one before"
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.pt2"]
-    write_graph(path, data, described)
+    FORMATS["pt2"].write_file(path, data, described)
     assert path.read_bytes() == data

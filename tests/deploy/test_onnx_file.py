@@ -2,12 +2,11 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from deployed import describe, exportable
+from deployed import describe, export_graph, exportable
 from onnx import TensorProto, helper
 from torch import nn
 
 from nas.cost import count_module
-from nas.deploy import export_graph
 from nas.deploy.onnx_file import load_onnx, to_model
 from nas.deploy.onnx_macs import count_macs, uncounted
 from nas.deploy.program import trace

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from deployed import describe, exportable, make_network
+from deployed import describe, export_graph, exportable, make_network
 from PIL import Image
 from small_digits import refused
 
 import nas
 from nas.cli.main import run
-from nas.deploy import TaskRecord, as_bytes, export_graph
+from nas.deploy import TaskRecord, as_bytes
 from nas.deploy.input_files import list_files, look_into
 from nas.report import answer_pixels, draw_prediction
 
@@ -118,7 +118,7 @@ def test_what_does_not_fit_is_refused(exported, tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "has no picture or array" in refused(capsys, "predict", file, empty, "--out", out)
-    assert "is no picture or array" in refused(capsys, "predict", file, tmp_path / "missing.png", "--out", out)
+    assert "is not a picture or array" in refused(capsys, "predict", file, tmp_path / "missing.png", "--out", out)
     (tmp_path / "bad.png").write_bytes(b"no picture")
     assert "not a readable picture" in refused(capsys, "predict", file, tmp_path / "bad.png", "--out", out)
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)

@@ -87,7 +87,7 @@ def test_integers_in_arrays_are_pixels_or_refused(exported, tmp_path):
         for task in eight:
             np.testing.assert_allclose(eight[task], sixteen[task], rtol=0, atol=1e-4)
     reasons = {path.rsplit("/")[-1]: reason for path, reason in done.left_out.items()}
-    assert "holds int64, and the number of white is unknown" in reasons["more.npy"]
+    assert "holds int64, and the value of white is unknown" in reasons["more.npy"]
     assert "holds floats up to 2" in reasons["unscaled.npy"]
     assert "white is 1" in reasons["unscaled.npy"]
     assert len(reasons) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from nas.discretize import EXACT_TASKS, discretize
 from nas.discretize.beam import beam_search
-from nas.discretize.chains import nondominated_chains
+from nas.discretize.chains import Programme
 from nas.discretize.lattice import Lattice, canonical
 from nas.discretize.objective import Objective
 from nas.discretize.regrouping import best_moves, merge_greedily
@@ -37,7 +37,7 @@ def test_gap_to_the_exact_programme(num_blocks, shift):
     for seed in range(4):
         cost_L = np.random.default_rng(seed).uniform(1, 5, num_blocks)
         objective = Objective.of(random_dissimilarity(num_blocks, 6, seed, shift=shift))
-        exact = nondominated_chains(lattice, objective.values(lattice), cost_L)
+        exact = Programme(lattice, objective.values(lattice), cost_L).chains()
         _, beam = beam_search(objective, cost_L)
         fits = np.searchsorted(beam.cost_K, exact.cost_K, side="right") - 1
         gaps.append((beam.value_K[fits] - exact.value_K) / (exact.value_K[0] - exact.value_K[-1]))

@@ -70,11 +70,10 @@ def test_a_late_split_of_fairly_sure_logits_is_kept():
     assert best_tree(tuple("abcde"), logits_LTC).num_groups == (1,) * 8 + (2,) * 2
 
 
-def test_argmax_tree_takes_names_and_the_first_of_equals():
+def test_argmax_tree_takes_the_first_of_equals():
     logits_LTC = torch.zeros(2, 3, 3)
     logits_LTC[1, 2, 1] = 1.0
-    tree = argmax_tree(["a", "b", "c"], logits_LTC, ["x", "y"])
-    assert tree.blocks == ("x", "y")
+    tree = argmax_tree(["a", "b", "c"], logits_LTC)
     assert tree.partitions == ((("a", "b", "c"),), (("a", "b"), ("c",)))
 
 

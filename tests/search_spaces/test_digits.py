@@ -97,7 +97,7 @@ def test_the_pooled_head_knows_left_from_right() -> None:
     [
         ({"widths": ()}, r"widths .* positive, one a block; found \(\)"),
         ({"widths": (8, 0)}, r"found \(8, 0\)"),
-        ({"strided": (0,)}, r"strided .* must lie in 1..5; found \(0,\)"),
+        ({"strided": (0,)}, r"strided .* must be in 1..5; found \(0,\)"),
         ({"strided": (6,)}, r"found \(6,\)"),
     ],
 )

@@ -71,7 +71,6 @@ def format_quantity(value: float, resource: str) -> str:
 
 
 __all__ = [
-    "ACTIVATION",
     "MACS",
     "MS",
     "PARAMS",

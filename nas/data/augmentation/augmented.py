@@ -3,11 +3,10 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nas.data.augmentation.kinds import Kinds, check_kinds, check_label
 from nas.data.augmentation.photometric import Normalize
-from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate, uncollate
+from nas.data.batch import Batch, Dataset, DataSource, Sample, SplitName, collate, read_many, uncollate
 from nas.data.epoch import at_epoch
 from nas.data.named import sample_name
 from nas.data.pixels import PixelScale, find_pixel_scale
@@ -74,9 +73,7 @@ class Augmented:
         return self._augmented(self.dataset[index], index)
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        dataset: Any = self.dataset
-        in_bulk = getattr(dataset, "__getitems__", None)
-        found = in_bulk(indices) if in_bulk else [dataset[index] for index in indices]
+        found = read_many(self.dataset, indices)
         samples = uncollate(found) if isinstance(found, Batch) else found
         return collate([self._augmented(sample, index) for sample, index in zip(samples, indices, strict=True)])
 

@@ -23,10 +23,9 @@ points         [..., 2]: x to the right and y down, in pixels from the image's u
                point that a crop cuts off is NaN (no value)
 none           a label of the whole image, which does not change
 
-`RandomScale` is a zoom: together with the crop after it, it shows what a camera of a longer focal length sees, as if
-from nearer by. Dividing the depth by the scale and leaving the normals is exact for that camera, and all published
-multi-task code does it. `Resize` and `Letterbox` show the same view in another number of pixels, so that a metre stays
-a metre.
+`RandomScale` is a zoom: with the crop after it, it shows the scene as from a camera that is closer by this factor. So
+depth is divided by the factor and normals stay, as in all published multi-task code. `Resize` and `Letterbox` show the
+same view in another number of pixels, so depth stays.
 """
 
 Kinds = Mapping[str, LabelKind]
@@ -72,5 +71,5 @@ def check_label(task: str, label: Tensor, image: Tensor, kinds: Kinds) -> None:
             f"image {list(image.shape)}"
         )
     if label.dtype == torch.bool or (kind in _INVALID and not label.is_floating_point()):
-        needs = "floats" if kind in _INVALID else "numbers, as yes and no leave none for padding"
+        needs = "floats" if kind in _INVALID else "numbers, since booleans have no value left for padding"
         raise InputError(f"Augmentation: the label of {task} is {label.dtype}, and {kind!r} needs {needs}")

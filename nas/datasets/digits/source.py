@@ -21,9 +21,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nas.data.batch import SPLITS, SplitName
+from nas.data.batch import SPLITS, SplitName, find_split
 from nas.data.pixels import PixelScale
-from nas.data.seeds import derive_seed
+from nas.data.seeds import derive_seed, seeded_generator
 from nas.data.splits import split_indices
 from nas.data.tensors import MaskedTensors
 from nas.errors import InputError
@@ -66,18 +66,13 @@ class DigitPairs:
         missing: Mapping[str, float] | None = None,
         seed: int = 0,
     ) -> None:
-        sizes = {
-            "train": num_train,
-            "architecture": num_architecture,
-            "validation": num_validation,
-            "test": num_test,
-        }
+        sizes = dict(zip(SPLITS, (num_train, num_architecture, num_validation, num_test), strict=True))
         missing = missing or {}
         _check(sizes, missing)
         images, digits = _load_scans()
         pools = split_indices(len(digits), SCAN_SHARES, derive_seed("scans", seed))
         pairs = {
-            name: _draw(images, digits, torch.tensor(pools[name]), sizes[name], _generator("pairs", name, seed))
+            name: _draw(images, digits, torch.tensor(pools[name]), sizes[name], seeded_generator("pairs", name, seed))
             for name in SPLITS
         }
         input_scale, ink_scale = _scale(pairs["train"].inputs), _scale(pairs["train"].ink)
@@ -88,7 +83,7 @@ class DigitPairs:
                 _standardise(pairs[name].inputs, input_scale),
                 _labels(pairs[name], ink_scale),
                 {
-                    task: torch.rand(sizes[name], generator=_generator("missing", name, task, seed)) >= share
+                    task: torch.rand(sizes[name], generator=seeded_generator("missing", name, task, seed)) >= share
                     for task, share in missing.items()
                 },
             )
@@ -96,9 +91,7 @@ class DigitPairs:
         }
 
     def split(self, name: SplitName) -> MaskedTensors:
-        if name not in self._splits:
-            raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
-        return self._splits[name]
+        return find_split(self._splits, name)
 
     def scans(self, name: SplitName) -> Tensor:
         """Rows of scikit-learn's ``load_digits`` that each sample's left and right digit are, [N, 2]."""
@@ -113,7 +106,7 @@ class _Pairs(NamedTuple):
     clean: Tensor  # [N, 1, H, W]
 
 
-def _check(sizes: Mapping[str, int], missing: Mapping[str, float]) -> None:
+def _check(sizes: Mapping[SplitName, int], missing: Mapping[str, float]) -> None:
     for name, size in sizes.items():
         if size < 2:
             raise InputError(f"num_{name} of DigitPairs must be at least 2; found {size}")
@@ -185,7 +178,3 @@ def _scale(values: Tensor) -> tuple[Tensor, Tensor]:
 def _standardise(values: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:
     mean, deviation = scale
     return (values - mean) / deviation
-
-
-def _generator(*purpose: int | str) -> torch.Generator:
-    return torch.Generator().manual_seed(derive_seed(*purpose))

@@ -23,7 +23,6 @@ True
 
 from nas.datasets.pascal.edges import class_edges
 from nas.datasets.pascal.human_parts import PART_CLASSES, drop_absent_people
-from nas.datasets.pascal.indoor import INDOOR_CLASSES
 from nas.datasets.pascal.source import KINDS, TASKS, PascalMT
 
-__all__ = ["INDOOR_CLASSES", "KINDS", "PART_CLASSES", "TASKS", "PascalMT", "class_edges", "drop_absent_people"]
+__all__ = ["KINDS", "PART_CLASSES", "TASKS", "PascalMT", "class_edges", "drop_absent_people"]

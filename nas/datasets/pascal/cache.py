@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nas.errors import InputError
-from nas.files import write_bytes_atomically
+from nas.datasets.cached_files import write_entry
 
 _SOURCES = "sources"
 _DIGEST_BYTES = 16
@@ -46,20 +45,12 @@ class DecodedCache:
         return arrays if str(arrays.pop(_SOURCES)) == _state(sources) else None
 
     def put(self, id: str, sources: Sequence[Path], arrays: Mapping[str, Bytes]) -> None:
-        """Store an entry; a reader sees all of it or nothing.
-
-        Raises:
-            InputError: the folder cannot be made or written to.
-        """
+        """Store an entry (`write_entry`)."""
         buffer = io.BytesIO()
         members: dict[str, Any] = {_SOURCES: np.array(_state(sources)), **arrays}
         np.savez_compressed(buffer, **members)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot make the cache folder {self.folder}: {error.strerror}; name another") from error
         archive = buffer.getvalue()
-        write_bytes_atomically(self._path(id), _digest(archive) + archive)
+        write_entry(self._path(id), _digest(archive) + archive)
 
     def _path(self, id: str) -> Path:
         return self.folder / f"{id}.sample"

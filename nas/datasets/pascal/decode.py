@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nas.data.augmentation.geometry import IGNORED_CLASS
 from nas.data.batch import Sample
-from nas.data.reading import read_mat, read_picture
+from nas.data.reading import read_mat, read_picture, require_size
 from nas.datasets.pascal.edges import class_edges
 from nas.datasets.pascal.files import SampleFiles
 from nas.datasets.pascal.human_parts import read_human_parts
@@ -24,7 +25,6 @@ from nas.errors import InputError
 Bytes = npt.NDArray[np.uint8]
 
 NUM_CLASSES = 21
-IGNORED = 255
 
 
 def decode(files: SampleFiles, tasks: Collection[str], half_resolution: bool) -> dict[str, Bytes]:
@@ -49,12 +49,12 @@ def decode(files: SampleFiles, tasks: Collection[str], half_resolution: bool) ->
             decoded["human_parts"] = parts
     if "sal" in tasks:
         # Above one half, as value / 255 > 0.5.
-        decoded["sal"] = (shrink(_read_grey(files.sal, size)) > 127).astype(np.uint8)
+        decoded["sal"] = (shrink(_read_pixels(files.sal, ("L",), size)) > 127).astype(np.uint8)
     if "normals" in tasks or "edge" in tasks:
         label_map = shrink(_read_label_map(files.label_map, size))
         if "normals" in tasks:
             normals = shrink(_read_pixels(files.normals, ("RGB",), size))
-            normals[~np.isin(label_map, list(INDOOR_CLASSES))] = IGNORED
+            normals[~np.isin(label_map, list(INDOOR_CLASSES))] = IGNORED_CLASS
             decoded["normals"] = normals
         if "edge" in tasks:
             decoded["edge"] = class_edges(label_map).astype(np.uint8)
@@ -78,7 +78,7 @@ def to_sample(decoded: Mapping[str, Bytes]) -> Sample:
 
 def _unit_normals(bytes_3HW: Tensor) -> Tensor:
     # 255 in all channels would be (1, 1, 1), which is not a unit vector, so it can mark pixels without a normal.
-    known_HW = (bytes_3HW != IGNORED).any(0)
+    known_HW = (bytes_3HW != IGNORED_CLASS).any(0)
     normals_3HW = 2 * bytes_3HW.float() / 255 - 1
     # No other vector is 0, since 127 and 128 are half a step below and above it.
     lengths_HW: Tensor = normals_3HW.norm(dim=0)
@@ -99,7 +99,7 @@ class _Nearest:
 
 def _read_classes(path: Path, size: tuple[int, int]) -> Bytes:
     classes_HW = _read_pixels(path, ("P", "L"), size)
-    wrong = (classes_HW >= NUM_CLASSES) & (classes_HW != IGNORED)
+    wrong = (classes_HW >= NUM_CLASSES) & (classes_HW != IGNORED_CLASS)
     if wrong.any():
         raise InputError(
             f"{path}: holds the class {classes_HW[wrong][0]}; classes are 0 to {NUM_CLASSES - 1}, and 255 is ignored"
@@ -107,15 +107,11 @@ def _read_classes(path: Path, size: tuple[int, int]) -> Bytes:
     return classes_HW
 
 
-def _read_grey(path: Path, size: tuple[int, int]) -> Bytes:
-    return _read_pixels(path, ("L",), size)
-
-
 def _read_pixels(path: Path, modes: tuple[str, ...], size: tuple[int, int]) -> Bytes:
     picture = read_picture(path)
     if picture.mode not in modes:
         raise InputError(f"{path}: is a picture of mode {picture.mode}; its pixels have to be {' or '.join(modes)}")
-    _require_size(path, (picture.height, picture.width), size)
+    require_size(f"{path}:", (picture.height, picture.width), size)
     return np.array(picture)
 
 
@@ -126,10 +122,5 @@ def _read_label_map(path: Path, size: tuple[int, int]) -> npt.NDArray[Any]:
             f"{path}: LabelMap holds {label_map.dtype} of shape {list(label_map.shape)}; "
             f"it has to be one integer per pixel"
         )
-    _require_size(path, label_map.shape, size)
+    require_size(f"{path}:", label_map.shape, size)
     return label_map
-
-
-def _require_size(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
-    if found != size:
-        raise InputError(f"{path}: is {found[0]} x {found[1]} pixels, its picture {size[0]} x {size[1]}")

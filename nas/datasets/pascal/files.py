@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from nas.data.reading import require_folder
 from nas.datasets.pascal.human_parts import PERSON
@@ -47,14 +46,12 @@ def read_categories(root: Path) -> dict[str, list[int]]:
         if not path.exists():
             continue
         listed = read_json(path)
-        if not isinstance(listed, dict) or not all(map(_is_categories, listed.values())):
+        if not isinstance(listed, dict) or not all(
+            isinstance(found, list) and all(type(item) is int for item in found) for found in listed.values()
+        ):
             raise InputError(f"{path}: must be a JSON object of ids with lists of categories; repair or remove it")
         categories |= listed
     return categories
-
-
-def _is_categories(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is int for item in value)
 
 
 @dataclass(frozen=True)

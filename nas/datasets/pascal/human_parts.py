@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.data.batch import Sample
-from nas.data.reading import read_mat
+from nas.data.reading import read_mat, require_size
 from nas.errors import InputError
 
 PERSON = 15
@@ -39,10 +39,7 @@ def read_human_parts(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.uint8
     for name, mask_HW in _parts_of_people(annotation, path):
         if name not in PARTS:
             raise InputError(f"{path}: a person has the part {name!r}; known are {', '.join(sorted(PARTS))}")
-        if mask_HW.shape != shape:
-            raise InputError(
-                f"{path}: the mask of {name!r} is {_size(mask_HW.shape)} pixels, its picture {_size(shape)}"
-            )
+        require_size(f"{path}: the mask of {name!r}", mask_HW.shape, shape)
         classes_HW[mask_HW.astype(bool)] = PARTS[name]
     return classes_HW
 
@@ -71,7 +68,3 @@ def _parts_of_people(annotation: Any, path: Path) -> Iterator[tuple[str, npt.NDA
                     yield str(part[0].item()), np.asarray(part[1])
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{path}: 'anno' is not of PASCAL-Parts' form ({error})") from error
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

@@ -1,7 +1,5 @@
 """The data source: reads the folder PASCAL_MT."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +8,10 @@ import PIL
 
 from nas.data.augmentation.kinds import LabelKind
 from nas.data.augmentation.resizing import Resizing, require_resizing
-from nas.data.batch import Sample, SplitName
-from nas.data.ids import IdSplits, SamplesById
-from nas.data.pixels import PixelScale
+from nas.data.batch import Sample
+from nas.data.ids import IdSource, cut_ids
 from nas.data.reading import read_ids
+from nas.datasets.cached_files import fingerprint
 from nas.datasets.pascal.cache import DecodedCache
 from nas.datasets.pascal.decode import Bytes, decode, to_sample
 from nas.datasets.pascal.files import FOLDERS, SampleFiles, read_categories, require_folders
@@ -32,7 +30,7 @@ KINDS: dict[str, LabelKind] = {
 TASKS = tuple(KINDS)
 
 
-class PascalMT:
+class PascalMT(IdSource):
     """PASCAL-Context with five dense labels, as ASTMT published it (Maninis et al., CVPR 2019).
 
     A sample is a picture [3, H, W] in [0, 1] in its original size, with these labels:
@@ -95,34 +93,19 @@ class PascalMT:
         self.resize = resize
         require_folders(self.root, self.tasks)
         lists = self.root / "ImageSets" / "Context"
-        self._splits = IdSplits.cut(
-            sorted(read_ids(lists / "train.txt")),
-            read_ids(lists / "val.txt"),
-            architecture=architecture,
-            validation=validation,
-            seed=seed,
-            where=str(lists / "train.txt"),
+        super().__init__(
+            cut_ids(
+                *(sorted(read_ids(lists / "train.txt")), read_ids(lists / "val.txt")),
+                architecture=architecture,
+                validation=validation,
+                seed=seed,
+                where=str(lists / "train.txt"),
+            )
         )
         self._categories = read_categories(self.root) if "human_parts" in self.tasks else {}
         self._cache = None if cache is None else DecodedCache(self._cache_folder(Path(cache).expanduser()))
 
-    @property
-    def pixel_scale(self) -> PixelScale:
-        return PixelScale.unit(3)
-
-    def split(self, name: SplitName) -> SamplesById:
-        return SamplesById(self._splits.of(name), self.sample)
-
-    def describe_splits(self) -> dict[str, list[str]]:
-        """The ids of every split, as plain data for a record."""
-        return self._splits.describe()
-
     def sample(self, id: str) -> Sample:
-        """The sample of an id.
-
-        Raises:
-            InputError: a file is missing, damaged, or has another form.
-        """
         sample = to_sample(self._decoded(id))
         # Small people may vanish when the picture is resized.
         return sample if self.resize is None else drop_absent_people(self.resize(sample, KINDS))
@@ -139,12 +122,9 @@ class PascalMT:
         return decoded
 
     def _cache_folder(self, cache: Path) -> Path:
-        """The subfolder for these settings, this code, and the versions of the libraries that decode."""
+        """The subfolder of the cache for these settings."""
         root = self.root.resolve()
         if cache.resolve().is_relative_to(root):
             raise InputError(f"cache {cache} is inside the data folder {self.root}; name a folder outside of it")
         settings = [str(root), self.tasks, self.half_resolution, np.__version__, PIL.__version__]
-        digest = hashlib.sha256(json.dumps(settings).encode())
-        for source in sorted(Path(__file__).parent.glob("*.py")):
-            digest.update(source.read_bytes())
-        return cache / f"PASCAL_MT-{digest.hexdigest()[:16]}"
+        return cache / f"PASCAL_MT-{fingerprint(settings, Path(__file__).parent)}"

@@ -17,10 +17,10 @@ architecture. `nas.tree.recovery` measures how much of the tree was found.
 1.0
 
 Not every planted problem tests a search. If its tasks part late, or if the teacher is nearly linear, random trees of
-equal cost may be as good as the planted one. `nas.training.check_validity` checks this on the problem's own data.
+equal cost may be as good as the planted one. ``tools/validity.py`` checks this on the problem's own data.
 """
 
-from nas.datasets.planted.named import TREE_A, TREE_C, conv_problem, random_problem, tree_a, tree_c
+from nas.datasets.planted.named import TREE_A, conv_problem, random_problem, tree_a, tree_c
 from nas.datasets.planted.problem import PlantedProblem, write_labels
 from nas.datasets.planted.source import PlantedData, planted_data
 from nas.datasets.planted.tasks import planted_tasks
@@ -28,7 +28,6 @@ from nas.datasets.planted.teacher import Teacher
 
 __all__ = [
     "TREE_A",
-    "TREE_C",
     "PlantedData",
     "PlantedProblem",
     "Teacher",

@@ -23,7 +23,7 @@ def tree_c(**fields: Any) -> PlantedProblem:
 
 
 def random_problem(num_tasks: int, num_blocks: int, seed: int, **fields: Any) -> PlantedProblem:
-    """A problem with a random tree (`nas.tree.random_tree_shape`), which may fail `nas.training.check_validity`."""
+    """A problem with a random tree (`nas.tree.random_tree_shape`), which ``tools/validity.py`` may find invalid."""
     rng = np.random.default_rng(derive_seed("planted tree", seed))
     tree = random_tree_shape([f"t{t}" for t in range(num_tasks)], num_blocks, rng)
     return PlantedProblem(write_labels(tree.choices_LT), **fields)

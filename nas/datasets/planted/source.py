@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.data.batch import SPLITS, SplitName
-from nas.data.seeds import derive_seed
+from nas.data.batch import SPLITS, SplitName, find_split
+from nas.data.seeds import seeded_generator
 from nas.data.tensors import MaskedTensors
 from nas.datasets.planted.problem import PlantedProblem
 from nas.datasets.planted.teacher import Teacher, draw_inputs
@@ -37,9 +37,7 @@ class PlantedData:
         self._splits = {name: self._make_split(teacher, name) for name in SPLITS}
 
     def split(self, name: SplitName) -> MaskedTensors:
-        if name not in self._splits:
-            raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
-        return self._splits[name]
+        return find_split(self._splits, name)
 
     def _make_split(self, teacher: Teacher, name: SplitName) -> MaskedTensors:
         size: int = getattr(self.problem, f"num_{name}")
@@ -58,7 +56,7 @@ class PlantedData:
         return self.problem.noise * torch.randn(values.shape, generator=self._generator("noise", name, task))
 
     def _generator(self, *purpose: str) -> torch.Generator:
-        return torch.Generator().manual_seed(derive_seed("planted", *purpose, self.seed))
+        return seeded_generator("planted", *purpose, self.seed)
 
 
 def planted_data(*, seed: int = 0, **fields: Any) -> PlantedData:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.data.seeds import derive_seed
+from nas.data.seeds import seeded_generator
 from nas.datasets.planted.problem import PlantedProblem
 from nas.tree import Group
 
@@ -34,7 +34,7 @@ class Teacher:
             for l, partition in enumerate(problem.tree.partitions)
         ]
         self._heads = {task: self._draw_head(seed, task) for task in problem.tasks}
-        reference = self._raw(draw_inputs(problem, _NUM_REFERENCE, _generator("planted reference", seed)))
+        reference = self._raw(draw_inputs(problem, _NUM_REFERENCE, seeded_generator("planted reference", seed)))
         # A task's outputs are the second dimension; the positions of an image, if any, come after it.
         dims = (0, 2, 3) if self.problem.kind == "conv" and not self.problem.pooled else (0,)
         self._means = {task: outputs.mean(dims, keepdim=True) for task, outputs in reference.items()}
@@ -76,13 +76,13 @@ class Teacher:
         problem = self.problem
         in_width = problem.width if l else problem.input_width
         shape: tuple[int, ...] = (problem.width, in_width, *((3, 3) if problem.kind == "conv" else ()))
-        generator = _generator("planted block", seed, l, *sorted(group))
+        generator = seeded_generator("planted block", seed, l, *sorted(group))
         scale = problem.weight_sd / math.sqrt(math.prod(shape[1:]))
         weight = scale * torch.randn(shape, generator=generator)
         return weight, problem.bias_sd * torch.randn(problem.width, generator=generator)
 
     def _draw_head(self, seed: int, task: str) -> Tensor:
-        width, generator = self.problem.width, _generator("planted head", seed, task)
+        width, generator = self.problem.width, seeded_generator("planted head", seed, task)
         weight = torch.randn(self.problem.num_outputs, width, generator=generator)
         return weight / math.sqrt(width)
 
@@ -90,7 +90,3 @@ class Teacher:
 def draw_inputs(problem: PlantedProblem, num_samples: int, generator: torch.Generator) -> Tensor:
     """Inputs of standard normal entries, [N, input_width] or [N, input_width, H, W]."""
     return torch.randn(num_samples, *problem.input_shape, generator=generator)
-
-
-def _generator(*purpose: int | str) -> torch.Generator:
-    return torch.Generator().manual_seed(derive_seed(*purpose))

@@ -13,7 +13,7 @@ Read in this order: `solids` (the shapes that objects are built of), `layout` (h
     (torch.Size([3, 3, 32, 32]), torch.Size([3, 1, 32, 32]))
 """
 
-from nas.datasets.scenes.classes import PARTS, SEMSEG_CLASSES, TASKS, SceneTask
-from nas.datasets.scenes.source import Scenes, SceneSplit
+from nas.datasets.scenes.classes import PARTS, SEMSEG_CLASSES, TASKS
+from nas.datasets.scenes.source import Scenes
 
-__all__ = ["PARTS", "SEMSEG_CLASSES", "TASKS", "SceneSplit", "SceneTask", "Scenes"]
+__all__ = ["PARTS", "SEMSEG_CLASSES", "TASKS", "Scenes"]

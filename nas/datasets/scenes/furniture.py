@@ -1,4 +1,4 @@
-"""What stands in rooms: tables, chairs, lamps, small things; rugs, pictures and windows."""
+"""What stands in rooms: tables, chairs, lamps, potted plants, small things; rugs, pictures and windows."""
 
 import random
 from collections.abc import Callable
@@ -128,6 +128,20 @@ _ORNAMENTS: tuple[Callable[[float, Material], Solid], ...] = (
     lambda size, material: frustum((0, 0, 0), (0, 0, 1.8 * size), (1.1 * size, 0.7 * size), material),
     lambda size, material: limb((0, 0, 0.6 * size), (0, 0, 2.2 * size), 0.6 * size, material),
 )
+
+
+def potted_plant(rng: random.Random) -> Thing:
+    """It has the class and the parts of a tree."""
+    leaves = Material(near(rng, (0.08, 0.24, 0.06), 0.3), (0.15, 0.35, 0.08), "patches", 0.12, 0.8)
+    pot = Material(hue(rng, 0.6, 0.5), grain=0.2)
+    height = rng.uniform(0.7, 1.3)
+    solids = [
+        frustum((0, 0, 0), (0, 0, 0.26), (0.17, 0.14), pot, "trunk"),
+        rod((0, 0, 0.2), (0, 0, 0.6 * height), 0.025, Material((0.2, 0.13, 0.07)), "trunk"),
+        ellipsoid((0, 0, 0.68 * height), (0.24, 0.24, 0.3 * height), leaves, "crown"),
+        ellipsoid((0.1, 0.1, 0.85 * height), (0.17, 0.17, 0.18 * height), leaves, "crown"),
+    ]
+    return Thing("tree", solids, 0.28)
 
 
 def rug(rng: random.Random) -> Thing:

@@ -36,20 +36,6 @@ def tree(rng: random.Random) -> Thing:
     return Thing("tree", solids, wide)
 
 
-def bush(rng: random.Random) -> Thing:
-    """A plant in a pot, for rooms."""
-    leaves = Material(near(rng, (0.08, 0.24, 0.06), 0.3), (0.15, 0.35, 0.08), "patches", 0.12, 0.8)
-    pot = Material(hue(rng, 0.6, 0.5), grain=0.2)
-    height = rng.uniform(0.7, 1.3)
-    solids = [
-        frustum((0, 0, 0), (0, 0, 0.26), (0.17, 0.14), pot, "trunk"),
-        rod((0, 0, 0.2), (0, 0, 0.6 * height), 0.025, Material((0.2, 0.13, 0.07)), "trunk"),
-        ellipsoid((0, 0, 0.68 * height), (0.24, 0.24, 0.3 * height), leaves, "crown"),
-        ellipsoid((0.1, 0.1, 0.85 * height), (0.17, 0.17, 0.18 * height), leaves, "crown"),
-    ]
-    return Thing("tree", solids, 0.28)
-
-
 def car(rng: random.Random) -> Thing:
     """It faces x; about 4.2 m long."""
     scale = rng.uniform(0.9, 1.1)

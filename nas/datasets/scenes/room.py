@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable
 
-from nas.datasets.scenes import furniture, outdoors
+from nas.datasets.scenes import furniture
 from nas.datasets.scenes.figure import person
 from nas.datasets.scenes.placing import Ground
 from nas.datasets.scenes.scene import Camera, Light, Scene, Shell
@@ -51,7 +51,7 @@ _INDOORS: dict[str, Callable[[random.Random], Thing]] = {
     "person": person,
     "chair": furniture.chair,
     "lamp": furniture.floor_lamp,
-    "plant": outdoors.bush,
+    "plant": furniture.potted_plant,
     "thing": lambda rng: furniture.ornament(rng, 1.5),
 }
 

@@ -58,7 +58,7 @@ class Shell(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """`seed` feeds the noise of textures, sensor and labels."""
+    """What is rendered. The noise of textures and of the picture is computed from `seed`."""
 
     camera: Camera
     light: Light

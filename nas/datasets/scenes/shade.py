@@ -12,9 +12,9 @@ from nas.datasets.scenes.view import View, reached
 
 def colour(table: Table, view: View, texture_noise: float) -> Tensor:
     """Pictures [B, 3, H, W], linear, in [0, 1]; `texture_noise` scales the contrast of the surfaces' noise."""
-    stage = table.stage.index_select(0, view.scene).t()
-    key, above, below, zenith, horizon = stage[:15].view(5, 3, -1)
-    strength, falloff, fill, clouds, haze = stage[15:]
+    lighting = table.lighting.index_select(0, view.scene).t()
+    key, above, below, zenith, horizon = lighting[:15].view(5, 3, -1)
+    strength, falloff, fill, clouds, haze = lighting[15:]
     sky = view.sky
     noise = _noise(table, view)
     period, grain, emission, gloss = view.values[22:]

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from nas.data.batch import SPLITS, Batch, Sample, SplitName, collate
 from nas.data.pixels import PixelScale
-from nas.datasets.scenes.cache import SampleCache, fingerprint
+from nas.datasets.cached_files import fingerprint
+from nas.datasets.scenes.cache import SampleCache
 from nas.datasets.scenes.classes import TASKS, SceneTask
 from nas.datasets.scenes.layout import compose
 from nas.datasets.scenes.render import Look, render
@@ -19,10 +21,6 @@ _TRAINED_ON = ("train", "architecture")
 _PIXELS_AT_ONCE = {"cpu": 2**15, "cuda": 2**21}
 """Number of pixels that are rendered together. On a CPU they fit into its caches, and one thread renders them, since
 threads would wait for each other in such small operations. On a GPU they are enough to keep it busy."""
-
-
-def _default_sizes() -> dict[SplitName, int]:
-    return {"train": 1600, "architecture": 400, "validation": 200, "test": 400}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,9 @@ class Scenes:
         cache: a folder outside the repository for rendered samples; None renders them every time.
     """
 
-    sizes: Mapping[SplitName, int] = field(default_factory=_default_sizes)
+    sizes: Mapping[SplitName, int] = field(
+        default_factory=lambda: {"train": 1600, "architecture": 400, "validation": 200, "test": 400}
+    )
     image_size: tuple[int, int] = (96, 96)
     tasks: Sequence[SceneTask] = TASKS
     seed: int = 0
@@ -157,4 +157,5 @@ class SceneSplit:
     def _fingerprint(self) -> str:
         source = self._source
         scene = [source.seed, source.indoor, list(source.num_objects), list(source.tasks), self._device.type]
-        return fingerprint({"scene": scene, "missing": self._missing, "look": list(self._look)})
+        settings = [scene, self._missing, list(self._look), torch.__version__, np.__version__]
+        return fingerprint(settings, Path(__file__).parent)

@@ -27,11 +27,13 @@ Array = npt.NDArray[Any]
 class Table(NamedTuple):
     """B scenes of P primitives each.
 
-    values [B, P, 26] and numbers [B, P, 5] are geometry and material, and kind, object, class, part and pattern;
-    radius [B, P] is that of the bounding sphere, negative for padding and planes; spans gives the columns of a kind.
-    Object 0 is the shell and the sky. Per scene: camera origin [B, 3], axes [B, 3, 3] (rows right, down, forward) and
-    half width [B]; the shell's corners lower and upper [B, 3]; light [B, 3]; `stage` [B, 19], the remaining colours
-    and strengths; seed [B].
+    values [B, P, 26] are geometry and material; numbers [B, P, 5] are kind, object, class, part and pattern. Object 0
+    is the shell and the sky. radius [B, P] is that of the bounding sphere, negative for padding and planes. spans is,
+    by kind, the first of its primitives and one past the last.
+
+    Per scene: camera origin [B, 3], axes [B, 3, 3] (rows right, down, forward) and half width [B]; the shell's corners
+    lower and upper [B, 3]; position of the light [B, 3]; lighting [B, 19], the colours and strengths of light and sky;
+    seed [B].
     """
 
     values: Tensor
@@ -44,7 +46,7 @@ class Table(NamedTuple):
     lower: Tensor
     upper: Tensor
     light: Tensor
-    stage: Tensor
+    lighting: Tensor
     seed: Tensor
 
     @property
@@ -100,12 +102,12 @@ def pack(scenes: Sequence[Scene], device: torch.device) -> Table:
         floats([scene.shell.lower for scene in scenes]),
         floats([scene.shell.upper for scene in scenes]),
         floats([scene.light.position for scene in scenes]),
-        floats([_stage(scene) for scene in scenes]),
+        floats([_lighting(scene) for scene in scenes]),
         torch.tensor([scene.seed for scene in scenes], dtype=torch.int32, device=device),
     )
 
 
-def _stage(scene: Scene) -> list[float]:
+def _lighting(scene: Scene) -> list[float]:
     light, shell = scene.light, scene.shell
     strengths = (light.strength, light.falloff, light.fill, shell.clouds, shell.haze)
     return [*light.colour, *light.above, *light.below, *shell.zenith, *shell.horizon, *strengths]

@@ -44,7 +44,7 @@ class View(NamedTuple):
     """N = B T TILE^2 pixels. `ray` has unit length along the optical axis, so that `depth` [N], infinite on the sky, is
     both the ray's parameter and the distance along that axis; point, ray and normal are [3, N] in the world, `local`
     the point in its primitive's rotated frame, in metres. `surface` [N] numbers smooth surfaces within a scene.
-    `row` [N] is that of the flattened table, `values` [26, N] and `numbers` [5, N] are its entries.
+    `values` [26, N] and `numbers` [5, N] are the entries of the primitive in the `Table`.
     """
 
     frame: Frame

@@ -2,8 +2,8 @@
 
 A format is one file here with an `ExportFormat`, and one line in `FORMATS`. ``nas export --format NAME`` writes with
 it, and `nas.deploy.open_model` opens what it wrote by the file's suffix, so ``nas predict`` and ``nas evaluate`` work
-on it. A format whose file holds a traced graph is a subclass of `nas.deploy.formats.graph.GraphFormat`, which traces,
-compares and writes; it adds how a program becomes bytes and back.
+on it. A format whose file holds a traced graph is a `nas.deploy.formats.graph.GraphFormat`, which traces, compares and
+writes; its fields are functions that turn a program into bytes and back.
 
     >>> {name: format.suffix for name, format in FORMATS.items()}
     {'bundle': '', 'onnx': '.onnx', 'pt2': '.pt2'}
@@ -14,20 +14,18 @@ from pathlib import Path
 from nas.deploy.formats.bundle import BundleFormat
 from nas.deploy.formats.format import Export, ExportFormat, Run
 from nas.deploy.formats.graph import GraphFormat
-from nas.deploy.formats.onnx import Onnx
-from nas.deploy.formats.pt2 import Pt2
+from nas.deploy.formats.onnx import ONNX
+from nas.deploy.formats.pt2 import PT2
 from nas.errors import InputError
 
-
-def _by_name(*formats: ExportFormat) -> dict[str, ExportFormat]:
-    return {format.name: format for format in formats}
-
-
-FORMATS = _by_name(
-    BundleFormat(),
-    Onnx(),
-    Pt2(),
-)
+FORMATS: dict[str, ExportFormat] = {
+    format.name: format
+    for format in (
+        BundleFormat(),
+        ONNX,
+        PT2,
+    )
+}
 
 
 def find_format(name: str) -> ExportFormat:

@@ -24,7 +24,7 @@ class BundleFormat:
         network, samples, described = export.network, export.samples, export.description
         backbone = export.make_backbone()
         free = takes_other_sizes(network, samples.inputs)
-        described = described.model_copy(update={"input": described.input.model_copy(update={"dynamic_size": free})})
+        described = described.with_input(dynamic_size=free)
         loads = bool(BackboneRecord.of(backbone).args)
         title = f"{', '.join(described.names)} ({described.branch_tree.id})"
         make_folder(path.parent)

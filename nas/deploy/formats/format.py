@@ -18,17 +18,17 @@ Run = Callable[[Tensor], Sequence[Tensor]]
 
 @dataclass(frozen=True)
 class Export:
-    """A trained network that a format is to write.
+    """A trained network to be written in a format.
 
     Args:
         network: on the CPU, in evaluation mode.
         make_backbone: builds the backbone that its parts come from.
-        description: what is known of it; a format fills in ``verified``, and what it changes of ``input``.
-        samples: to compare what was written with the network.
+        description: its description; a format fills in ``verified``, and what it changes of ``input``.
+        samples: inputs on which the written network is compared with this one.
         preprocess: the written network takes bytes and scales them itself.
         postprocess: the written network gives answers (`nas.deploy.answers`).
         draw: draws the tree into a file; false if that needs a library that is missing.
-        on_verified: called when the export is whole and verified, before it gets its name.
+        on_verified: called when the export is complete and verified, before it gets its name.
     """
 
     network: BranchedNetwork
@@ -57,7 +57,7 @@ class ExportFormat(Protocol):
         """Which of "preprocess" and "postprocess" it can take into account."""
 
     def write(self, export: Export, path: Path) -> Description:
-        """Write a network, open what was written, and compare the two; only then it gets its name.
+        """Write a network, open what was written, and compare the two; only then the file or folder gets its name.
 
         Returns:
             the description as it was written.

@@ -1,7 +1,8 @@
-"""Formats of one file that holds a traced graph: written, run and compared before the file is kept."""
+"""Formats whose file holds a traced graph; it is written, run and compared before the file is kept."""
 
 import logging
-from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -22,40 +23,35 @@ from nas.networks.backbone import Backbone
 _LOGGER = logging.getLogger(__name__)
 
 
-class GraphFormat(ABC):
-    """A format made of the `torch.export` program of a network; a subclass says how that becomes bytes and back."""
+@dataclass(frozen=True)
+class GraphFormat:
+    """A format made from the `torch.export` program of a network.
+
+    Args:
+        name, suffix, options: as in `ExportFormat`.
+        to_bytes: function of (model, description): the file, with the description inside. The model is what
+            ``translate`` returns.
+        from_bytes: function of (file, name of the file for messages): the network as a function, and its description.
+        translate: function of (program, description): the program as this format's own object.
+        count: function of (model, description): MACs of the graph by operator, None if they are not known; and the
+            operators that are not counted.
+    """
 
     name: str
     suffix: str
-    options = frozenset({"preprocess", "postprocess"})
-
-    @abstractmethod
-    def translate(self, traced: torch.export.ExportedProgram, described: Description) -> Any:
-        """The program as this format's own object."""
-
-    @abstractmethod
-    def to_bytes(self, model: Any, described: Description) -> bytes:
-        """The file, with the description inside."""
-
-    @abstractmethod
-    def from_bytes(self, data: bytes, where: str) -> tuple[Run, Description]:
-        """The function and the description in a file; ``where`` names it in errors."""
-
-    def count(self, model: Any, described: Description) -> tuple[dict[str, int] | None, list[str]]:
-        """MACs of the graph by operator, None if they are not known; and the operators that are not counted."""
-        return None, []
+    to_bytes: Callable[[Any, Description], bytes]
+    from_bytes: Callable[[bytes, str], tuple[Run, Description]]
+    translate: Callable[[torch.export.ExportedProgram, Description], Any] = lambda traced, _: traced
+    count: Callable[[Any, Description], tuple[dict[str, int] | None, list[str]]] = lambda *_: (None, [])
+    options: frozenset[str] = frozenset({"preprocess", "postprocess"})
 
     def write(self, export: Export, path: Path) -> Description:
         """As `ExportFormat.write`."""
         samples, described = export.samples, export.description
         pixels = samples.pixels if export.preprocess else None
         module = ExportableNetwork(export.network, described.tasks, pixels=pixels, give_answers=export.postprocess)
-        described = described.model_copy(
-            update={
-                "answers": export.postprocess,
-                "input": described.input.model_copy(update={"takes_pixels": export.preprocess}),
-            }
-        )
+        described = described.with_input(takes_pixels=export.preprocess)
+        described = described.model_copy(update={"answers": export.postprocess})
         inputs = as_bytes(samples.inputs, pixels) if pixels else samples.inputs
         data, described = self.export(module, inputs, samples.origin, described)
         make_folder(path.parent)
@@ -72,10 +68,11 @@ class GraphFormat(ABC):
         return self.from_bytes(data, str(path))
 
     def write_file(self, path: Path, data: bytes, described: Description) -> None:
-        """Write a file that `export` has verified; it has its name only if it can be read again.
+        """Write a file that `export` has verified; it gets its name after it was read again.
 
         Raises:
-            InputError: the file cannot be written. WorkFailed: what the disk gives back is not what was written.
+            InputError: the file cannot be written.
+            WorkFailed: the file that was read differs from what was written.
         """
 
         def verify(hidden: Path) -> None:
@@ -90,14 +87,14 @@ class GraphFormat(ABC):
     ) -> tuple[bytes, Description]:
         """The file's bytes, and its description with what was verified.
 
-        Free in height and width if the network allows it: if it can be traced so, and what was written gives the
-        network's outputs at other sizes, too. Otherwise free in the batch only.
+        Height and width are free if the network can be traced so and the exported network agrees with it at other
+        sizes, too. Otherwise only the size of the batch is free.
 
         Args:
             module: with the pre- and post-processing that is wanted.
             inputs: samples [n, ...] to compare on, as the module takes them.
-            origin: what they are, in words.
-            described: the tasks, tree and input; ``dynamic_size`` and ``verified`` are filled in here.
+            origin: where the samples come from, in words.
+            described: the description without ``dynamic_size`` and ``verified``, which are filled in here.
 
         Raises:
             InputError: the network cannot be traced or translated.
@@ -107,16 +104,14 @@ class GraphFormat(ABC):
             try:
                 return self._export(module, inputs, origin, described, dynamic_size=True)
             except (InputError, WorkFailed) as error:
-                # Of one size it may work, and says what is wrong if it does not.
+                # The export of one size may still work; if it fails, its own error is raised.
                 _LOGGER.warning("height and width are fixed, because an export for other sizes failed: %s", error)
         return self._export(module, inputs, origin, described, dynamic_size=False)
 
     def _export(
         self, module: ExportableNetwork, inputs: Tensor, origin: str, described: Description, *, dynamic_size: bool
     ) -> tuple[bytes, Description]:
-        described = described.model_copy(
-            update={"input": described.input.model_copy(update={"dynamic_size": dynamic_size})}
-        )
+        described = described.with_input(dynamic_size=dynamic_size)
         traced = program.trace(module, inputs[[0, -1]], dynamic_size=dynamic_size)
         model = self.translate(traced, described)
         run, _ = self.from_bytes(self.to_bytes(model, described), "the exported network")
@@ -125,7 +120,7 @@ class GraphFormat(ABC):
             for batch in other_sizes(inputs):
                 _compare(module, described, run, batch)
         joined = {name: reduce(Deviation.joined, (one[name] for one in found)) for name in described.names}
-        # Last, so that an attempt with free sizes that is given up says nothing of MACs, which the next one may count.
+        # Last, so that a failed attempt with free sizes logs nothing about MACs, which the next attempt may count.
         macs, apart = self.count(model, described)
         described = described.model_copy(update={"verified": verification(joined, len(inputs), origin, macs, apart)})
         return self.to_bytes(model, described), described
@@ -135,7 +130,7 @@ class GraphFormat(ABC):
 def _compare(module: ExportableNetwork, described: Description, run: Run, batch: Tensor) -> dict[str, Deviation]:
     try:
         outputs = run(batch)
-    except Exception as error:  # onnxruntime's and torch's own errors, of an operator that does not run at this size
+    except Exception as error:  # errors of onnxruntime and torch, if an operator does not run at this size
         raise WorkFailed(
             f"the exported network does not run on inputs of shape {list(batch.shape)}: {error}"
         ) from error

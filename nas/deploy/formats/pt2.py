@@ -1,23 +1,6 @@
 """A `torch.export` program, without any part that would have to be unpickled."""
 
-from typing import Any
-
-import torch
-
-from nas.deploy import program
-from nas.deploy.description import Description
-from nas.deploy.formats.format import Run
 from nas.deploy.formats.graph import GraphFormat
+from nas.deploy.program import load_program, to_bytes
 
-
-class Pt2(GraphFormat):
-    name, suffix = "pt2", ".pt2"
-
-    def translate(self, traced: torch.export.ExportedProgram, described: Description) -> Any:
-        return traced
-
-    def to_bytes(self, model: Any, described: Description) -> bytes:
-        return program.to_bytes(model, described)
-
-    def from_bytes(self, data: bytes, where: str) -> tuple[Run, Description]:
-        return program.load_program(data, where)
+PT2 = GraphFormat("pt2", ".pt2", to_bytes, load_program)

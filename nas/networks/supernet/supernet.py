@@ -1,7 +1,8 @@
 """The supernet: C candidates of every block, mixed by a routing, an argument of the forward pass."""
 
+import operator
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Literal
 
 import torch
@@ -161,7 +162,7 @@ class Supernet(nn.Module):
             if weights_TC is not None and len(used) == 1 and scales_C[used[0]] == 1.0:
                 mixed.append(outputs[id(feature), used[0]])
             else:
-                mixed.append(_sum([scales_C[c] * outputs[id(feature), c] for c in used]))
+                mixed.append(reduce(operator.add, [scales_C[c] * outputs[id(feature), c] for c in used]))
         return mixed
 
     def _run(self, l: int, c: int, feature: Tensor) -> Tensor:
@@ -176,13 +177,6 @@ class Supernet(nn.Module):
             num_positions = feature.numel() // max(1, feature.shape[1:2].numel())
             return feature.is_cuda or num_positions * self._batched[l].num_weights <= BATCHED_UP_TO
         return self._candidates == "batched"
-
-
-def _sum(terms: list[Tensor]) -> Tensor:
-    total, *others = terms
-    for term in others:
-        total = total + term
-    return total
 
 
 def _make_candidates(make: PartMaker, l: int, num_candidates: int, equal_start: bool) -> list[nn.Module]:

@@ -46,12 +46,6 @@ __all__ = [
     "LOSSES",
     "LossFunction",
     "balanced_binary_cross_entropy",
-    "binary_cross_entropy",
     "cross_entropy",
-    "depth_l1",
-    "l1",
-    "mse",
-    "normals_cosine",
-    "normals_l1",
     "weighted_binary_cross_entropy",
 ]

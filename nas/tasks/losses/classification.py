@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from nas.errors import InputError
 from nas.tasks.ignore import known_classes
-from nas.tasks.labels import CLASSES, YES_OR_NO, accepts
+from nas.tasks.labels import CLASSES, YES_OR_NO, accepts, require_shape_of_outputs
 
 
 @accepts(CLASSES)
@@ -15,7 +15,7 @@ def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: logits, [n, num_classes] for an image's class or [n, num_classes, H, W] for each pixel's.
-        labels: integers, [n] or [n, H, W]; negative or 255 is no value.
+        labels: integers, [n] or [n, H, W]; negative or 255 means no value.
 
     Raises:
         InputError: the shapes do not belong together, or the labels are not integers.
@@ -37,7 +37,7 @@ def binary_cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: logits x, [n, num_outputs] for attributes of an image or [n, num_outputs, H, W] for pixels.
-        labels: y in [0, 1], of the same shape, of any type; negative or 255 is no value.
+        labels: y in [0, 1], of the same shape, of any type; negative or 255 means no value.
 
     Raises:
         InputError: the shapes differ.
@@ -69,7 +69,9 @@ def weighted_binary_cross_entropy(outputs: Tensor, labels: Tensor, *, positive_w
             f"found {positive_weight:g}"
         )
     targets, known = _binary_targets("weighted_binary_cross_entropy", outputs, labels)
-    return _weighted_mean(outputs, targets, known, outputs.new_tensor(positive_weight))
+    weights = (positive_weight * targets + (1 - positive_weight) * (1 - targets)) * known
+    total = functional.binary_cross_entropy_with_logits(outputs, targets, weight=weights, reduction="sum")
+    return total / known.sum().clamp(min=1)
 
 
 @accepts(YES_OR_NO)
@@ -111,13 +113,6 @@ def balanced_loss(sums: Tensor) -> Tensor:
 
 def _binary_targets(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Labels in [0, 1], with 0 for entries without a value, and a mask of the entries with a value."""
-    if labels.shape != outputs.shape:
-        raise InputError(f"{loss} needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)}")
+    require_shape_of_outputs(loss, outputs, labels)
     known = known_classes(labels, num_classes=2)
     return labels.to(outputs.dtype).masked_fill(~known, 0), known
-
-
-def _weighted_mean(outputs: Tensor, targets: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
-    weights = (positive_weight * targets + (1 - positive_weight) * (1 - targets)) * known
-    total = functional.binary_cross_entropy_with_logits(outputs, targets, weight=weights, reduction="sum")
-    return total / known.sum().clamp(min=1)

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from nas.errors import InputError
 from nas.tasks.ignore import known_depths, known_vectors
-from nas.tasks.labels import DEPTHS, UNIT_VECTORS, accepts, as_floats
+from nas.tasks.labels import DEPTHS, UNIT_VECTORS, accepts, as_floats, require_shape_of_outputs
 
 _LEAST_LENGTH = 1e-6
 """The least length of a prediction; the direction of a shorter one is undefined, and its gradient unbounded."""
@@ -18,7 +18,7 @@ def normals_l1(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: [n, 3, H, W], of any length.
-        labels: unit vectors, [n, 3, H, W]; all zero, or NaN, is no value.
+        labels: unit vectors, [n, 3, H, W]; all zero, or NaN, means no value.
 
     Raises:
         InputError: the shapes differ, or there are not three channels.
@@ -43,15 +43,12 @@ def depth_l1(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: [n, 1, H, W], in the labels' unit; also for inverse depth.
-        labels: of the same shape; 0, negative, infinite or NaN is no value.
+        labels: of the same shape; 0, negative, infinite or NaN means no value.
 
     Raises:
         InputError: the shapes differ.
     """
-    if labels.shape != outputs.shape:
-        raise InputError(
-            f"depth_l1 needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)}"
-        )
+    require_shape_of_outputs("depth_l1", outputs, labels)
     known = known_depths(labels)
     # Labels are masked before the subtraction, because infinity * 0 is NaN in the backward pass.
     errors = (outputs - torch.where(known, as_floats(labels), 0)).abs()

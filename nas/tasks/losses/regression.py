@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from nas.errors import InputError
 from nas.tasks.ignore import known_values
-from nas.tasks.labels import NUMBERS, accepts, as_floats
+from nas.tasks.labels import NUMBERS, accepts, as_floats, require_shape_of_outputs
 
 
 @accepts(NUMBERS)
@@ -14,7 +13,7 @@ def mse(outputs: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         outputs: [n, num_outputs, ...].
-        labels: of the same shape; NaN is no value.
+        labels: of the same shape; NaN means no value.
 
     Raises:
         InputError: the shapes differ.
@@ -32,11 +31,7 @@ def l1(outputs: Tensor, labels: Tensor) -> Tensor:
 
 def _errors(loss: str, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Errors, with 0 for entries without a value; and the number of values, or 1 if there are none."""
-    if labels.shape != outputs.shape:
-        raise InputError(
-            f"{loss} needs labels of the outputs' shape {list(outputs.shape)}; found {list(labels.shape)} "
-            f"(a single number a sample is a label of shape [1])"
-        )
+    require_shape_of_outputs(loss, outputs, labels)
     known = known_values(labels)
     # Labels are masked before the subtraction, because NaN * 0 is NaN in the backward pass, too.
     errors = outputs - torch.where(known, as_floats(labels), 0)

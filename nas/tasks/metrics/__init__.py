@@ -5,14 +5,11 @@ labels of the samples that have them. Most are torchmetrics' own inside a `Maske
 of a label that hold no value (`nas.tasks.ignore`); others of torchmetrics can be wrapped in the same way.
 ``higher_is_better`` is set on each. Accuracies, F, IoU and other shares are fractions in [0, 1], errors are in the
 label's unit, angles in degrees, PSNR is in decibels. All are of the whole set, however it is cut into batches, and none
-keeps its samples. A metric that had nothing to measure is NaN, "no value": of no known entry, and of yes and no also if
-all known entries are alike. What labels each takes is stated beside it (`nas.tasks.labels`).
+keeps its samples. A metric is NaN, "no value", if no entry is known; a metric of yes and no also if all known entries
+are the same. Each states the labels that it accepts (`nas.tasks.labels`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torchmetrics
 
@@ -27,15 +24,12 @@ from nas.tasks.metrics.classification import (
     mean_iou,
 )
 from nas.tasks.metrics.depth import abs_rel, delta1, depth_entries, depth_mae, depth_rmse
-from nas.tasks.metrics.masked import MaskedMetric
+from nas.tasks.metrics.masked import MaskedMetric, TaskOutputs
 from nas.tasks.metrics.normals import angle_entries, mean_angle, median_angle, within_angle
 from nas.tasks.metrics.regression import mae, number_entries, psnr, rmse
 from nas.tasks.metrics.saliency import max_mean_iou
 
-if TYPE_CHECKING:
-    from nas.tasks.task import Task
-
-METRICS: dict[str, Callable[[Task], torchmetrics.Metric]] = {
+METRICS: dict[str, Callable[[TaskOutputs], torchmetrics.Metric]] = {
     "accuracy": accuracy,
     "f1": f1,
     "mean_iou": mean_iou,
@@ -61,26 +55,9 @@ __all__ = [
     "METRICS",
     "BoundaryF",
     "MaskedMetric",
-    "abs_rel",
-    "accuracy",
     "angle_entries",
-    "binary_accuracy",
-    "binary_f1",
     "class_entries",
     "decision_entries",
-    "delta1",
     "depth_entries",
-    "depth_mae",
-    "depth_rmse",
-    "f1",
-    "mae",
-    "max_mean_iou",
-    "mean_angle",
-    "mean_iou",
-    "median_angle",
     "number_entries",
-    "ods_f",
-    "psnr",
-    "rmse",
-    "within_angle",
 ]

@@ -1,9 +1,6 @@
 """The boundary F measure at the best threshold for a data set (odsF), and the matching of pixels behind it."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +13,8 @@ from torchmetrics import Metric
 
 from nas.tasks.ignore import known_classes
 from nas.tasks.labels import YES_OR_NO, accepts
-from nas.tasks.metrics.masked import are_alike, no_value
+from nas.tasks.metrics.masked import TaskOutputs, are_alike, no_value
 from nas.tasks.metrics.ridges import ridges
-
-if TYPE_CHECKING:
-    from nas.tasks.task import Task
 
 NUM_THRESHOLDS = 99
 """0.01, 0.02, ..., 0.99."""
@@ -28,12 +22,6 @@ TOLERANCE = 0.0075
 """The largest distance between a predicted and a true pixel, as a share of the image's diagonal."""
 
 Integers = npt.NDArray[np.int64]
-
-
-@accepts(YES_OR_NO)
-def ods_f(task: Task) -> BoundaryF:
-    """The boundary F measure with the usual tolerance, see `BoundaryF`; for NYUD ``lambda task: BoundaryF(0.011)``."""
-    return BoundaryF()
 
 
 class BoundaryF(Metric):
@@ -101,6 +89,12 @@ class BoundaryF(Metric):
         """For each threshold, the number of pixels that reach it."""
         counts = np.bincount(reached, minlength=NUM_THRESHOLDS + 1)[1:]
         return torch.from_numpy(counts[::-1].cumsum()[::-1].copy()).to(self.num_predicted.device)
+
+
+@accepts(YES_OR_NO)
+def ods_f(task: TaskOutputs) -> BoundaryF:
+    """The boundary F measure with the usual tolerance, see `BoundaryF`; for NYUD ``lambda task: BoundaryF(0.011)``."""
+    return BoundaryF()
 
 
 def pair_up(points: Integers, weights: Integers, others: Integers, radius: float) -> Integers:

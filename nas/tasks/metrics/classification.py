@@ -1,9 +1,5 @@
 """Metrics of classes: one of many, or yes and no."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 from torchmetrics.classification import (
     BinaryAccuracy,
@@ -15,26 +11,23 @@ from torchmetrics.classification import (
 
 from nas.tasks.ignore import known_classes
 from nas.tasks.labels import CLASSES, YES_OR_NO, accepts
-from nas.tasks.metrics.masked import MaskedMetric
-
-if TYPE_CHECKING:
-    from nas.tasks.task import Task
+from nas.tasks.metrics.masked import MaskedMetric, TaskOutputs
 
 
 @accepts(CLASSES)
-def accuracy(task: Task) -> MaskedMetric:
+def accuracy(task: TaskOutputs) -> MaskedMetric:
     """Share of the entries whose most likely class is the label (top 1, all entries weighted alike)."""
     return MaskedMetric(MulticlassAccuracy(task.num_outputs, average="micro"), class_entries)
 
 
 @accepts(CLASSES)
-def f1(task: Task) -> MaskedMetric:
+def f1(task: TaskOutputs) -> MaskedMetric:
     """Mean of the classes' F1 = 2 TP / (2 TP + FP + FN), over the classes that occur in labels or outputs."""
     return MaskedMetric(MulticlassF1Score(task.num_outputs, average="macro"), class_entries)
 
 
 @accepts(CLASSES)
-def mean_iou(task: Task) -> MaskedMetric:
+def mean_iou(task: TaskOutputs) -> MaskedMetric:
     """Mean of the classes' intersections over unions TP / (TP + FP + FN), of the pixels of all samples together.
 
     A class that is in no label and in no output is left out of the mean, as in BMTAS; the background counts like any
@@ -44,13 +37,13 @@ def mean_iou(task: Task) -> MaskedMetric:
 
 
 @accepts(YES_OR_NO)
-def binary_accuracy(task: Task) -> MaskedMetric:
-    """Share of the entries, over all attributes or pixels, on whose side of 0 the logit lies."""
+def binary_accuracy(task: TaskOutputs) -> MaskedMetric:
+    """Share of the entries (attributes or pixels) whose logit is above 0 for yes, and otherwise not."""
     return MaskedMetric(BinaryAccuracy(), decision_entries, decisions=True)
 
 
 @accepts(YES_OR_NO)
-def binary_f1(task: Task) -> MaskedMetric:
+def binary_f1(task: TaskOutputs) -> MaskedMetric:
     """F1 of the positive entries, over all attributes or pixels, at logit 0."""
     return MaskedMetric(BinaryF1Score(), decision_entries, decisions=True)
 

@@ -3,45 +3,38 @@
 Outputs and labels are [n, 1, H, W] in the same unit. Statistics are over the pixels of the whole set.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanAbsolutePercentageError, MeanMetric, MeanSquaredError
 
 from nas.tasks.ignore import known_depths
 from nas.tasks.labels import DEPTHS, accepts
-from nas.tasks.metrics.masked import MaskedMetric
-
-if TYPE_CHECKING:
-    from nas.tasks.task import Task
+from nas.tasks.metrics.masked import MaskedMetric, TaskOutputs
 
 FACTOR = 1.25
 
 
 @accepts(DEPTHS)
-def depth_rmse(task: Task) -> MaskedMetric:
+def depth_rmse(task: TaskOutputs) -> MaskedMetric:
     """Root of the mean of ``(p - d)^2``."""
     return MaskedMetric(MeanSquaredError(squared=False), depth_entries)
 
 
 @accepts(DEPTHS)
-def depth_mae(task: Task) -> MaskedMetric:
+def depth_mae(task: TaskOutputs) -> MaskedMetric:
     """Mean of ``|p - d|``: the absolute error of NYUv2's and Cityscapes' tables."""
     return MaskedMetric(MeanAbsoluteError(), depth_entries)
 
 
 @accepts(DEPTHS)
-def abs_rel(task: Task) -> MaskedMetric:
+def abs_rel(task: TaskOutputs) -> MaskedMetric:
     """Mean of ``|p - d| / d``: the relative error."""
     return MaskedMetric(MeanAbsolutePercentageError(), depth_entries)
 
 
 @accepts(DEPTHS)
-def delta1(task: Task) -> MaskedMetric:
-    """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 is none of them."""
+def delta1(task: TaskOutputs) -> MaskedMetric:
+    """Share of the pixels with ``max(p / d, d / p) < 1.25``; a prediction p <= 0 is never near."""
     return MaskedMetric(MeanMetric(), _near, higher_is_better=True)
 
 

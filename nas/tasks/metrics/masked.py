@@ -1,6 +1,7 @@
 """A metric of torchmetrics over the entries of the labels that hold a value."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -8,6 +9,13 @@ from torchmetrics import Metric
 
 Entries = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 """(outputs [n, ...], labels [n, ...]) -> what a metric is updated with: vectors of the known entries, labels last."""
+
+
+class TaskOutputs(Protocol):
+    """What a metric needs to know about its task; `nas.tasks.task` imports the metrics, so they cannot import it."""
+
+    @property
+    def num_outputs(self) -> int: ...
 
 
 class MaskedMetric(Metric):

@@ -5,10 +5,7 @@ are over the pixels of the whole set, as in BMTAS. MTAN's code averages the resu
 median, and if samples have different numbers of valid pixels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,35 +14,32 @@ from torchmetrics import MeanMetric, Metric
 
 from nas.tasks.ignore import known_vectors
 from nas.tasks.labels import DIRECTIONS, accepts
-from nas.tasks.metrics.masked import MaskedMetric
-
-if TYPE_CHECKING:
-    from nas.tasks.task import Task
+from nas.tasks.metrics.masked import MaskedMetric, TaskOutputs
 
 BIN = 0.01
 """Width in degrees of the bins in which angles are counted for the median."""
 
 
 @accepts(DIRECTIONS)
-def mean_angle(task: Task) -> MaskedMetric:
+def mean_angle(task: TaskOutputs) -> MaskedMetric:
     """Mean of the angles."""
     return MaskedMetric(MeanMetric(), angle_entries, higher_is_better=False)
 
 
 @accepts(DIRECTIONS)
-def median_angle(task: Task) -> MaskedMetric:
+def median_angle(task: TaskOutputs) -> MaskedMetric:
     """Median of the angles, the lower one of two, to within 0.01 degrees: they are counted in bins of that width."""
     return MaskedMetric(_Median(), angle_entries)
 
 
-def within_angle(degrees: float) -> Callable[[Task], MaskedMetric]:
+def within_angle(degrees: float) -> Callable[[TaskOutputs], MaskedMetric]:
     """A metric: the share of the pixels whose angle is below some degrees."""
 
     def near(outputs: Tensor, labels: Tensor) -> tuple[Tensor]:
         return ((angles(outputs, labels) < degrees).float(),)
 
     @accepts(DIRECTIONS)
-    def within(task: Task) -> MaskedMetric:
+    def within(task: TaskOutputs) -> MaskedMetric:
         return MaskedMetric(MeanMetric(), near, higher_is_better=True)
 
     within.__name__ = f"within_{degrees:g}".replace(".", "_")

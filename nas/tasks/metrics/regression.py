@@ -1,35 +1,28 @@
 """Metrics of quantities: numbers per image, or maps of numbers."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanSquaredError
 from torchmetrics.image import PeakSignalNoiseRatio
 
 from nas.tasks.ignore import known_values
 from nas.tasks.labels import NUMBERS, SHARES, accepts, as_floats
-from nas.tasks.metrics.masked import MaskedMetric
-
-if TYPE_CHECKING:
-    from nas.tasks.task import Task
+from nas.tasks.metrics.masked import MaskedMetric, TaskOutputs
 
 
 @accepts(NUMBERS)
-def rmse(task: Task) -> MaskedMetric:
+def rmse(task: TaskOutputs) -> MaskedMetric:
     """Root of the mean squared error over all entries of all samples."""
     return MaskedMetric(MeanSquaredError(squared=False), number_entries)
 
 
 @accepts(NUMBERS)
-def mae(task: Task) -> MaskedMetric:
+def mae(task: TaskOutputs) -> MaskedMetric:
     """Mean absolute error over all entries of all samples."""
     return MaskedMetric(MeanAbsoluteError(), number_entries)
 
 
 @accepts(SHARES)
-def psnr(task: Task) -> MaskedMetric:
+def psnr(task: TaskOutputs) -> MaskedMetric:
     """Peak signal-to-noise ratio ``-10 log10(mean squared error)`` in decibels, of maps with values in [0, 1].
 
     The error is pooled over all pixels of all samples first; papers on restoration often average the ratio of each

@@ -1,28 +1,15 @@
 """Intersection over union of a foreground, at the best threshold."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from nas.tasks.ignore import known_classes
 from nas.tasks.labels import YES_OR_NO, accepts
-from nas.tasks.metrics.masked import are_alike, no_value
-
-if TYPE_CHECKING:
-    from nas.tasks.task import Task
+from nas.tasks.metrics.masked import TaskOutputs, are_alike, no_value
 
 THRESHOLDS = tuple(k / 20 for k in range(4, 19))
 """0.2, 0.25, ..., 0.9."""
-
-
-@accepts(YES_OR_NO)
-def max_mean_iou(task: Task) -> MaxMeanIoU:
-    """Max-mIoU of a foreground (saliency), see `MaxMeanIoU`."""
-    return MaxMeanIoU()
 
 
 class MaxMeanIoU(Metric):
@@ -68,3 +55,9 @@ class MaxMeanIoU(Metric):
         if are_alike(self.num_yes, self.num_entries):
             return no_value(self.num_yes)
         return (self.sums / self.num_images).max()
+
+
+@accepts(YES_OR_NO)
+def max_mean_iou(task: TaskOutputs) -> MaxMeanIoU:
+    """Max-mIoU of a foreground (saliency), see `MaxMeanIoU`."""
+    return MaxMeanIoU()

@@ -8,7 +8,6 @@ import torch
 
 from nas.data import SPLITS, batches, collate
 from nas.datasets.scenes import SEMSEG_CLASSES, TASKS, Scenes, source
-from nas.datasets.scenes.cache import fingerprint
 from nas.datasets.scenes.hashing import lattice_noise, normal, uniform
 from nas.errors import InputError
 
@@ -194,10 +193,6 @@ def test_every_setting_is_covered_by_the_test_above():
         name for mark in test_a_cache_of_other_settings_is_not_used.pytestmark for c in mark.args[1] for name in c
     }
     assert fields - tested == {"sizes", "device", "cache"}
-
-
-def test_the_fingerprint_depends_on_the_settings():
-    assert fingerprint({"a": 1}) == fingerprint({"a": 1}) != fingerprint({"a": 2})
 
 
 def test_a_cache_that_cannot_be_written_is_the_users_error(tmp_path):

@@ -11,10 +11,10 @@ from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.errors import InputError
 from nas.networks.branched import BranchedNetwork
-from nas.training import Retraining, TrainingSettings, TrainingState, check_validity, load_network
-from nas.training.validity import Validity, contenders, judge_validity, train_to_best
+from nas.training import Retraining, TrainingSettings, TrainingState, load_network
 from nas.tree import BranchTree
 from search_spaces import PlantedBackbone
+from tools.validity import Validity, check_validity, contenders, judge_validity, train_to_best
 
 RECIPE = TrainingSettings(
     epochs=125,
