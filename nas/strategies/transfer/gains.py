@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from nas.strategies.confidence import CERTAIN, LIKELY, confidence, grade
 
@@ -82,3 +83,26 @@ class PairEffects:
         """``early`` or ``early to late``."""
         first, last = self.blocks[blocks[0]], self.blocks[blocks[-1]]
         return first if first == last else f"{first} to {last}"
+
+
+def mean_gain(gains: Sequence[Gain], correlation: float) -> Gain:
+    """The mean over the tasks, whose errors have this correlation."""
+    mean_T, std_T = np.array(gains).T
+    variance = (1.0 - correlation) * (std_T**2).sum() + correlation * std_T.sum() ** 2
+    return Gain(float(mean_T.mean()), float(variance**0.5 / len(gains)))
+
+
+def chance_of_all(gains: Sequence[Gain], correlation: float, least: float) -> float:
+    """The probability that every task gains at least this much, if all tasks' errors have this correlation below 1.
+
+        P = E_z prod_t Phi((mean_t - least + sqrt(correlation) std_t z) / (sqrt(1 - correlation) std_t))
+
+    with z standard normal. The trapezoidal rule is exact to 1e-6 here, since the integrand is smooth.
+    """
+    mean_T, std_T = np.array(gains).T
+    std_T = np.maximum(std_T, 1e-12)
+    z_Z1 = np.linspace(-8.0, 8.0, 641)[:, None]
+    weight_Z = np.exp(-0.5 * z_Z1[:, 0] ** 2)
+    apart_ZT = (mean_T - least) / std_T + correlation**0.5 * z_Z1
+    chance_Z = ndtr(apart_ZT / (1.0 - correlation) ** 0.5).prod(axis=1)
+    return float(chance_Z @ weight_Z / weight_Z.sum())
