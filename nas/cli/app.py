@@ -210,7 +210,7 @@ def show(
         typer.Option(
             "--within",
             metavar="BUDGET",
-            help="Show the best tree that nas compare, or else a measured search, knows and that costs at most so much, "
+            help="Show the best tree that nas compare, or else a measured search, knows and that costs at most this: "
             "a share or an amount.",
         ),
     ] = None,

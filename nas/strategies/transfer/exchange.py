@@ -60,9 +60,9 @@ class Exchange:
             lines.append(self._in_words(f"sharing {self.effects.range_name(shared)}", shared, ("helps", "hurts")))
         if any(size > 2 for size in self._sizes):
             gains = " and ".join(
-                f"{name} {gain} ({gain.certainty})" for name, gain in zip(self.tasks, self.in_tree, strict=True)
+                f"{gain} for {name} ({gain.certainty})" for name, gain in zip(self.tasks, self.in_tree, strict=True)
             )
-            lines.append(f"in the groups of this tree, of up to {max(self._sizes)} tasks, that is {gains}")
+            lines.append(f"in this tree, in groups of up to {max(self._sizes)} tasks, that is {gains}")
         if rest:
             name = self.effects.range_name(rest)
             more = f"also sharing {name}" if shared else f"they share no block; sharing {name}"
