@@ -25,7 +25,7 @@ LEAST_WIDTH = 330.0
 PANEL_GAP, ROW_GAP, LINE_HEIGHT = 16.0, 18.0, 11.5
 CELL_GAP = 1.0
 
-STRENGTHS = (1.0, 0.5, 0.12)
+STRENGTHS = (1.0, 0.5, 0.1)
 """Strength of the colours of gains that are certain, likely, or cannot be told from noise."""
 STEPS = (1.0, 1 / 4, 1 / 16)
 """Gains in the legend, as shares of the scale."""

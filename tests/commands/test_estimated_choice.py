@@ -54,7 +54,8 @@ def test_it_is_marked_as_an_estimate(folder, capsys):
     choice = nas.choose(folder, worst=3)
     assert line == (
         f"tree {TREE.id}: 180 MACs, estimated by the search, which trained it for 4 of 4 epochs: gain over single "
-        f"tasks {choice.gain} of the loss, worst task edge {choice.gains['edge']}; all lose at most 3 % with probability 1.00"
+        f"tasks {choice.gain} of the loss, worst task edge "
+        f"{choice.gains['edge']}; all lose at most 3 % with probability 1.00"
     )
     assert run(["show", str(folder), "--worst", "3", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
