@@ -175,11 +175,15 @@ def of_trainings(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) ->
     )
     if noise:
         about += f", whose results vary by {min(noise):.1f} to {max(noise):.1f} % from training to training"
+    gains = record.gains_of(tree)
+    if gains is None:
+        about += (
+            "; it neither trained this tree nor found it on its curve, so what its tasks gain together is not known"
+        )
     caption = (
-        "first, second: by the blocks shared in the tree, in its groups; all: if the two tasks shared all blocks, and "
-        "with nobody else"
+        "first, second: by the blocks shared in the tree, in its groups; all: if the two tasks alone shared all blocks"
     )
-    return Section("transfer", about, tuple(evidence), caption, record.gains_of(tree) or {})
+    return Section("transfer", about, tuple(evidence), caption, gains or {})
 
 
 def read_transfer(trial: TrialFolder) -> TransferRecord | None:

@@ -82,6 +82,7 @@ def test_a_tree_that_the_search_does_not_know_has_no_gains(tmp_path):
     record = RECORD.model_copy(update={"gains": {SEPARATE.id: RECORD.gains[SEPARATE.id]}})
     (section,) = nas.explain(a_measured_run(tmp_path / "run", record)).evidence
     assert section.gains == {}
+    assert "it neither trained this tree nor found it on its curve" in section.about
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
