@@ -211,7 +211,8 @@ def show(
         typer.Option(
             "--within",
             metavar="BUDGET",
-            help="Show the best tree that nas compare measured and that costs at most so much: a share, or an amount.",
+            help="Show the best tree that nas compare, or else a measured search, knows and that costs at most this: "
+            "a share or an amount.",
         ),
     ] = None,
     worst: Annotated[
@@ -219,7 +220,8 @@ def show(
         typer.Option(
             "--worst",
             metavar="PERCENT",
-            help="Show the best tree that nas compare measured in which no task is worse than alone by more than this.",
+            help="Show the best tree that nas compare, or else a measured search, knows and in which no task is worse "
+            "than alone by more than this.",
         ),
     ] = None,
     resource: Annotated[

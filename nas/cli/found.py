@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -80,13 +81,19 @@ def explain(
         typer.Option("--tasks", metavar="A B ...", help="Explain these tasks, block by block; by default every pair."),
     ] = None,
     tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which tree: {TREES}.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Draw which task helps and hurts which, by a measured search, into this png, svg or pdf file."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say why tasks share or part in the recommended tree, and how sure the search is."""
     from nas.commands import explain as run_explain
 
     names = _several(tasks, more, "--tasks")
-    explained = run_explain(run, tasks=names, tree=tree)
+    explained = run_explain(run, tasks=names, tree=tree, out=out)
     if as_json:
         _print_json(explained.to_dict())
         return
@@ -99,13 +106,16 @@ def explain(
     for section in explained.evidence:
         line(f"\n{section.about}:")
         if names is None:
-            console.print(tables.pairs_table(section.pairs))
-            continue
-        for pair in section.pairs:
-            line(pair.sentence)
-            console.print(tables.blocks_table(pair.rows))
+            console.print(tables.pairs_table(section))
+        else:
+            for pair in section.pairs:
+                line(pair.sentence)
+                console.print(tables.blocks_table(pair))
+        if section.gains:
+            line("what the tasks of this tree gain over networks of their own, in % of their losses:")
+            console.print(tables.gains_table(section.gains))
     if not explained.evidence:
-        line("this search kept neither dissimilarities nor logits, so nothing explains its trees")
+        line("this search kept neither dissimilarities nor logits nor trainings, so nothing explains its trees")
     line("")
     for runner_up in explained.runners_up:
         line(runner_up.sentence)

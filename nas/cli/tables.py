@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from nas.run import Front, Point
     from nas.run.comparison import Comparison, Row
     from nas.run.curve_record import CurveRecord
-    from nas.run.evidence import PairEvidence
+    from nas.run.evidence import PairEvidence, Section
+    from nas.strategies.transfer.gains import Gain
 
 
 _SPACING = 3
@@ -87,31 +88,47 @@ def curve_table(curve: CurveRecord, separate: float) -> Table:
     return table
 
 
-def blocks_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def blocks_table(pair: PairEvidence) -> Table:
     """What a source of evidence says about two tasks, block by block."""
-    table = _table(*rows[0])
-    for row in rows:
+    first, second = pair.tasks
+    headings = {"first": f"{first} gains", "second": f"{second} gains"}
+    table = _table(*(headings.get(name, name) for name in pair.rows[0]))
+    for row in pair.rows:
         table.add_row(*map(_evidence, row.values()))
     table.caption = _PRICE
     return table
 
 
-def pairs_table(pairs: Sequence[PairEvidence]) -> Table:
-    """What a source of evidence says about each pair of tasks, at the block that tells most."""
-    table = _table("tasks", *pairs[0].rows[0])
-    for pair in pairs:
-        table.add_row(", ".join(pair.tasks), *map(_evidence, pair.rows[pair.block].values()))
-    table.caption = f"block: the first one not shared, or the one that speaks most for parting; {_PRICE}"
+def pairs_table(section: Section) -> Table:
+    """What a source of evidence says about each pair of tasks in one row."""
+    summaries = [pair.summary for pair in section.pairs]
+    table = _table("tasks", *summaries[0])
+    for pair in section.pairs:
+        table.add_row(", ".join(pair.tasks), *map(_evidence, pair.summary.values()))
+    table.caption = section.caption + (f"; {_PRICE}" if "price" in summaries[0] else "")
+    return table
+
+
+def gains_table(gains: Mapping[str, Gain]) -> Table:
+    """What each task of a tree gains over its single-task network, in percent of its loss."""
+    table = _table("task", "against alone", "certainty", left=("certainty",))
+    for task, gain in gains.items():
+        table.add_row(task, str(gain), gain.certainty)
     return table
 
 
 _PRICE = "price: cost of separating the tasks from this block on, as a share of separate networks"
 
 
-def _evidence(value: str | bool | float) -> str:
+def _evidence(value: str | bool | float | Gain | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{value:.3f}"
+    return f"{value:.3f}" if isinstance(value, float) else f"{value.amount}{_MARKS.get(value.certainty, '')}"
+
+
+_MARKS = {"certain": "**", "likely": "*"}
 
 
 def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:

@@ -1,14 +1,15 @@
-"""The best measured tree within a budget, in which no task is much worse than with a network of its own."""
+"""The best tree within a budget in which no task is much worse than with a network of its own."""
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import ValidationError
 
+from nas.commands.estimated_choice import EstimatedChoice, estimated_choices, has_estimates
 from nas.cost import RESOURCES, format_quantity, resolve_budget
 from nas.cost.resources import MS
 from nas.discretize import Constraints
@@ -42,6 +43,7 @@ class Choice:
     num_trainings: int
     relative: Mapping[str, float]
     resource: str
+    kind: ClassVar[str] = "measured"
 
     @property
     def cost(self) -> float:
@@ -71,6 +73,9 @@ class Choice:
         return record
 
 
+_Choice = TypeVar("_Choice", Choice, EstimatedChoice)
+
+
 def choose(
     run: str | Path,
     *,
@@ -78,17 +83,18 @@ def choose(
     worst: float | None = None,
     resource: str | None = None,
     latency: str | Path | None = None,
-) -> Choice:
+) -> Choice | EstimatedChoice:
     """The tree with the highest delta_m among those that `nas compare` has measured and that meet two conditions.
 
     Candidates are the non-dominated trees of the front, and the fully shared tree unless the run's constraints forbid
-    it. The recipe is not imported.
+    it. In a run of a measured search without a comparison, the search's own estimates of what each task gains count
+    instead, and all trees of the front are candidates. The recipe is not imported.
 
     Args:
         run: a run folder.
         within: the largest cost allowed: a share in (0, 1] of the cost of separate networks, or an absolute amount.
-        worst: how many percent worse than its single-task network a task may be, on the mean over the seeds. A task
-            whose gain is unknown (`nas.training.comparable`) is ignored.
+        worst: how many percent worse than its single-task network a task may be, on the mean over the seeds or by the
+            posterior mean. A task whose gain is unknown (`nas.training.comparable`) is ignored.
         resource: what ``within`` counts; if left out, milliseconds where there is a latency table, or the run's own.
         latency: a latency table of the run's backbone on some device (``nas profile RECIPE --latency FILE``), for costs
             in milliseconds ("ms") where the search counted another resource.
@@ -101,17 +107,20 @@ def choose(
             f"`worst` is how many percent a task may be worse than its single-task network, 0 or more; found {worst}"
         )
     folder = RunFolder.open(Path(run))
-    if not (folder.path / "compare" / "results.json").is_file():
+    compared = (folder.path / "compare" / "results.json").is_file()
+    if not compared and not has_estimates(folder):
         raise InputError(
             f"{folder.path}: no tree has been compared with single-task networks yet; run: nas compare {folder.path}"
         )
-    comparison, table = Comparison.read(folder.path / "compare"), read_costs(folder, latency=latency)
+    comparison = Comparison.read(folder.path / "compare") if compared else None
+    table = read_costs(folder, latency=latency)
     if table is None:
         raise InputError(
             f"{folder.path}: none of its trials has a costs.json; finish the search: "
             f"nas search RECIPE --out {folder.path} --resume"
         )
-    counted = resource if resource is not None else comparison.resource if latency is None else MS.name
+    own = folder.front.resource if comparison is None else comparison.resource
+    counted = resource if resource is not None else own if latency is None else MS.name
     if counted in RESOURCES and counted not in table.resources:
         how = (
             "for milliseconds measure a latency table with nas profile RECIPE --latency FILE, and name it with "
@@ -121,8 +130,11 @@ def choose(
         )
         raise InputError(f"{folder.path}: its costs are in {', '.join(table.resources)}; {how}")
     limit = math.inf if within is None else resolve_budget(within, table, counted)
-    measured = _measured(folder, comparison, table, counted)
-    return _best(measured, limit, -math.inf if worst is None else -worst, f"{folder.path}")
+    least = -math.inf if worst is None else -worst
+    if comparison is not None:
+        return _best(_measured(folder, comparison, table, counted), limit, least, f"{folder.path}")
+    shared = None if _constraints(folder).apart else BranchTree.shared(tuple(table.heads), len(table.blocks))
+    return _best(estimated_choices(folder, table, counted, worst, shared), limit, least, f"{folder.path}")
 
 
 def _measured(folder: RunFolder, comparison: Comparison, table: CostTable, resource: str) -> list[Choice]:
@@ -160,26 +172,27 @@ def _constraints(folder: RunFolder) -> Constraints:
         raise InputError(f"{folder.path / 'experiment.json'}: the field goal.constraints is malformed") from error
 
 
-def _best(measured: Sequence[Choice], limit: float, least: float, where: str) -> Choice:
-    def lowest(choice: Choice) -> float:
+def _best(candidates: Sequence[_Choice], limit: float, least: float, where: str) -> _Choice:
+    def lowest(choice: _Choice) -> float:
         return math.inf if choice.worst_task is None else choice.relative[choice.worst_task]
 
-    affordable = [choice for choice in measured if choice.cost <= limit]
+    affordable = [choice for choice in candidates if choice.cost <= limit]
     if fitting := [choice for choice in affordable if lowest(choice) >= least]:
         # Without any known gain, the cheapest tree is the best.
         return max(fitting, key=lambda choice: (choice.delta_m if choice.worst_task else 0.0, -choice.cost))
-    if not measured:
+    if not candidates:
         raise InputError(f"{where}: its comparison contains no tree that the constraints of the search allow")
+    kind = candidates[0].kind
     if not affordable:
-        cheapest = min(measured, key=lambda choice: choice.cost)
+        cheapest = min(candidates, key=lambda choice: choice.cost)
         raise InputError(
-            f"{where}: no measured tree costs at most {format_quantity(limit, cheapest.resource)}; the cheapest is "
+            f"{where}: no {kind} tree costs at most {format_quantity(limit, cheapest.resource)}; the cheapest is "
             f"{cheapest.describe()}"
         )
     closest = max(affordable, key=lowest)
-    dearer = [choice for choice in measured if choice.cost > limit and lowest(choice) >= least]
+    dearer = [choice for choice in candidates if choice.cost > limit and lowest(choice) >= least]
     beyond = f"; beyond the budget there is {min(dearer, key=lambda c: c.cost).describe()}" if dearer else ""
     raise InputError(
-        f"{where}: no measured tree within the budget has every task at {least:g} % or better; the closest is "
+        f"{where}: no {kind} tree within the budget has every task at {least:g} % or better; the closest is "
         f"{closest.describe()}{beyond}"
     )

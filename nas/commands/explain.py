@@ -10,10 +10,11 @@ from nas.commands.show import find
 from nas.errors import InputError
 from nas.run import RunFolder, TrialFolder
 from nas.run.costs import read_table
-from nas.run.evidence import SOURCES, Pair, Section, num_shared
+from nas.run.evidence import SOURCES, Pair, Section, num_shared, read_transfer_map
 from nas.run.verdicts import verdicts
 from nas.strategies.confidence import confidence, grade
 from nas.strategies.diagnosis import Diagnosis, MarginRecord, Verdict
+from nas.strategies.transfer.transfer_map import TransferMap
 from nas.tree import BranchTree, describe_difference
 
 _MOST_DIFFERENCES = 3
@@ -62,6 +63,7 @@ class Explanation:
         evidence: one section for each kind of file that the search kept (`nas.run.evidence`).
         runners_up: the second-best trees of the budgets that the tree was found for.
         verdicts: what the search says about its own result, except on margins, which ``runners_up`` has.
+        transfer: which task helps and hurts which, as far as a measured search knows.
     """
 
     tree: BranchTree
@@ -70,6 +72,7 @@ class Explanation:
     evidence: tuple[Section, ...]
     runners_up: tuple[RunnerUp, ...]
     verdicts: tuple[Verdict, ...]
+    transfer: TransferMap | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with all numbers by pair and block."""
@@ -84,10 +87,17 @@ class Explanation:
             "evidence": [asdict(section) for section in self.evidence],
             "runners_up": [{**asdict(one), "sentence": one.sentence} for one in self.runners_up],
             "verdicts": [verdict.model_dump() for verdict in self.verdicts],
+            "transfer": None if self.transfer is None else self.transfer.to_dict(),
         }
 
 
-def explain(run: str | Path, *, tasks: Sequence[str] | None = None, tree: str | None = None) -> Explanation:
+def explain(
+    run: str | Path,
+    *,
+    tasks: Sequence[str] | None = None,
+    tree: str | None = None,
+    out: str | Path | None = None,
+) -> Explanation:
     """Say why tasks share or part in a tree of a finished search. The recipe is not imported.
 
     Args:
@@ -95,9 +105,10 @@ def explain(run: str | Path, *, tasks: Sequence[str] | None = None, tree: str | 
         tasks: at least two; every pair of them is explained. By default all tasks of the tree.
         tree: its id (or the beginning), a file, or a name (`nas.run.named_tree`); by default the recommended tree. If
             no trial found the tree, the trial of the recommended tree explains it.
+        out: a png, svg or pdf file, into which the transfer map of a measured search is drawn.
 
     Raises:
-        InputError: no such run, tree or task, or the search is not finished.
+        InputError: no such run, tree or task, the search is not finished, or it has no transfer map to draw.
     """
     folder = RunFolder.open(Path(run))
     best = folder.front.best
@@ -107,7 +118,10 @@ def explain(run: str | Path, *, tasks: Sequence[str] | None = None, tree: str | 
     pairs = tuple(
         Pair(pair, found.blocks, num_shared(found, pair), price_L) for pair in combinations(_checked(tasks, found), 2)
     )
-    sections = (source(trial, pairs) for source in SOURCES)
+    sections = (source(trial, found, pairs) for source in SOURCES)
+    transfer = read_transfer_map(trial)
+    if out is not None:
+        _draw(transfer, trial, out)
     diagnosis = Diagnosis.read(trial.path) or Diagnosis()
     return Explanation(
         found,
@@ -116,7 +130,19 @@ def explain(run: str | Path, *, tasks: Sequence[str] | None = None, tree: str | 
         tuple(section for section in sections if section is not None),
         _runners_up(found, diagnosis.margins),
         tuple(verdict for verdict in verdicts(folder, found) if verdict.about != "margin"),
+        transfer,
     )
+
+
+def _draw(transfer: TransferMap | None, trial: TrialFolder, out: str | Path) -> None:
+    if transfer is None:
+        raise InputError(
+            f"`out` draws what a measured search learned, and {trial.path} has no transfer.json with effects; search "
+            "with `preset=measured`"
+        )
+    from nas.report import draw_transfer_map, save_figure
+
+    save_figure(draw_transfer_map(transfer), out)
 
 
 def _checked(tasks: Sequence[str] | None, tree: BranchTree) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Pictures of trees, fronts, samples and predictions; trees as graph files; predictions as arrays and tables.
+"""Pictures of trees, fronts, transfer maps, samples and predictions; graph files of trees; arrays of predictions.
 
 >>> from nas.report import draw_front, draw_tree, save_figure, save_tree
 >>> from nas.tree import BranchTree
@@ -7,7 +7,7 @@
 >>> draw_tree(tree, title="Found on NYUv2").get_facecolor()
 (1.0, 1.0, 1.0, 1.0)
 
-- `draw_tree`, `draw_front`: matplotlib figures, made without pyplot and without global state;
+- `draw_tree`, `draw_front`, `draw_transfer_map`: matplotlib figures, made without pyplot and without global state;
 - `sample_sheet`: samples of a data set with their labels;
 - `draw_prediction`, `answer_pixels`: what an exported network predicts for a picture;
 - `save_tree` (png, svg, pdf, dot, graphml), `save_figure` (png, svg, pdf): write the whole file or nothing, and the
@@ -15,7 +15,7 @@
 - `prediction_files`, `prediction_table`: the files that `nas predict` writes for each sample, and its table.
 
 The code has three layers. `layout` and `label_placement` compute positions without drawing. `canvas` draws shapes and
-text with matplotlib. `picture`, `front`, `sheet` and `prediction` combine them; start there.
+text with matplotlib. `picture`, `front`, `transfer_map`, `sheet` and `prediction` combine them; start there.
 
 Pictures need matplotlib (``pip install 'branched-nas[plot]'``); graph files, arrays and tables do not.
 """
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from nas.report.picture import draw_tree
     from nas.report.prediction import answer_pixels, draw_prediction
     from nas.report.sheet import sample_sheet
+    from nas.report.transfer_map import draw_transfer_map
 
 __all__ = [
     "answer_pixels",
     "draw_front",
     "draw_prediction",
+    "draw_transfer_map",
     "draw_tree",
     "sample_sheet",
     "save_figure",
@@ -45,6 +47,7 @@ _HOMES = {
     "answer_pixels": "nas.report.prediction",
     "draw_front": "nas.report.front",
     "draw_prediction": "nas.report.prediction",
+    "draw_transfer_map": "nas.report.transfer_map",
     "draw_tree": "nas.report.picture",
     "sample_sheet": "nas.report.sheet",
 }

@@ -6,6 +6,7 @@ from collections.abc import Container, Sequence
 from nas.files import make_folder
 from nas.run import Front, Point, RunFolder
 from nas.run.costs import read_costs
+from nas.run.evidence import read_transfer_map
 from nas.tree import CostTable, read_tree
 
 _LOGGER = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ _MOST_TREES = 100
 
 
 def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Container[str] = ()) -> None:
-    """Draw the front and its trees; without matplotlib, log a warning and draw nothing.
+    """Draw the front, its trees and, of a measured search, the transfer map; without matplotlib, log a warning.
 
     A search on a bare GPU machine needs no pictures; `nas show` draws them later, on another machine.
 
@@ -23,7 +24,7 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
         drawn: ids of trees that have their picture already.
     """
     try:
-        from nas.report import draw_front, save_figure, save_tree
+        from nas.report import draw_front, draw_transfer_map, save_figure, save_tree
     except ImportError:
         _LOGGER.warning("no pictures drawn: matplotlib is not installed (pip install 'branched-nas[plot]')")
         return
@@ -42,6 +43,8 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
     records = [point.model_dump() for point in alike]
     figure = draw_front(records, table, resource=front.resource, curves=_curves(run, alike))
     save_figure(figure, figures / "front.png")
+    if (transfer := read_transfer_map(run.trial(front.best.trial))) is not None:
+        save_figure(draw_transfer_map(transfer), figures / "transfer.png")
 
 
 def _curves(run: RunFolder, points: Sequence[Point]) -> list[list[tuple[float, float]]]:

@@ -6,6 +6,9 @@ OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "
 """Eight hues that stay apart with every kind of colour blindness (Okabe and Ito, Color Universal Design, 2008), black
 lightened to a dark grey, ordered so that neighbours contrast."""
 
+GAIN, LOSS = OKABE_ITO[0], OKABE_ITO[5]
+"""Blue and vermilion, the two ends of a diverging scale."""
+
 # After each round through the hues: how far to mix towards white (> 0) or black (< 0).
 LIGHTNESS = (0.0, 0.5, -0.35, 0.72, -0.6)
 
@@ -56,3 +59,8 @@ def _mix(colour: str, towards: float) -> str:
     target = 1.0 if towards > 0 else 0.0
     mixed = [c + abs(towards) * (target - c) for c in channels(colour)]
     return "#" + "".join(f"{round(255 * c):02X}" for c in mixed)
+
+
+def faded(colour: str, strength: float) -> str:
+    """The colour at a strength of 1, white at 0."""
+    return _mix(colour, 1.0 - strength)

@@ -1,11 +1,11 @@
 """What a search knows about two tasks at each block: one function for each kind of file that a search keeps.
 
-A source is a function ``(trial, pairs) -> Section | None``. It returns None if the trial lacks its file. To add
+A source is a function ``(trial, tree, pairs) -> Section | None``. It returns None if the trial lacks its file. To add
 one, write the function and list it in `SOURCES`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ from nas.run import TrialFolder
 from nas.strategies.confidence import confidence, grade
 from nas.strategies.gradient.logits_record import FILE, LogitsRecord
 from nas.strategies.similarity.own_copies import read_dissimilarity
+from nas.strategies.transfer.exchange import Exchange
+from nas.strategies.transfer.gains import Gain
+from nas.strategies.transfer.record import TransferRecord
+from nas.strategies.transfer.transfer_map import TransferMap, transfer_map
 from nas.tree import BranchTree
 
 Floats = NDArray[np.float64]
@@ -69,13 +73,13 @@ class PairEvidence:
         tasks: their names.
         rows: for each block its name, whether the pair shares it in the tree, the source's numbers, and the price of
             separating the pair from this block on.
-        block: the block that tells most (`Pair.telling_block`).
-        sentence: what the source says about this block.
+        summary: the row of the pair in a table of all pairs.
+        sentence: what the source says, in one line or several.
     """
 
     tasks: tuple[str, str]
     rows: tuple[Mapping[str, Any], ...]
-    block: int
+    summary: Mapping[str, Any]
     sentence: str
 
 
@@ -86,17 +90,21 @@ class Section:
     Args:
         source: its name, for programs.
         about: what its numbers are, for people.
+        caption: what the summaries are, for people.
+        gains: what each task of the tree gains over its single-task network, if the source knows.
     """
 
     source: str
     about: str
     pairs: tuple[PairEvidence, ...]
+    caption: str = "block: the first one not shared, or the one that speaks most for parting"
+    gains: Mapping[str, Gain] = field(default_factory=dict)
 
 
-Source = Callable[[TrialFolder, Sequence[Pair]], Section | None]
+Source = Callable[[TrialFolder, BranchTree, Sequence[Pair]], Section | None]
 
 
-def of_features(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
+def of_features(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) -> Section | None:
     """Distances of features between own copies (``similarity.json``): of two tasks, and of one task (the floor)."""
     if not (trial.path / "similarity.json").is_file():
         return None
@@ -118,12 +126,13 @@ def of_features(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
             )
             size = f"{times} noise floor ({certainty(excess_L[l], error_L[l])})"
         sentence = pair.sentence(f"at {pair.blocks[l]} their features differ by {size}", l)
-        evidence.append(PairEvidence(pair.tasks, _rows(pair, columns), l, sentence))
+        rows = _rows(pair, columns)
+        evidence.append(PairEvidence(pair.tasks, rows, rows[l], sentence))
     about = f"distance of features between own copies ({measured.measure}); the floor is that of two copies of one task"
     return Section("similarity", about, tuple(evidence))
 
 
-def of_logits(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
+def of_logits(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) -> Section | None:
     """Probabilities that two tasks choose the same candidate, by the logits of a search (``logits.json``)."""
     if not (trial.path / FILE).is_file():
         return None
@@ -138,7 +147,8 @@ def of_logits(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
         finding = f"at {pair.blocks[l]} they choose the same candidate with probability {same_L[l]:.2f}"
         columns = {"same": same_L, "chance": np.full_like(same_L, chance), "together": np.cumprod(same_L)}
         sentence = pair.sentence(f"{finding} (chance {chance:.2f})", l)
-        evidence.append(PairEvidence(pair.tasks, _rows(pair, columns), l, sentence))
+        rows = _rows(pair, columns)
+        evidence.append(PairEvidence(pair.tasks, rows, rows[l], sentence))
     about = (
         "probability that two tasks choose the same candidate at a block (same), and at it and all blocks before it "
         "(together), by the logits; chance is that of uniform logits"
@@ -146,7 +156,50 @@ def of_logits(trial: TrialFolder, pairs: Sequence[Pair]) -> Section | None:
     return Section("logits", about, tuple(evidence))
 
 
-SOURCES: tuple[Source, ...] = (of_features, of_logits)
+def of_trainings(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) -> Section | None:
+    """What two tasks do to each other by sharing blocks, as trainings of trees say (``transfer.json``)."""
+    record = read_transfer(trial)
+    if record is None or (effects := record.pair_effects) is None:
+        return None
+    evidence = []
+    for pair in pairs:
+        _places(pair, record.tasks, len(record.blocks), trial)
+        exchange = Exchange(effects, tree, pair.tasks, pair.num_shared)
+        first, second = exchange.by_block
+        rows = _rows(pair, {"first": first, "second": second})
+        evidence.append(PairEvidence(pair.tasks, rows, exchange.summary, exchange.sentence))
+    num_trees, noise = len({row.tree for row in record.trainings}), record.noise.values()
+    about = (
+        f"what sharing blocks does to the first and the second task of a pair, in % of their losses (± standard "
+        f"deviation; ** certain, * likely), by trainings of {num_trees} trees"
+    )
+    if noise:
+        about += f", whose results vary by {min(noise):.1f} to {max(noise):.1f} % from training to training"
+    gains = record.gains_of(tree)
+    if gains is None:
+        about += (
+            "; it neither trained this tree nor found it on its curve, so what its tasks gain together is not known"
+        )
+    caption = (
+        "first, second: by the blocks shared in the tree, in its groups; all: if the two tasks alone shared all blocks"
+    )
+    return Section("transfer", about, tuple(evidence), caption, gains or {})
+
+
+def read_transfer(trial: TrialFolder) -> TransferRecord | None:
+    """What the trial of a measured search measured and learned; None if it was another search."""
+    path = trial.path / "transfer.json"
+    return read_record(path, TransferRecord) if path.is_file() else None
+
+
+def read_transfer_map(trial: TrialFolder) -> TransferMap | None:
+    """Which task helps and hurts which; None if the trial's search has not measured it."""
+    record = read_transfer(trial)
+    effects = None if record is None else record.pair_effects
+    return None if effects is None else transfer_map(effects)
+
+
+SOURCES: tuple[Source, ...] = (of_features, of_logits, of_trainings)
 """All kinds of evidence, in the order in which they are shown."""
 
 
@@ -167,10 +220,11 @@ def _places(pair: Pair, tasks: Sequence[str], num_blocks: int, trial: TrialFolde
     return first, second
 
 
-def _rows(pair: Pair, columns: Mapping[str, Floats]) -> tuple[Mapping[str, Any], ...]:
-    columns = {**columns, "price": np.array(pair.price_L)}
+def _rows(pair: Pair, columns: Mapping[str, Floats | Sequence[Gain]]) -> tuple[Mapping[str, Any], ...]:
+    lists = {name: values if isinstance(values, Sequence) else values.tolist() for name, values in columns.items()}
+    lists["price"] = pair.price_L
     return tuple(
-        {"block": block, "shared": l < pair.num_shared, **{name: float(values[l]) for name, values in columns.items()}}
+        {"block": block, "shared": l < pair.num_shared, **{name: values[l] for name, values in lists.items()}}
         for l, block in enumerate(pair.blocks)
     )
 

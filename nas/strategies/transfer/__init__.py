@@ -13,7 +13,8 @@ block with each other task. The model's mean gain over the tasks is a sum over p
 [8, -4]
 
 `Transfer` is the strategy. Start with `model`; `evidence` has the prior and the noise, `choice` the trees that are
-trained next, `strategy` the order of things, `findings` what is concluded.
+trained next, `strategy` the order of things, `findings` what is concluded. `record` is ``transfer.json``, by which
+`gains`, `exchange` and `transfer_map` say which task helps and which hurts which other one.
 """
 
 from nas.strategies.transfer.model import TransferModel

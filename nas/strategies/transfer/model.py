@@ -157,6 +157,16 @@ class TransferModel:
         """The posterior standard deviation of b in percent."""
         return self._as_effects(self.covariance_TDD.diagonal(dim1=1, dim2=2)[:, :-1].clamp(min=0.0).sqrt())
 
+    @property
+    def covariances_TTLL(self) -> Tensor:
+        """The posterior covariance of b at two blocks for each pair, [t, s, l, m], in percent squared."""
+        num_tasks, num_blocks = len(self.tasks), self.num_blocks
+        shape = (num_tasks, num_blocks, num_tasks, num_blocks, num_tasks)
+        found_TLTLT = self.covariance_TDD[:, :-1, :-1].reshape(shape)
+        found_TTLL = found_TLTLT.diagonal(dim1=2, dim2=4).permute(0, 3, 1, 2).clone()
+        found_TTLL.diagonal().zero_()
+        return found_TTLL
+
     def predict(self, trees: Sequence[BranchTree]) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, [N, T] in percent, of the results of full trainings of these trees."""
         x_TMD = self._features(trees, 1.0)

@@ -1,19 +1,21 @@
 """``transfer.json`` of a trial: what was measured, and what the transfer model learned from it."""
 
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
-from torch import Tensor
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
 from nas.strategies.evaluator import Evaluation
+from nas.strategies.transfer.gains import Gain, PairEffects
 from nas.strategies.transfer.model import TransferModel
 from nas.strategies.transfer.results import results_of
 from nas.tree import BranchTree
 
-Array3 = tuple[tuple[tuple[float, ...], ...], ...]
+_Std = Annotated[FiniteFloat, Field(ge=0)]
+_Matrix = tuple[tuple[FiniteFloat, ...], ...]
 
 
 class TrainedTree(BaseModel):
@@ -38,8 +40,12 @@ class TransferRecord(BaseModel):
         full_epochs: epochs of a full training.
         cost: what the search spent, in full trainings of a tree that costs the largest budget.
         effects_LTT, errors_LTT: mean and standard deviation of the effects of sharing in percent of a task's loss,
-            [l][t][s]: what it does to task t to share block l with task s.
+            [l][t][s]: what it does to task t to share block l with task s, in the units of `TransferModel`.
+        covariances_TTLL: for each pair [t][s], the covariance of its effects at two blocks.
+        correlation: mean correlation of two tasks' errors.
         noise: standard deviation of a task's result at full length, in percent.
+        gains: for each tree on the curve and each trained tree, by id: mean and standard deviation of what each task
+            gains over its single-task network, in percent of its loss.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,9 +56,38 @@ class TransferRecord(BaseModel):
     trainings: tuple[TrainedTree, ...] = Field(min_length=1)
     full_epochs: PositiveInt
     cost: float
-    effects_LTT: Array3 = ()
-    errors_LTT: Array3 = ()
+    effects_LTT: tuple[_Matrix, ...] = ()
+    errors_LTT: tuple[_Matrix, ...] = ()
+    covariances_TTLL: tuple[tuple[_Matrix, ...], ...] = ()
+    correlation: float = Field(default=0.0, ge=0, lt=1)
     noise: dict[str, float] = {}
+    gains: dict[str, dict[str, tuple[FiniteFloat, _Std]]] = {}
+
+    @model_validator(mode="after")
+    def _has_effects_of_all_pairs_and_blocks(self) -> "TransferRecord":
+        num_tasks, num_blocks = len(self.tasks), len(self.blocks)
+        by_block, by_pair = (num_blocks, num_tasks, num_tasks), (num_tasks, num_tasks, num_blocks, num_blocks)
+        shapes = {"effects_LTT": by_block, "errors_LTT": by_block, "covariances_TTLL": by_pair}
+        for name, shape in shapes.items():
+            values = getattr(self, name)
+            if values and _shape(values) != shape:
+                raise ValueError(f"{name} of {num_tasks} tasks and {num_blocks} blocks has the shape {list(shape)}")
+        if odd := [tree for tree, gains in self.gains.items() if set(gains) != set(self.tasks)]:
+            raise ValueError(f"gains of tree {odd[0]} are not those of the tasks {', '.join(self.tasks)}")
+        return self
+
+    @property
+    def pair_effects(self) -> PairEffects | None:
+        """What pairs of tasks do to each other; None in a record of an unfinished search."""
+        if not self.effects_LTT or not self.covariances_TTLL:
+            return None
+        effects_LTT, covariance_TTLL = np.array(self.effects_LTT), np.array(self.covariances_TTLL)
+        return PairEffects(self.tasks, self.blocks, effects_LTT, covariance_TTLL)
+
+    def gains_of(self, tree: BranchTree) -> dict[str, Gain] | None:
+        """What each task of a tree gains over its single-task network; None if the record lacks the tree."""
+        found = self.gains.get(tree.id)
+        return None if found is None else {task: Gain(*found[task]) for task in self.tasks}
 
     def model(self, advice: ArrayLike | None) -> TransferModel:
         """The posterior by these trainings.
@@ -82,6 +117,29 @@ def trained_trees(evaluations: Sequence[Evaluation], tasks: Sequence[str]) -> tu
     )
 
 
-def as_tuples(values_LTT: Tensor) -> Array3:
-    """Effects as plain data."""
-    return tuple(tuple(tuple(row) for row in of_block) for of_block in values_LTT.tolist())
+def learned(record: TransferRecord, model: TransferModel, trees: Iterable[BranchTree]) -> TransferRecord:
+    """The record with what the model says about pairs of tasks, and about these trees and the trained ones."""
+    every = list(dict.fromkeys([*trees, *(row.tree for row in record.trainings)]))
+    every = [tree for tree in every if len(tree.tasks) == len(model.tasks)]
+    means_NT, errors_NT = (values.tolist() for values in model.gains(every))
+    gains = {
+        tree.id: dict(zip(model.tasks, zip(means, errors, strict=True), strict=True))
+        for tree, means, errors in zip(every, means_NT, errors_NT, strict=True)
+    }
+    what = {
+        "effects_LTT": model.effects_LTT.tolist(),
+        "errors_LTT": model.errors_LTT.tolist(),
+        "covariances_TTLL": model.covariances_TTLL.tolist(),
+        "correlation": model.correlation,
+        "noise": dict(zip(model.tasks, model.noise_T.tolist(), strict=True)),
+        "gains": gains,
+    }
+    return TransferRecord.model_validate({**record.model_dump(), **what})
+
+
+def _shape(values: Sequence[object]) -> tuple[int, ...] | None:
+    """The shape of nested tuples; None if their lengths differ."""
+    try:
+        return np.array(values, dtype=float).shape
+    except ValueError:
+        return None

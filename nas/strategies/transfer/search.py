@@ -13,7 +13,7 @@ from nas.strategies.evaluator import Evaluation, Request
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.choice import draw_trees, spread_trees
 from nas.strategies.transfer.model import TransferModel
-from nas.strategies.transfer.record import TransferRecord, as_tuples, trained_trees
+from nas.strategies.transfer.record import TransferRecord, trained_trees
 from nas.strategies.transfer.results import at_both_lengths, longest_of
 from nas.strategies.transfer.settings import TransferSettings
 from nas.strategies.transfer.spending import Spending, evaluator_of, limits_of
@@ -59,20 +59,10 @@ class MeasuredSearch:
 
     def model(self) -> TransferModel:
         """The posterior by all trainings so far."""
-        return self._measured().model(self.advice)
+        return self.record().model(self.advice)
 
     def record(self) -> TransferRecord:
-        """What was measured and learned."""
-        model = self.model()
-        return self._measured().model_copy(
-            update={
-                "effects_LTT": as_tuples(model.effects_LTT),
-                "errors_LTT": as_tuples(model.errors_LTT),
-                "noise": dict(zip(model.tasks, model.noise_T.tolist(), strict=True)),
-            }
-        )
-
-    def _measured(self) -> TransferRecord:
+        """What was measured so far."""
         problem = self.problem
         return TransferRecord(
             tasks=problem.task_names,

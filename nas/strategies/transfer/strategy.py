@@ -12,6 +12,7 @@ from nas.strategies.similarity.own_copies import (
     train_copies,
 )
 from nas.strategies.transfer.conclusion import conclude, read_record, write_record
+from nas.strategies.transfer.record import learned
 from nas.strategies.transfer.search import MeasuredSearch
 from nas.strategies.transfer.settings import TransferSettings
 from nas.strategies.transfer.spending import Spending, evaluator_of, largest_cost
@@ -54,8 +55,10 @@ class Transfer(TransferSettings):
         search = MeasuredSearch(self, problem, advice, history)
         search.run()
         record = search.record()
-        write_record(problem.store, record)
-        return replace(conclude(problem, record, advice), history=search.history)
+        found = conclude(problem, record, advice)
+        assert found.curve is not None
+        write_record(problem.store, learned(record, record.model(advice), [point.tree for point in found.curve]))
+        return replace(found, history=search.history)
 
     def cut(self, problem: Problem) -> Found:
         """Trees for another goal, from what the search measured."""
