@@ -54,7 +54,13 @@ class RayEvaluator:
 
         left = [request for request in requests if not self.own.has(request)]
         sent = left[1 : 1 + self._free_slots()]
-        task = ray.remote(num_cpus=self.needed.cpus, num_gpus=self.needed.gpus, max_retries=_RETRIES)(train_in_task)
+        # The default strategy takes resources of the cluster. Otherwise a task would need some of this trial's own.
+        task = ray.remote(
+            num_cpus=self.needed.cpus,
+            num_gpus=self.needed.gpus,
+            max_retries=_RETRIES,
+            scheduling_strategy="DEFAULT",
+        )(train_in_task)
         results = [
             task.remote(self.assignment, self.trial, request, read_files(self.own.training(request.tree).folder))
             for request in sent
