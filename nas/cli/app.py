@@ -157,7 +157,7 @@ def search(
     """
     from nas.commands import search as run_search
     from nas.commands.verdicts import verdict_lines, verdicts
-    from nas.run import plan_trials
+    from nas.run import plan_trials, recommendation
 
     with display() as shown:
         run = run_search(
@@ -178,7 +178,7 @@ def search(
         return
     console = _console()
     console.print(tables.front_table(run.front))
-    console.print(f"recommended: {run.front.best.tree_id}", highlight=False)
+    console.print(f"recommended: {recommendation(run.front)}", highlight=False, soft_wrap=not console.is_terminal)
     for line in verdict_lines(verdicts(run)):
         console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)

@@ -33,6 +33,7 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable) -> None:
         costs = read_costs(run, point.trial)
         save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
     # Estimated and measured qualities cannot share an axis.
-    alike = [point.model_dump() for point in front.points if point.quality.kind == front.best.quality.kind]
+    kind = (front.best or front.points[0]).quality.kind
+    alike = [point.model_dump() for point in front.points if point.quality.kind == kind]
     figure = draw_front(alike, table, resource=front.resource)
     save_figure(figure, figures / "front.png")

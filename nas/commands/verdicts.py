@@ -9,13 +9,13 @@ def verdicts(run: RunFolder, tree: BranchTree | None = None) -> list[Verdict]:
     """The verdicts of the trial that found a tree and, in a finished run, those on all trials together.
 
     Args:
-        tree: by default, the tree that the front recommends. For a tree that no trial found, only the verdicts on all
-            trials are returned.
+        tree: by default, the tree that the front recommends, or else its first tree. For a tree that no trial found,
+            only the verdicts on all trials are returned.
     """
-    found = run.find_tree(None) if tree is None else tree
+    points = run.front.points if run.finished else ()
+    found = read_tree(run.path / (run.front.best or points[0]).tree) if tree is None else tree
     trial = run.trial_of(found)
     diagnosis = None if trial is None else Diagnosis.read(trial.path)
-    points = run.front.points if run.finished else ()
     seeds = judge_seeds([(point.seed, point.budget, read_tree(run.path / point.tree)) for point in points])
     return [*(diagnosis.verdicts if diagnosis else ()), *seeds]
 

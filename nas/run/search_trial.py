@@ -51,7 +51,7 @@ def run_trial(
         built = parts or TrialParts.build(experiment)
         ranks.call_on_first(lambda: run.labels.check_all(experiment, built.data))
         found = search_in(folder, experiment, built, device, on_epoch, ranks)
-        points = [_point(run, folder, experiment, tree, built.table) for tree in found.trees]
+        points = [_point(run, folder, experiment, tree, built.table, found.withheld) for tree in found.trees]
         result = TrialResult(points=tuple(points))
         write_outcome(folder.path, result)
         return result
@@ -86,7 +86,14 @@ def search_in(
     return found
 
 
-def _point(run: RunFolder, folder: TrialFolder, experiment: Experiment, found: FoundTree, table: CostTable) -> Point:
+def _point(
+    run: RunFolder,
+    folder: TrialFolder,
+    experiment: Experiment,
+    found: FoundTree,
+    table: CostTable,
+    withheld: str | None,
+) -> Point:
     _check_found(found, experiment, table)
     tree = found.tree.with_cost(table)
     return Point(
@@ -96,6 +103,7 @@ def _point(run: RunFolder, folder: TrialFolder, experiment: Experiment, found: F
         budget=found.budget,
         cost=dict(tree.cost or {}),
         quality=Quality(value=found.value, measure=found.measure, kind="estimated"),
+        withheld=withheld,
     )
 
 

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from nas.cost import resolve_budget
 from nas.discretize import Curve, margin
-from nas.strategies.diagnosis import Diagnosis, judge_margins, judge_sharing, record_margin
+from nas.strategies.diagnosis import Diagnosis, judge_exactness, judge_margins, judge_sharing, record_margin
 
 Limits = Sequence[tuple[float | None, float]]
 """Pairs (budget as stated, limit as an absolute amount). Without budgets: (None, cost of the curve's elbow)."""
@@ -34,4 +34,5 @@ def diagnose_curve(curve: Curve, limits: Limits, error: ArrayLike | None, suffic
     """
     found = [(budget, margin(curve, limit)) for budget, limit in limits]
     margins = tuple(record_margin(budget, between, error) for budget, between in found if between is not None)
-    return Diagnosis(verdicts=(judge_sharing(curve, sufficient), *judge_margins(margins)), margins=margins)
+    sharing = judge_sharing(curve, dict(limits).get(None), sufficient)
+    return Diagnosis(verdicts=(sharing, *judge_exactness(curve), *judge_margins(margins)), margins=margins)

@@ -2,23 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
-from nas.discretize import Curve
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
-from nas.strategies.curve import Limits, budget_limits, diagnose_curve
+from nas.strategies.curve import diagnose_curve
+from nas.strategies.diagnosis import judge_learning
 from nas.strategies.inherit import inherit_copies
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training
 from nas.strategies.similarity.copies import make_copies
+from nas.strategies.similarity.learned import learned_shares
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
     first_copy_steps,
+    limits_of,
     make_copy_training,
     read_dissimilarity,
-    sufficient_cost,
     train_copies,
 )
 from nas.strategies.similarity.settings import SimilaritySettings
+from nas.strategies.similarity.settled import judge_settled
 from nas.strategies.store import Store
 from nas.tasks import Task
 
@@ -43,21 +45,26 @@ class Similarity(SimilaritySettings):
 
     def search(self, problem: Problem) -> Found:
         """Train the copies, compare them, and discretise."""
-        state, measured = train_copies(make_copy_training(problem, self), problem)
+        training = make_copy_training(problem, self)
+        state, measured = train_copies(training, problem)
         if not problem.ranks.is_first:
             return Found(())
+        learning = judge_learning(learned_shares(training, state.copies))
+        stability = [] if self.patience is None else [judge_settled(state.history, self.patience, self.epochs)]
         curve = curve_of(problem, measured)
-        # Without a floor, a gain cannot be told from chance.
-        enough = sufficient_cost(problem, self, measured) if self.copies > 1 else None
-        limits = _limits(curve, problem.goal.budgets, enough)
+        limits, enough = limits_of(problem, self, measured, curve)
+        diagnosis = diagnose_curve(curve, limits, measured.error_LTT, enough)
+        # Trees of copies that have learned nothing need no further comment.
+        verdicts = (learning, *stability, *(() if learning.concern else diagnosis.verdicts))
         # A name of its own, since the value is not a loss: it compares only trees of this search.
         measure = f"minus dissimilarity ({measured.measure})"
         found = [(budget, curve.within(limit)) for budget, limit in limits]
         return Found(
             tuple(FoundTree(point.tree, budget, -point.value, measure) for budget, point in found),
             state.history,
-            diagnose_curve(curve, limits, measured.error_LTT, enough),
+            diagnosis.model_copy(update={"verdicts": verdicts}),
             curve,
+            learning.text if learning.concern else None,
         )
 
     def first_steps(self, problem: Problem) -> FirstSteps:
@@ -73,11 +80,3 @@ class Similarity(SimilaritySettings):
         measured = read_dissimilarity(store)
         check_tasks(measured.tasks, [task.name for task in tasks], store)
         inherit_copies(network, copies, measured)
-
-
-def _limits(curve: Curve, budgets: Sequence[float], enough: float | None) -> Limits:
-    limits = budget_limits(curve, budgets)
-    if enough is None:
-        return limits
-    named = [(budget, limit) for budget, limit in limits if budget is not None]
-    return [*named, (None, min(enough, max((limit for _, limit in named), default=enough)))]
