@@ -128,7 +128,12 @@ def test_copies_that_have_learned_nothing_recommend_no_tree(tmp_path, capsys):
     reason = next(line for line in output.splitlines() if line.startswith("recommended: "))
     assert "learned nothing: train longer (strategy.epochs)" in reason
     sentence = reason.removeprefix("recommended: no tree, since ")
-    for command in (["show"], ["retrain"], ["export", "--format", "bundle"], ["show", "--out", str(tmp_path / "x.png")]):
+    for command in (
+        ["show"],
+        ["retrain"],
+        ["export", "--format", "bundle"],
+        ["show", "--out", str(tmp_path / "x.png")],
+    ):
         line = refused(capsys, command[0], folder, *command[1:])
         assert f"recommends no tree, since {sentence}; or name a tree with --tree TREE: " in line
     tree = RunFolder(folder).front.points[-1].tree_id

@@ -16,8 +16,9 @@ class SimilaritySettings(BaseModel):
         copies: number of networks for each task, behind one stem. Two or more give a noise floor; one does not (see
             `nas.strategies.similarity.Dissimilarity`).
         epochs: passes over the splits.
-        patience: stop before the last epoch if the trees were the same after so many epochs in a row, and every task
-            has learned; None trains to the end. The schedule does not change. TODO
+        patience: stop before the last epoch if the trees within the budgets, and the one without, were the same after
+            so many epochs in a row, and every task has learned. The schedule does not change. By default all epochs are
+            trained, since trees can be the same for a third of a training and wrong (``runs/LOG.md``, 2026-11-27).
         batch_size: samples per batch, at least two for batch statistics.
         splits: the splits to train on; by default all that retraining uses, since there are no logits to train.
         weights: the optimiser.
