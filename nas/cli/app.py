@@ -178,7 +178,9 @@ def search(
         return
     console = _console()
     console.print(tables.front_table(run.front))
-    console.print(f"recommended: {recommendation(run.front)}", highlight=False, soft_wrap=not console.is_terminal)
+    console.print(
+        f"recommended: {recommendation(run.front)}", highlight=False, markup=False, soft_wrap=not console.is_terminal
+    )
     for line in verdict_lines(verdicts(run)):
         console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
