@@ -38,7 +38,7 @@ def experiment() -> Experiment:
         goal=Goal(budgets=(0.45, 0.5, 0.6, 0.75)),
         strategies={
             "similarity": Similarity(
-                epochs=8, batch_size=16, weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4)
+                epochs=6, batch_size=16, weights=OptimizerSettings(kind="adam", lr=2e-3, weight_decay=1e-4)
             ),
             "gradient": Gradient(
                 epochs=6,

@@ -172,7 +172,7 @@ def search(
     Writes the trees, a table of them and their pictures into a run folder.
     """
     from nas.commands import search as run_search
-    from nas.run import plan_trials
+    from nas.run import plan_trials, recommendation
     from nas.run.verdicts import concern_lines
 
     with display() as shown:
@@ -195,8 +195,9 @@ def search(
         return
     console = _console()
     console.print(tables.front_table(run.front))
-    best = run.front.best
-    console.print(f"recommended: {best.tree_id}{f' ({best.grade})' if best.grade else ''}", highlight=False)
+    grade = run.front.best and run.front.best.grade
+    text = f"recommended: {recommendation(run.front)}{f' ({grade})' if grade else ''}"
+    console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     for line in concern_lines(run):
         console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)

@@ -47,6 +47,7 @@ def front(
     The new trees join the run, so that show, retrain, compare and export find them.
     """
     from nas.commands import front as run_front
+    from nas.run import recommendation
 
     words = _several(budgets, more, "--budgets")
     with quiet_output():
@@ -65,7 +66,7 @@ def front(
     if not shown.asked:
         if shown.curve is not None:
             console.print(tables.curve_table(shown.curve, shown.separate))
-        console.print(f"recommended: {shown.front.best.tree_id}", highlight=False)
+        console.print(f"recommended: {recommendation(shown.front)}", highlight=False, soft_wrap=True)
     for point in shown.asked:
         budget = "without a budget" if point.budget is None else f"budget {point.budget:g}"
         cost = format_quantity(point.cost[shown.front.resource], shown.front.resource)

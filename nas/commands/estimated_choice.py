@@ -75,15 +75,15 @@ def has_estimates(run: RunFolder) -> bool:
     """Whether the search of the recommended tree has estimated what its tasks gain."""
     if not run.finished:
         return False
-    record = read_transfer(run.trial(run.front.best.trial))
-    return record is not None and run.front.best.tree_id in record.gains
+    record = read_transfer(run.trial(run.front.leading.trial))
+    return record is not None and run.front.leading.tree_id in record.gains
 
 
 def estimated_choices(
     run: RunFolder, table: CostTable, resource: str, worst: float | None, shared: BranchTree | None
 ) -> Sequence[EstimatedChoice]:
     """All trees of the front with estimated gains, and the fully shared tree if it is given."""
-    best = run.front.best
+    best = run.front.leading
     records: dict[int, TransferRecord | None] = {}
     names: list[tuple[str, BranchTree, int]] = [] if shared is None else [("shared", shared, best.trial)]
     names += [(point.tree_id, run.find_tree(point.tree_id), point.trial) for point in run.front.points]

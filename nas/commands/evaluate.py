@@ -131,7 +131,7 @@ def best_checkpoint(opened: OpenRun, name: str | Path | None) -> Path:
     """
     run, experiment = opened.folder, opened.experiment
     trained = sorted(path.parent for path in run.path.glob("retrained/*/*/result.json"))
-    if name is not None or (len(trained) > 1 and (run.finished or run.only_retrained)):
+    if name is not None or (len(trained) != 1 and (run.finished or run.only_retrained)):
         tree = find_tree(opened, name)
         trained = [folder for folder in trained if folder.parent.name == tree.id]
         usual = TreeTraining(run, experiment, tree, experiment.seed, "fresh").folder

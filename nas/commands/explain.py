@@ -111,7 +111,7 @@ def explain(
         InputError: no such run, tree or task, the search is not finished, or it has no transfer map to draw.
     """
     folder = RunFolder.open(Path(run))
-    best = folder.front.best
+    best = folder.front.leading
     found, _ = find(folder.path, tree)
     trial = folder.trial_of(found) or folder.trial(best.trial)
     price_L = _prices(trial, folder.front.resource, found)

@@ -167,8 +167,12 @@ def _keep(
     folder: RunFolder, trial: TrialFolder, result: TrialResult, cut: _CutTrial, others: Iterable[Point]
 ) -> list[Point]:
     """Write the trees of a cut, their margins and points; returns the points without those that ``others`` have."""
+    # The estimates of a search that has learned nothing say nothing about these trees either.
+    withheld = next((point.withheld for point in result.points if point.withheld is not None), None)
     points = [
-        keep_tree(folder, trial, cut.experiment, tree, cut.table).model_copy(update={"constraints": cut.constraints})
+        keep_tree(folder, trial, cut.experiment, tree, cut.table, withheld).model_copy(
+            update={"constraints": cut.constraints}
+        )
         for tree in cut.found.trees
     ]
     known = [_learned(other) for other in others]
@@ -216,8 +220,8 @@ def _learned(point: Point) -> tuple[int, str, float | None, Quality]:
 
 
 def _shown(folder: RunFolder, front: Front, asked: Iterable[Point] = ()) -> RunFront:
-    table, curve = read_costs(folder, front.best.trial), folder.trial(front.best.trial).curve
+    table, curve = read_costs(folder, front.leading.trial), folder.trial(front.leading.trial).curve
     if table is None or front.resource not in table.resources:
-        raise InputError(f"{folder.path}: its trial {front.best.trial} has no costs.json with {front.resource}")
+        raise InputError(f"{folder.path}: its trial {front.leading.trial} has no costs.json with {front.resource}")
     shown = tuple(point for point in front.points if _listed(point, list(asked)))
     return RunFront(folder.path, front, shown, curve, table.separate_cost()[front.resource])

@@ -78,7 +78,7 @@ class Proposals:
         return Trial(number, planned.budget, planned.seed, values)
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        """Report how a trial ended to the study: quality and cost of its best tree, or that it found none."""
+        """Report how a trial ended to the study: quality and cost of its best tree, or that it has none."""
         from optuna.trial import TrialState
 
         running = [
@@ -88,8 +88,7 @@ class Proposals:
         ]
         if not running:
             return
-        if isinstance(outcome, TrialResult) and outcome.points:
-            best = outcome.best
+        if isinstance(outcome, TrialResult) and (best := outcome.best) is not None:
             values = {"quality": best.quality.value, "cost": best.cost[self._resource]}
             self._study.tell(running[0].number, [values[name] for name in self._settings.objectives])
         else:

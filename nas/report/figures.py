@@ -39,11 +39,12 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
         costs = read_costs(run, point.trial)
         save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
     # Estimated and measured qualities cannot share an axis, nor can those of one seed and of several.
-    alike = [point for point in front.points if point.scale == front.best.scale]
+    scale = front.leading.scale
+    alike = [point for point in front.points if point.scale == scale]
     records = [point.model_dump() for point in alike]
     figure = draw_front(records, table, resource=front.resource, curves=_curves(run, alike))
     save_figure(figure, figures / "front.png")
-    if (transfer := read_transfer_map(run.trial(front.best.trial))) is not None:
+    if (transfer := read_transfer_map(run.trial(front.leading.trial))) is not None:
         save_figure(draw_transfer_map(transfer), figures / "transfer.png")
 
 

@@ -41,6 +41,7 @@ from nas.run.parts import (
     check_counted,
     measure_parts,
 )
+from nas.run.recommendation import recommendation
 from nas.run.retraining import Start, TrainedNetwork, TreeTraining
 from nas.run.run_folder import RunFolder, plain_changes
 from nas.run.trial_folder import TrialFolder, locked_folder
@@ -83,6 +84,7 @@ __all__ = [
     "plain_changes",
     "plan_trials",
     "read_outcome",
+    "recommendation",
     "require_begun_here",
     "resolve_device",
     "trial_threads",

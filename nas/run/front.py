@@ -48,6 +48,7 @@ class Point(BaseModel):
         confidence: probability, by the estimate, that the tree is better than the second-best tree of its budget; None
             if it is not known.
         pooled: numbers of the trials with different seeds that found it together (`nas.run.pooling`).
+        withheld: why the search's estimate says nothing; None if it counts, or if ``quality`` is measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +65,7 @@ class Point(BaseModel):
     constraints: Constraints | None = None
     confidence: float | None = Field(default=None, ge=0, le=1)
     pooled: tuple[int, ...] = ()
+    withheld: str | None = Field(default=None, max_length=4096)
 
     @property
     def tree_id(self) -> str:
@@ -106,14 +108,21 @@ class Front(BaseModel):
         if all(point.dominated for point in self.points):
             raise ValueError("every point is marked as dominated, which is impossible")
         recommended = [point for point in self.points if point.recommended]
-        if len(recommended) > 1 or any(point.dominated for point in recommended):
-            raise ValueError(f"exactly one point that is not dominated must be recommended; {recommended[-1].tree} is")
+        if len(recommended) > 1 or any(point.dominated or point.withheld for point in recommended):
+            raise ValueError(
+                f"at most one point, neither dominated nor withheld, is recommended; {recommended[-1].tree} is"
+            )
         return self
 
     @property
-    def best(self) -> Point:
-        """The recommended point."""
+    def best(self) -> Point | None:
+        """The recommended point; None if all are withheld."""
         return next((point for point in self.points if point.recommended), None) or _best(self.points)
+
+    @property
+    def leading(self) -> Point:
+        """The recommended point; if all are withheld, the first one."""
+        return self.best or self.points[0]
 
     def write(self, path: Path) -> None:
         write_json_atomically(path, self.model_dump())
@@ -131,7 +140,9 @@ def make_front(points: Sequence[Point], resource: str) -> Front:
     one of the two. The estimate of a single seed is also dominated if a pooled point includes it. The recommended point
     is the best non-dominated one: among the measured points if there are any, else among the pooled ones, else among
     those that a search chose without a budget, else among all. Estimates alone are a poor guide to how much to spend.
+    Withheld points are not recommended, and dominate only each other.
     """
+    points = [point.model_copy(update={"withheld": None}) if _is_measured(point) else point for point in points]
     marked = [
         point.model_copy(
             update={"dominated": any(_beats(other, point, resource) or _includes(other, point) for other in points)}
@@ -143,11 +154,8 @@ def make_front(points: Sequence[Point], resource: str) -> Front:
     return Front(resource=resource, points=tuple(sorted(marked, key=lambda p: (p.cost[resource], -p.quality.value))))
 
 
-def _best(points: Sequence[Point]) -> Point:
-    return max(
-        (point for point in points if not point.dominated),
-        key=merit,
-    )
+def _best(points: Sequence[Point]) -> Point | None:
+    return max((point for point in points if not point.dominated and point.withheld is None), key=merit, default=None)
 
 
 def merit(point: Point) -> tuple[bool, bool, bool, float]:
@@ -164,8 +172,14 @@ def _includes(pooled: Point, point: Point) -> bool:
     )
 
 
+def _is_measured(point: Point) -> bool:
+    return point.quality.kind == "measured"
+
+
 def _beats(a: Point, b: Point, resource: str) -> bool:
     if a.scale != b.scale:
+        return False
+    if a.withheld and not b.withheld:
         return False
     cost_a, cost_b, quality_a, quality_b = a.cost[resource], b.cost[resource], a.quality.value, b.quality.value
     return cost_a <= cost_b and quality_a >= quality_b and (cost_a < cost_b or quality_a > quality_b)

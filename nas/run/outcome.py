@@ -23,9 +23,13 @@ class TrialResult(BaseModel):
     points: tuple[Point, ...] = ()
 
     @property
-    def best(self) -> Point:
-        """The point that the search chose without a budget if there is one, else the point with the highest quality."""
-        return max(self.points, key=lambda point: (point.budget is None, point.quality.value))
+    def best(self) -> Point | None:
+        """The point that the search chose without a budget if there is one, else the point with the highest quality.
+
+        None without points, or if they are withheld.
+        """
+        counted = (point for point in self.points if point.withheld is None)
+        return max(counted, key=lambda point: (point.budget is None, point.quality.value), default=None)
 
 
 class TrialFailure(BaseModel):

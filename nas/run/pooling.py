@@ -114,8 +114,10 @@ def _pool(
         check_found(one, own, table)
         tree = one.tree.with_cost(table)
         file = run.keep_tree(tree, table).relative_to(run.path)
-        pooled.append(make_point(one, tree, file, first.number, own.seed, numbers))
         alike = [point for point in points if point.trial in numbers and point.budget == one.budget]
+        # One seed that has learned nothing spoils the mean.
+        withheld = next((point.withheld for point in alike if point.withheld is not None), None)
+        pooled.append(make_point(one, tree, file, first.number, own.seed, numbers, withheld))
         splits = tuple(split_agreement(tree, [read_tree(run.path / point.tree) for point in alike]))
         trees.append(PooledTree(tree=tree.id, budget=one.budget, splits=splits))
         verdicts += _judge_splits(trees[-1])

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from nas.recipe.record import describe
 from nas.run.begun_here import mark_begun
 from nas.run.front import Front
 from nas.run.labels import LabelRecord
+from nas.run.recommendation import withheld_reason
 from nas.run.trial_folder import TrialFolder, locked_folder
 from nas.tree import BranchTree, CostTable, read_tree, write_tree
 
@@ -200,12 +201,15 @@ class RunFolder:
         """A tree by its file, its id or the beginning of its id.
 
         Without a name it is the recommended tree of the front; in a run without a search, the only retrained tree.
+
+        Raises:
+            InputError: there is no such tree, or no tree is recommended.
         """
         if name is not None and (name.endswith(".json") or "/" in name):
             return read_tree(Path(name))
         files = {path.stem: path for path in [*sorted(self.path.glob("trials/*/trees/*.json")), *self.given_trees]}
         if name is None:
-            return read_tree(self._only_given() if self.only_retrained else self.path / self.front.best.tree)
+            return read_tree(self._only_given() if self.only_retrained else self._recommended(files))
         found = [path for stem, path in files.items() if stem.startswith(name)] if name else []
         if len(found) != 1:
             problem = "no tree" if not found else "more than one tree"
@@ -216,6 +220,15 @@ class RunFolder:
     def only_retrained(self) -> bool:
         """Whether the run has no search, and only trees that were given to `retrain`."""
         return not self.finished and not self.trials and bool(self.given_trees)
+
+    def _recommended(self, trees: Iterable[str]) -> Path:
+        front = self.front
+        if front.best is None:
+            raise InputError(
+                f"{self.path}: recommends no tree, since {withheld_reason(front)}; or name a tree with `tree=TREE`: "
+                f"{', '.join(trees)}"
+            )
+        return self.path / front.best.tree
 
     def _only_given(self) -> Path:
         if len(self.given_trees) > 1:

@@ -57,7 +57,7 @@ def run_trial(
         ranks.call_on_first(lambda: run.labels.check_all(experiment, built.data))
         own = RunEvaluator(run, experiment, built.data, device, folder.path / "trainings")
         found = search_in(folder, experiment, built, device, on_epoch, ranks, evaluate_with(own))
-        points = [keep_tree(run, folder, experiment, tree, built.table) for tree in found.trees]
+        points = [keep_tree(run, folder, experiment, tree, built.table, found.withheld) for tree in found.trees]
         result = TrialResult(points=tuple(points))
         write_outcome(folder.path, result)
         return result
@@ -93,15 +93,29 @@ def search_in(
     return found
 
 
-def keep_tree(run: RunFolder, folder: TrialFolder, experiment: Experiment, found: FoundTree, table: CostTable) -> Point:
+def keep_tree(
+    run: RunFolder,
+    folder: TrialFolder,
+    experiment: Experiment,
+    found: FoundTree,
+    table: CostTable,
+    withheld: str | None = None,
+) -> Point:
     """Write a tree into its trial's folder; returns its point. WorkFailed if it does not fit the experiment."""
     check_found(found, experiment, table)
     tree = found.tree.with_cost(table)
-    return make_point(found, tree, folder.write_tree(tree).relative_to(run.path), folder.number, experiment.seed)
+    file = folder.write_tree(tree).relative_to(run.path)
+    return make_point(found, tree, file, folder.number, experiment.seed, withheld=withheld)
 
 
 def make_point(
-    found: FoundTree, tree: BranchTree, file: Path, trial: int, seed: int, pooled: Sequence[int] = ()
+    found: FoundTree,
+    tree: BranchTree,
+    file: Path,
+    trial: int,
+    seed: int,
+    pooled: Sequence[int] = (),
+    withheld: str | None = None,
 ) -> Point:
     """The point of a tree that a strategy found; ``tree`` has its cost, the others are as in `Point`."""
     return Point(
@@ -113,6 +127,7 @@ def make_point(
         quality=Quality(value=found.value, measure=found.measure, kind=found.kind, std=found.std),
         confidence=found.confidence,
         pooled=tuple(pooled),
+        withheld=withheld,
     )
 
 

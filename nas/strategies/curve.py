@@ -6,7 +6,14 @@ from numpy.typing import ArrayLike
 
 from nas.cost import resolve_budget
 from nas.discretize import Curve, Margin, margin, value_of
-from nas.strategies.diagnosis import Diagnosis, MarginRecord, judge_margins, judge_sharing, record_margin
+from nas.strategies.diagnosis import (
+    Diagnosis,
+    MarginRecord,
+    judge_exactness,
+    judge_margins,
+    judge_sharing,
+    record_margin,
+)
 from nas.training import FEWEST_SEEDS, standard_error
 
 Limits = Sequence[tuple[float | None, float]]
@@ -51,4 +58,5 @@ def diagnose_curve(
 
     found = [(budget, margin(curve, limit)) for budget, limit in limits]
     margins = tuple(record(budget, between) for budget, between in found if between is not None)
-    return Diagnosis(verdicts=(judge_sharing(curve, sufficient), *judge_margins(margins)), margins=margins)
+    sharing = judge_sharing(curve, dict(limits).get(None), sufficient)
+    return Diagnosis(verdicts=(sharing, *judge_exactness(curve), *judge_margins(margins)), margins=margins)

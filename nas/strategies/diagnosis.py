@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from nas.cost import format_quantity
-from nas.discretize import Curve, Margin
+from nas.discretize import EXACT_TASKS, Curve, CurvePoint, Margin
 from nas.files import read_record, write_json_atomically
 from nas.strategies.confidence import CERTAIN, confidence, grade
 from nas.tree import BranchTree, recovery
@@ -32,6 +32,11 @@ OVER_TARGET = 0.05
 """Excess over the target. Given enough epochs the dual penalty ends within 1 % of its target; with too few epochs, or
 if it oscillates, it ends 5 to 20 % off (`nas.cost.DualPenalty`)."""
 
+LEARNED = 0.03
+"""Share of a task's validation loss that its copies have to explain. Untrained copies explain up to 2 % by chance
+(digits, scenes, planted problems: 64 to 512 samples). The slowest task of the digits is there after one and two epochs,
+when the trees are wrong, and at 7 to 21 % after the six of the recipe (five seeds)."""
+
 DISAGREEMENT = 0.5
 """Mean adjusted Rand index between trees of two seeds. Below it they are closer to chance (0) than to agreement (1)."""
 
@@ -46,7 +51,7 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    about: Literal["entropy", "stability", "cost", "margin", "sharing", "seeds", "transfer"]
+    about: Literal["entropy", "stability", "learning", "cost", "exactness", "margin", "sharing", "seeds", "transfer"]
     concern: bool
     text: str
     line: str = ""
@@ -216,23 +221,73 @@ def record_margin(
     )
 
 
-def judge_sharing(curve: Curve, sufficient: float | None = None) -> Verdict:
-    """Whether any tree is estimated to be better than the cheapest one.
+def judge_learning(shares: Mapping[str, float]) -> Verdict:
+    """Whether every task has learned; a concern is a reason to recommend no tree.
 
     Args:
-        sufficient: the cost above which trees do not get better; by default the cost of the curve's last tree, which
-            has the lowest value.
+        shares: by task, the share of its validation loss that its copies explain (0 is chance, 1 perfect).
+    """
+    if idle := not_learned(shares):
+        which = f"task {idle[0]} has" if len(idle) == 1 else f"tasks {', '.join(idle)} have"
+        text = f"{which} learned nothing: train longer (strategy.epochs)"
+        return Verdict(about="learning", concern=True, text=text)
+    text = "every task has learned"
+    if shares:
+        least = min(shares, key=shares.__getitem__)
+        text += f": its copies explain at least {shares[least]:.0%} of its validation loss ({least})"
+    return Verdict(about="learning", concern=False, text=text)
+
+
+def not_learned(shares: Mapping[str, float]) -> list[str]:
+    """The tasks whose share is no better than chance."""
+    return [task for task, share in shares.items() if share < LEARNED]
+
+
+def judge_exactness(curve: Curve) -> list[Verdict]:
+    """A verdict if the curve's trees come from a beam search, which may miss better ones."""
+    if curve.exact:
+        return []
+    text = (
+        f"not exact: a beam search found the trees of {len(curve.tasks)} tasks (up to {EXACT_TASKS} are searched "
+        "exactly); it may have missed better trees, and better second-best ones"
+    )
+    return [Verdict(about="exactness", concern=False, text=text)]
+
+
+def judge_sharing(curve: Curve, chosen: float | None = None, sufficient: float | None = None) -> Verdict:
+    """Whether any tree is estimated to be better than the cheapest one, and which tree the search chose, if it did.
+
+    Args:
+        chosen: the largest cost of the tree that the search chose without a budget; None if it chose none.
+        sufficient: the cost above which trees do not get clearly better; by default the cost of the curve's last tree,
+            which has the lowest value.
     """
     last = curve[len(curve) - 1] if sufficient is None else curve.within(sufficient)
-    cheapest, best = curve[0].tree, last.tree
-    if best != cheapest:
-        cost = format_quantity(last.cost, curve.resource)
-        text = f"without a budget the best tree by the estimate is {best.id}, {cost}"
+    cheapest = curve[0].tree
+    if last.tree == cheapest:
+        shared = cheapest == BranchTree.shared(curve.tasks, len(cheapest.partitions))
+        which = "the fully shared tree" if shared else "the cheapest tree that the constraints allow"
+        text = (
+            f"{which} has the best estimate at every budget: the search sees no gain in separating tasks"
+            if sufficient is None
+            else f"the search chose {which}: no tasks differ clearly more than two networks of one task"
+        )
+        return Verdict(about="sharing", concern=True, text=text, line="the search sees no gain in separating tasks")
+    if chosen is None:
+        text = f"separating tasks pays by the estimate, up to {_tree(last, curve)}"
         return Verdict(about="sharing", concern=False, text=text)
-    shared = best == BranchTree.shared(curve.tasks, len(best.partitions))
-    which = "the fully shared tree" if shared else "the cheapest tree that the constraints allow"
-    text = f"{which} has the best estimate at every budget: the search sees no gain in separating tasks"
-    return Verdict(about="sharing", concern=True, text=text, line="the search sees no gain in separating tasks")
+    own = curve.within(chosen)
+    if sufficient is None:
+        why = f"the elbow of its curve; trees improve by the estimate up to {_tree(last, curve)}"
+    elif own.tree == last.tree:
+        why = "since dearer trees only separate tasks that hardly differ more than two networks of one task"
+    else:
+        why = f"the best one within the largest budget; without budgets it would be {_tree(last, curve)}"
+    return Verdict(about="sharing", concern=False, text=f"the search chose {_tree(own, curve)}, {why}")
+
+
+def _tree(point: CurvePoint, curve: Curve) -> str:
+    return f"tree {point.tree.id} ({format_quantity(point.cost, curve.resource)})"
 
 
 def judge_seeds(found: Iterable[tuple[int, float | None, BranchTree]]) -> list[Verdict]:

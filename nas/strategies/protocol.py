@@ -146,12 +146,14 @@ class Found:
         history: the records of all epochs.
         diagnosis: the search's checks of its own result.
         curve: the best tree for every cost, from a strategy that has it.
+        withheld: why the estimates say nothing, in one sentence; then none of the trees is recommended.
     """
 
     trees: tuple[FoundTree, ...]
     history: History = ()
     diagnosis: Diagnosis | None = None
     curve: Curve | None = None
+    withheld: str | None = None
 
 
 @dataclass(frozen=True)

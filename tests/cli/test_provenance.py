@@ -15,12 +15,12 @@ from nas.lock import hold_lock
 RECIPE = """
 from net import Net
 from toys import IN_FEATURES, ToyData, toy_tasks
-from nas import Experiment, Goal, Similarity, lazy
+from nas import Experiment, Goal, Gradient, lazy
 
 def experiment():
     return Experiment(
         tasks=toy_tasks(2), backbone=lazy(Net), data=lazy(ToyData, tasks=toy_tasks(2)), input_shape=(IN_FEATURES,),
-        goal=Goal(budgets=(0.9,)), strategy=Similarity(epochs=1, candidates="plain"), retrain={"epochs": 1},
+        goal=Goal(budgets=(0.9,)), strategy=Gradient(epochs=1, candidates="plain"), retrain={"epochs": 1},
         compare={"seeds": (0,), "random_trees": 0}, device="cpu", num_threads=1,
     )
 """

@@ -44,10 +44,11 @@ def test_a_search_leaves_a_front_with_an_estimate_of_its_own_name(finished):
     if arguments is HYBRID:
         assert budgets == [0.3, 0.9]
     else:
-        # Its own choice is what it recommends, and costs no more than the largest budget allows.
+        # Its own choice costs no more than the largest budget allows. So short a search recommends no tree.
         assert sorted(budget or 0.0 for budget in budgets) == [0.0, 0.3, 0.9]
         (own,) = (point for point in front.points if point.budget is None)
-        assert own.recommended
+        assert not any(point.recommended for point in front.points)
+        assert len({point.withheld for point in front.points} - {None}) == 1
         assert own.cost["macs"] <= max(point.cost["macs"] for point in front.points if point.budget is not None)
         assert {point.quality.measure for point in front.points} == {
             "minus dissimilarity within groups (r2 of features)"
@@ -123,8 +124,40 @@ def test_check_tries_a_step(finished, capsys):
 
 def test_found_networks_inherit_what_was_trained(finished, capsys):
     folder, _ = finished
-    assert run(["retrain", str(folder), "--from", "inherited", "--json"]) == 0
+    tree = RunFolder(folder).front.points[0].tree_id
+    assert run(["retrain", str(folder), "--tree", tree, "--from", "inherited", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["start"] == "inherited"
+
+
+def test_copies_that_have_learned_nothing_recommend_no_tree(tmp_path, capsys):
+    folder = tmp_path / "run"
+    arguments = changes(strategy="similarity", **{**QUICK, "strategy__epochs": 1})
+    assert run(["search", RECIPE, "--out", str(folder), *arguments]) == 0
+    output = capsys.readouterr().out
+    reason = next(line for line in output.splitlines() if line.startswith("recommended: "))
+    assert "learned nothing: train longer (strategy.epochs)" in reason
+    sentence = reason.removeprefix("recommended: no tree, since ")
+    for command in (
+        ["show"],
+        ["retrain"],
+        ["export", "--format", "bundle"],
+        ["show", "--out", str(tmp_path / "x.png")],
+    ):
+        line = refused(capsys, command[0], folder, *command[1:])
+        assert f"recommends no tree, since {sentence}; or name a tree with --tree TREE: " in line
+    tree = RunFolder(folder).front.points[-1].tree_id
+    assert run(["show", str(folder), "--tree", tree]) == 0
+    assert f"! {sentence}" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [1, 6])
+def test_the_digits_recipe_recommends_a_tree_after_its_epochs_and_none_after_one(tmp_path, capsys, epochs):
+    assert run(["search", RECIPE, "--out", str(tmp_path / "run"), "--set", f"strategy.epochs={epochs}"]) == 0
+    output = capsys.readouterr().out
+    best = RunFolder(tmp_path / "run").front.best
+    assert (best is None) == (epochs == 1)
+    assert ("sum" in output and "learned nothing" in output) == (epochs == 1)
 
 
 def test_without_budgets_there_is_one_tree(tmp_path, capsys):

@@ -106,7 +106,10 @@ def test_what_is_told_twice_or_of_a_stopped_trial_counts_once(tmp_path):
     study.tell(0, result(trial))
     study.next(1)
     study.tell(1, TrialResult(status="stopped"))
-    assert [trial.state.name for trial in study._study.trials] == ["COMPLETE", "PRUNED"]
+    # The estimates of a search that learned nothing are no values to learn from.
+    (point,) = result(study.next(2)).points
+    study.tell(2, TrialResult(points=(point.model_copy(update={"withheld": "task a has learned nothing"}),)))
+    assert [trial.state.name for trial in study._study.trials] == ["COMPLETE", "PRUNED", "PRUNED"]
 
 
 def test_optunas_own_tools_open_the_study(tmp_path):

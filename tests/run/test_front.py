@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.errors import InputError
-from nas.run import Front, Point, Quality, make_front
+from nas.run import Front, Point, Quality, make_front, recommendation
 
 few = st.integers(0, 4).map(float)
 
@@ -130,6 +130,33 @@ def test_estimate_and_measurement_are_told_apart():
     assert a_point(1, 2).estimated == a_point(1, 2).quality
 
 
+def test_withheld_points_are_kept_and_not_recommended():
+    idle = {"withheld": "task a has learned nothing"}
+    alone = make_front([a_point(1, 2).model_copy(update=idle), a_point(2, 3).model_copy(update=idle)], "macs")
+    assert alone.best is None
+    assert [point.recommended for point in alone.points] == [False, False]
+    assert recommendation(alone) == "no tree, since task a has learned nothing"
+    # A second search has learned; the first one's estimates, which are better, do not count against it.
+    both = make_front([a_point(1, 9).model_copy(update=idle), a_point(2, 3)], "macs")
+    assert both.best.cost["macs"] == 2
+    assert not both.best.dominated
+    # A measured quality is no estimate.
+    measured = make_front([a_point(1, 2, "measured").model_copy(update=idle)], "macs")
+    assert measured.best.withheld is None
+
+
+def test_a_recommendation_has_its_reason():
+    own, within = a_point(2, 3).model_copy(update={"budget": None}), a_point(1, 2)
+    assert (
+        recommendation(make_front([own, within], "macs")) == f"{own.tree_id}, which the search chose without a budget"
+    )
+    assert (
+        recommendation(make_front([within], "macs")) == f"{within.tree_id}, the best by the estimate within the budgets"
+    )
+    trained = a_point(3, 1, "measured")
+    assert recommendation(make_front([own, trained], "macs")).startswith(f"{trained.tree_id}, the best by measured")
+
+
 def test_the_front_of_an_earlier_version_reads_and_has_a_best_point(tmp_path):
     record = make_front([a_point(1, 2), a_point(2, 3)], "macs").model_dump(mode="json")
     for point in record["points"]:
@@ -147,6 +174,7 @@ def test_the_front_of_an_earlier_version_reads_and_has_a_best_point(tmp_path):
         {"points.0.dominated": True, "points.1.dominated": True},
         {"points.0.recommended": True, "points.1.recommended": True},
         {"points.0.dominated": True, "points.0.recommended": True},
+        {"points.0.withheld": "why", "points.1.withheld": "why"},
         {"points.1.tree": "../x.json"},
         {"points.1.tree": "pooled/trees/ab.json"},
         {"points.1.confidence": 1.1},

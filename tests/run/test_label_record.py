@@ -88,13 +88,15 @@ def looked(monkeypatch):
 
 
 def test_a_run_looks_once_at_each_split(tmp_path, looked):
-    run = nas.search(new_experiment(), out=tmp_path / "run")
+    run = nas.search(new_experiment(strategy="gradient"), out=tmp_path / "run")
     assert looked == [f"split {name!r}" for name in ("train", "architecture", "validation", "test")]
-    nas.retrain(run.path, recipe=new_experiment())
-    nas.compare(run.path, recipe=new_experiment())
-    nas.evaluate(run.path, recipe=new_experiment())
+    nas.retrain(run.path, recipe=new_experiment(strategy="gradient"))
+    nas.compare(run.path, recipe=new_experiment(strategy="gradient"))
+    nas.evaluate(run.path, recipe=new_experiment(strategy="gradient"))
     assert len(looked) == 4
-    nas.evaluate(run.path, recipe=new_experiment(), changes={"retrain.batch_size": 8}, split="validation")
+    nas.evaluate(
+        run.path, recipe=new_experiment(strategy="gradient"), changes={"retrain.batch_size": 8}, split="validation"
+    )
     assert len(looked) == 4
 
 
@@ -168,7 +170,7 @@ def test_a_metric_that_epochs_are_chosen_by_needs_both_kinds_of_labels():
 @pytest.mark.parametrize("missing", ["labels", "kinds"])
 def test_what_a_test_split_lacks_has_no_value_in_files_tables_and_delta_m(tmp_path, missing, caplog):
     change = without("test", "flag") if missing == "labels" else setting("test", "flag", 0.0)
-    experiment, out = new_experiment(change), tmp_path / "run"
+    experiment, out = new_experiment(change, strategy="gradient"), tmp_path / "run"
     nas.search(experiment, out=out)
     assert "split 'test'" in caplog.text
     trained = nas.retrain(out, recipe=experiment)
@@ -205,7 +207,7 @@ def never(task):
 
 def test_a_single_task_network_with_0_leaves_the_rest_of_the_table(tmp_path, caplog):
     rare = Task(name="flag", num_outputs=1, loss="binary_cross_entropy", metrics=(never,))
-    experiment, out = new_experiment(tasks=(*TASKS[:2], rare)), tmp_path / "run"
+    experiment, out = new_experiment(tasks=(*TASKS[:2], rare), strategy="gradient"), tmp_path / "run"
     nas.search(experiment, out=out)
     comparison = nas.compare(out, recipe=experiment, margin=1e6)
     assert "flag cannot be judged" in caplog.text

@@ -15,12 +15,15 @@ from nas.errors import InputError
 from nas.strategies.curve import budget_limits, diagnose_curve
 from nas.strategies.diagnosis import (
     DISAGREEMENT,
+    LEARNED,
     UNDECIDED,
     Diagnosis,
     MarginRecord,
     Verdict,
     judge_cost,
     judge_entropy,
+    judge_exactness,
+    judge_learning,
     judge_logits,
     judge_margins,
     judge_seeds,
@@ -148,6 +151,51 @@ def test_a_curve_says_when_sharing_is_not_beaten():
     separate = BranchTree.separate(TASKS, 3)
     assert not judge_sharing(repel).concern
     assert separate.id in judge_sharing(repel).text
+
+
+@pytest.mark.parametrize(
+    ("shares", "text"),
+    [
+        ({"a": 0.0, "b": 0.9}, "task a has learned nothing: train longer (strategy.epochs)"),
+        ({"a": -0.5, "b": 0.9, "c": LEARNED - 1e-9}, "tasks a, c have learned nothing: train longer (strategy.epochs)"),
+        ({"a": LEARNED, "b": 0.9}, "every task has learned: its copies explain at least 3% of its validation loss (a)"),
+        ({}, "every task has learned"),
+    ],
+)
+def test_every_task_has_to_learn(shares, text):
+    verdict = judge_learning(shares)
+    assert verdict.text == text
+    assert verdict.concern == ("nothing" in text)
+
+
+def test_the_chosen_tree_is_named_with_its_reason():
+    d_LTT = np.random.default_rng(0).normal(size=(3, 4, 4))
+    curve = discretize(TASKS, d_LTT + d_LTT.swapaxes(1, 2), table(), "macs")
+    cheapest, middle, last = curve[0], curve[len(curve) // 2], curve[len(curve) - 1]
+    assert len({point.tree for point in (cheapest, middle, last)}) == 3
+    # By the noise floor; cut by a budget; by the curve's elbow; and not at all.
+    enough = judge_sharing(curve, middle.cost, middle.cost)
+    assert enough.text.startswith(f"the search chose tree {middle.tree.id} ({middle.cost:g} MACs), since dearer trees")
+    cut = judge_sharing(curve, middle.cost, last.cost).text
+    assert cut.startswith(f"the search chose tree {middle.tree.id} (")
+    assert f"without budgets it would be tree {last.tree.id} (" in cut
+    elbow = judge_sharing(curve, middle.cost)
+    assert elbow.text.startswith(f"the search chose tree {middle.tree.id} (")
+    assert "the elbow of its curve" in elbow.text
+    assert "chose" not in judge_sharing(curve).text
+    # If no tasks differ enough, the cheapest tree is the chosen one.
+    shared = judge_sharing(curve, cheapest.cost, cheapest.cost)
+    assert shared.concern
+    assert shared.text.startswith("the search chose the fully shared tree")
+
+
+def test_a_beam_search_is_said_to_be_one():
+    tasks = tuple(f"t{t}" for t in range(9))
+    parts = CostTable({"macs": 1}, ({"macs": 3},), {task: {"macs": 1} for task in tasks}, ("b0",))
+    beam = discretize(tasks, np.full((1, 9, 9), -1.0), parts, "macs")
+    (verdict,) = (each for each in diagnose_curve(beam, [(None, 99.0)], None).verdicts if each.about == "exactness")
+    assert verdict.text.startswith("not exact: a beam search found the trees of 9 tasks")
+    assert judge_exactness(discretize(TASKS, np.full((3, 4, 4), -1.0), table(), "macs")) == []
 
 
 def test_a_curve_is_diagnosed_within_each_budget():

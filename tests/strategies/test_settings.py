@@ -21,6 +21,7 @@ GRADIENT = Gradient(epochs=3, batch_size=16, routing="soft", candidates="plain")
 NUMBERS = {
     ("similarity", "copies"): 3,
     ("similarity", "epochs"): 3,
+    ("similarity", "patience"): 2,
     ("similarity", "batch_size"): 8,
     ("similarity", "splits"): ("train",),
     ("similarity", "weights"): SGD,

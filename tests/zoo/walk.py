@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from nas.cli.main import run
+from nas.run import RunFolder
 
 FORMATS = {"bundle": "bundle", "onnx": "model.onnx", "pt2": "model.pt2"}
 COMMANDS = (
@@ -70,14 +71,16 @@ class Walk:
         points = self.json("front", "front", self.folder / "gradient", "--budgets", "1")["asked"]
         assert {point["budget"] for point in points} == {1.0}
         assert self.do("explain", "explain", where) == 0, self.error
-        trained = self.json("retrain", "retrain", where)["test"]
+        # So short a search may recommend no tree.
+        tree = ("--tree", RunFolder(where).front.points[0].tree_id)
+        trained = self.json("retrain", "retrain", where, *tree)["test"]
         agree(self.json("evaluate", "evaluate", where)["measured"], trained, 1e-5)
         assert self.do("compare", "compare", where) == 0, self.error
         inputs = self.folder / "inputs.npy"
         np.save(inputs, np.stack([x.numpy() for x, _ in self._samples()]))
         predictions = {}
         for name, file in FORMATS.items():
-            status = self.do(name, "export", where, "--format", name, "--out", self.folder / file)
+            status = self.do(name, "export", where, *tree, "--format", name, "--out", self.folder / file)
             assert (status == 2) == (name in not_exported), f"{name}: {self.error}"
             if status == 0:
                 predictions[name] = self._predict(name, file, inputs)

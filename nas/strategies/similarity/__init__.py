@@ -10,13 +10,15 @@ tasks can share the block.
     20
 
 Start with `dissimilarity`, which defines the distances and the noise floor. `copy_training` trains the copies,
-`features_by_block` collects their features as rows, and `measures` compares the rows. `start` turns the result into
-the first candidates and logits of a gradient search.
+`features_by_block` collects their features as rows, and `measures` compares the rows. Copies that have learned nothing
+look alike, so `learned` compares their validation losses with chance first, and `settled` says when the training may
+stop. `start` turns the result into the first candidates and logits of a gradient search.
 """
 
 from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
 from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
 from nas.strategies.similarity.features import features_by_block
+from nas.strategies.similarity.learned import learned_shares
 from nas.strategies.similarity.measures import MEASURES, dissimilarity, linear_cka, r_squared, rdm_correlation
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.similarity.start import candidate_sources, medoid, start_candidates, starting_logits
@@ -32,6 +34,7 @@ __all__ = [
     "candidate_sources",
     "dissimilarity",
     "features_by_block",
+    "learned_shares",
     "linear_cka",
     "measure_dissimilarity",
     "medoid",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import torch
 from torch import Tensor
@@ -20,16 +20,29 @@ from nas.networks.supernet import Supernet
 from nas.strategies.similarity.channels import channel_dims
 from nas.strategies.similarity.copies import make_copies, routing_of, twin_batch, twins_of
 from nas.strategies.similarity.settings import SimilaritySettings
+from nas.strategies.similarity.settled import settled
 from nas.tasks import Task, task_losses
 from nas.tasks.epoch_losses import EpochLosses, MeanLosses, mean_of
 
 
+class Look(TypedDict):
+    """The state of the copies after an epoch: ids of the trees that they give, and `learned_shares` by task."""
+
+    trees: list[str]
+    learned: dict[str, float]
+
+
 class CopyTrainingRecord(TypedDict):
-    """One epoch of a warm-up, as ``metrics.jsonl`` has it; the losses are means over the copies as well."""
+    """One epoch of a warm-up, as ``metrics.jsonl`` has it; the losses are means over the copies as well.
+
+    ``trees`` and ``learned`` are those of a `Look`, if the settings have a patience.
+    """
 
     epoch: int
     phase: Literal["own copies"]
     weights: MeanLosses
+    trees: NotRequired[list[str]]
+    learned: NotRequired[dict[str, float]]
 
 
 @dataclass
@@ -111,10 +124,31 @@ class CopyTraining:
         )
 
     def run(
-        self, state: CopyTrainingState, checkpoints: CheckpointFolder, on_epoch: Callable[[CopyTrainingRecord], None]
+        self,
+        state: CopyTrainingState,
+        checkpoints: CheckpointFolder,
+        on_epoch: Callable[[CopyTrainingRecord], None],
+        look: Callable[[Supernet], Look] | None = None,
     ) -> None:
-        """Train from the state's epoch to the last one."""
-        run_epochs(state, self.settings.epochs, self.train_epoch, checkpoints, on_epoch, ranks=self.ranks)
+        """Train from the state's epoch to the last one, or until the training has `settled`.
+
+        Args:
+            look: called after every epoch, on rank 0; needed if the settings have a patience. Whether to stop depends
+                only on the history, which the checkpoints hold.
+        """
+        patience, num_epochs = self.settings.patience, self.settings.epochs
+        if patience is None:
+            run_epochs(state, num_epochs, self.train_epoch, checkpoints, on_epoch, ranks=self.ranks)
+            return
+        assert look is not None
+
+        def train_epoch(state: CopyTrainingState, epoch: int) -> CopyTrainingRecord:
+            record = self.train_epoch(state, epoch)
+            record.update(self.ranks.call_on_first(lambda: look(state.copies)))
+            return record
+
+        while state.num_epochs < num_epochs and not settled(state.history, patience):
+            run_epochs(state, state.num_epochs + 1, train_epoch, checkpoints, on_epoch, ranks=self.ranks)
 
     def train_epoch(self, state: CopyTrainingState, epoch: int) -> CopyTrainingRecord:
         """One pass over the settings' splits."""

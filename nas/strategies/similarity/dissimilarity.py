@@ -113,17 +113,21 @@ class Dissimilarity:
         return cls(tasks, measure, *arrays)
 
 
-def measure_dissimilarity(training: CopyTraining, copies: Supernet) -> Dissimilarity:
-    """Dissimilarities of a finished warm-up's tasks, on samples that it was trained on; labels do not count."""
+def measure_dissimilarity(training: CopyTraining, copies: Supernet, num_rows: int | None = None) -> Dissimilarity:
+    """Dissimilarities of a warm-up's tasks, on samples that it was trained on; labels do not count.
+
+    Args:
+        num_rows: number of rows if it is not that of the settings.
+    """
     settings = training.settings
     with torch.random.fork_rng(devices=[training.device] if training.device.type == "cuda" else []):
-        features = _features(training, copies)
+        features = _features(training, copies, num_rows or settings.num_rows)
         copies_LCC = np.stack([dissimilarity(features_CNW, settings.measure) for features_CNW in features])
     names = [task.name for task in training.tasks]
     return Dissimilarity.of_copies(names, f"{settings.measure} of features", copies_LCC)
 
 
-def _features(training: CopyTraining, copies: Supernet) -> Iterator[Tensor]:
+def _features(training: CopyTraining, copies: Supernet, num_rows: int) -> Iterator[Tensor]:
     dataset, seed = training.training_set, derive_seed(training.seed, "features")
 
     def inputs() -> Iterable[Tensor]:
@@ -140,4 +144,4 @@ def _features(training: CopyTraining, copies: Supernet) -> Iterator[Tensor]:
         )
         return (batch.inputs.to(training.device) for batch in loader)
 
-    return features_by_block(copies, inputs, len(dataset), training.settings.num_rows, seed=seed)
+    return features_by_block(copies, inputs, len(dataset), num_rows, seed=seed)

@@ -6,13 +6,20 @@ from typing import Any
 from nas.discretize import Curve, discretize
 from nas.engine.loop import resume
 from nas.errors import InputError
+from nas.networks.supernet import Supernet
+from nas.strategies.curve import Limits, budget_limits
 from nas.strategies.goal import Goal
 from nas.strategies.protocol import FirstSteps, Problem, state_bytes
-from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
+from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState, Look
 from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
+from nas.strategies.similarity.learned import learned_shares
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.store import Store
 from nas.tree import CostTable
+
+LOOK_ROWS = 1024
+"""Most rows on which features are compared after an epoch, to see whether the trees change. They are the same ones
+after every epoch, and enough for 128 components (`nas.strategies.similarity.measures.ROWS_PER_COMPONENT`)."""
 
 _RECORD = "similarity"
 
@@ -46,7 +53,15 @@ def train_copies(
     checkpoints = problem.store.preparation if first else problem.store.checkpoints
     state = training.start(problem.backbone)
     resume(state, checkpoints, training.ranks)
-    training.run(state, checkpoints, lambda _: problem.on_epoch(state.history))
+
+    def look(copies: Supernet) -> Look:
+        rough = measure_dissimilarity(training, copies, min(LOOK_ROWS, training.settings.num_rows))
+        curve = curve_of(rough, problem.table, problem.goal)
+        limits, _ = limits_of(rough, problem.table, problem.goal, training.settings, curve)
+        trees = [curve.within(limit).tree.id for _, limit in limits]
+        return {"trees": trees, "learned": learned_shares(training, copies)}
+
+    training.run(state, checkpoints, lambda _: problem.on_epoch(state.history), look)
     measured = measure_dissimilarity(training, state.copies)
     problem.store.write(_RECORD, measured.to_dict())
     return state, measured
@@ -76,6 +91,22 @@ def sufficient_cost(measured: Dissimilarity, table: CostTable, goal: Goal, toler
     """The cost of the best tree if only tasks that differ by more than ``tolerance`` times the floor are separated."""
     curve = curve_of(measured, table, goal, tolerance)
     return curve[len(curve) - 1].cost
+
+
+def limits_of(
+    measured: Dissimilarity, table: CostTable, goal: Goal, settings: SimilaritySettings, curve: Curve
+) -> tuple[Limits, float | None]:
+    """The largest cost that each budget allows; and the `sufficient_cost`, with its own limit under the budget None.
+
+    With one copy there is no floor, so a gain cannot be told from chance: the second result is None, and without
+    budgets the limit is the cost of the curve's elbow.
+    """
+    limits = budget_limits(curve, goal.budgets)
+    if settings.copies == 1:
+        return limits, None
+    enough = sufficient_cost(measured, table, goal, settings.tolerance)
+    named = [(budget, limit) for budget, limit in limits if budget is not None]
+    return [*named, (None, min(enough, max((limit for _, limit in named), default=enough)))], enough
 
 
 def check_tasks(found: Sequence[Any], expected: Sequence[str], store: Store) -> None:

@@ -16,6 +16,9 @@ class SimilaritySettings(BaseModel):
         copies: number of networks for each task, behind one stem. Two or more give a noise floor; one does not (see
             `nas.strategies.similarity.Dissimilarity`).
         epochs: passes over the splits.
+        patience: stop before the last epoch if the trees within the budgets, and the one without, were the same after
+            so many epochs in a row, and every task has learned. The schedule does not change. By default all epochs are
+            trained, since trees can be the same for a third of a training and wrong (``runs/LOG.md``, 2026-11-27).
         batch_size: samples per batch, at least two for batch statistics.
         splits: the splits to train on; by default all that retraining uses, since there are no logits to train.
         weights: the optimiser.
@@ -36,6 +39,7 @@ class SimilaritySettings(BaseModel):
 
     copies: int = Field(default=2, ge=1, le=8)
     epochs: PositiveInt = 20
+    patience: int | None = Field(default=None, ge=2)
     batch_size: int = Field(default=64, ge=2)
     splits: tuple[Literal["train", "architecture"], ...] = Field(default=("train", "architecture"), min_length=1)
     weights: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)

@@ -3,25 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from nas.discretize import Curve, value_of
+from nas.discretize import value_of
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
-from nas.strategies.curve import Limits, budget_limits, diagnose_curve
+from nas.strategies.curve import diagnose_curve
+from nas.strategies.diagnosis import judge_learning
 from nas.strategies.goal import Goal
 from nas.strategies.inherit import inherit_copies
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training
 from nas.strategies.similarity.copies import make_copies
 from nas.strategies.similarity.dissimilarity import Dissimilarity, Floats
+from nas.strategies.similarity.learned import learned_shares
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
     first_copy_steps,
+    limits_of,
     make_copy_training,
     read_dissimilarity,
-    sufficient_cost,
     train_copies,
 )
 from nas.strategies.similarity.settings import SimilaritySettings
+from nas.strategies.similarity.settled import judge_settled
 from nas.strategies.store import Store
 from nas.tasks import Task
 from nas.training import FEWEST_SEEDS, standard_error
@@ -48,10 +51,22 @@ class Similarity(SimilaritySettings):
 
     def search(self, problem: Problem) -> Found:
         """Train the copies, compare them, and discretise."""
-        state, measured = train_copies(make_copy_training(problem, self), problem)
+        training = make_copy_training(problem, self)
+        state, measured = train_copies(training, problem)
         if not problem.ranks.is_first:
             return Found(())
-        return replace(self._found([measured], problem.table, problem.goal), history=state.history)
+        found = self._found([measured], problem.table, problem.goal)
+        learning = judge_learning(learned_shares(training, state.copies))
+        stability = [] if self.patience is None else [judge_settled(state.history, self.patience, self.epochs)]
+        assert found.diagnosis is not None
+        # Trees of copies that have learned nothing need no further comment.
+        verdicts = (learning, *stability, *(() if learning.concern else found.diagnosis.verdicts))
+        return replace(
+            found,
+            history=state.history,
+            diagnosis=found.diagnosis.model_copy(update={"verdicts": verdicts}),
+            withheld=learning.text if learning.concern else None,
+        )
 
     def cut(self, problem: Problem) -> Found:
         """The trees of another goal, from the dissimilarities of a finished search."""
@@ -67,9 +82,7 @@ class Similarity(SimilaritySettings):
         """The trees of the mean over the seeds."""
         measured = Dissimilarity.mean(seeds)
         curve = curve_of(measured, table, goal)
-        # Without a floor, a gain cannot be told from chance.
-        enough = sufficient_cost(measured, table, goal, self.tolerance) if self.copies > 1 else None
-        limits = _limits(curve, goal.budgets, enough)
+        limits, enough = limits_of(measured, table, goal, self, curve)
         each = [one.above_floor() for one in seeds]
         diagnosis = diagnose_curve(curve, limits, measured.error_LTT, enough, seeds=each)
         # A name of its own, since the value is not a loss: it compares only trees of this search.
@@ -106,11 +119,3 @@ class Similarity(SimilaritySettings):
 def _deviation(tree: BranchTree, seeds: Sequence[Floats]) -> float | None:
     """The standard error of a tree's value over the seeds; None for fewer than three, whose spread says nothing."""
     return standard_error([value_of(tree, d_LTT) for d_LTT in seeds]) if len(seeds) >= FEWEST_SEEDS else None
-
-
-def _limits(curve: Curve, budgets: Sequence[float], enough: float | None) -> Limits:
-    limits = budget_limits(curve, budgets)
-    if enough is None:
-        return limits
-    named = [(budget, limit) for budget, limit in limits if budget is not None]
-    return [*named, (None, min(enough, max((limit for _, limit in named), default=enough)))]
