@@ -15,16 +15,20 @@ SMALL = {
     "data.num_architecture": 64,
     "data.num_validation": 64,
     "data.num_test": 64,
-    # Own copies learn nothing from so few samples, and then no tree is recommended.
-    "strategy": "gradient",
-    "strategy.epochs": 2,
-    "strategy.batch_size": 32,
-    "strategy.candidates": "plain",
     "retrain.epochs": 1,
     "compare.random_trees": 1,
     "compare.seeds": [0],
     "num_threads": 1,
 }
+
+# Own copies learn nothing from so few samples, and then no tree is recommended.
+GRADIENT = {
+    "strategy": "gradient",
+    "strategy.epochs": 2,
+    "strategy.batch_size": 32,
+    "strategy.candidates": "plain",
+}
+MEASURED = {"goal.budgets": [0.5], "strategy.start.epochs": 1}
 
 
 def commands() -> list[list[str]]:
@@ -45,12 +49,15 @@ def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
         "retrain",
         "evaluate",
         "compare",
+        "search",
     ]
     for words in found:
         words = [str(ROOT / word) if word == "runs/digits.py" else word for word in words]
         if words[0] in ("search", "check"):
-            words += [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+            fields = SMALL | (MEASURED if "--preset" in words else GRADIENT)
+            words += [part for name, value in fields.items() for part in ("--set", f"{name}={value}")]
         assert run(words) == 0, words
+    assert (tmp_path / "runs/out/measured/figures/transfer.png").is_file()
     assert (tmp_path / "tree.svg").is_file()
     assert (tmp_path / "sheet.png").is_file()
 

@@ -54,9 +54,10 @@ def searched(tmp_path, monkeypatch):
     def found(by_seed, whole):
         def train(_, problem, **__):
             problem.store.write("similarity", by_seed[problem.seed].to_dict())
-            return SimpleNamespace(history=[]), by_seed[problem.seed]
+            return SimpleNamespace(history=[], copies=None), by_seed[problem.seed]
 
         monkeypatch.setattr("nas.strategies.similarity.strategy.train_copies", train)
+        monkeypatch.setattr("nas.strategies.similarity.strategy.learned_shares", lambda *_: {})
         run = RunFolder(tmp_path / "run")
         points = []
         for trial in plan_trials(whole):
