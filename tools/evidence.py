@@ -35,6 +35,7 @@ from nas.files import make_folder, read_json, write_bytes_atomically, write_json
 from nas.networks.branched import BranchedNetwork
 from nas.recipe import Experiment
 from nas.run import RunFolder, TreeTraining, TrialParts, build_network
+from nas.run.evaluator import RunEvaluator
 from nas.run.search_trial import search_in
 from nas.training import Measured, Retraining, TrainingState
 from nas.tree import BranchTree, CostTable, random_tree
@@ -113,7 +114,9 @@ class Unit:
         self, run: RunFolder, number: int, name: str, experiment: Experiment, parts: TrialParts, label: str | None
     ) -> list[Tree]:
         """Search, or discretise the result of a finished search again; trees are labelled with their budget if any."""
-        found = search_in(run.trial(number), experiment, parts, CPU)
+        trial = run.trial(number)
+        evaluator = RunEvaluator(run, experiment, parts.data, CPU, trial.path / "trainings")
+        found = search_in(trial, experiment, parts, CPU, evaluator=evaluator)
         return [tree_record(name, each.budget or label, each.tree, parts.table) for each in found.trees]
 
     def exact_trees(self, run: RunFolder, number: int, method: Method, table: CostTable) -> list[Tree]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nas.cost import FixedPenalty
+from nas.cost import FixedPenalty, resolve_budget
 from nas.datasets.planted import PlantedProblem, conv_problem, random_problem, tree_a, tree_c
 from nas.engine.optimizer import OptimizerSettings
 from nas.recipe import Experiment
 from nas.run import TrialParts, measure_parts
-from nas.strategies import Gradient, Similarity, bmtas
+from nas.strategies import Gradient, Similarity, Transfer, bmtas
 from nas.tree import BranchTree
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
@@ -74,6 +74,11 @@ def search_cost(experiment: Experiment, parts: TrialParts) -> float:
     A soft step runs every candidate for every task; a step on own copies runs each copy once.
     """
     strategy, table = experiment.strategy, parts.table
+    if isinstance(strategy, Transfer):
+        # What it allows itself, in full trainings of a tree that costs the largest budget.
+        largest = max(resolve_budget(budget, table, "macs") for budget in experiment.goal.budgets)
+        epochs = experiment.retrain.epochs * sum(len(parts.data.split(name)) for name in experiment.retrain.splits)
+        return strategy.trainings * epochs * largest
     samples = {name: len(parts.data.split(name)) for name in ("train", "architecture")}
     separate, num_tasks = table.separate_cost()["macs"], len(experiment.tasks)
     copies = strategy if isinstance(strategy, Similarity) else strategy.init
@@ -97,6 +102,11 @@ def training_cost(experiment: Experiment, parts: TrialParts, tree: BranchTree) -
 def similarity() -> Method:
     """Within the budgets, what it would spend itself if they allow, and if there were none."""
     return Method("similarity", {}, label=OWN_CHOICE, variants={"no budget": {"goal.budgets": ()}})
+
+
+def measured(**changes: Any) -> Method:
+    """The measured search with ten trainings, which starts from the recipe's own similarity search."""
+    return Method("measured", {"strategy": "transfer", "strategy.trainings": 10.0, **changes}, label=OWN_CHOICE)
 
 
 def gradient() -> Method:
@@ -143,7 +153,7 @@ def planted_problem(
     return Problem(
         make=lambda seed: planted.planted_experiment(make(seed), seed, **fields),
         seeds=tuple(range(num_seeds)),
-        methods=(similarity(), published(penalty_unit(first), **rates), hybrid(first, **rates)),
+        methods=(similarity(), published(penalty_unit(first), **rates), hybrid(first, **rates), measured()),
         planted=lambda seed: make(seed).tree,
         only_valid=only_valid,
         pretrained=pretrained,
@@ -158,7 +168,7 @@ def real_problem(recipe: Callable[[], Experiment], num_seeds: int, **changes: An
     return Problem(
         make=lambda seed: first.with_fields({"seed": seed}),
         seeds=tuple(range(num_seeds)),
-        methods=(similarity(), published(penalty_unit(first), **rates), gradient(), hybrid(first, **rates)),
+        methods=(similarity(), published(penalty_unit(first), **rates), gradient(), hybrid(first, **rates), measured()),
     )
 
 
@@ -166,7 +176,10 @@ def penalty_unit(experiment: Experiment) -> float:
     return len(experiment.tasks) * measure_parts(experiment).table.separate_cost()["macs"]
 
 
-METHODS = ("similarity", "published", "gradient", "hybrid")
+METHODS = ("similarity", "published", "gradient", "hybrid", "measured")
+
+FEW = {"missing": (0.0, 0.9, 0.0, 0.9, 0.0, 0.9), "noise": 1.0}
+"""Every second task lacks 90 % of its labels, and the labels have twice the noise: similarity is weak there."""
 
 PROBLEMS = {
     "planted-a": planted_problem(lambda seed: tree_a(), 20),
@@ -174,6 +187,8 @@ PROBLEMS = {
     "planted-random": planted_problem(lambda seed: random_problem(6, 4, seed), 40, only_valid=True),
     "planted-a-pretrained": planted_problem(lambda seed: tree_a(), 20, pretrained=True),
     "planted-c-pretrained": planted_problem(lambda seed: tree_c(), 20, pretrained=True),
+    "planted-a-few": planted_problem(lambda seed: tree_a(**FEW), 20),
+    "planted-c-few": planted_problem(lambda seed: tree_c(**FEW), 20),
     "planted-conv": planted_problem(lambda seed: conv_problem(), 5),
     "digits": real_problem(digits.experiment, 5, goal__budgets=(0.3, 0.4, 0.6)),
     "scenes": real_problem(scenes.experiment, 5, goal__budgets=(0.5, 0.7), retrain__epochs=10),
