@@ -47,15 +47,15 @@ class MeasuredSearch:
 
     def run(self) -> None:
         """Spend the trainings."""
-        short, full, reserve = self.spending.short, self.spending.full, self.spending.reserve
-        more = self._train([Request(tree, short) for tree in self._first_trees()], reserve)
+        short, full = self.spending.short, self.spending.full
+        more = self._train([Request(tree, short) for tree in self._first_trees()])
         while more:
             draws = draw_trees(self.problem, self.model(), self.limits, self.generator)
             if draws.chance_of_more_than(self.settings.margin) <= self.settings.chance:
                 break
             chosen = draws.not_among([evaluation.tree for evaluation in self.done])[: self.settings.batch]
-            more = self._train([Request(tree, short) for tree in chosen], reserve)
-        self._train([Request(tree, full) for tree in self._finalists()], 0.0)
+            more = self._train([Request(tree, short) for tree in chosen])
+        self._train([Request(tree, full) for tree in self._finalists()], last=True)
 
     def model(self) -> TransferModel:
         """The posterior by all trainings so far."""
@@ -111,13 +111,13 @@ class MeasuredSearch:
         turns = [group[i] for i in range(self.settings.finals) for group in found if i < len(group)]
         return list(dict.fromkeys(turns))
 
-    def _train(self, requests: Sequence[Request], reserve: float) -> bool:
+    def _train(self, requests: Sequence[Request], last: bool = False) -> bool:
         """Train what is affordable, a batch at a time; False if that is nothing."""
         trained = {evaluation.tree: len(evaluation.validation) for evaluation in self.done}
         new = [request for request in requests if trained.get(request.tree, 0) < request.num_epochs]
         for start in range(0, len(new), self.settings.batch):
             batch = new[start : start + self.settings.batch]
-            kept = self.spending.affordable(self.done, batch, reserve)
+            kept = self.spending.affordable(self.done, batch, last)
             for evaluation in evaluator_of(self.problem).train(kept):
                 self.done.append(evaluation)
                 self.history.append(self._epoch_record(evaluation))

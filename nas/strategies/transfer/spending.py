@@ -64,12 +64,11 @@ class Spending:
         """The cost of short trainings of `ends`, and of two trees that cost the largest budget."""
         return sum(self.cost(tree, self.short) for tree in self.ends) + 2.0 * self.short / self.full
 
-    @property
-    def reserve(self) -> float:
-        """What is kept for the full trainings at the end: at most half of what is left after the first trees, since
-        without data the best trees are unknown."""
+    def reserve(self, allowed: float) -> float:
+        """What is kept of the allowed trainings for the full ones at the end: at most half of what is left after the
+        first trees, since without data the best trees are unknown."""
         finals = self.settings.finals * len(self.limits) * (1.0 - self.short / self.full)
-        return min(finals, 0.5 * (self.settings.trainings - self.copies - self.least))
+        return min(finals, max(0.0, 0.5 * (allowed - self.copies - self.least)))
 
     def require_enough(self) -> None:
         """InputError unless the trainings suffice for the own copies and the first four trees."""
@@ -90,12 +89,14 @@ class Spending:
         """The cost of own copies and of trainings; of several evaluations of one tree the longest counts."""
         return self.copies + sum(self.cost(each.tree, len(each.validation)) for each in longest_of(done))
 
-    def affordable(self, done: Sequence[Evaluation], requests: Sequence[Request], reserve: float) -> list[Request]:
-        """The first of the requests that are within what is left in trainings and hours, less a reserve."""
+    def affordable(self, done: Sequence[Evaluation], requests: Sequence[Request], last: bool) -> list[Request]:
+        """The first of the requests that are within what is left in trainings and hours, less the reserve unless they
+        are the last ones."""
         longest = longest_of(done)
         before = {evaluation.tree: len(evaluation.validation) for evaluation in longest}
         spent = self.spent(done)
-        most = min(self.settings.trainings, self._trainings_within_hours(longest)) - reserve
+        allowed = min(self.settings.trainings, self._trainings_within_hours(longest))
+        most = allowed if last else allowed - self.reserve(allowed)
         kept = []
         for request in requests:
             spent += self.cost(request.tree, request.num_epochs - before.get(request.tree, 0))

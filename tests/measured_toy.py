@@ -1,0 +1,38 @@
+"""A recipe of a measured search that takes seconds, for tests of the commands."""
+
+from toys import IN_FEATURES, ToyData, VectorBackbone, toy_tasks
+
+import nas
+from nas import Experiment, Goal, Transfer, lazy
+from nas.strategies.similarity import SimilaritySettings
+
+RECIPE = "from measured_toy import experiment\n"
+
+TASKS = toy_tasks(3)
+
+
+class Data(ToyData):
+    """Toy data; ``fault`` makes the labels of a split infinite."""
+
+    def __init__(self, fault=""):
+        super().__init__(TASKS)
+        if fault:
+            self.splits[fault].labels["t1"][0] = float("inf")
+
+
+def experiment():
+    return Experiment(
+        tasks=TASKS,
+        backbone=lazy(VectorBackbone, num_blocks=2),
+        data=lazy(Data),
+        input_shape=(IN_FEATURES,),
+        goal=Goal(budgets=(0.7, 0.95)),
+        strategy=Transfer(
+            trainings=4.0,
+            length=0.4,
+            start=SimilaritySettings(epochs=1, batch_size=16, num_rows=64, candidates="plain"),
+        ),
+        retrain=nas.TrainingSettings(epochs=5, batch_size=16),
+        device="cpu",
+        num_threads=1,
+    )
