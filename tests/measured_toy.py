@@ -1,12 +1,18 @@
 """A recipe of a measured search that takes seconds, for tests of the commands."""
 
+from pathlib import Path
+
 from toys import IN_FEATURES, ToyData, VectorBackbone, toy_tasks
 
 import nas
 from nas import Experiment, Goal, Transfer, lazy
 from nas.strategies.similarity import SimilaritySettings
 
-RECIPE = "from measured_toy import experiment\n"
+# Workers of Ray do not have pytest's path.
+RECIPE = f"""import sys
+sys.path.append({str(Path(__file__).parent)!r})
+from measured_toy import experiment
+"""
 
 TASKS = toy_tasks(3)
 

@@ -40,6 +40,13 @@ SMALL = (
     "num_threads=1",
 )
 SETTINGS = tuple(part for setting in SMALL for part in ("--set", setting))
+MEASURED = (
+    *(part for setting in SMALL if not setting.startswith("strategy") for part in ("--set", setting)),
+    *("--preset", "measured", "--trainings", "3"),
+    *("--set", "strategy.length=0.5", "--set", "strategy.chance=0.99", "--set", "strategy.finals=1"),
+    *("--set", "strategy.start.epochs=1", "--set", "strategy.start.batch_size=16"),
+)
+"""A measured search: a few short trainings and one or two full ones."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,9 @@ _EXPORT = (*_DRAWING, "torch.export", "torch.onnx")
 _ONNX = (*_EXPORT, "onnx", "onnxruntime", "onnxscript")
 CASES: dict[str, Case] = {
     "search": Case(("search", RECIPE, "--out", "run", *SETTINGS), ("--resume",), (), _ENVIRONMENT, _DRAWING),
+    "search-measured": Case(
+        ("search", RECIPE, "--out", "run", *MEASURED), ("--resume",), (), (*_ENVIRONMENT, "*seconds.json"), _DRAWING
+    ),
     "front": Case(("front", "run", "--budgets", "0.9", *_OF_A_RUN), (), ("search",), (), _DRAWING),
     "retrain": Case(("retrain", "run", *_OF_A_RUN, "--log", "csv"), ("--resume",), ("search",), _ENVIRONMENT),
     "retrain-recipe": Case(

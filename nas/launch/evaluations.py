@@ -51,7 +51,13 @@ class RayEvaluator:
 
         left = [request for request in requests if not self.own.has(request)]
         sent = left[1 : 1 + self._free_slots()]
-        task = ray.remote(num_cpus=self.needed.cpus, num_gpus=self.needed.gpus, max_retries=_RETRIES)(train_in_task)
+        # Not within the resources that Tune has reserved for this trial, which it needs itself.
+        task = ray.remote(
+            num_cpus=self.needed.cpus,
+            num_gpus=self.needed.gpus,
+            max_retries=_RETRIES,
+            scheduling_strategy="DEFAULT",
+        )(train_in_task)
         results = [
             task.remote(self.assignment, self.trial, request, read_files(self.own.training(request.tree).folder))
             for request in sent
