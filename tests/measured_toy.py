@@ -1,5 +1,6 @@
 """A recipe of a measured search that takes seconds, for tests of the commands."""
 
+import os
 from pathlib import Path
 
 from toys import IN_FEATURES, ToyData, VectorBackbone, toy_tasks
@@ -18,10 +19,17 @@ TASKS = toy_tasks(3)
 
 
 class Data(ToyData):
-    """Toy data; ``fault`` makes the labels of a split infinite."""
+    """Toy data.
 
-    def __init__(self, fault=""):
+    Args:
+        fault: a split that gets an infinite label.
+        processes: a folder that gets a file for every process that reads.
+    """
+
+    def __init__(self, fault="", processes=""):
         super().__init__(TASKS)
+        if processes:
+            Path(processes, str(os.getpid())).touch()
         if fault:
             self.splits[fault].labels["t1"][0] = float("inf")
 

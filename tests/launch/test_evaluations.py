@@ -1,6 +1,5 @@
 """Trees of a measured search that are trained in parallel on Ray give what training one after the other gives."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from nas.launch.worker import Assignment
 from nas.recipe import load_recipe, recipe_hash
 from nas.run import RunFolder, build_data, plan_trials, resolve_device
 from nas.run.evaluator import RunEvaluator
+from nas.run.search_trial import run_trial
 from nas.strategies.evaluator import Request
 from nas.tree import BranchTree, enumerate_trees
 
@@ -134,21 +134,19 @@ def test_a_task_that_fails_is_one_line(recipe, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_a_search_with_batches_on_ray_finds_the_same_with_and_without_room(recipe, tmp_path, monkeypatch):
-    # A trial reserves as many CPUs as there are, or leaves some to a task.
-    import ray
-
-    reserved = {"room": 1, "none": int(ray.cluster_resources()["CPU"])}
-    assert reserved["none"] > 1
-    runs = [
-        nas.search(recipe, out=tmp_path / name, changes={"strategy.batch": 2, "trials.cpus": cpus})
-        for name, cpus in reserved.items()
-    ]
-    for name in ("metrics.jsonl", "curve.json", "transfer.json", "similarity.json"):
-        first, second = ((run.trial(0).path / name).read_bytes() for run in runs)
-        assert first == second, name
-    assert runs[0].front == runs[1].front
-    assert json.loads((tmp_path / "room/front.json").read_text())["points"]
+def test_a_search_on_ray_finds_what_one_process_finds(recipe, tmp_path):
+    (tmp_path / "processes").mkdir()
+    changes = {"strategy.batch": 2, "data.processes": str(tmp_path / "processes")}
+    found = nas.search(recipe, out=tmp_path / "ray", changes=changes)
+    # This process, the trial's, and one of a task.
+    assert len(list((tmp_path / "processes").iterdir())) >= 3
+    experiment = load_recipe(recipe, changes)
+    (trial,) = plan_trials(experiment)
+    alone = RunFolder(tmp_path / "alone")
+    result = run_trial(trial.experiment(experiment), trial, alone, resolve_device("cpu"))
+    for name in ("metrics.jsonl", "curve.json", "transfer.json", "similarity.json", "diagnosis.json"):
+        assert (found.trial(0).path / name).read_bytes() == (alone.trial(0).path / name).read_bytes(), name
+    assert found.trial(0).outcome == result
 
 
 def test_an_experiment_without_a_recipe_file_is_refused(recipe, tmp_path):
