@@ -51,7 +51,7 @@ class RayEvaluator:
 
         left = [request for request in requests if not self.own.has(request)]
         sent = left[1 : 1 + self._free_slots()]
-        # Not within the resources that Tune has reserved for this trial, which it needs itself.
+        # The default strategy takes resources of the cluster. Otherwise a task would need some of this trial's own.
         task = ray.remote(
             num_cpus=self.needed.cpus,
             num_gpus=self.needed.gpus,
