@@ -296,8 +296,12 @@ def _changes(
     if strategy is not None and preset is not None:
         raise InputError(f"--preset {preset} is a strategy with its settings; leave --strategy {strategy} out")
     name = strategy if preset is None else PRESETS[preset]
-    given = {"strategy": name, "strategy.trainings": trainings}
-    return {key: value for key, value in given.items() if value is not None} | parse_overrides(texts or ())
+    options = {"strategy": name, "strategy.trainings": trainings}
+    given = {key: value for key, value in options.items() if value is not None}
+    changes = parse_overrides(texts or ())
+    if doubled := sorted(given.keys() & changes.keys()):
+        raise InputError(f"--set {doubled[0]}: another option sets this field, too; leave one of them out")
+    return given | changes
 
 
 def _console() -> Console:

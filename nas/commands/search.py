@@ -1,6 +1,7 @@
 """`nas search`: search branch trees for a recipe, and write them, their front and their pictures."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,11 +72,8 @@ def search(
         InputError: bad input. WorkFailed: the search itself failed.
     """
     changes = {**(changes or {}), **({} if storage is None else {"trials.storage_uri": storage})}
-    if hours is not None:
-        # A resumed search keeps its plan.
-        changes |= {"strategy.hours": hours} if resume else _plan(recipe, changes, hours)
     begin = _resumed if resume else _started
-    run, parts = begin(recipe, out, changes, allow_changed, address)
+    run, parts = begin(recipe, out, changes, allow_changed, address, hours)
     with run.folder.locked():
         stored = run_storage(run.experiment, run.folder.path)
 
@@ -109,6 +107,10 @@ def search(
 
 def _plan(recipe: Recipe, changes: Mapping[str, Any], hours: float) -> dict[str, Any]:
     """The settings of a measured search that takes so long."""
+    if not 0.0 < hours < math.inf:
+        raise InputError(f"`hours` must be positive and finite; found {hours:g}")
+    if (trainings := changes.get("strategy.trainings")) is not None:
+        raise InputError(f"`hours` {hours:g} and `trainings` {trainings} both say what the search may cost; give one")
     experiment = open_experiment(recipe, changes)
     within: Callable[[Problem, float], float] | None = getattr(experiment.strategy, "trainings_within", None)
     if within is None:
@@ -126,11 +128,19 @@ def _plan(recipe: Recipe, changes: Mapping[str, Any], hours: float) -> dict[str,
 
 
 def _started(
-    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any], allow_changed: bool, address: str | None
+    recipe: Recipe,
+    out: str | Path | None,
+    changes: Mapping[str, Any],
+    allow_changed: bool,
+    address: str | None,
+    hours: float | None,
 ) -> tuple[OpenRun, TrialParts | None]:
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs a run folder: search(experiment, out=...)")
     path = default_folder(Path(str(recipe))) if out is None else Path(out)
+    if hours is not None:
+        RunFolder(path).require_new()
+        changes = {**changes, **_plan(recipe, changes, hours)}
     run = new_run(recipe, path, changes, on_cluster=address is not None)
     # Before the folder is made, so that a broken recipe, or a budget below the smallest tree, leaves no folder behind.
     parts = check_trials(run.experiment, recipe, address, run.folder.labels)
@@ -141,16 +151,23 @@ def _started(
 
 
 def _resumed(
-    recipe: Recipe, out: str | Path | None, changes: Mapping[str, Any], allow_changed: bool, address: str | None
+    recipe: Recipe,
+    out: str | Path | None,
+    changes: Mapping[str, Any],
+    allow_changed: bool,
+    address: str | None,
+    hours: float | None,
 ) -> tuple[OpenRun, TrialParts | None]:
     if out is None and isinstance(recipe, Experiment):
         raise InputError("an Experiment needs its run folder to resume: search(experiment, out=..., resume=True)")
     path = latest_unfinished(Path(str(recipe))) if out is None else Path(out)
     _fetch(recipe, path, changes)
     if not RunFolder(path).begun:
-        started = _started(recipe, path, changes, allow_changed, address)
+        started = _started(recipe, path, changes, allow_changed, address, hours)
         warn_of_new_start(path, changes)
         return started
+    if hours is not None:
+        changes = {**changes, "strategy.hours": hours}
     recorded = RunFolder.open(path).record["overrides"]
     new = {name: value for name, value in plain_changes(changes).items() if recorded.get(name, ...) != value}
     if any(name not in EXTENDABLE for name in new):

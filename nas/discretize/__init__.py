@@ -28,6 +28,7 @@ Start with `nas.discretize.programme`, which has the formula; `nas.discretize.ch
 `EXACT_TASKS` tasks, `nas.discretize.beam` the one for more.
 """
 
+from nas.discretize.allowed import keeps_constraints
 from nas.discretize.argmax import argmax_tree, count_changed_choices
 from nas.discretize.cheapest import cheapest_tree
 from nas.discretize.constraints import Apart, Constraints, Together
@@ -49,6 +50,7 @@ __all__ = [
     "count_changed_choices",
     "discretize",
     "dissimilarity_from_logits",
+    "keeps_constraints",
     "margin",
     "value_of",
 ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from nas.discretize.constraints import Constraints
 from nas.discretize.lattice import Floats, Lattice
 from nas.errors import InputError
-from nas.tree import CostTable
+from nas.tree import BranchTree, CostTable
 
 Bools = NDArray[np.bool_]
 
@@ -75,6 +75,12 @@ class Allowed:
         parted = _any_both(self.together_LTT, ~together_PTT)
         joined = _any_both(self.apart_LTT, together_PTT)
         return ~(parted | joined | _any_both(self.accompanied_LT, alone_PT))
+
+
+def keeps_constraints(tree: BranchTree, constraints: Constraints, table: CostTable, resource: str) -> bool:
+    """Whether a tree keeps constraints; InputError as for `Allowed.of`."""
+    lattice = Lattice(np.array(tree.choices_LT), covers=np.empty((0, 2), np.int64))
+    return bool(Allowed.of(constraints, tree.tasks, table, resource).mask(lattice).diagonal().all())
 
 
 def own_costs(task: str, table: CostTable, resource: str) -> Floats:

@@ -43,9 +43,6 @@ class RayEvaluator:
     def num_epochs(self) -> int:
         return self.own.num_epochs
 
-    def known(self) -> list[Evaluation]:
-        return self.own.known()
-
     def seconds_per_epoch(self, tree: BranchTree) -> float:
         return self.own.seconds_per_epoch(tree)
 
@@ -123,3 +120,5 @@ def write_files(folder: Path, files: Files) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(path, files[name])
+    for name in read_files(folder).keys() - files.keys():
+        (folder / name).unlink()

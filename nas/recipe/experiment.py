@@ -22,7 +22,7 @@ from nas.recipe.overrides import apply_changes
 from nas.recipe.trial_settings import TrialsSettings
 from nas.strategies import STRATEGIES, Goal, Similarity, Strategy
 from nas.strategies.names import strategy_named
-from nas.strategies.protocol import check_goal, num_compared_epochs, num_epochs, trainings
+from nas.strategies.protocol import check_goal, num_compared_epochs, num_epochs, shared_trainings
 from nas.tasks import Task
 from nas.training import TrainingSettings
 
@@ -168,7 +168,7 @@ class Experiment(BaseModel):
     def _can_be_shared(self) -> "Experiment":
         if self.processes == 1:
             return self
-        shared = trainings(self.strategy)
+        shared = shared_trainings(self.strategy)
         if shared is None:
             raise ValueError(
                 f"processes {self.processes}: strategy {type(self.strategy).__name__} does not share batches; "

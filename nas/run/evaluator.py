@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import BaseModel, ConfigDict
 
 from nas.data import DataSource, batches
-from nas.files import read_json, write_json_atomically
+from nas.files import read_record, write_json_atomically
 from nas.recipe.experiment import Experiment
 from nas.run.parts import TrialParts, build_network
 from nas.run.retraining import TreeTraining
@@ -17,7 +18,7 @@ from nas.strategies import Problem, Store
 from nas.strategies.evaluator import Evaluation, Request
 from nas.training import TrainingState
 from nas.training.step import train_step
-from nas.tree import BranchTree, read_tree
+from nas.tree import BranchTree
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,6 @@ class RunEvaluator:
     def training(self, tree: BranchTree) -> TreeTraining:
         return TreeTraining(self.run, self.experiment, tree, self.experiment.seed, "fresh", self.place)
 
-    def known(self) -> list[Evaluation]:
-        trainings = [
-            self.training(read_tree(path))
-            for path in sorted(
-                (
-                    *self.run.path.glob("retrained/*/*/tree.json"),
-                    *self.run.path.glob("trials/*/trainings/*/*/tree.json"),
-                )
-            )
-        ]
-        distinct = {training.folder: training for training in trainings}
-        found = [(training, training.validation()) for training in distinct.values()]
-        return [Evaluation(training.tree, done, _seconds(training)) for training, done in found if done]
-
     def seconds_per_epoch(self, tree: BranchTree) -> float:
         training = self.training(tree)
         settings = training.settings
@@ -89,15 +76,20 @@ def problem_of(experiment: Experiment, parts: TrialParts, run: RunFolder, device
 
 def evaluate_tree(training: TreeTraining, num_epochs: int, data: DataSource, device: torch.device) -> Evaluation:
     """Train a tree's first epochs as far as they have not been trained, and record how long all of them took."""
-    before, started = _seconds(training), time.perf_counter()
-    done = len(training.validation())
+    started, path = time.perf_counter(), training.folder / "seconds.json"
     validation = training.train_briefly(num_epochs, data, device)
-    if len(training.validation()) > done:
-        before += time.perf_counter() - started
-        write_json_atomically(training.folder / "seconds.json", {"seconds": before})
-    return Evaluation(training.tree, validation, before)
+    known = read_record(path, _Seconds).by_epochs if path.is_file() else {}
+    if (done := len(validation)) not in known:
+        # A search that is started again finds what it found before, however long the training has become.
+        before = known[max(fewer)] if (fewer := [epochs for epochs in known if epochs < done]) else 0.0
+        known = {**known, done: before + time.perf_counter() - started}
+        write_json_atomically(path, _Seconds(by_epochs=known).model_dump())
+    return Evaluation(training.tree, validation, known[done])
 
 
-def _seconds(training: TreeTraining) -> float:
-    path = training.folder / "seconds.json"
-    return float(read_json(path)["seconds"]) if path.is_file() else 0.0
+class _Seconds(BaseModel):
+    """``seconds.json`` of a training: how long its first epochs took, by their number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by_epochs: dict[int, float]

@@ -17,6 +17,7 @@ from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.engine.loop import resume
 from nas.errors import InputError, as_input_errors, in_one_line
 from nas.files import (
+    is_temporary,
     make_folder,
     new_folder,
     read_json,
@@ -88,15 +89,18 @@ class TreeTraining:
         place: Path | None = None,
     ) -> None:
         self.run = run
-        self.experiment = run.experiment_of(tree, experiment)
+        # A trial's own experiment has the backbone of the trial.
+        self.experiment = run.experiment_of(tree, experiment) if place is None else experiment
         self.tree = tree
         self.seed = seed
         self.start: Start = start
         self.settings = experiment.retrain.for_tasks(len(tree.tasks))
         name = f"{tree.id}/{start}-{seed}-{_digest(self.experiment, self.settings)}"
         self.folder = (run.path / "retrained" if place is None else place) / name
+        self._place = place
         # Searches keep their trainings in the folders of their trials, which have one writer each.
-        self._elsewhere = [path for path in run.path.glob(f"trials/*/trainings/{name}") if path != self.folder]
+        places = (run.path / "retrained" / name, *run.path.glob(f"trials/*/trainings/{name}"))
+        self._elsewhere = [path for path in places if path.is_dir() and path != self.folder]
         self.checkpoints = CheckpointFolder(self.folder / "checkpoint")
 
     @property
@@ -135,7 +139,9 @@ class TreeTraining:
             return []
         num_blocks = len(self.tree.partitions)
         return [
-            TreeTraining(self.run, self.experiment, BranchTree.shared([task], num_blocks), self.seed, "fresh")
+            TreeTraining(
+                self.run, self.experiment, BranchTree.shared([task], num_blocks), self.seed, "fresh", self._place
+            )
             for task in self.tree.tasks
         ]
 
@@ -196,6 +202,7 @@ class TreeTraining:
 
         Epochs of an earlier training are only read.
         """
+        self._adopt()
         if len(self.validation()) < num_epochs and not self.finished:
             make_folder(self.folder)
             write_json_atomically(self.folder / "brief.json", {"num_epochs": num_epochs})
@@ -264,14 +271,14 @@ class TreeTraining:
         return training, state
 
     def _adopt(self) -> None:
-        """Copy the longest training that a search has of this tree, unless this one has begun."""
+        """Copy the longest training that the run has of this tree elsewhere, unless this one has begun."""
         if self.folder.is_dir() or not self._elsewhere:
             return
         longest = max(self._elsewhere, key=lambda path: max(CheckpointFolder(path / "checkpoint").epochs(), default=0))
         make_folder(self.folder.parent)
         # Another process may be writing there. A checkpoint that it removes meanwhile is not needed.
         with new_folder(self.folder) as copy, contextlib.suppress(shutil.Error):
-            shutil.copytree(longest, copy, dirs_exist_ok=True)
+            shutil.copytree(longest, copy, dirs_exist_ok=True, ignore=_unfinished)
 
     def trained(self, data: DataSource, device: torch.device, ranks: Ranks = SINGLE_PROCESS) -> BranchedNetwork:
         """The network at the best epoch of the training, which runs first if it is not finished."""
@@ -302,6 +309,10 @@ class TreeTraining:
             with as_input_errors(f"{store.checkpoints.folder}: not checkpoints of this experiment's search"):
                 inherit(network, searched.tasks, build_backbone(searched), store)
         return network
+
+
+def _unfinished(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if is_temporary(name)]
 
 
 def _has_pretrained_weights(experiment: Experiment) -> bool:

@@ -45,8 +45,5 @@ class Evaluator(Protocol):
     def train(self, requests: Sequence[Request]) -> list[Evaluation]:
         """The evaluations in the order of the requests; trainings that exist are only read."""
 
-    def known(self) -> list[Evaluation]:
-        """All trainings of the run with this seed, as far as they have come."""
-
     def seconds_per_epoch(self, tree: BranchTree) -> float:
         """How long an epoch of a tree's training takes, from a few steps."""

@@ -29,8 +29,8 @@ All other members are optional. With them, more commands and settings work:
 - ``num_epochs: int``: number of epochs that it reports, for the progress bar (1 if it is missing).
 - ``num_compared_epochs: int``: number of last epochs with a loss by which ``trials.scheduler`` can stop trials. Without
   it a scheduler is refused.
-- ``trainings: Mapping[str, Training]``: by field, the settings of its trainings that run on `Problem.ranks`. Without
-  it ``processes`` above 1 are refused.
+- ``shared_trainings: Mapping[str, Training]``: by field, the settings of its trainings that run on `Problem.ranks`.
+  Without it ``processes`` above 1 are refused.
 - ``trees_at_once: int``: number of trees that it asks its evaluator to train at a time (1 if it is missing). With more,
   the trial runs on Ray, and the trees are trained in parallel.
 - ``labelled_splits: Sequence[SplitName]``: splits beside "train" and "validation" in which every task needs labels.
@@ -203,9 +203,9 @@ def trees_at_once(strategy: Strategy) -> int:
     return int(getattr(strategy, "trees_at_once", 1))
 
 
-def trainings(strategy: Strategy) -> Mapping[str, Training] | None:
+def shared_trainings(strategy: Strategy) -> Mapping[str, Training] | None:
     """By field, the settings of trainings that run on several processes; None if the strategy cannot do this."""
-    found: Mapping[str, Training] | None = getattr(strategy, "trainings", None)
+    found: Mapping[str, Training] | None = getattr(strategy, "shared_trainings", None)
     return found
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nas.discretize import Constraints, cheapest_tree, discretize
+from nas.discretize import Constraints, cheapest_tree, discretize, keeps_constraints
 from nas.errors import InputError
 from nas.tree import BranchTree, CostTable, enumerate_trees
 
@@ -158,3 +158,15 @@ def test_a_budget_below_the_cheapest_allowed_tree_is_refused():
 def test_malformed_constraints_are_refused(fields):
     with pytest.raises(ValidationError):
         Constraints(**fields)
+
+
+@settings(max_examples=60, deadline=None)
+@given(constrained(max_tasks=3))
+def test_a_tree_is_checked_as_the_constraints_say(problem):
+    tasks, costs, constraints = problem
+    try:
+        cheapest_tree(tasks, costs, "macs", constraints)
+    except InputError:
+        return
+    for tree in enumerate_trees(tasks, len(costs.blocks)):
+        assert keeps_constraints(tree, constraints, costs, "macs") == keeps(tree, constraints, costs)

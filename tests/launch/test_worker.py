@@ -11,6 +11,7 @@ pytest.importorskip("ray")
 from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError, StorageFailed
 from nas.launch.run_storage import RunStorage
+from nas.launch.session import Resources
 from nas.launch.worker import Assignment, TrialFailed, load_experiment, train
 from nas.recipe import module_hashes, recipe_hash
 from nas.run import Trial, TrialFailure, TrialResult, plan_trials
@@ -18,6 +19,7 @@ from nas.run.opened_run import begin_run, new_run
 from nas.run.search_trial import run_trial
 
 RECIPE = Path(__file__).with_name("toy_trials.py")
+NEEDED = Resources(1, 0.0)
 
 
 class Reports:
@@ -57,7 +59,7 @@ def trial_of(run, number=0):
 
 
 def work(assignment, trial):
-    train(assignment, run_trial, {"trial": trial.to_dict()})
+    train(assignment, run_trial, NEEDED, {"trial": trial.to_dict()})
 
 
 def files(folder):
@@ -205,6 +207,7 @@ def test_a_worker_with_another_recipe_or_none_says_so(tmp_path, reports):
         train(
             Assignment(str(path), None, assignment.sha256, {}, assignment.run, 1),
             run_trial,
+            NEEDED,
             {"trial": trial_of(run).to_dict()},
         )
         outcome = run.folder.trial(0).outcome
@@ -217,7 +220,7 @@ def test_a_job_that_is_brought_by_ray_finds_the_recipe_in_its_working_folder(tmp
     monkeypatch.chdir(RECIPE.parent)
     reports()
     moved = Assignment("/driver/toy_trials.py", "toy_trials.py", assignment.sha256, {}, assignment.run, 1)
-    train(moved, run_trial, {"trial": Trial(0, None, 0).to_dict()})
+    train(moved, run_trial, NEEDED, {"trial": Trial(0, None, 0).to_dict()})
     assert isinstance(run.folder.trial(0).outcome, TrialResult)
 
 

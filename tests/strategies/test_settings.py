@@ -1,12 +1,14 @@
 """The contract of settings: each field of a strategy changes what runs. A field without effect fails here."""
 
+import numpy as np
 import pytest
+from planted_sharing import PlantedEvaluator, some_effects
 from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, names, toy_tasks
 
 from nas.cost import FixedPenalty, measure_costs
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.networks.supernet import Supernet
-from nas.strategies import Goal, Gradient, Problem, Similarity, Store
+from nas.strategies import Goal, Gradient, Problem, Similarity, Store, Transfer
 from nas.strategies.similarity import SimilaritySettings
 from nas.tree import BranchTree
 
@@ -17,6 +19,8 @@ SGD = OptimizerSettings(kind="sgd", lr=0.3)
 
 SIMILARITY = Similarity(epochs=2, batch_size=16, num_rows=64, candidates="plain")
 GRADIENT = Gradient(epochs=3, batch_size=16, routing="soft", candidates="plain")
+COPIES = SimilaritySettings(epochs=1, batch_size=16, num_rows=64, candidates="plain")
+TRANSFER = Transfer(trainings=6.0, start=COPIES, margin=0.1)
 
 NUMBERS = {
     ("similarity", "copies"): 3,
@@ -45,24 +49,38 @@ NUMBERS = {
     ("gradient", "affine_last_norm"): True,
     ("gradient", "equal_start"): False,
     ("gradient", "penalty"): FixedPenalty(weight=1.0, per=100.0),
+    ("transfer", "trainings"): 3.0,
+    ("transfer", "hours"): 0.15,
+    ("transfer", "length"): 0.5,
+    ("transfer", "batch"): 3,
+    ("transfer", "finals"): 1,
+    ("transfer", "start"): None,
+    ("transfer", "margin"): 50.0,
+    ("transfer", "chance"): 0.99,
 }
 """By strategy and field, a value that gives other numbers than the default."""
 
 EXECUTION = {"candidates": "batched", "checkpoint_activations": True, "compute": {"channels_last": True}}
-"""Fields that change how the same numbers are computed, of both strategies."""
+"""Fields that change how the same numbers are computed, of the strategies that train networks of their own."""
 
 NO_BUDGET = Goal()
 
-STRATEGIES = {"similarity": SIMILARITY, "gradient": GRADIENT}
+STRATEGIES = {"similarity": SIMILARITY, "gradient": GRADIENT, "transfer": TRANSFER}
+EXECUTED = ("similarity", "gradient")
 
 
 def ran(strategy, folder, goal=NO_BUDGET):
     """All numbers of a search: what it found, its history, and the weights that it ended with."""
     store = Store(folder)
-    problem = Problem(TASKS, BACKBONE, ToyData(TASKS), TABLE, goal, seed=0, device=DEVICE, store=store)
+    # Only the measured search asks it for trainings.
+    evaluator = PlantedEvaluator(some_effects(np.random.default_rng(0), 3, 2), noise=1.0, seconds=1.0)
+    problem = Problem(
+        *(TASKS, BACKBONE, ToyData(TASKS), TABLE, goal), seed=0, device=DEVICE, store=store, evaluator=evaluator
+    )
     found = strategy.search(problem)
     trees = [(tree.tree.partitions, tree.budget, tree.value, tree.measure) for tree in found.trees]
-    weights = {name: tensor.tolist() for name, tensor in store.checkpoints.latest()["supernet"].items()}
+    ended = store.checkpoints.latest() or {"supernet": {}}
+    weights = {name: tensor.tolist() for name, tensor in ended["supernet"].items()}
     return trees, list(found.history), weights
 
 
@@ -73,7 +91,8 @@ def defaults(tmp_path_factory):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_field_is_listed_here(name):
-    listed = {field for strategy, field in NUMBERS if strategy == name} | EXECUTION.keys()
+    listed = {field for strategy, field in NUMBERS if strategy == name}
+    listed |= EXECUTION.keys() if name in EXECUTED else set()
     assert listed == type(STRATEGIES[name]).model_fields.keys()
 
 
@@ -89,7 +108,7 @@ def test_a_field_changes_what_is_found(name, field, defaults, tmp_path):
     assert ran(type(strategy)(**fields), tmp_path) != defaults[name]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", EXECUTED)
 @pytest.mark.parametrize("field", EXECUTION)
 def test_a_field_changes_how_it_is_computed(name, field, monkeypatch, tmp_path):
     seen = []

@@ -29,7 +29,9 @@ def test_a_command_at_three_points(command, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["search", "front", "retrain", "retrain-recipe", "compare", "predict", "profile"])
+@pytest.mark.parametrize(
+    "command", ["search", "search-measured", "front", "retrain", "retrain-recipe", "compare", "predict", "profile"]
+)
 def test_a_command_at_many_points(command):
     run_tool(command, "--sample", "12")
 

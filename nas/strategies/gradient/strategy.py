@@ -53,7 +53,7 @@ class Gradient(GradientSettings):
         return self.epochs - self.warmup_epochs
 
     @property
-    def trainings(self) -> Mapping[str, Training]:
+    def shared_trainings(self) -> Mapping[str, Training]:
         return {"strategy": self} if self.init is None else {"strategy": self, "strategy.init": self.init}
 
     @property

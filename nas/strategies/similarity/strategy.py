@@ -46,7 +46,7 @@ class Similarity(SimilaritySettings):
         return self.epochs
 
     @property
-    def trainings(self) -> Mapping[str, Training]:
+    def shared_trainings(self) -> Mapping[str, Training]:
         return {"strategy": self}
 
     def search(self, problem: Problem) -> Found:

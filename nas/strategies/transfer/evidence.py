@@ -1,7 +1,7 @@
 """The scales of the transfer model, chosen task by task to make the measured results most likely.
 
-For one task the results y_N are jointly Gaussian. With x the features of `sharing_of`, e the length of a training as a
-share of the recipe's, and i, j two trainings,
+For one task the results y_N, less their mean at each length, are jointly Gaussian. With x the features of `sharing_of`,
+e the length of a training as a share of the recipe's, and i, j two trainings,
 
     mean_i = -slope sd (x_i . d)                                                              (similarity's advice)
     cov_ij = wide (1 + [e_i = e_j])                                                           (intercepts)
@@ -92,7 +92,7 @@ class Trainings:
     """The measured results as the model needs them.
 
     Args:
-        results_NT: results in units of sd_T, NaN where a tree lacks the task.
+        results_NT: results around their mean at each length in units of sd_T, NaN where a tree lacks the task.
         pairs_TNN: x_i R x_j. anyone_TNN: u_i R u_j.
         advice_TN: x_i . d, in units of its own spread; zeros without similarity.
         log_length_N: log2 of the length, as a share of the recipe's.

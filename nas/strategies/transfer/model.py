@@ -9,7 +9,6 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from nas.errors import InputError
 from nas.strategies.transfer.calibration import correlation_of, root, widening
 from nas.strategies.transfer.evidence import (
     Scales,
@@ -21,7 +20,7 @@ from nas.strategies.transfer.evidence import (
     result_covariance,
     unexplained,
 )
-from nas.strategies.transfer.preparation import advice_of, log_lengths, spread_of, trainings_of
+from nas.strategies.transfer.preparation import advice_of, checked_results, log_lengths, scaled_results, trainings_of
 from nas.strategies.transfer.sharing import sharing_of
 from nas.tree import BranchTree
 
@@ -85,25 +84,25 @@ class TransferModel:
             InputError: the arguments do not fit together, or a task has no result.
         """
         names = tuple(trees[0].tasks if tasks is None else tasks) if trees else ()
-        results = torch.as_tensor(results_NT, dtype=torch.float64)
-        if not trees or results.shape != (len(trees), len(names)):
-            raise InputError(
-                f"results of {len(trees)} trees and {len(names)} tasks have the shape {[len(trees), len(names)]}; "
-                f"found {list(results.shape)}"
-            )
-        if silent := [name for t, name in enumerate(names) if not results[:, t].isfinite().any()]:
-            raise InputError(f"tasks {', '.join(silent)} have no finite result")
+        results = checked_results(results_NT, trees, names)
         log_length_N = log_lengths(lengths_N, len(trees))
         x_NTLT = sharing_of(trees, names)
         d_LTT = advice_of(prior, x_NTLT)
-        sd_T = spread_of(results, log_length_N)
-        data = trainings_of(trees, x_NTLT, results / sd_T, d_LTT, log_length_N)
+        scaled_NT, sd_T, mean_T = scaled_results(results, log_length_N)
+        data = trainings_of(trees, x_NTLT, scaled_NT, d_LTT, log_length_N)
         scales = most_likely_scales(data)
-        return cls._posterior(names, scales, data, x_NTLT, d_LTT, sd_T)
+        return cls._posterior(names, scales, data, x_NTLT, d_LTT, sd_T, mean_T)
 
     @classmethod
     def _posterior(
-        cls, names: tuple[str, ...], scales: Scales, data: Trainings, x_NTLT: Tensor, d_LTT: Tensor, sd_T: Tensor
+        cls,
+        names: tuple[str, ...],
+        scales: Scales,
+        data: Trainings,
+        x_NTLT: Tensor,
+        d_LTT: Tensor,
+        sd_T: Tensor,
+        mean_T: Tensor,
     ) -> "TransferModel":
         num_trees, num_tasks, num_blocks, _ = x_NTLT.shape
         prior_TDD = scales.effects_prior(num_blocks, d_LTT)
@@ -130,7 +129,7 @@ class TransferModel:
         return cls(
             names,
             scales,
-            mean_TD * sd_T[:, None],
+            mean_TD * sd_T[:, None] + torch.cat([torch.zeros(num_tasks, mean_TD.shape[1] - 1), mean_T[:, None]], 1),
             covariance_TDD * (wider_T * sd_T)[:, None, None].square(),
             scales.noise * sd_T * wider_T,
             residuals_NT,

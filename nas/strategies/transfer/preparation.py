@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from nas.errors import InputError
+from nas.errors import InputError, in_one_line
 from nas.strategies.transfer.evidence import Trainings, between_blocks
 from nas.tree import BranchTree
 
@@ -35,21 +35,50 @@ def advice_of(prior: ArrayLike | None, x_NTLT: Tensor) -> Tensor:
     """The dissimilarity, scaled so that x . d has a root mean square of 1 over the trees; zeros without one."""
     _, num_tasks, num_blocks, _ = x_NTLT.shape
     shape = (num_blocks, num_tasks, num_tasks)
-    d_LTT = torch.zeros(shape, dtype=torch.float64) if prior is None else torch.tensor(prior, dtype=torch.float64)
+    try:
+        d_LTT = torch.as_tensor(torch.zeros(shape) if prior is None else prior, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"prior must be numbers of the shape {list(shape)} ({in_one_line(error)})") from error
     if d_LTT.shape != shape or not d_LTT.isfinite().all():
         raise InputError(f"prior must be finite numbers of the shape {list(shape)}; found {list(d_LTT.shape)}")
     size = torch.einsum("ntls,lts->nt", x_NTLT, d_LTT).square().mean().sqrt()
     return d_LTT / size if size > 0.0 else torch.zeros_like(d_LTT)
 
 
-def spread_of(results_NT: Tensor, log_length_N: Tensor) -> Tensor:
-    """The standard deviation of each task's results around their mean at each length; 1 where there is none."""
-    centred = results_NT.clone()
-    for length in set(log_length_N.tolist()):
+def checked_results(results_NT: ArrayLike, trees: Sequence[BranchTree], tasks: Sequence[str]) -> Tensor:
+    """The results as a tensor, NaN where there is none; InputError if they do not fit the trees."""
+    shape = [len(trees), len(tasks)]
+    try:
+        found_NT = torch.as_tensor(results_NT, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"results must be numbers of the shape {shape} ({in_one_line(error)})") from error
+    if not trees or list(found_NT.shape) != shape:
+        raise InputError(
+            f"results of {len(trees)} trees and {len(tasks)} tasks have the shape {shape}; found {list(found_NT.shape)}"
+        )
+    known_NT = found_NT.isfinite()
+    if silent := [name for name, known in zip(tasks, known_NT.any(0).tolist(), strict=True) if not known]:
+        raise InputError(f"tasks {', '.join(silent)} have no finite result")
+    lacking_NT = torch.tensor([[name not in tree.tasks for name in tasks] for tree in trees])
+    if (wrong := (known_NT & lacking_NT).nonzero()).numel():
+        n, t = wrong[0].tolist()
+        raise InputError(f"results: tree {n} has no task {tasks[t]}, so its result must be NaN")
+    return torch.where(known_NT, found_NT, torch.nan)
+
+
+def scaled_results(results_NT: Tensor, log_length_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Results around their mean at each length in units of their spread, [N, T]; the spread, [T], 1 where there is
+    none; and the mean at the greatest length, [T]."""
+    centred_NT, mean_T = results_NT.clone(), torch.full(results_NT.shape[1:], torch.nan, dtype=results_NT.dtype)
+    for length in sorted(set(log_length_N.tolist())):
         rows = log_length_N == length
-        centred[rows] -= centred[rows].nanmean(0)
-    sd_T = centred.square().nanmean(0).sqrt()
-    return torch.where(sd_T > 0.0, sd_T, 1.0)
+        mean_at_length_T = results_NT[rows].nanmean(0)
+        centred_NT[rows] -= mean_at_length_T
+        mean_T = torch.where(mean_at_length_T.isfinite(), mean_at_length_T, mean_T)
+    sd_T = centred_NT.square().nanmean(0).sqrt()
+    # Constant results differ from their mean by rounding.
+    sd_T = torch.where(sd_T > 1e-12 * results_NT.abs().nan_to_num().amax(0), sd_T, 1.0)
+    return centred_NT / sd_T, sd_T, mean_T
 
 
 def trainings_of(

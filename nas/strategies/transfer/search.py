@@ -8,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from nas.data import derive_seed
-from nas.discretize import discretize
+from nas.discretize import discretize, keeps_constraints
 from nas.strategies.evaluator import Evaluation, Request
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.choice import draw_trees, spread_trees
@@ -16,7 +16,7 @@ from nas.strategies.transfer.model import TransferModel
 from nas.strategies.transfer.record import TransferRecord, trained_trees
 from nas.strategies.transfer.results import at_both_lengths, longest_of
 from nas.strategies.transfer.settings import TransferSettings
-from nas.strategies.transfer.spending import Spending, evaluator_of, limits_of
+from nas.strategies.transfer.spending import Spending, evaluator_of
 from nas.tree import BranchTree
 
 _SPREAD = 4
@@ -41,21 +41,21 @@ class MeasuredSearch:
 
     def __post_init__(self) -> None:
         self.spending = Spending(self.settings, self.problem)
-        self.limits = [limit for _, limit in limits_of(self.problem)]
+        self.limits = [limit for _, limit in self.spending.limits]
         self.done: list[Evaluation] = []
         self.generator = torch.Generator().manual_seed(derive_seed(self.problem.seed, "transfer"))
 
     def run(self) -> None:
         """Spend the trainings."""
-        short, full, reserve = self.spending.short, self.spending.full, self.spending.reserve
-        more = self._train([Request(tree, short) for tree in self._first_trees()], reserve)
+        short, full = self.spending.short, self.spending.full
+        more = self._train([Request(tree, short) for tree in self._first_trees()])
         while more:
             draws = draw_trees(self.problem, self.model(), self.limits, self.generator)
             if draws.chance_of_more_than(self.settings.margin) <= self.settings.chance:
                 break
             chosen = draws.not_among([evaluation.tree for evaluation in self.done])[: self.settings.batch]
-            more = self._train([Request(tree, short) for tree in chosen], reserve)
-        self._train([Request(tree, full) for tree in self._finalists()], 0.0)
+            more = self._train([Request(tree, short) for tree in chosen])
+        self._train([Request(tree, full) for tree in self._finalists()], last=True)
 
     def model(self) -> TransferModel:
         """The posterior by all trainings so far."""
@@ -73,20 +73,24 @@ class MeasuredSearch:
         )
 
     def _first_trees(self) -> list[BranchTree]:
-        """The separate and the shared tree, random ones, and those of the similarity."""
-        problem, names, num_blocks = self.problem, self.problem.task_names, len(self.problem.table.blocks)
-        trees = [BranchTree.separate(names, num_blocks), BranchTree.shared(names, num_blocks)]
-        trees += spread_trees(problem, self.limits, _SPREAD, self.generator)
+        """The separate tree and the cheapest one, those of the similarity, and random ones."""
+        problem, goal = self.problem, self.problem.goal
+        trees = [*self.spending.ends, *spread_trees(problem, self.limits, _SPREAD, self.generator)]
         if self.advice is not None:
-            goal = problem.goal
-            curve = discretize(names, self.advice, problem.table, goal.resource, constraints=goal.constraints)
+            curve = discretize(
+                problem.task_names, self.advice, problem.table, goal.resource, constraints=goal.constraints
+            )
             trees[2:2] = [curve.within(limit).tree for limit in self.limits]
         return list(dict.fromkeys(trees))
 
     def _finalists(self) -> list[BranchTree]:
         """For every budget, the trees within it with the highest posterior means among those trained, best first."""
-        table, resource = self.problem.table, self.problem.goal.resource
-        trees = [evaluation.tree for evaluation in longest_of(self.done)]
+        table, resource, constraints = self.problem.table, self.problem.goal.resource, self.problem.goal.constraints
+        trees = [
+            evaluation.tree
+            for evaluation in longest_of(self.done)
+            if keeps_constraints(evaluation.tree, constraints, table, resource)
+        ]
         gain = dict(zip(trees, self.model().mean_gains(trees)[0].tolist(), strict=True))
         best_first = sorted(trees, key=lambda tree: -gain[tree])
         found = [
@@ -97,15 +101,20 @@ class MeasuredSearch:
         turns = [group[i] for i in range(self.settings.finals) for group in found if i < len(group)]
         return list(dict.fromkeys(turns))
 
-    def _train(self, requests: Sequence[Request], reserve: float) -> bool:
-        """Train what is affordable; False if that is nothing."""
-        kept = self.spending.affordable(self.done, requests, reserve)
-        for start in range(0, len(kept), self.settings.batch):
-            for evaluation in evaluator_of(self.problem).train(kept[start : start + self.settings.batch]):
+    def _train(self, requests: Sequence[Request], last: bool = False) -> bool:
+        """Train what is affordable, a batch at a time; False if that is nothing."""
+        trained = {evaluation.tree: len(evaluation.validation) for evaluation in self.done}
+        new = [request for request in requests if trained.get(request.tree, 0) < request.num_epochs]
+        for start in range(0, len(new), self.settings.batch):
+            batch = new[start : start + self.settings.batch]
+            kept = self.spending.affordable(self.done, batch, last)
+            for evaluation in evaluator_of(self.problem).train(kept):
                 self.done.append(evaluation)
                 self.history.append(self._epoch_record(evaluation))
                 self.problem.on_epoch(self.history)
-        return bool(kept)
+            if len(kept) < len(batch):
+                return start > 0 or bool(kept)
+        return bool(new)
 
     def _epoch_record(self, evaluation: Evaluation) -> dict[str, Any]:
         last = evaluation.validation[-1]

@@ -19,7 +19,8 @@ class TransferSettings(BaseModel):
 
     Args:
         trainings: the search spends at most so many, those of ``start`` included.
-        hours: if set, the search starts no training after which it would have trained for longer.
+        hours: if set, the search starts no training after which it would have trained for longer, by the time of the
+            trainings before. Trainings in parallel count one after the other.
         length: length of a short training as a share of a full one.
         batch: number of trees that are chosen at a time. With more than one the search runs on Ray and trains as many
             of them in parallel as there is room for. The result depends on this number, not on the room.

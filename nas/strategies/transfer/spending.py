@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from nas.cost import resolve_budget
 from nas.discretize import cheapest_tree
@@ -38,21 +39,36 @@ class Spending:
         if start is None:
             return 0.0
         separate = self.problem.table.separate_cost()[self.problem.goal.resource]
-        return start.copies * start.epochs / self.full * separate / largest_cost(self.problem)
+        return start.copies * start.epochs / self.full * separate / self.largest
+
+    @cached_property
+    def limits(self) -> "Limits":
+        """The budgets."""
+        return limits_of(self.problem)
+
+    @property
+    def largest(self) -> float:
+        """The largest budget as an absolute amount."""
+        return max(limit for _, limit in self.limits)
+
+    @cached_property
+    def ends(self) -> list[BranchTree]:
+        """The trees that are trained first: separate networks, which gains are relative to even if the constraints do
+        not allow them; and the cheapest tree, which is the fully shared one if the constraints allow it."""
+        names, table, goal = self.problem.task_names, self.problem.table, self.problem.goal
+        separate = BranchTree.separate(names, len(table.blocks))
+        return [separate, cheapest_tree(names, table, goal.resource, goal.constraints)]
 
     @property
     def least(self) -> float:
-        """The cost of short trainings of the separate tree, the shared tree, and two that cost the largest budget."""
-        names, num_blocks = self.problem.task_names, len(self.problem.table.blocks)
-        ends = [BranchTree.separate(names, num_blocks), BranchTree.shared(names, num_blocks)]
-        return sum(self.cost(tree, self.short) for tree in ends) + 2.0 * self.short / self.full
+        """The cost of short trainings of `ends`, and of two trees that cost the largest budget."""
+        return sum(self.cost(tree, self.short) for tree in self.ends) + 2.0 * self.short / self.full
 
-    @property
-    def reserve(self) -> float:
-        """What is kept for the full trainings at the end: at most half of what is left after the first trees, since
-        without data the best trees are unknown."""
-        finals = self.settings.finals * len(limits_of(self.problem)) * (1.0 - self.short / self.full)
-        return min(finals, 0.5 * (self.settings.trainings - self.copies - self.least))
+    def reserve(self, allowed: float) -> float:
+        """What is kept of the allowed trainings for the full ones at the end: at most half of what is left after the
+        first trees, since without data the best trees are unknown."""
+        finals = self.settings.finals * len(self.limits) * (1.0 - self.short / self.full)
+        return min(finals, max(0.0, 0.5 * (allowed - self.copies - self.least)))
 
     def require_enough(self) -> None:
         """InputError unless the trainings suffice for the own copies and the first four trees."""
@@ -67,29 +83,35 @@ class Spending:
     def cost(self, tree: BranchTree, num_epochs: int) -> float:
         """The cost of some epochs of a tree's training."""
         resource = self.problem.goal.resource
-        share = self.problem.table.tree_cost(tree)[resource] / largest_cost(self.problem)
-        return share * num_epochs / self.full
+        return self.problem.table.tree_cost(tree)[resource] / self.largest * num_epochs / self.full
 
     def spent(self, done: Sequence[Evaluation]) -> float:
         """The cost of own copies and of trainings; of several evaluations of one tree the longest counts."""
         return self.copies + sum(self.cost(each.tree, len(each.validation)) for each in longest_of(done))
 
-    def affordable(self, done: Sequence[Evaluation], requests: Sequence[Request], reserve: float) -> list[Request]:
-        """The first of the requests that are within what is left in trainings and hours, less a reserve."""
+    def affordable(self, done: Sequence[Evaluation], requests: Sequence[Request], last: bool) -> list[Request]:
+        """The first of the requests that are within what is left in trainings and hours, less the reserve unless they
+        are the last ones."""
         longest = longest_of(done)
         before = {evaluation.tree: len(evaluation.validation) for evaluation in longest}
-        spent, seconds = self.spent(done), sum(evaluation.seconds for evaluation in longest)
-        per_training = seconds / max(spent - self.copies, 1e-9)
-        most = math.inf if self.settings.hours is None else 3600.0 * self.settings.hours
+        spent = self.spent(done)
+        allowed = min(self.settings.trainings, self._trainings_within_hours(longest))
+        most = allowed if last else allowed - self.reserve(allowed)
         kept = []
         for request in requests:
-            cost = self.cost(request.tree, request.num_epochs - before.get(request.tree, 0))
-            spent, seconds = spent + cost, seconds + cost * per_training
+            spent += self.cost(request.tree, request.num_epochs - before.get(request.tree, 0))
             # A millionth for rounding in sums of shares.
-            if spent + reserve > self.settings.trainings + 1e-6 or seconds + reserve * per_training > most:
+            if spent > most + 1e-6:
                 break
             kept.append(request)
         return kept
+
+    def _trainings_within_hours(self, longest: Sequence[Evaluation]) -> float:
+        """How many trainings fit into `hours`, by the time of those that are done; own copies count by their cost."""
+        seconds = sum(evaluation.seconds for evaluation in longest)
+        if self.settings.hours is None or seconds == 0.0:
+            return math.inf
+        return 3600.0 * self.settings.hours * (self.spent(longest) - self.copies) / seconds
 
 
 Limits = Sequence[tuple[float | None, float]]
@@ -103,11 +125,6 @@ def limits_of(problem: Problem) -> Limits:
         return [(None, table.separate_cost()[goal.resource])]
     cheapest = cheapest_tree(problem.task_names, table, goal.resource, goal.constraints)
     return [(budget, resolve_budget(budget, table, goal.resource, cheapest=cheapest)) for budget in goal.budgets]
-
-
-def largest_cost(problem: Problem) -> float:
-    """The largest budget as an absolute amount."""
-    return max(limit for _, limit in limits_of(problem))
 
 
 def evaluator_of(problem: Problem) -> Evaluator:
