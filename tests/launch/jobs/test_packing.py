@@ -7,7 +7,7 @@ import pytest
 from nas.errors import InputError
 from nas.launch.jobs.packing import pack, project_root
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
