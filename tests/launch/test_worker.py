@@ -11,6 +11,7 @@ pytest.importorskip("ray")
 from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError, StorageFailed
 from nas.launch.run_storage import RunStorage
+from nas.launch.session import Resources
 from nas.launch.worker import Assignment, TrialFailed, load_experiment, train
 from nas.recipe import module_hashes, recipe_hash
 from nas.run import Trial, TrialFailure, TrialResult, plan_trials
@@ -57,7 +58,7 @@ def trial_of(run, number=0):
 
 
 def work(assignment, trial):
-    train(assignment, run_trial, {"trial": trial.to_dict()})
+    train(assignment, run_trial, Resources(cpus=1, gpus=0), {"trial": trial.to_dict()})
 
 
 def files(folder):
@@ -202,11 +203,7 @@ def test_a_worker_with_another_recipe_or_none_says_so(tmp_path, reports):
     run, assignment = begin(tmp_path / "run")
     for path, words in ((recipe, "differs from the driver's"), (tmp_path / "gone.py", "not on the worker")):
         reports()
-        train(
-            Assignment(str(path), None, assignment.sha256, {}, assignment.run, 1),
-            run_trial,
-            {"trial": trial_of(run).to_dict()},
-        )
+        work(Assignment(str(path), None, assignment.sha256, {}, assignment.run, 1), trial_of(run))
         outcome = run.folder.trial(0).outcome
         assert isinstance(outcome, TrialFailure)
         assert words in outcome.reason
@@ -217,7 +214,7 @@ def test_a_job_that_is_brought_by_ray_finds_the_recipe_in_its_working_folder(tmp
     monkeypatch.chdir(RECIPE.parent)
     reports()
     moved = Assignment("/driver/toy_trials.py", "toy_trials.py", assignment.sha256, {}, assignment.run, 1)
-    train(moved, run_trial, {"trial": Trial(0, None, 0).to_dict()})
+    work(moved, Trial(0, None, 0))
     assert isinstance(run.folder.trial(0).outcome, TrialResult)
 
 
