@@ -30,6 +30,7 @@ from nas.files import without_nan
 
 if TYPE_CHECKING:
     from nas.launch.dispatch import Progress
+    from nas.run import TreeTraining
 
 app = typer.Typer(
     help="Find out which tasks should share which part of a network: search, retrain, compare and export branch trees.",
@@ -74,7 +75,7 @@ def check(
     if report["losses"]:
         console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
     for warning in report["warnings"]:
-        console.print(f"! {warning}", highlight=False, markup=False, soft_wrap=not console.is_terminal)
+        _say(console, f"! {warning}")
     for budget in report["budgets"]:
         (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
         console.print(f"budget {budget['budget']:g}: {format_quantity(amount, resource)}")
@@ -199,7 +200,7 @@ def search(
     text = f"recommended: {recommendation(run.front)}{f' ({grade})' if grade else ''}"
     console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     for line in concern_lines(run):
-        console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+        _say(console, line)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -280,8 +281,11 @@ def data(
 
 
 def _begin_training(shown: Display, progress: "Progress") -> None:
-    training = progress.training
-    label = f"[{progress.index + 1}/{progress.total}] {progress.name}, seed {training.seed}"
+    label = f"[{progress.index + 1}/{progress.total}] {progress.name}, seed {progress.training.seed}"
+    _begin(shown, label, progress.training)
+
+
+def _begin(shown: Display, label: str, training: "TreeTraining") -> None:
     done = training.checkpoints.epochs()
     shown.begin(label, training.experiment.retrain.epochs, done[0] if done else 0)
 
@@ -308,6 +312,16 @@ def _console() -> Console:
     console = Console()
     # Piped output has no width; this one is wide enough for every table.
     return console if console.is_terminal else Console(width=200)
+
+
+def _say(console: Console, sentence: str) -> None:
+    """Print a sentence as it is; a terminal wraps it between words."""
+    console.print(sentence, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+
+
+def _printable(line: str) -> str:
+    """Escape characters that do not print: a control sequence in a file name, half a surrogate pair."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 def _print_json(result: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from nas.cli import tables
 from nas.cli.amounts import format_quantity
-from nas.cli.app import _console, _print_json, app
+from nas.cli.app import _console, _print_json, _say, app
 from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg
 from nas.cli.progress import quiet_output
 from nas.errors import InputError
@@ -99,10 +100,7 @@ def explain(
         _print_json(explained.to_dict())
         return
     console = _console()
-
-    def line(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-
+    line = partial(_say, console)
     line(f"tree {explained.tree.id}, explained by trial {explained.trial}")
     for section in explained.evidence:
         line(f"\n{section.about}:")

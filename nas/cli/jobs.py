@@ -1,18 +1,16 @@
 """The commands submit, jobs, logs, stop and fetch, for jobs on a cluster."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, get_args
 
 import typer
 
 from nas.cli import tables
-from nas.cli.app import _changes, _console, _print_json
+from nas.cli.app import _changes, _console, _print_json, _printable
 from nas.cli.options import JsonOption, SetOption
 from nas.cli.progress import quiet_output
-from nas.errors import InputError, WorkFailed
+from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.launch.jobs import Job, Package
@@ -72,27 +70,26 @@ def submit(
         return
     if storage is None:
         raise InputError("--storage is missing: the URI where the run is kept (file:///shared/runs, s3://...)")
-    with _plain_failures():
-        with quiet_output():
-            job = run_submit(
-                recipe,
-                **asked,
-                address=_required(address),
-                storage=storage,
-                name=name,
-                resume=resume,
-                environment=environment,
-                max_bytes=max_size * 2**20,
-                on_package=_tell,
-            )
-        if not as_json:
-            print(job.name, flush=True)
-        if follow:
-            job = _follow(job.name, _required(address), sys.stderr if as_json else sys.stdout)
-        if as_json:
-            _print_json(job.to_dict())
-        if follow:
-            _end_as(job)
+    with quiet_output():
+        job = run_submit(
+            recipe,
+            **asked,
+            address=_required(address),
+            storage=storage,
+            name=name,
+            resume=resume,
+            environment=environment,
+            max_bytes=max_size * 2**20,
+            on_package=_tell,
+        )
+    if not as_json:
+        print(job.name, flush=True)
+    if follow:
+        job = _follow(job.name, _required(address), sys.stderr if as_json else sys.stdout)
+    if as_json:
+        _print_json(job.to_dict())
+    if follow:
+        _end_as(job)
 
 
 @jobs_app.command()
@@ -100,8 +97,7 @@ def jobs(address: AddressOption, as_json: JsonOption = False) -> None:
     """List the jobs that were submitted to a cluster."""
     from nas.launch.jobs import jobs as list_jobs
 
-    with _plain_failures():
-        found = list_jobs(address)
+    found = list_jobs(address)
     if as_json:
         _print_json([job.to_dict() for job in found])
     elif not found:
@@ -115,11 +111,10 @@ def logs(name: NameArg, address: AddressOption, follow: FollowOption = False) ->
     """Print the output of a job."""
     from nas.launch.jobs import logs as read_logs
 
-    with _plain_failures():
-        if follow:
-            _end_as(_follow(name, address, sys.stdout))
-        for text in read_logs(name, address=address):
-            print(text, end="")
+    if follow:
+        _end_as(_follow(name, address, sys.stdout))
+    for text in read_logs(name, address=address):
+        print(text, end="")
 
 
 @jobs_app.command()
@@ -127,8 +122,7 @@ def stop(name: NameArg, address: AddressOption, as_json: JsonOption = False) -> 
     """Stop a job; its run stays in the storage."""
     from nas.launch.jobs import stop as stop_job
 
-    with _plain_failures():
-        job = stop_job(name, address=address)
+    job = stop_job(name, address=address)
     if as_json:
         _print_json(job.to_dict())
     else:
@@ -150,8 +144,7 @@ def fetch(
     """
     from nas.launch.jobs import fetch as fetch_run
 
-    with _plain_failures():
-        folder = fetch_run(run, storage=storage, out=out)
+    folder = fetch_run(run, storage=storage, out=out)
     if as_json:
         _print_json({"run": str(folder.path), "finished": folder.finished})
     else:
@@ -178,11 +171,6 @@ def _tell(package: "Package") -> None:
         print(_printable(line), file=sys.stderr)
 
 
-def _printable(line: str) -> str:
-    """Escape a line with file names, because these may contain control sequences for the terminal."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-
-
 def _follow(name: str, address: str, stream: TextIO) -> "Job":
     from nas.launch.jobs import logs as read_logs
     from nas.launch.jobs import wait
@@ -203,13 +191,3 @@ def _end_as(job: "Job") -> None:
     if job.exit_status:
         print(f"error: job {job.name}: {job.cause}", file=sys.stderr)
     raise typer.Exit(job.exit_status or 0)
-
-
-@contextmanager
-def _plain_failures() -> Iterator[None]:
-    """Print a WorkFailed here, without the advice to use --resume that other commands add."""
-    try:
-        yield
-    except WorkFailed as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(1) from None

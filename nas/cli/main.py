@@ -17,7 +17,7 @@ import nas.cli.training
 
 # isort: split
 import nas.cli.deploy  # noqa: F401
-from nas.cli.app import app
+from nas.cli.app import _printable, app
 from nas.cli.flags import with_flags
 from nas.cli.jobs import jobs_app
 from nas.cli.signals import Termination, replace_closed_streams, sigterm_as_interrupt
@@ -136,10 +136,8 @@ class _Warnings(logging.Handler):
 
 
 def _in_one_line(message: str) -> str:
-    # Plain text, because rich would take brackets in a message for markup. Characters that do not print (an escape
-    # sequence in a file name, half a surrogate pair) are escaped.
-    line = " ".join(message.split())
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    # Plain text, because rich would take brackets in a message for markup.
+    return _printable(" ".join(message.split()))
 
 
 def _discard_output() -> None:

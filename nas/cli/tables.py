@@ -16,7 +16,7 @@ from nas.cli.amounts import format_quantity
 if TYPE_CHECKING:
     from nas.commands.evaluate import Evaluation
     from nas.launch.jobs import Job, Package
-    from nas.run import Front, Point
+    from nas.run import Front
     from nas.run.comparison import Comparison, Row
     from nas.run.curve_record import CurveRecord
     from nas.run.evidence import PairEvidence, Section
@@ -70,11 +70,6 @@ def front_table(front: Front) -> Group:
         pooled = any(point.pooled for point in points)
         notes.append(f"below the gap: {beaten}{', or of one seed of those pooled above' if pooled else ''}")
     return Group(table, "", *map(Text, notes))
-
-
-def _budget(point: Point) -> str:
-    budget = "none" if point.budget is None else f"{point.budget:g}"
-    return budget if point.constraints is None else f"{budget}, constrained"
 
 
 def curve_table(curve: CurveRecord, separate: float) -> Table:

@@ -1,12 +1,12 @@
 """The commands retrain, evaluate and compare."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from nas.cli import tables
-from nas.cli.app import _begin_training, _changes, _console, _print_json, app
+from nas.cli.app import _begin, _begin_training, _changes, _console, _print_json, _say, app
 from nas.cli.options import (
     TREES,
     AddressOption,
@@ -19,9 +19,6 @@ from nas.cli.options import (
     SplitOption,
 )
 from nas.cli.progress import display, quiet_output, training_figures
-
-if TYPE_CHECKING:
-    from nas.run import TreeTraining
 
 
 @app.command()
@@ -66,12 +63,6 @@ def retrain(
     from nas.commands import retrain as run_retrain
 
     with display() as shown:
-
-        def on_start(training: "TreeTraining") -> None:
-            done = training.checkpoints.epochs()
-            total = training.experiment.retrain.epochs
-            shown.begin(f"retrain {training.tree.id}", total, done[0] if done else 0)
-
         result = run_retrain(
             run,
             tree=tree,
@@ -83,7 +74,7 @@ def retrain(
             recipe=recipe,
             allow_changed=allow_changed,
             address=address,
-            on_start=on_start,
+            on_start=lambda training: _begin(shown, f"retrain {training.tree.id}", training),
             on_epoch=lambda record: shown.advance(training_figures(record)),
         )
     if as_json:
@@ -177,6 +168,6 @@ def compare(
         console = _console()
         console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
         for verdict in comparison.verdicts:
-            console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+            _say(console, verdict)
     if margin is not None:
         require_safe(comparison, judged, margin)

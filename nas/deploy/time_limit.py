@@ -38,25 +38,24 @@ def call_within(seconds: float, function: Callable[..., Result], **arguments: An
         raise InputError(f"`time_limit` must be a number of seconds above 0; found {seconds:g}")
     request = pickle.dumps((seconds, function, arguments))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", _SERVE, function.__module__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
         # So Ctrl-C reaches this process only, which then kills the other one.
         start_new_session=True,
-    )
-    assert child.stdout is not None
-    try:
-        child.stdout.read(len(_READY))
-        response, _ = child.communicate(request, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        raise WorkFailed(
-            f"stopped after {seconds:g} s, the `time_limit`; files that were written are complete"
-        ) from None
-    finally:
-        child.kill()
-        child.wait()
+    ) as child:
+        assert child.stdout is not None
+        try:
+            child.stdout.read(len(_READY))
+            response, _ = child.communicate(request, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise WorkFailed(
+                f"stopped after {seconds:g} s, the `time_limit`; files that were written are complete"
+            ) from None
+        finally:
+            child.kill()
     if not response:
         raise WorkFailed(f"the process was ended with status {child.returncode}, perhaps because it ran out of memory")
     done, value = pickle.loads(response)

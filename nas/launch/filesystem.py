@@ -2,12 +2,16 @@
 
 import errno
 import os
+import posixpath
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from nas.errors import InputError
+from nas.files import replacing
 
 _OBJECT_STORES = {"s3", "gcs", "abfs"}
 """Storage in which a file appears when it is complete, renaming copies, and folders need not be made."""
@@ -20,14 +24,8 @@ def open_uri(uri: str) -> tuple[Any, str]:
         InputError: not a URI, an unknown scheme, a scheme whose package is missing, or storage that cannot be reached.
     """
     fs = _pyarrow_fs()
-    parts = urlsplit(uri)
-    if parts.scheme in ("", "file"):
-        path = unquote(parts.path) if parts.scheme else uri
-        if not Path(path).is_absolute() or parts.netloc not in ("", "localhost"):
-            raise InputError(
-                f"{uri!r} is not a storage: name a URI (file:///shared/runs, s3://bucket/runs) or a full path"
-            )
-        return fs.LocalFileSystem(), str(Path(path))
+    if (on_disk := require_uri(uri)) is not None:
+        return fs.LocalFileSystem(), str(on_disk)
     try:
         filesystem, path = fs.FileSystem.from_uri(uri)
     except ValueError:
@@ -37,21 +35,18 @@ def open_uri(uri: str) -> tuple[Any, str]:
     return filesystem, path.rstrip("/")
 
 
-def require_uri(uri: str) -> None:
-    """InputError unless a text is a URI or a full path; the storage is not contacted."""
+def require_uri(uri: str) -> Path | None:
+    """InputError unless a text is a URI or a full path; returns the path on a disk. The storage is not contacted."""
     try:
         parts = urlsplit(uri)
     except ValueError:
         parts = urlsplit("")
-    path = unquote(parts.path) if parts.scheme else uri
-    local = parts.scheme in ("", "file")
-    if local and (not Path(path).is_absolute() or parts.netloc not in ("", "localhost")):
+    if parts.scheme not in ("", "file"):
+        return None
+    path = Path(unquote(parts.path) if parts.scheme else uri)
+    if not path.is_absolute() or parts.netloc not in ("", "localhost"):
         raise InputError(f"{uri!r} is not a storage: name a URI (file:///shared/runs, s3://bucket/runs) or a full path")
-
-
-def is_object_store(filesystem: Any) -> bool:
-    """Whether a file appears only when it is complete, so that no temporary name is needed."""
-    return filesystem.type_name in _OBJECT_STORES
+    return path
 
 
 def open_stored(filesystem: Any, root: str, path: str) -> IO[bytes]:
@@ -88,6 +83,33 @@ def open_stored(filesystem: Any, root: str, path: str) -> IO[bytes]:
         return os.fdopen(os.dup(opened), "rb")
     finally:
         os.close(opened)
+
+
+@contextmanager
+def replacing_stored(filesystem: Any, path: str) -> Iterator[IO[bytes]]:
+    """A stored file to write; it appears, or replaces an existing one, when the block ends without an error.
+
+    What a killed writer has left of a file is removed when the file is written again.
+    """
+    if filesystem.type_name == "local":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(Path(path)) as (file, _):
+            yield file
+        return
+    folder, name = posixpath.split(path)
+    written = path if filesystem.type_name in _OBJECT_STORES else f"{folder}/.{name}.tmp"
+    try:
+        if written != path:
+            filesystem.create_dir(folder, recursive=True)
+        with filesystem.open_output_stream(written, compression=None) as stream:
+            yield stream
+        if written != path:
+            filesystem.move(written, path)
+    except BaseException:
+        # An object store keeps what was written before the error as a file.
+        with suppress(OSError):
+            filesystem.delete_file(written)
+        raise
 
 
 def _through_fsspec(fs: Any, uri: str) -> tuple[Any, str]:

@@ -1,20 +1,19 @@
 """The list of files in a stored folder, and the checks on a list that somebody else may have written."""
 
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from nas.errors import InputError
 from nas.files import MAX_BYTES
 
 NAME = ".manifest.json"
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True))
 class Entry:
     """A file's size in bytes and SHA-256; both are None while the file is being replaced.
 
@@ -22,9 +21,13 @@ class Entry:
         at_most: the size that a file has at most while it is being replaced.
     """
 
-    size: int | None
-    sha256: str | None
-    at_most: int = field(default=MAX_BYTES, compare=False)
+    size: NonNegativeInt | None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+    at_most: NonNegativeInt = field(default=MAX_BYTES, compare=False)
+
+    def __post_init__(self) -> None:
+        if (self.size is None) is not (self.sha256 is None):
+            raise ValueError("size and sha256 are both known, or neither is")
 
     @property
     def max_bytes(self) -> int:
@@ -50,9 +53,17 @@ Manifest = dict[str, Entry]
 """Files by their path below the folder, with forward slashes."""
 
 
+@dataclass(frozen=True)
+class _Record:
+    schema_version: Literal[1]
+    files: Manifest
+
+
+_RECORD = TypeAdapter(_Record)
+
+
 def to_bytes(manifest: Mapping[str, Entry]) -> bytes:
-    files = {path: _fields(entry) for path, entry in sorted(manifest.items())}
-    return json.dumps({"schema_version": 1, "files": files}, indent=1).encode()
+    return _RECORD.dump_json(_Record(1, dict(sorted(manifest.items()))), indent=1, exclude_defaults=True)
 
 
 def from_bytes(data: bytes, place: str) -> Manifest:
@@ -62,37 +73,14 @@ def from_bytes(data: bytes, place: str) -> Manifest:
         InputError: the list is malformed, or names a path outside of the folder.
     """
     try:
-        record = json.loads(data)
-        if record["schema_version"] != 1:
-            raise InputError(f"{place}: written by another version of the project")
-        return {_checked_path(path, place): _entry(fields) for path, fields in record["files"].items()}
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise InputError(f"{place}: not a list of files") from None
-
-
-def _fields(entry: Entry) -> dict[str, Any]:
-    known = {"size": entry.size, "sha256": entry.sha256}
-    return known if entry.size is not None else {**known, "at_most": entry.at_most}
-
-
-def _entry(fields: Mapping[str, Any]) -> Entry:
-    size, sha256 = fields["size"], fields["sha256"]
-    if size is None and sha256 is None:
-        at_most = fields.get("at_most", MAX_BYTES)
-        if type(at_most) is not int or at_most < 0:
-            raise ValueError
-        return Entry(None, None, at_most)
-    if type(size) is not int or size < 0 or not _DIGEST.fullmatch(sha256):
-        raise ValueError
-    return Entry(size, sha256)
-
-
-def _checked_path(path: str, place: str) -> str:
-    parts = path.split("/")
-    if "\0" in path or any(not part or part.startswith(".") for part in parts):
-        raise InputError(
-            f"{place}: names the file {path!r}, which is not a plain path inside the folder; nothing is read"
-        )
-    return path
+        files = _RECORD.validate_json(data).files
+    except ValidationError as error:
+        of_version = any(wrong["loc"] == ("schema_version",) and wrong["type"] != "missing" for wrong in error.errors())
+        words = "written by another version of the project" if of_version else "not a list of files"
+        raise InputError(f"{place}: {words}") from None
+    for path in files:
+        if "\0" in path or any(not part or part.startswith(".") for part in path.split("/")):
+            raise InputError(
+                f"{place}: names the file {path!r}, which is not a plain path inside the folder; nothing is read"
+            )
+    return files

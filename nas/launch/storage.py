@@ -9,18 +9,17 @@ has one writer at a time.
 import hashlib
 import os
 import posixpath
-import secrets
 import shutil
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from nas.errors import InputError, StorageFailed, WorkFailed
-from nas.files import MAX_BYTES, is_temporary, make_folder, replacing
+from nas.files import MAX_BYTES, make_folder, replacing
 from nas.launch import manifest as manifests
-from nas.launch.filesystem import is_object_store, open_stored, open_uri
+from nas.launch.filesystem import open_stored, open_uri, replacing_stored
 from nas.launch.manifest import Entry, Manifest, replaced
 
 _CHUNK_BYTES = 2**20
@@ -47,7 +46,6 @@ class Storage:
         self.uri = uri.rstrip("/") if len(uri) > 1 else uri
         self._filesystem, self._root = open_uri(uri)
         self._digests: dict[Path, tuple[tuple[int, int, int], str]] = {}
-        self._cleaned: set[str] = set()
 
     def upload(self, folder: str | Path, subpath: str = "", *, skip: Collection[str] = ()) -> int:
         """Make the folder at `subpath` equal to a local one; returns the number of files that were sent.
@@ -69,7 +67,6 @@ class Storage:
             if not changed and not gone:
                 return 0
             kept = {path: entry for path, entry in before.items() if path in now}
-            self._remove_unfinished(subpath, {*before, *now})
             between = {path: replaced(before[path], now[path]) for path in changed if path in before}
             self._write_manifest(subpath, kept | between)
             for path in changed:
@@ -175,21 +172,8 @@ class Storage:
         return manifests.from_bytes(data, self._place(subpath))
 
     def _write_manifest(self, subpath: str, manifest: Manifest) -> None:
-        with self._new_file(self._path(subpath, manifests.NAME)) as stream:
+        with replacing_stored(self._filesystem, self._path(subpath, manifests.NAME)) as stream:
             stream.write(manifests.to_bytes(manifest))
-
-    def _remove_unfinished(self, subpath: str, paths: Collection[str]) -> None:
-        """Once per folder, remove temporary files that a killed writer has left; a folder has one writer at a time."""
-        if is_object_store(self._filesystem) or subpath in self._cleaned:
-            return
-        import pyarrow.fs
-
-        for folder in {posixpath.dirname(path) for path in ("", *paths)}:
-            selector = pyarrow.fs.FileSelector(self._path(subpath, folder), allow_not_found=True)
-            for info in self._filesystem.get_file_info(selector):
-                if info.is_file and is_temporary(info.base_name):
-                    self._filesystem.delete_file(info.path)
-        self._cleaned.add(subpath)
 
     def _send(self, file: Path, target: str) -> Entry | None:
         """Send a file; returns size and digest of what was sent, or None if the file no longer exists."""
@@ -197,7 +181,7 @@ class Storage:
             source = file.open("rb")
         except FileNotFoundError:
             return None
-        with source, self._new_file(target) as stream:
+        with source, replacing_stored(self._filesystem, target) as stream:
             return _copy(source, stream)
 
     def _fetch(self, source: str, target: Path, entry: Entry) -> bool:
@@ -205,29 +189,11 @@ class Storage:
         make_folder(target.parent)
         try:
             with open_stored(self._filesystem, self._root, source) as stream, replacing(target) as (file, _):
-                if not entry.allows(_copy(_AtMost(stream, entry.max_bytes), file)):
+                if not entry.allows(_copy(stream, file, entry.max_bytes)):
                     raise _Differs
         except (FileNotFoundError, _Differs):
             return False
         return True
-
-    @contextmanager
-    def _new_file(self, path: str) -> Iterator[Any]:
-        """A file in the storage that appears, or replaces an existing one, when the block ends without an error."""
-        written = path
-        if not is_object_store(self._filesystem):
-            self._filesystem.create_dir(posixpath.dirname(path), recursive=True)
-            written = posixpath.join(posixpath.dirname(path), f".{secrets.token_hex(8)}.tmp")
-        try:
-            with self._filesystem.open_output_stream(written, compression=None) as stream:
-                yield stream
-            if written != path:
-                self._filesystem.move(written, path)
-        except BaseException:
-            # An object store keeps what was written before the error as a file.
-            with suppress(OSError):
-                self._filesystem.delete_file(written)
-            raise
 
     @contextmanager
     def _reported(self, subpath: str, what: str) -> Iterator[None]:
@@ -245,18 +211,6 @@ class Storage:
 
 class _Differs(Exception):
     """A stored file is not what the list of files says."""
-
-
-class _AtMost:
-    """A stream that ends one byte after a limit; this byte shows that the file is too long."""
-
-    def __init__(self, stream: IO[bytes], num_bytes: int) -> None:
-        self._stream, self._left = stream, num_bytes + 1
-
-    def read(self, num_bytes: int) -> bytes:
-        chunk = self._stream.read(min(num_bytes, self._left))
-        self._left -= len(chunk)
-        return chunk
 
 
 def _require_space(folder: Path, num_bytes: int, place: str) -> None:
@@ -289,9 +243,10 @@ def _inside(folder: Path, path: str) -> Path:
     return target
 
 
-def _copy(source: IO[bytes] | _AtMost, target: IO[bytes]) -> Entry:
+def _copy(source: IO[bytes], target: IO[bytes], most: int | None = None) -> Entry:
+    """Copy a stream; one byte after `most` it ends, which shows that the source is too long."""
     digest, size = hashlib.sha256(), 0
-    while chunk := source.read(_CHUNK_BYTES):
+    while chunk := source.read(_CHUNK_BYTES if most is None else min(_CHUNK_BYTES, most + 1 - size)):
         digest.update(chunk)
         size += len(chunk)
         target.write(chunk)

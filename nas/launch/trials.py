@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +92,7 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
         for value in (experiment.trials.ranges[BUDGETS].extremes if BUDGETS in experiment.trials.ranges else ())
         for budget in Trial(0, None, experiment.seed, {BUDGETS: value}).experiment(experiment).goal.budgets
     ]
-    measured, budgets = measure_parts(first), (*experiment.trials.budgets, *proposed)
-    check_counted(first, measured.uncounted, budgets)
-    check_budgets(first, measured.table, budgets)
+    _check_costs(first, (*experiment.trials.budgets, *proposed))
     if address is None or experiment.goal.measure != "none":
         # The machine that runs trials, or retrains their trees, needs the data; files that a data source makes once
         # are made here, not by every trial.
@@ -128,9 +126,14 @@ def _check_shared(experiment: Experiment, recipe: Recipe, address: str | None, l
     if address is None:
         _build(own, labels)
     else:
-        measured = measure_parts(own)
-        check_counted(own, measured.uncounted, own.goal.budgets)
-        check_budgets(own, measured.table, own.goal.budgets)
+        _check_costs(own, own.goal.budgets)
+
+
+def _check_costs(experiment: Experiment, budgets: Sequence[float]) -> None:
+    """InputError unless the parts' costs can be counted and each budget allows a tree."""
+    measured = measure_parts(experiment)
+    check_counted(experiment, measured.uncounted, budgets)
+    check_budgets(experiment, measured.table, budgets)
 
 
 def find_points(run: OpenRun, parts: TrialParts | None, address: str | None, on_event: OnEvent) -> list[Point]:

@@ -106,23 +106,26 @@ def _files(graph: "nx.DiGraph[str]") -> dict[str, Path]:
 
 def _imported_names(file: Path, importer: str) -> tuple[str, ...]:
     """Full names of what a file imports, anywhere in it: modules, and names that modules define."""
+    package = importer if file.name == "__init__.py" else importer.rpartition(".")[0]
     try:
-        text = file.read_bytes()
-    except OSError:
+        return imported_names(file.read_bytes(), package)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        # What cannot be read cannot be imported either, unless it is compiled already.
         return ()
-    return _names_in(text, importer if file.name == "__init__.py" else importer.rpartition(".")[0])
 
 
 @functools.lru_cache(maxsize=4096)  # A command looks at the same texts several times.
-def _names_in(text: bytes, package: str) -> tuple[str, ...]:
-    """`_imported_names` of a module's text; ``package`` is the package that the module is in."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        # What cannot be read cannot be imported either, unless it is compiled already.
-        return ()
+def imported_names(text: bytes, package: str = "") -> tuple[str, ...]:
+    """Full names of what a module's text imports, anywhere in it: modules, and names that modules define.
+
+    Args:
+        package: the package that the module is in; without one, relative imports are left out.
+
+    Raises:
+        SyntaxError, ValueError: the text is not Python.
+    """
     found: list[str] = []
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(text)):
         match node:
             case ast.Import(names):
                 found.extend(alias.name for alias in names)

@@ -76,7 +76,7 @@ def test_what_ends_in_time_is_as_without_a_limit(exported, tmp_path):
     for path in (tmp_path / "plain").glob("*.npz"):
         with np.load(path) as expected, np.load(tmp_path / "limited" / path.name) as found:
             assert all(np.array_equal(found[task], expected[task]) for task in expected)
-    with pytest.raises(InputError, match="no picture or array"):
+    with pytest.raises(InputError, match="is not a picture or array"):
         nas.predict(folder / "network.onnx", tmp_path / "none", out=tmp_path / "limited", time_limit=300)
 
 

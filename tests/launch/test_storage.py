@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from nas.launch import manifest as manifests
 from nas.launch.storage import Storage
 
 pytest.importorskip("pyarrow")
+fsspec = pytest.importorskip("fsspec")
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -109,7 +112,7 @@ def test_a_file_that_was_fetched_by_half_never_has_its_name(storage, run, tmp_pa
     storage.upload(run, "a")
     copy = module._copy
 
-    def cut_off(source, target):
+    def cut_off(source, target, most):
         target.write(source.read(10))
         raise OSError("connection lost")
 
@@ -158,12 +161,31 @@ def test_a_link_in_the_folder_is_not_followed_out_of_it(tmp_path, run):
     assert contents(tmp_path / "elsewhere") == {}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1, "files": {"a": {"size": -1, "sha256": "x"}}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", "[" * 100_000),
+        '{"schema_version": 1, "files": []}',
+        '{"schema_version": 1, "files": {"a": {"size": -1, "sha256": null}}}',
+        '{"schema_version": 1, "files": {"a": {"size": 1, "sha256": "x"}}}',
+        '{"schema_version": 1, "files": {"a": {"size": 1, "sha256": null}}}',
+        f'{{"schema_version": 1, "files": {{"a": {{"size": null, "sha256": "{"0" * 64}"}}}}}}',
+        '{"schema_version": 1, "files": {"a": {"size": null, "sha256": null, "at_most": -1}}}',
+    ],
+)
 def test_a_malformed_list_is_named(tmp_path, run, text):
     storage = Storage(str(tmp_path / "store"))
     storage.upload(run, "a")
     (tmp_path / "store" / "a" / manifests.NAME).write_text(text)
     with pytest.raises(InputError, match="store/a: not a list of files"):
+        storage.files("a")
+
+
+def test_a_list_of_another_version_is_named(tmp_path, run):
+    storage = Storage(str(tmp_path / "store"))
+    storage.upload(run, "a")
+    (tmp_path / "store" / "a" / manifests.NAME).write_text('{"schema_version": 2, "folders": []}')
+    with pytest.raises(InputError, match="store/a: written by another version of the project"):
         storage.files("a")
 
 
@@ -194,16 +216,40 @@ def test_storage_that_cannot_be_written_to_is_named(tmp_path, run):
         Storage(str(tmp_path / "store")).upload(run, "a")
 
 
+KILLED = """
+import os, sys
+from nas.launch import storage
+
+def half(source, target):
+    target.write(b"half")
+    target.flush()
+    os._exit(9)
+
+storage._copy = half
+storage.Storage(sys.argv[1]).upload(sys.argv[2], "a")
+"""
+
+
 def test_what_a_killed_writer_has_left_is_removed_by_the_next(run, tmp_path):
     store = tmp_path / "store"
+    killed = subprocess.run([sys.executable, "-c", KILLED, store, run], check=False)
+    assert killed.returncode == 9
+    assert len(list(store.rglob("*.tmp"))) == 1
     Storage(str(store)).upload(run, "a")
-    left = [store / "a" / folder / f".{'0' * 16}.tmp" for folder in ("", "trials/0")]
-    for path in (*left, store / "a" / "notes.tmp"):
-        path.write_text("half")
-    (run / "front.json").write_text("[1]")
-    Storage(str(store)).upload(run, "a")
-    assert not any(path.exists() for path in left)
-    assert (store / "a" / "notes.tmp").exists()
+    assert not list(store.rglob("*.tmp"))
+    Storage(str(store)).download("a", tmp_path / "back")
+    (run / ".lock").unlink()
+    assert contents(tmp_path / "back") == contents(run)
+
+
+def test_what_a_killed_writer_has_left_is_replaced_through_fsspec(run, tmp_path):
+    memory = fsspec.filesystem("memory")
+    memory.pipe(f"/{tmp_path.name}/a/.front.json.tmp", b"half" * 1000)
+    storage = Storage(f"memory://{tmp_path.name}")
+    storage.upload(run, "a")
+    assert not any(path.endswith(".tmp") for path in memory.find(f"/{tmp_path.name}"))
+    storage.download("a", tmp_path / "back")
+    assert (tmp_path / "back" / "front.json").read_text() == "{}"
 
 
 def test_a_file_that_is_replaced_is_at_most_as_large_as_the_larger_of_the_two():

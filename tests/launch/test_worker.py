@@ -204,12 +204,7 @@ def test_a_worker_with_another_recipe_or_none_says_so(tmp_path, reports):
     run, assignment = begin(tmp_path / "run")
     for path, words in ((recipe, "differs from the driver's"), (tmp_path / "gone.py", "not on the worker")):
         reports()
-        train(
-            Assignment(str(path), None, assignment.sha256, {}, assignment.run, 1),
-            run_trial,
-            NEEDED,
-            {"trial": trial_of(run).to_dict()},
-        )
+        work(Assignment(str(path), None, assignment.sha256, {}, assignment.run, 1), trial_of(run))
         outcome = run.folder.trial(0).outcome
         assert isinstance(outcome, TrialFailure)
         assert words in outcome.reason
@@ -220,7 +215,7 @@ def test_a_job_that_is_brought_by_ray_finds_the_recipe_in_its_working_folder(tmp
     monkeypatch.chdir(RECIPE.parent)
     reports()
     moved = Assignment("/driver/toy_trials.py", "toy_trials.py", assignment.sha256, {}, assignment.run, 1)
-    train(moved, run_trial, NEEDED, {"trial": Trial(0, None, 0).to_dict()})
+    work(moved, Trial(0, None, 0))
     assert isinstance(run.folder.trial(0).outcome, TrialResult)
 
 

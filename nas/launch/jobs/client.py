@@ -196,7 +196,8 @@ def _explained(address: str, name: str | None = None) -> Iterator[None]:
             raise InputError(f"{address}: no answer ({_reason(error)}); is the cluster up and reachable?") from error
         if isinstance(error, OSError | MemoryError):
             raise
-        raise WorkFailed(f"{address}: {_last_line(str(error))}") from error
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        raise WorkFailed(f"{address}: {lines[-1].strip()}") from error
 
 
 def _is_unanswered(error: Exception) -> bool:
@@ -217,8 +218,3 @@ def _reason(error: BaseException) -> str:
     words = " ".join(str(getattr(error, "strerror", None) or error).split())
     # The libraries quote an answer that is not HTTP, which may be anything.
     return words if words.isprintable() and words.isascii() and "\\x" not in words else "the answer is not HTTP"
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"

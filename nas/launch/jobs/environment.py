@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import secrets
 import shlex
 import time
@@ -32,11 +31,15 @@ def requirements() -> list[str]:
         stated = metadata.requires("branched-nas") or []
     except metadata.PackageNotFoundError:
         raise InputError("branched-nas is not installed, so its requirements are unknown: pip install -e .") from None
+    # ray requires packaging.
+    from packaging.requirements import Requirement
+
     needed = []
-    for requirement in stated:
-        text, _, marker = (part.strip() for part in requirement.partition(";"))
-        if (not marker or re.fullmatch(r"extra == ['\"]ray['\"]", marker)) and not re.match(r"ray\b", text):
-            needed.append(text)
+    for requirement in map(Requirement, stated):
+        asked = requirement.marker is None or requirement.marker.evaluate({"extra": "ray"})
+        if asked and requirement.name != "ray":
+            requirement.marker = None
+            needed.append(str(requirement))
     return needed
 
 

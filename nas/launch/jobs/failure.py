@@ -53,13 +53,11 @@ def _hint(error: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return _shortened(lines[0]) if lines else "no reason given"
+    return _shortened((text.strip().splitlines() or ["no reason given"])[0].strip())
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return _shortened(lines[-1]) if lines else "it printed nothing"
+    return _shortened((text.strip().splitlines() or ["it printed nothing"])[-1].strip())
 
 
 def _shortened(text: str) -> str:

@@ -4,7 +4,6 @@ Imports are read from the source, without running it: every imported name is loo
 project's root. A module is packed as its file, a package as its whole folder, except files that `Project` leaves out.
 """
 
-import ast
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -147,18 +146,16 @@ def _local_imports(file: Path, places: list[Path], project: Project) -> Iterator
                 break
 
 
-def _imported_names(file: Path) -> Iterator[str]:
+def _imported_names(file: Path) -> tuple[str, ...]:
     """Full names of imported modules; relative imports stay inside a package, which is packed as a whole."""
+    # Imported here: other functions of this package need no torch, and are seconds faster without it.
+    from nas.recipe.modules import imported_names
+
     try:
-        tree = ast.parse(file.read_bytes())
+        return imported_names(file.read_bytes())
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise InputError(f"{file}{f':{line}' if line else ''}: not Python: {error}") from error
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
-            yield node.module
 
 
 def _too_large(package: Package, max_bytes: int) -> str:

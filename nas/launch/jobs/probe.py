@@ -13,30 +13,20 @@ from importlib import metadata
 
 def missing(requirements: list[str]) -> list[str]:
     """Describe requirements that are not installed, or are installed in another version."""
+    # ray requires packaging, so a cluster has it.
+    from packaging.requirements import Requirement
+
     found = []
     for text in requirements:
-        name, specifier = _split(text)
+        requirement = Requirement(text)
         try:
-            version = metadata.version(name)
+            version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            found.append(f"no {name}")
+            found.append(f"no {requirement.name}")
             continue
-        if specifier and not _holds(specifier, version):
-            found.append(f"{name} {version}, and {text} is needed")
+        if not requirement.specifier.contains(version, prereleases=True):
+            found.append(f"{requirement.name} {version}, and {text} is needed")
     return found
-
-
-def _split(text: str) -> tuple[str, str]:
-    """The name and the versions of a requirement, without its extras."""
-    end = min((text.index(letter) for letter in "[<>=!~ " if letter in text), default=len(text))
-    return text[:end], text[end:].rpartition("]")[2].strip()
-
-
-def _holds(specifier: str, version: str) -> bool:
-    # ray requires packaging, so a cluster has it.
-    from packaging.specifiers import SpecifierSet
-
-    return SpecifierSet(specifier).contains(version, prereleases=True)
 
 
 if __name__ == "__main__":

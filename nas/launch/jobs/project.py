@@ -51,7 +51,7 @@ class Project:
     def files_below(self, folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
         """The files in a folder of the project that may be taken; others that matter are added to `left_out`."""
         real = os.path.realpath(folder)
-        if real in above or not self._holds(Path(real)):
+        if real in above or not Path(real).is_relative_to(self.root):
             self._leave(folder, "a link in a circle" if real in above else "a link out of the project")
             return
         try:
@@ -72,7 +72,7 @@ class Project:
             return False
         target = Path(os.path.realpath(file))
         reason = None
-        if not self._holds(target):
+        if not target.is_relative_to(self.root):
             reason = "a link out of the project"
         elif not target.is_file():
             reason = "a link that leads to no file"
@@ -91,9 +91,6 @@ class Project:
         made = _MADE if self._listed is None else {"__pycache__"}
         named = folder.name.startswith(".") or folder.name in made or folder.suffix == ".egg-info"
         return named or (folder / "pyvenv.cfg").exists() or (folder / "experiment.json").exists()
-
-    def _holds(self, target: Path) -> bool:
-        return target.is_relative_to(self.root)
 
     def _is_ignored(self, target: Path) -> bool:
         return self._listed is not None and target.relative_to(self.root).as_posix() not in self._listed

@@ -144,7 +144,6 @@ def test_all_trees_are_estimated_on_one_scale_with_their_errors(tmp_path):
     assert all(tree.std > 0 for tree in found.trees)
 
 
-
 def test_cut_gives_the_same_trees_for_the_same_goal_and_others_for_others(tmp_path):
     problem = planted(tmp_path)
     found = THOROUGH.search(problem)

@@ -7,7 +7,7 @@ import pytest
 from nas.errors import InputError
 from nas.launch.jobs.packing import pack, project_root
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -60,6 +60,12 @@ def test_local_imports_go_along_wherever_they_are_written(project):
         "lib/widths.json",
         "far/away.py",
     }
+
+
+def test_a_module_that_is_imported_by_a_call_goes_along(project):
+    text = "import importlib\nbase = importlib.import_module('lib.base')\nother = __import__('other')\n"
+    write(project, {"runs/mine.py": text, "lib/base.py": "", "other.py": "from . import unknown\n", "unused.py": ""})
+    assert own(pack(project / "runs" / "mine.py")) == {"runs/mine.py", "lib/base.py", "other.py"}
 
 
 def test_a_module_beside_the_recipe_comes_before_one_at_the_root(project):
