@@ -9,9 +9,14 @@ from nas.strategies.store import Store
 from nas.strategies.transfer.choice import curve_of_effects
 from nas.strategies.transfer.findings import Contest, diagnose
 from nas.strategies.transfer.record import TransferRecord
+from nas.strategies.transfer.settings import Weights
 from nas.strategies.transfer.spending import limits_of
 
-MEASURE = "gain over single tasks in % of the loss, mean over the tasks, by trainings of trees"
+MEASURES: dict[Weights, str] = {
+    "equal": "gain over single tasks in % of the loss, mean over the tasks, by trainings of trees",
+    "spread": "gain over single tasks in % of the loss, mean weighted by 1 / spread, by trainings of trees",
+}
+"""What the value of a found tree is, by the weights of the tasks."""
 
 _RECORD = "transfer"
 
@@ -23,14 +28,14 @@ def conclude(problem: Problem, record: TransferRecord, advice: ArrayLike | None)
     largest = max(limit for _, limit in limits)
     if problem.goal.budgets:
         limits.append((None, largest))
-    curve = curve_of_effects(problem, model.effects_LTT, largest)
-    contest = Contest(problem, model)
+    curve = curve_of_effects(problem, model.effects_LTT, largest, model.weights(record.weights))
+    contest = Contest(problem, model, record.weights)
     trees, margins = [], []
     for budget, limit in limits:
         tree, between = curve.within(limit).tree, margin(curve, limit)
         gain, std = contest.gain(tree)
         confidence = None if between is None else contest.chance(tree, between.runner_up)
-        trees.append(FoundTree(tree, budget, gain, MEASURE, std, confidence))
+        trees.append(FoundTree(tree, budget, gain, MEASURES[record.weights], std, confidence))
         margins.append(between)
     diagnosis = diagnose(contest, [(found.budget, found.tree) for found in trees], margins)
     return Found(tuple(trees), diagnosis=diagnosis, curve=curve)
