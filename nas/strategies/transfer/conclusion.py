@@ -13,8 +13,8 @@ from nas.strategies.transfer.settings import Weights
 from nas.strategies.transfer.spending import limits_of
 
 MEASURES: dict[Weights, str] = {
-    "equal": "gain over single tasks in % of the loss, mean over the tasks, by trainings of trees",
-    "spread": "gain over single tasks in % of the loss, mean weighted by 1 / spread, by trainings of trees",
+    "equal": "mean gain over single tasks, % of loss",
+    "spread": "mean gain over single tasks, % of loss, by spread",
 }
 """What the value of a found tree is, by the weights of the tasks."""
 
@@ -32,10 +32,10 @@ def conclude(problem: Problem, record: TransferRecord, advice: ArrayLike | None)
     contest = Contest(problem, model, record.weights)
     trees, margins = [], []
     for budget, limit in limits:
-        tree, between = curve.within(limit).tree, margin(curve, limit)
-        gain, std = contest.gain(tree)
+        point, between = curve.within(limit), margin(curve, limit)
+        tree, (_, std) = point.tree, contest.gain(point.tree)
         confidence = None if between is None else contest.chance(tree, between.runner_up)
-        trees.append(FoundTree(tree, budget, gain, MEASURES[record.weights], std, confidence))
+        trees.append(FoundTree(tree, budget, -point.value, MEASURES[record.weights], std, confidence))
         margins.append(between)
     diagnosis = diagnose(contest, [(found.budget, found.tree) for found in trees], margins)
     return Found(tuple(trees), diagnosis=diagnosis, curve=curve)
