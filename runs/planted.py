@@ -4,11 +4,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from nas import Experiment, Goal, Gradient, Similarity, TrainingSettings, Transfer, lazy
+from nas import Experiment, Goal, Gradient, Similarity, TrainingSettings, lazy
 from nas.cost import measure_costs
 from nas.datasets.planted import PlantedProblem, planted_data, planted_tasks, tree_a
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
-from nas.strategies.similarity import SimilaritySettings
 from search_spaces import PlantedBackbone
 
 
@@ -41,13 +40,6 @@ def planted_experiment(
     # The number of steps does not depend on the amount of data. Images need fewer steps, since each has many labels.
     num_steps = 1000 if problem.kind == "conv" else 2000
     steps_per_epoch = max(1, (problem.num_train + problem.num_architecture) // 64)
-    # A quarter of the steps of a training, on two copies of every task: for tree A the cost of 1.3 trainings.
-    similarity = Similarity(
-        epochs=max(1, round(num_steps / 4 / steps_per_epoch)),
-        batch_size=64,
-        weights=OptimizerSettings(kind="adam", lr=2e-2),
-        schedule=ScheduleSettings(kind="constant"),
-    )
     defaults = {
         "tasks": tasks,
         "backbone": lazy(PlantedBackbone, **student),
@@ -55,10 +47,13 @@ def planted_experiment(
         "input_shape": problem.input_shape,
         "goal": Goal(budgets=(planted_share(problem, PlantedBackbone(**student)),)),
         "strategies": {
-            "similarity": similarity,
-            # Labels of the validation split have noise, which hides most of what a task gains in percent, and those of
-            # the test split have none.
-            "transfer": Transfer(start=SimilaritySettings.model_validate(similarity.model_dump()), weights="spread"),
+            # A quarter of the steps of a training, on two copies of every task: for tree A the cost of 1.3 trainings.
+            "similarity": Similarity(
+                epochs=max(1, round(num_steps / 4 / steps_per_epoch)),
+                batch_size=64,
+                weights=OptimizerSettings(kind="adam", lr=2e-2),
+                schedule=ScheduleSettings(kind="constant"),
+            ),
             "gradient": Gradient(
                 epochs=84,
                 warmup=0.5,

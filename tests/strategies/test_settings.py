@@ -55,7 +55,6 @@ NUMBERS = {
     ("transfer", "batch"): 3,
     ("transfer", "finals"): 1,
     ("transfer", "start"): None,
-    ("transfer", "weights"): "spread",
     ("transfer", "margin"): 50.0,
     ("transfer", "chance"): 0.99,
 }

@@ -10,7 +10,6 @@ from torch import Tensor
 from nas.discretize import Curve, discretize
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.model import TransferModel
-from nas.strategies.transfer.settings import Weights
 from nas.strategies.transfer.sharing import sharing_of
 from nas.tree import BranchTree
 
@@ -21,25 +20,17 @@ _TRIES = 10
 """At most so many draws for each spread tree, because duplicates are thrown away."""
 
 
-def dissimilarity_of(effects_LTT: Tensor, weight_T: Tensor | None = None) -> Tensor:
-    """The dissimilarities whose exact programme maximises the mean gain: -(w_t b_{l,t,s} + w_s b_{l,s,t}).
+def dissimilarity_of(effects_LTT: Tensor) -> Tensor:
+    """The dissimilarities whose exact programme maximises the mean gain over the tasks: -(b_{l,t,s} + b_{l,s,t}) / T.
 
-    sum_G 1/|G| sum_{s<t in G} d_l(s, t)  =  -sum_t w_t sum_l 1/|G_l(t)| sum_{s in G_l(t), s != t} b_{l,t,s}
-
-    Args:
-        weight_T: the weights w, with the sum 1; by default all are equal.
+    sum_G 1/|G| sum_{s<t in G} d_l(s, t)  =  -1/T sum_t sum_l 1/|G_l(t)| sum_{s in G_l(t), s != t} b_{l,t,s}
     """
-    weighted_LTT = _weighted(effects_LTT, weight_T)
-    return -(weighted_LTT + weighted_LTT.transpose(1, 2))
+    return -(effects_LTT + effects_LTT.transpose(1, 2)) / effects_LTT.shape[1]
 
 
-def _weighted(effects_LTT: Tensor, weight_T: Tensor | None) -> Tensor:
-    return effects_LTT / effects_LTT.shape[1] if weight_T is None else effects_LTT * weight_T[:, None]
-
-
-def curve_of_effects(problem: Problem, effects_LTT: Tensor, largest: float, weight_T: Tensor | None = None) -> Curve:
+def curve_of_effects(problem: Problem, effects_LTT: Tensor, largest: float) -> Curve:
     """The trees of greatest mean gain for every cost up to the largest; values are minus the gain in percent."""
-    goal, d_LTT = problem.goal, dissimilarity_of(effects_LTT, weight_T)
+    goal, d_LTT = problem.goal, dissimilarity_of(effects_LTT)
     return discretize(
         *(problem.task_names, d_LTT, problem.table, goal.resource), max_cost=largest, constraints=goal.constraints
     )
@@ -85,33 +76,23 @@ class Draws:
         return [tree for tree in dict.fromkeys([*turns, *rest]) if tree not in trained]
 
 
-def draw_trees(
-    problem: Problem,
-    model: TransferModel,
-    limits: Sequence[float],
-    generator: torch.Generator,
-    weights: Weights = "equal",
-) -> Draws:
+def draw_trees(problem: Problem, model: TransferModel, limits: Sequence[float], generator: torch.Generator) -> Draws:
     """Draw effects, and find the best tree within each budget for each draw: one exact programme per draw."""
-    largest, weight_T = max(limits), model.weights(weights)
-    mean = curve_of_effects(problem, model.effects_LTT, largest, weight_T)
+    largest = max(limits)
+    mean = curve_of_effects(problem, model.effects_LTT, largest)
     leaders = [mean.within(limit).tree for limit in limits]
     trees, advantages = [], []
     for _ in range(_DRAWS):
         effects_LTT = model.sample(generator)
-        curve = curve_of_effects(problem, effects_LTT, largest, weight_T)
+        curve = curve_of_effects(problem, effects_LTT, largest)
         points = [curve.within(limit) for limit in limits]
         trees.append([point.tree for point in points])
-        gains = gain_of(effects_LTT, leaders, problem.task_names, weight_T)
+        gains = gain_of(effects_LTT, leaders, problem.task_names)
         advantages.append(max(-point.value - gain for point, gain in zip(points, gains, strict=True)))
     return Draws(trees, advantages)
 
 
-def gain_of(
-    effects_LTT: Tensor, trees: Sequence[BranchTree], tasks: Sequence[str], weight_T: Tensor | None = None
-) -> list[float]:
+def gain_of(effects_LTT: Tensor, trees: Sequence[BranchTree], tasks: Sequence[str]) -> list[float]:
     """The mean gains over the tasks of trees, in percent, if the effects are right."""
-    gains: list[float] = torch.einsum(
-        "ntls,lts->n", sharing_of(trees, tasks), _weighted(effects_LTT, weight_T)
-    ).tolist()
+    gains: list[float] = torch.einsum("ntls,lts->n", sharing_of(trees, tasks), effects_LTT).div(len(tasks)).tolist()
     return gains

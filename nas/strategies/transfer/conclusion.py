@@ -9,14 +9,9 @@ from nas.strategies.store import Store
 from nas.strategies.transfer.choice import curve_of_effects
 from nas.strategies.transfer.findings import Contest, diagnose
 from nas.strategies.transfer.record import TransferRecord
-from nas.strategies.transfer.settings import Weights
 from nas.strategies.transfer.spending import limits_of
 
-MEASURES: dict[Weights, str] = {
-    "equal": "mean gain over single tasks, % of loss",
-    "spread": "mean gain over single tasks, % of loss, by spread",
-}
-"""What the value of a found tree is, by the weights of the tasks."""
+MEASURE = "mean gain over single tasks, % of loss"
 
 _RECORD = "transfer"
 
@@ -28,14 +23,14 @@ def conclude(problem: Problem, record: TransferRecord, advice: ArrayLike | None)
     largest = max(limit for _, limit in limits)
     if problem.goal.budgets:
         limits.append((None, largest))
-    curve = curve_of_effects(problem, model.effects_LTT, largest, model.weights(record.weights))
-    contest = Contest(problem, model, record.weights)
+    curve = curve_of_effects(problem, model.effects_LTT, largest)
+    contest = Contest(problem, model)
     trees, margins = [], []
     for budget, limit in limits:
         point, between = curve.within(limit), margin(curve, limit)
         tree, (_, std) = point.tree, contest.gain(point.tree)
         confidence = None if between is None else contest.chance(tree, between.runner_up)
-        trees.append(FoundTree(tree, budget, -point.value, MEASURES[record.weights], std, confidence))
+        trees.append(FoundTree(tree, budget, -point.value, MEASURE, std, confidence))
         margins.append(between)
     diagnosis = diagnose(contest, [(found.budget, found.tree) for found in trees], margins)
     return Found(tuple(trees), diagnosis=diagnosis, curve=curve)

@@ -12,7 +12,6 @@ from nas.discretize import Margin
 from nas.strategies.diagnosis import Diagnosis, Verdict, judge_margins, record_margin
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.model import TransferModel
-from nas.strategies.transfer.settings import Weights
 from nas.tree import BranchTree
 
 MISFIT = 1.5
@@ -32,7 +31,6 @@ class Contest:
 
     problem: Problem
     model: TransferModel
-    weights: Weights = "equal"
 
     def gain(self, tree: BranchTree) -> tuple[float, float]:
         """Mean and standard deviation of a tree's gain."""
@@ -55,7 +53,7 @@ class Contest:
         return BranchTree.shared(self.problem.task_names, len(self.problem.table.blocks))
 
     def _joint(self, trees: Sequence[BranchTree]) -> tuple[list[float], list[list[float]]]:
-        mean_N, covariance_NN = self.model.mean_gains(trees, self.weights)
+        mean_N, covariance_NN = self.model.mean_gains(trees)
         return mean_N.tolist(), covariance_NN.tolist()
 
 

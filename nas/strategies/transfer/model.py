@@ -21,7 +21,6 @@ from nas.strategies.transfer.evidence import (
     unexplained,
 )
 from nas.strategies.transfer.preparation import advice_of, checked_results, log_lengths, scaled_results, trainings_of
-from nas.strategies.transfer.settings import Weights
 from nas.strategies.transfer.sharing import sharing_of
 from nas.tree import BranchTree
 
@@ -44,7 +43,6 @@ class TransferModel:
         residuals_NT: leave-one-out errors of the results that were fitted, in standard deviations; NaN where there was
             no result. They have deviation 1 if the model holds.
         correlation: mean correlation of two tasks' errors: an unlucky training is bad for all tasks.
-        spread_T: standard deviation of each task's results around their mean at each length, in percent.
         unexplained_T: how much the log evidence rises if three tasks together may have effects of their own.
         shortest: the smallest length.
     """
@@ -56,7 +54,6 @@ class TransferModel:
     noise_T: Tensor
     residuals_NT: Tensor
     correlation: float
-    spread_T: Tensor
     unexplained_T: Tensor
     shortest: float
 
@@ -137,7 +134,6 @@ class TransferModel:
             scales.noise * sd_T * wider_T,
             residuals_NT,
             correlation_of(residuals_NT),
-            sd_T,
             unexplained(scales, data),
             float(torch.exp2(length.min())),
         )
@@ -181,17 +177,13 @@ class TransferModel:
         mean_TN, covariance_TNN = self._gains(trees)
         return mean_TN.T, covariance_TNN.diagonal(dim1=1, dim2=2).clamp(min=0.0).sqrt().T
 
-    def weights(self, kind: Weights) -> Tensor:
-        """The weights of the tasks in the mean gain, [T], with the sum 1."""
-        weight_T = torch.ones_like(self.spread_T) if kind == "equal" else 1.0 / self.spread_T
-        return weight_T / weight_T.sum()
-
-    def mean_gains(self, trees: Sequence[BranchTree], weights: Weights = "equal") -> tuple[Tensor, Tensor]:
+    def mean_gains(self, trees: Sequence[BranchTree]) -> tuple[Tensor, Tensor]:
         """The gains' mean over the tasks: its mean [N] and covariance [N, N], with the tasks' errors correlated."""
-        (mean_TN, covariance_TNN), weight_T = self._gains(trees), self.weights(weights)
-        together_NN = (weight_T[:, None, None] * root(covariance_TNN)).sum(0)
-        apart, rho = (weight_T.square()[:, None, None] * covariance_TNN).sum(0), self.correlation
-        return weight_T @ mean_TN, (1.0 - rho) * apart + rho * together_NN @ together_NN
+        mean_TN, covariance_TNN = self._gains(trees)
+        together_NN = root(covariance_TNN).sum(0)
+        apart, rho = covariance_TNN.sum(0), self.correlation
+        covariance_NN = (1.0 - rho) * apart + rho * together_NN @ together_NN
+        return mean_TN.mean(0), covariance_NN / len(self.tasks) ** 2
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Effects [L, T, T] in percent, drawn from the posterior."""

@@ -12,7 +12,6 @@ from nas.strategies.evaluator import Evaluation
 from nas.strategies.transfer.gains import Gain, PairEffects
 from nas.strategies.transfer.model import TransferModel
 from nas.strategies.transfer.results import results_of
-from nas.strategies.transfer.settings import Weights
 from nas.tree import BranchTree
 
 _Std = Annotated[FiniteFloat, Field(ge=0)]
@@ -39,7 +38,6 @@ class TransferRecord(BaseModel):
     Args:
         trainings: a longer training counts twice, at its length and at the short one.
         full_epochs: epochs of a full training.
-        weights: how the tasks count in the mean gain that the search maximised.
         cost: what the search spent, in full trainings of a tree that costs the largest budget.
         effects_LTT, errors_LTT: mean and standard deviation of the effects of sharing in percent of a task's loss,
             [l][t][s]: what it does to task t to share block l with task s, in the units of `TransferModel`.
@@ -57,7 +55,6 @@ class TransferRecord(BaseModel):
     blocks: tuple[str, ...]
     trainings: tuple[TrainedTree, ...] = Field(min_length=1)
     full_epochs: PositiveInt
-    weights: Weights = "equal"
     cost: float
     effects_LTT: tuple[_Matrix, ...] = ()
     errors_LTT: tuple[_Matrix, ...] = ()

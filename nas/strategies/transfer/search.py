@@ -50,7 +50,7 @@ class MeasuredSearch:
         short, full = self.spending.short, self.spending.full
         more = self._train([Request(tree, short) for tree in self._first_trees()])
         while more:
-            draws = draw_trees(self.problem, self.model(), self.limits, self.generator, self.settings.weights)
+            draws = draw_trees(self.problem, self.model(), self.limits, self.generator)
             if draws.chance_of_more_than(self.settings.margin) <= self.settings.chance:
                 break
             chosen = draws.not_among([evaluation.tree for evaluation in self.done])[: self.settings.batch]
@@ -69,7 +69,6 @@ class MeasuredSearch:
             blocks=problem.table.block_names,
             trainings=trained_trees(at_both_lengths(self.done, self.spending.short), problem.task_names),
             full_epochs=self.spending.full,
-            weights=self.settings.weights,
             cost=self.spending.spent(self.done),
         )
 
@@ -92,7 +91,7 @@ class MeasuredSearch:
             for evaluation in longest_of(self.done)
             if keeps_constraints(evaluation.tree, constraints, table, resource)
         ]
-        gain = dict(zip(trees, self.model().mean_gains(trees, self.settings.weights)[0].tolist(), strict=True))
+        gain = dict(zip(trees, self.model().mean_gains(trees)[0].tolist(), strict=True))
         best_first = sorted(trees, key=lambda tree: -gain[tree])
         found = [
             [tree for tree in best_first if table.tree_cost(tree)[resource] <= limit][: self.settings.finals]

@@ -1,13 +1,10 @@
 """The settings of the measured search."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from nas.strategies.similarity.settings import SimilaritySettings
-
-Weights = Literal["equal", "spread"]
-"""How the tasks count in a mean gain."""
 
 
 def _named_start(value: Any) -> Any:
@@ -30,11 +27,8 @@ class TransferSettings(BaseModel):
         finals: number of trees for each budget that are trained to the full length at the end.
         start: settings of the similarity search that the prior comes from, "similarity" for the default ones, or None
             for a search without it.
-        weights: what the search maximises. "equal" is the mean over the tasks of the gain in percent of the loss.
-            "spread" divides each task's gain by the spread of its results over the trees. Then a task whose loss is
-            mostly noise of its labels, and which changes by few percent, counts as much as the others.
         margin: the search stops early if no other tree is likely to gain so much more, in percent of a task's loss on
-            (weighted) average over the tasks.
+            average over the tasks.
         chance: what likely means: the probability that another tree gains `margin` more.
     """
 
@@ -46,6 +40,5 @@ class TransferSettings(BaseModel):
     batch: PositiveInt = 1
     finals: NonNegativeInt = 2
     start: Annotated[SimilaritySettings | None, BeforeValidator(_named_start)] = SimilaritySettings()
-    weights: Weights = "equal"
     margin: PositiveFloat = 0.5
     chance: float = Field(default=0.05, ge=0.0, lt=1.0)

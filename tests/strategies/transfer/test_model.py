@@ -40,22 +40,6 @@ def error_of(model, trees, gains_NT):
     return float((model.gains(trees)[0] - torch.as_tensor(gains_NT)).square().mean().sqrt())
 
 
-def test_weights_by_spread_do_not_depend_on_the_units_of_a_task():
-    _, trees, _, results_NT = planted(seed=1)
-    model = TransferModel.fit(trees, results_NT)
-    scaled = TransferModel.fit(trees, results_NT * np.array([1.0, 10.0, 1.0, 0.1]))
-    assert torch.allclose(model.weights("equal"), torch.full((4,), 0.25, dtype=torch.float64))
-    assert float(scaled.weights("spread").sum()) == pytest.approx(1.0)
-    # In units of the weights' own size, each task's share of a mean gain stays the same.
-    own, other = (
-        (each.weights("spread") / each.weights("spread")[0]) * each.gains(trees)[0] for each in (model, scaled)
-    )
-    assert torch.allclose(own, other, atol=SOLVER)
-    mean_N, covariance_NN = model.mean_gains(trees, "spread")
-    assert torch.allclose(mean_N, model.gains(trees)[0] @ model.weights("spread"))
-    assert torch.linalg.eigvalsh(covariance_NN).min() > -1e-9  # rounding
-
-
 # What it learns
 
 
