@@ -1,5 +1,6 @@
 """Tasks whose effects of sharing are known: trees, their gains, and an evaluator that trains nothing."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -98,3 +99,19 @@ class PlantedEvaluator:
             for epoch in range(1, request.num_epochs + 1)
         ]
         return Evaluation(request.tree, validation, request.num_epochs * self.seconds_per_epoch(request.tree))
+
+
+def planted(seed, count=24, noise=2.0, num_tasks=4, num_blocks=3, heavy=False):
+    """Trees, their true gains [N, T] and their results with noise; the reference of each task is another one."""
+    rng = np.random.default_rng(seed)
+    effects_LTT = some_effects(rng, num_tasks, num_blocks)
+    trees = some_trees(rng, num_tasks, num_blocks, count)
+    gains_NT = gains_of(effects_LTT, trees).numpy()
+    # Student's t with three degrees of freedom, scaled to the same variance.
+    errors_NT = rng.standard_t(3, gains_NT.shape) / math.sqrt(3) if heavy else rng.normal(size=gains_NT.shape)
+    return effects_LTT, trees, gains_NT, gains_NT + noise * errors_NT + rng.normal(size=num_tasks) * 100.0
+
+
+def error_of(model, trees, gains_NT):
+    """Root mean square of the errors of the gains, in percent."""
+    return float((model.gains(trees)[0] - torch.as_tensor(gains_NT)).square().mean().sqrt())

@@ -34,7 +34,8 @@ def strategy_named(name: str, own: Mapping[str, Strategy]) -> Strategy:
         raise ValueError(f"there is no strategy {name!r}; known are {', '.join({**own, **STRATEGIES})}")
     start = own.get("similarity")
     if name == "transfer" and isinstance(start, SimilaritySettings):
-        return Transfer(
-            start=SimilaritySettings(**{field: getattr(start, field) for field in SimilaritySettings.model_fields})
-        )
+        # The tolerance is about the tree that the similarity search itself recommends.
+        unread = {"tolerance"} if start.patience is None else set()
+        fields = SimilaritySettings.model_fields.keys() - unread
+        return Transfer(start=SimilaritySettings(**{field: getattr(start, field) for field in fields}))
     return STRATEGIES[name]()

@@ -12,7 +12,6 @@ from small_digits import refused
 from nas.cli.main import run
 from nas.run import RunFolder
 from nas.run.evaluator import RunEvaluator
-from nas.training import Retraining
 
 FILES = (
     "front.json",
@@ -32,19 +31,6 @@ def finished(recipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "run"
     assert run(["search", recipe, "--out", str(folder)]) == 0
     return folder
-
-
-@pytest.fixture
-def epochs(monkeypatch):
-    """The trees and numbers of all epochs that are trained."""
-    trained, train = [], Retraining.train_epoch
-
-    def spy(self, state, epoch):
-        trained.append((state.network.tree.id, epoch))
-        return train(self, state, epoch)
-
-    monkeypatch.setattr(Retraining, "train_epoch", spy)
-    return trained
 
 
 def trainings(folder):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from measured_runs import BLOCKS, TABLE, TASKS
 from scipy.special import ndtr
 from small_digits import refused
 from small_search import RECIPE, searched
@@ -21,14 +22,6 @@ from nas.strategies.gradient.logits_record import write_logits
 from nas.strategies.similarity import Dissimilarity
 from nas.tree import BranchTree, CostTable
 
-TASKS = ("depth", "normals", "edge")
-BLOCKS = ("early", "middle", "late")
-TABLE = CostTable(
-    stem={"macs": 10},
-    blocks=({"macs": 40}, {"macs": 20}, {"macs": 30}),
-    heads={task: {"macs": 10} for task in TASKS},
-    block_names=BLOCKS,
-)
 SEPARATE = 3 * 110
 TREE = BranchTree.from_choices(TASKS, [[0, 0, 0], [0, 0, 1], [0, 0, 1]])
 # The distances of depth and normals, normals and edge, depth and edge, by block; the floor is 0.2, the error 0.05.

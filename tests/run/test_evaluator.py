@@ -36,19 +36,6 @@ def evaluator(folder, trial=None, experiment=EXPERIMENT):
     return RunEvaluator(run, experiment, DATA, DEVICE, place)
 
 
-@pytest.fixture
-def epochs(monkeypatch):
-    """The trees and numbers of all epochs that are trained."""
-    trained, train = [], Retraining.train_epoch
-
-    def spy(self, state, epoch):
-        trained.append((state.network.tree.id, epoch))
-        return train(self, state, epoch)
-
-    monkeypatch.setattr(Retraining, "train_epoch", spy)
-    return trained
-
-
 def test_a_short_training_is_the_beginning_of_the_full_one(tmp_path, epochs):
     its = evaluator(tmp_path, trial=0)
     (short,) = its.train([Request(TREE, 2)])

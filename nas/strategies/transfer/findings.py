@@ -4,19 +4,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import NormalDist
 
 import torch
 
 from nas.discretize import Margin
+from nas.strategies.confidence import LIKELY, confidence
 from nas.strategies.diagnosis import Diagnosis, Verdict, judge_margins, record_margin
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.model import TransferModel
 from nas.tree import BranchTree
 
 MISFIT = 1.5
-"""Root mean square of the leave-one-out errors, in standard deviations. It is 1 if the model holds; with 20 trainings
-of 6 tasks chance leaves it below 1.2."""
+"""Root mean square of the leave-one-out errors, in standard deviations. It is 1 if the model holds; for 120
+independent errors (20 trainings, 6 tasks) its own standard deviation is 0.06."""
 
 UNLIKELY = 0.05
 """Probability, over all tasks together, below which chance does not explain what pairs of tasks leave unexplained."""
@@ -46,7 +46,9 @@ class Contest:
     def chance(self, tree: BranchTree, other: BranchTree) -> float:
         """The probability that a tree gains more than another one."""
         mean, std = self.difference(tree, other)
-        return NormalDist().cdf(mean / std) if std > 0.0 else 0.5
+        sure = confidence(abs(mean), std)
+        assert sure is not None
+        return sure if mean >= 0.0 else 1.0 - sure
 
     @cached_property
     def shared(self) -> BranchTree:
@@ -65,7 +67,7 @@ def judge_gains(contest: Contest, tree: BranchTree) -> list[Verdict]:
         return [Verdict(about="transfer", concern=False, text=f"{text}; it is the fully shared tree")]
     chance = contest.chance(tree, contest.shared)
     text += f"; it beats the fully shared tree with probability {chance:.2f}"
-    return [Verdict(about="transfer", concern=chance < 0.75, text=text)]
+    return [Verdict(about="transfer", concern=chance < LIKELY, text=text)]
 
 
 def judge_model(model: TransferModel) -> list[Verdict]:

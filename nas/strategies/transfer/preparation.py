@@ -25,6 +25,7 @@ def _runs(trees: Sequence[BranchTree], lengths: Sequence[float]) -> list[int]:
 
 
 def log_lengths(lengths_N: Sequence[float] | None, count: int) -> Tensor:
+    """log2 of the lengths, [N]; zeros, full length, without them. InputError unless they are shares in (0, 1]."""
     lengths = torch.as_tensor([1.0] * count if lengths_N is None else list(lengths_N), dtype=torch.float64)
     if lengths.shape != (count,) or not ((lengths > 0.0) & (lengths <= 1.0)).all():
         raise InputError(f"lengths are {count} shares in (0, 1]; found {lengths.tolist()}")
@@ -84,6 +85,7 @@ def scaled_results(results_NT: Tensor, log_length_N: Tensor) -> tuple[Tensor, Te
 def trainings_of(
     trees: Sequence[BranchTree], x_NTLT: Tensor, scaled_NT: Tensor, d_LTT: Tensor, log_length_N: Tensor
 ) -> Trainings:
+    """What the evidence needs of trees, their features and their scaled results."""
     blocks_LL = between_blocks(x_NTLT.shape[2])
     x_TNLT, u_TNL = x_NTLT.transpose(0, 1), x_NTLT.sum(3).transpose(0, 1)
     same_N = torch.tensor(_runs(trees, log_length_N.tolist()))

@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
 
 from nas.strategies.similarity.settings import SimilaritySettings
 
@@ -42,3 +51,13 @@ class TransferSettings(BaseModel):
     start: Annotated[SimilaritySettings | None, BeforeValidator(_named_start)] = SimilaritySettings()
     margin: PositiveFloat = 0.5
     chance: float = Field(default=0.05, ge=0.0, lt=1.0)
+
+    @field_validator("start")
+    @classmethod
+    def _reads_tolerance(cls, start: SimilaritySettings | None) -> SimilaritySettings | None:
+        default = SimilaritySettings.model_fields["tolerance"].default
+        if start is not None and start.patience is None and start.tolerance != default:
+            raise ValueError(
+                f"tolerance {start.tolerance:g}: only start.patience reads it in a measured search; leave it out"
+            )
+        return start

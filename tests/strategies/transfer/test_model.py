@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_sharing import gains_of, some_effects, some_trees, task_names
+from planted_sharing import error_of, planted, some_trees, task_names
 
 from nas.errors import InputError
 from nas.strategies.transfer import TransferModel
@@ -22,22 +22,6 @@ BLOCKS = 3
 SOLVER = 0.05
 """How much of a result's noise two fits of equal data may differ by: rounding sends L-BFGS, which stops at changes of
 1e-4 of the log evidence, to slightly other scales."""
-
-
-def planted(seed, count=24, noise=2.0, num_tasks=4, num_blocks=BLOCKS, heavy=False):
-    """Trees, their true gains [N, T] and their results with noise; the reference of each task is another one."""
-    rng = np.random.default_rng(seed)
-    effects_LTT = some_effects(rng, num_tasks, num_blocks)
-    trees = some_trees(rng, num_tasks, num_blocks, count)
-    gains_NT = gains_of(effects_LTT, trees).numpy()
-    # Student's t with three degrees of freedom, scaled to the same variance.
-    errors_NT = rng.standard_t(3, gains_NT.shape) / math.sqrt(3) if heavy else rng.normal(size=gains_NT.shape)
-    return effects_LTT, trees, gains_NT, gains_NT + noise * errors_NT + rng.normal(size=num_tasks) * 100.0
-
-
-def error_of(model, trees, gains_NT):
-    """Root mean square of the errors of the gains, in percent."""
-    return float((model.gains(trees)[0] - torch.as_tensor(gains_NT)).square().mean().sqrt())
 
 
 # What it learns
@@ -208,84 +192,6 @@ def test_left_out_errors_are_those_of_fits_without_the_result():
         variance = covariance_TNN[t, n, n] - weights_N @ covariance_TNN[t][rest, n]
         expected = (scaled_NT[n, t] - weights_N @ scaled_NT[rest, t]) / variance.sqrt()
         torch.testing.assert_close(model.residuals_NT[n, t], expected, rtol=1e-6, atol=1e-6)
-
-
-# Lengths, references, replicates
-
-
-def continued(seed, num_full, sign=1.0, shuffled=False):
-    """The first of forty short trainings are continued to the full length, which shares most of their luck.
-
-    Returns:
-        the errors of the model of the full trainings alone and of that of all, and the latter model.
-    """
-    rng = np.random.default_rng(1000 + seed)
-    _, trees, gains_NT, _ = planted(seed, count=60)
-    luck_NT = rng.normal(size=(40, 4))
-    short_NT = sign * gains_NT[:40] + luck_NT
-    full_NT = (gains_NT[:40] + 0.8 * luck_NT + 0.6 * rng.normal(size=(40, 4)))[:num_full]
-    if shuffled:
-        short_NT = rng.permuted(short_NT, axis=0)
-    alone = TransferModel.fit(trees[:num_full], full_NT)
-    both = TransferModel.fit(
-        [*trees[:40], *trees[:num_full]],
-        np.vstack([short_NT, full_NT]),
-        lengths_N=[0.3] * 40 + [1.0] * num_full,
-    )
-    return error_of(alone, trees[40:], gains_NT[40:]), error_of(both, trees[40:], gains_NT[40:]), both
-
-
-def test_short_trainings_help_if_they_agree():
-    alone, both = np.mean([continued(seed, num_full=6)[:2] for seed in range(10, 18)], axis=0)
-    assert both < 0.75 * alone
-
-
-def test_short_trainings_that_say_nothing_do_little_harm():
-    alone, both = np.mean([continued(seed, num_full=12, shuffled=True)[:2] for seed in range(10, 18)], axis=0)
-    assert both < 1.15 * alone
-
-
-def test_the_correlation_of_the_lengths_is_learned():
-    _, _, agreeing = continued(20, num_full=20)
-    _, _, opposite = continued(20, num_full=20, sign=-1.0)
-    # Luck that the lengths share keeps it above 0 even for opposite effects.
-    assert agreeing.alike(0.3).min() > 0.6 > opposite.alike(0.3).max()
-    assert agreeing.shortest == pytest.approx(0.3)
-
-
-def test_single_task_trees_count():
-    """Full sharing alone tells gains only together with the tasks alone."""
-    shared = BranchTree.shared(TASKS[:2], 2)
-    alone = [BranchTree.shared([task], 2) for task in TASKS[:2]]
-    nan = math.nan
-    results = [[4.0, -6.0], [4.2, -5.8], [0.0, nan], [0.2, nan], [nan, 0.0], [nan, 0.2]]
-    model = TransferModel.fit([shared, shared, alone[0], alone[0], alone[1], alone[1]], results)
-    mean_NT, std_NT = model.gains([shared])
-    # Replicates differ by 0.2; the prior, of the spread's size, shrinks by less than a quarter of the gain.
-    assert mean_NT[0].tolist() == pytest.approx([4.0, -6.0], rel=0.25)
-    assert (std_NT < 2.0).all()
-    without = TransferModel.fit([shared, shared], results[:2])
-    assert (without.gains([shared])[1] > std_NT).all() or without.gains([shared])[0].abs().max() < 1.0
-
-
-def test_equal_rows_are_replicates_and_stages_are_not():
-    """Ten trainings of one tree with other seeds tell more than the ten first lengths of one training."""
-    _, trees, _, results_NT = planted(seed=7, count=12, noise=3.0)
-    again_NT = results_NT[:1] + np.random.default_rng(7).normal(size=(8, 4)) * 3.0
-    replicated = TransferModel.fit([*trees, *trees[:1] * 8], np.vstack([results_NT, again_NT]))
-    once = TransferModel.fit(trees, results_NT)
-    assert (replicated.gains(trees[:1])[1] <= once.gains(trees[:1])[1] * 1.05).all()
-    x_NTLT = sharing_of([*trees[:1] * 3], TASKS)
-    same_NN = trainings_of(
-        *(
-            trees[:1] * 3,
-            x_NTLT,
-            torch.zeros(3, 4),
-            torch.zeros(BLOCKS, 4, 4, dtype=torch.float64),
-            torch.tensor([0.0, 0.0, -1.0]),
-        )
-    ).same_NN
-    assert same_NN.tolist() == [[True, False, True], [False, True, False], [True, False, True]]
 
 
 # Priors

@@ -8,8 +8,9 @@ from planted_sharing import PlantedEvaluator, planted_problem, some_effects, tas
 
 from nas.discretize import Apart, Constraints, Together, cheapest_tree
 from nas.errors import InputError
-from nas.strategies import Goal, Transfer
+from nas.strategies import Goal, Similarity, Transfer
 from nas.strategies.evaluator import Request
+from nas.strategies.names import strategy_named
 from nas.strategies.similarity import SimilaritySettings
 from nas.strategies.transfer.spending import Spending
 from nas.tree import BranchTree
@@ -141,3 +142,14 @@ def test_the_ends_are_separate_networks_and_the_cheapest_allowed_tree(tmp_path):
     separate, cheapest = Spending(Transfer(), its).ends
     assert separate == free.ends[0]
     assert cheapest == cheapest_tree(names, its.table, "macs", constraints)
+
+
+def test_a_tolerance_that_nothing_reads_is_refused():
+    with pytest.raises(ValueError, match=r"only start\.patience reads it"):
+        Transfer(start=SimilaritySettings(tolerance=1.0))
+    assert Transfer(start=SimilaritySettings(tolerance=1.0, patience=2)).start.tolerance == 1.0
+
+
+def test_a_measured_search_by_name_starts_with_the_recipes_similarity_but_for_what_it_does_not_read():
+    own = {"similarity": Similarity(epochs=7, tolerance=1.0)}
+    assert strategy_named("transfer", own).start == SimilaritySettings(epochs=7)
