@@ -183,3 +183,13 @@ def test_the_plan_by_time_follows_the_time_of_a_training(tmp_path):
     assert Transfer(start=None, hours=1.0).first_steps(problem).seconds == 3600.0
     with pytest.raises(InputError, match=r"`hours`: 0.01 hours are too little"):
         strategy.trainings_within(problem, 0.01)
+
+
+def test_full_trainings_at_the_end_are_of_trees_within_every_budget(tmp_path):
+    problem = planted(tmp_path)
+    Transfer(trainings=20.0, start=None, finals=2).search(problem)
+    table, separate = problem.table, problem.table.separate_cost()["macs"]
+    costs = [table.tree_cost(tree)["macs"] for tree, epochs in problem.evaluator.trained().items() if epochs == 10]
+    assert max(costs) <= max(BUDGETS) * separate
+    for budget in BUDGETS:
+        assert sum(cost <= budget * separate for cost in costs) >= 2, budget
