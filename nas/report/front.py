@@ -1,5 +1,6 @@
 """The picture of a front: every tree that was found, by what it costs and how good it is."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
@@ -128,7 +129,9 @@ def _budgets(values: Iterable[float | None], separate: float | None, resource: s
 
 
 def _draw_axes(axes: Axes, quality: str, resource: str, separate: float | None) -> None:
-    axes.set_ylabel(shortened(quality, AXIS, AXIS_ROOM), **_text(AXIS))
+    lines = [quality] if text_width(quality, AXIS) <= AXIS_ROOM else textwrap.wrap(quality, len(quality) // 2 + 8)
+    # The name of a measure may be long; two lines are enough for those of this package.
+    axes.set_ylabel("\n".join(shortened(line, AXIS, AXIS_ROOM) for line in lines[:2]), **_text(AXIS))
     from nas.cost import RESOURCES  # which loads torch
 
     known = RESOURCES.get(resource)
