@@ -93,7 +93,7 @@ class MobileNetV2(StartsFromFile):
         return self.started(InvertedResidual(**self._residuals[l]), f"features.{l + 1}.")
 
     def make_head(self, task: Task) -> nn.Module:
-        if task.name in self.image_tasks:
+        if task.name in self.image_tasks or task.dense is False:
             return ImageHead(ASPP_CHANNELS, task.num_outputs)
         low_channels = self._residuals[LOW_LEVEL_BLOCK]["out_channels"]
         return DeepLabV3PlusHead(low_channels, ASPP_CHANNELS, task.num_outputs, activation=nn.ReLU6)
