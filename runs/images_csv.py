@@ -17,12 +17,12 @@ it all weights start at random, which needs more pictures and epochs.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas import CompareSettings, Experiment, Goal, Similarity, TrainingSettings, Transfer, lazy
 from nas.data.augmentation import Augmentation, AugmentedSource, Normalize, RandomFlip
-from nas.datasets.images_csv import ImagesCsv
+from nas.datasets.images_csv import Edit, ImagesCsv
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from search_spaces import MobileNetV2
@@ -45,7 +45,7 @@ def pictures(
     image: str | None = None,
     split: str | None = None,
     group: str | None = None,
-    edit: Callable[[dict[str, str | None]], dict[str, str | None]] | None = None,
+    edit: Edit | None = None,
     flip: bool = True,
     seed: int = 0,
 ) -> AugmentedSource:

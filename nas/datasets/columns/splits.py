@@ -37,7 +37,7 @@ def split_rows(table: Table, *, split: str | None, group: str | None, seed: int)
             split would get no rows.
     """
     groups = [str(row) for row in range(len(table))] if group is None else _filled(table, group)
-    named = dict.fromkeys(range(len(table)), "train") if split is None else _named(table, split)
+    named = _all_training(table) if split is None else _named(table, split)
     rows: dict[SplitName, list[int]] = {name: [row for row in named if named[row] == name] for name in SPLITS}
     if split is not None and group is not None:
         _require_whole(table, group, groups, named)
@@ -61,6 +61,10 @@ def _cut(rows: dict[SplitName, list[int]], missing: Sequence[SplitName], groups:
     training, rows["train"] = rows["train"], []
     for row in training:
         rows[owner[groups[row]]].append(row)  # type: ignore[index]  # its names are those of the splits
+
+
+def _all_training(table: Table) -> dict[int, SplitName]:
+    return dict.fromkeys(range(len(table)), "train")
 
 
 def _named(table: Table, column: str) -> dict[int, SplitName]:

@@ -26,12 +26,12 @@ class Table:
     Args:
         path: its file, for messages.
         columns: by name, one cell for each row.
-        first_line: the number of the first row in the file, counted from 1.
+        lines: the number of each row in the file, counted from 1.
     """
 
     path: Path
     columns: Mapping[str, Cells]
-    first_line: int = 2
+    lines: Sequence[int]
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -44,7 +44,7 @@ class Table:
 
     def place(self, row: int) -> str:
         """The file and the line of a row, for messages."""
-        return f"{self.path}, line {row + self.first_line}"
+        return f"{self.path}, line {self.lines[row]}"
 
 
 def find_table(folder: Path, name: str | None) -> Path:
@@ -98,7 +98,8 @@ def _read_text(path: Path) -> Table:
             raise InputError(f"{path}: row {number} has {len(row)} cells, and the first one {len(header)}")
     names = [name.strip() for name in header]
     _check(path, names, len(rows))
-    return Table(path, {name: [_cell(row[i]) for row in rows] for i, name in enumerate(names)})
+    columns = {name: [_cell(row[i]) for row in rows] for i, name in enumerate(names)}
+    return Table(path, columns, range(2, len(rows) + 2))
 
 
 def _read_parquet(path: Path) -> Table:
@@ -114,7 +115,7 @@ def _read_parquet(path: Path) -> Table:
     except Exception as error:  # whatever a damaged file makes pyarrow raise
         raise InputError(f"{path}: damaged, or no parquet file ({str(error).splitlines()[0]})") from None
     _check(path, list(read.column_names), read.num_rows)
-    return Table(path, columns, first_line=1)
+    return Table(path, columns, range(1, read.num_rows + 1))
 
 
 def _check(path: Path, names: Sequence[str], num_rows: int) -> None:

@@ -17,6 +17,6 @@ tasks, so an experiment need not name any:
 is a recipe for any such folder. `source` is the data source, `masks` reads masks, and `nas.datasets.columns` the table.
 """
 
-from nas.datasets.images_csv.source import ImagesCsv
+from nas.datasets.images_csv.source import Edit, ImagesCsv
 
-__all__ = ["ImagesCsv"]
+__all__ = ["Edit", "ImagesCsv"]

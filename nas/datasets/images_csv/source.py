@@ -19,7 +19,7 @@ from nas.errors import InputError
 from nas.tasks import Task
 
 Row = dict[str, str | None]
-Edit = Callable[[Row], Row]
+Edit = Callable[[Row], Row | None]
 
 
 class ImagesCsv(IdSource):
@@ -37,7 +37,8 @@ class ImagesCsv(IdSource):
         image: the column with the names of the pictures; by default the only one besides the targets.
         split: a column that says train, validation or test; by default rows are divided at random.
         group: a column whose equal cells stay in one split, such as the object that several pictures show.
-        edit: changes the cells of a row before they are used, and may add cells.
+        edit: changes the cells of a row before they are used, and may add cells; a row for which it returns None is
+            left out.
         seed: of the random division.
         keep_mib: MiB of samples to keep in memory in each process.
 
@@ -108,8 +109,8 @@ class ImagesCsv(IdSource):
                 return bytes_3HW.float() / 255, labels
             self._room -= size
             self._kept[row] = bytes_3HW, labels
-        bytes_3HW, labels = self._kept[row]
-        return bytes_3HW.float() / 255, dict(labels)
+        kept, known = self._kept[row]
+        return kept.float() / 255, dict(known)
 
     def _read(self, row: int) -> tuple[Tensor, dict[str, Tensor]]:
         picture = read_picture(self._images[row]).convert("RGB")
@@ -149,5 +150,9 @@ def _stated_kinds(table: Table, targets: Sequence[str] | Mapping[str, str | None
 
 
 def _edited(table: Table, edit: Edit) -> Table:
-    rows = [edit({name: cells[row] for name, cells in table.columns.items()}) for row in range(len(table))]
-    return Table(table.path, {name: [row[name] for row in rows] for name in rows[0]}, table.first_line)
+    edited = [edit({name: cells[row] for name, cells in table.columns.items()}) for row in range(len(table))]
+    rows = [row for row in edited if row is not None]
+    if not rows:
+        raise InputError(f"{table.path}: `edit` leaves out every row")
+    lines = [table.lines[i] for i, row in enumerate(edited) if row is not None]
+    return Table(table.path, {name: [row[name] for row in rows] for name in rows[0]}, lines)
