@@ -11,9 +11,9 @@ base class and no registry.
 - `from_module`: turns your own module into a backbone and keeps its weights.
 
 >>> from torch import nn
->>> from search_spaces.heads import ImageHead
+>>> from search_spaces.heads import LinearHead
 >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3))
->>> backbone = from_module(net, stem="0", blocks=["1", "2"], head=lambda task: ImageHead(8, task.num_outputs))
+>>> backbone = from_module(net, stem="0", blocks=["1", "2"], head=lambda task: LinearHead(8, task.num_outputs))
 >>> backbone.num_blocks
 2
 

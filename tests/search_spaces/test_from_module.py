@@ -14,7 +14,7 @@ from nas.networks.backbone import Backbone, copied
 from nas.networks.supernet import Supernet
 from nas.tasks.task import Task
 from search_spaces.from_module import ModuleBackbone, from_module
-from search_spaces.heads import ImageHead
+from search_spaces.heads import LinearHead
 
 
 def unit(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -61,7 +61,7 @@ NET_BLOCKS = [f"features.stages.{i}" for i in range(3)]
 
 
 def head(task: Task) -> nn.Module:
-    return ImageHead(12, task.num_outputs)
+    return LinearHead(12, task.num_outputs)
 
 
 def chain_and_original(
