@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, fx, nn
@@ -112,20 +113,16 @@ def _is_size(node: fx.Node) -> bool:
 
 
 def _features(module: nn.Module, names: list[str], input_shape: Sequence[int]) -> list[str]:
-    """The names before the classifier."""
+    """The submodules before the classifier."""
     shapes = _shapes(module, names, input_shape)
-    kept: list[str] = []
-    for name in names:
-        shape = shapes.get(name)
-        if shape is None:
-            continue  # several values, or not called in evaluation
-        if kept and _is_pooled(shapes[kept[-1]], shape):
-            return kept
-        kept.append(name)
-    if kept and len(shapes[kept[0]]) == 2:
-        heavy = [name for name in kept if _has_weight(module.get_submodule(name))]
-        kept = kept[: kept.index(heavy[-1])] if heavy else []
-    return kept
+    names = [name for name in names if name in shapes]
+    for i, (before, after) in enumerate(pairwise(names)):
+        if _is_pooled(shapes[before], shapes[after]):
+            return names[: i + 1]
+    heavy = [name for name in names if _has_weight(module.get_submodule(name))]
+    if heavy and len(shapes[names[0]]) == 2:
+        return names[: names.index(heavy[-1])]
+    return names
 
 
 def _is_pooled(before: torch.Size, after: torch.Size) -> bool:
@@ -134,7 +131,7 @@ def _is_pooled(before: torch.Size, after: torch.Size) -> bool:
 
 @torch.no_grad()
 def _shapes(module: nn.Module, names: list[str], input_shape: Sequence[int]) -> dict[str, torch.Size]:
-    """The shape of each submodule's output on one sample, if it is one tensor."""
+    """The shape of the output, on one sample, of each submodule that gives one tensor."""
     shapes: dict[str, torch.Size] = {}
 
     def noting(name: str) -> Callable[[nn.Module, object, object], None]:

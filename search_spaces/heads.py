@@ -13,7 +13,7 @@ torch.Size([2, 1, 24, 20])
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -167,9 +167,9 @@ class DenseHead(nn.Module):
 def ready_head(
     channels: Sequence[int] | None = None,
     *,
+    channel_dim: int | None = None,
     width: int = DENSE_WIDTH,
     fusion: Fusion = "sum",
-    channel_dim: int = 1,
     num_prefix_tokens: int = 0,
     class_token: bool = False,
 ) -> Callable[..., nn.Module]:
@@ -178,32 +178,35 @@ def ready_head(
     A task with ``dense=True`` gets a `DenseHead`, one with ``dense=False`` a `LinearHead`.
 
     Args:
-        channels: of each tap's features. If left out, the function is called as ``head(task, channels)``, as
-            `search_spaces.from_module` does; otherwise as ``head(task)``.
-        width, fusion, channel_dim, num_prefix_tokens: of `DenseHead`.
+        channels: of each tap's features. With them, the function is called as ``head(task)``. Without them, it is
+            called as ``head(task, channels, channel_dim=...)``, as `search_spaces.from_module` does.
+        channel_dim: of both heads; with ``channels`` it is 1 if left out.
+        width, fusion, num_prefix_tokens: of `DenseHead`.
         class_token: of `LinearHead`.
 
     Raises:
         InputError: when it makes a head, if the task does not state ``dense``.
     """
-    make = functools.partial(
+    known: dict[str, Any] = {} if channels is None else {"channels": tuple(channels), "channel_dim": 1}
+    if channel_dim is not None:
+        known["channel_dim"] = channel_dim
+    return functools.partial(
         _head_of,
+        **known,
         width=width,
         fusion=fusion,
-        channel_dim=channel_dim,
         num_prefix_tokens=num_prefix_tokens,
         class_token=class_token,
     )
-    return make if channels is None else functools.partial(make, channels=tuple(channels))
 
 
 def _head_of(
     task: Task,
     channels: Sequence[int],
     *,
+    channel_dim: int,
     width: int,
     fusion: Fusion,
-    channel_dim: int,
     num_prefix_tokens: int,
     class_token: bool,
 ) -> nn.Module:
