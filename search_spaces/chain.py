@@ -3,7 +3,7 @@
 import inspect
 import operator
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -40,12 +40,43 @@ def cut(module: nn.Module, names: Sequence[str]) -> list[fx.GraphModule]:
     return _split(module, trained, names)
 
 
-class _SpineTracer(fx.Tracer):
-    """Traces through the modules that contain a named one; all others are leaves."""
+def traced(module: nn.Module, spine: Collection[str]) -> list[fx.Node]:
+    """The nodes of the forward of a module and of the submodules in ``spine``; other submodules are one node each.
 
-    def __init__(self, names: Sequence[str]) -> None:
+    Raises:
+        InputError: the forward cannot be traced; the message says where.
+    """
+    parameters = list(inspect.signature(module.forward).parameters.values())[1:]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    try:
+        return list(_SpineTracer(spine).trace(module, concrete_args=defaults or None).nodes)
+    # The module's own code may raise anything when it gets a symbol instead of a tensor.
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{_type(module)} cannot be traced{_where(error)}: {reason}: name parts so that this is inside one, or "
+            "write a class with make_stem, make_block and make_head"
+        ) from error
+
+
+def ancestors(node: fx.Node) -> set[fx.Node]:
+    """The node, and all nodes that its value depends on."""
+    found: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(current.all_input_nodes)
+    return found
+
+
+class _SpineTracer(fx.Tracer):
+    """Traces through the modules of the spine; all others are leaves."""
+
+    def __init__(self, spine: Collection[str]) -> None:
         super().__init__()
-        self.spine = {name.rsplit(".", i)[0] for name in names for i in range(1, name.count(".") + 1)}
+        self.spine = spine
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return module_qualified_name not in self.spine
@@ -70,17 +101,7 @@ def _check_names(module: nn.Module, names: Sequence[str]) -> None:
 
 def _trace(module: nn.Module, names: Sequence[str]) -> list[fx.Node]:
     """The nodes that the last name's output depends on, in the order of execution, checked for the calls of names."""
-    parameters = list(inspect.signature(module.forward).parameters.values())[1:]
-    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-    try:
-        nodes = list(_SpineTracer(names).trace(module, concrete_args=defaults or None).nodes)
-    # The module's own code may raise anything when it gets a symbol instead of a tensor.
-    except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"{_type(module)} cannot be traced{_where(error)}: {reason}: name parts so that this is inside one, or "
-            "write a class with make_stem, make_block and make_head"
-        ) from error
+    nodes = traced(module, {name.rsplit(".", i)[0] for name in names for i in range(1, name.count(".") + 1)})
     calls = [node.target for node in nodes if node.op == "call_module" and node.target in names]
     for name in names:
         if calls.count(name) != 1:
@@ -88,10 +109,12 @@ def _trace(module: nn.Module, names: Sequence[str]) -> list[fx.Node]:
                 f"{_type(module)}: forward calls {name} {calls.count(name)} times: a part has to be called once"
             )
     if calls != list(names):
-        raise InputError(f"{_type(module)}: name stem and blocks in the order of their calls: {', '.join(calls)}")
+        raise InputError(
+            f"{_type(module)}: name stem and blocks in the order of their calls: {', '.join(map(str, calls))}"
+        )
 
     end = next(i for i, node in enumerate(nodes) if node.target == names[-1])
-    needed = _ancestors(nodes[end])
+    needed = ancestors(nodes[end])
     for node in nodes[:end]:
         if node not in needed and needed.intersection(node.all_input_nodes) and _in_place(node, module):
             raise InputError(
@@ -113,7 +136,7 @@ def _split(module: nn.Module, nodes: list[fx.Node], names: Sequence[str]) -> lis
         end = next((node for node in nodes if node.target == name), None)
         if end is None:
             raise InputError(f"{_type(module)}: the output of {name} does not reach {names[-1]}: leave {name} out")
-        own = _ancestors(end) - done
+        own = ancestors(end) - done
         for value in [start, *(own - {end})]:
             late = [user for user in nodes if user in value.users and user not in own]
             if late:
@@ -182,18 +205,6 @@ def _in_place(node: fx.Node, module: nn.Module) -> bool:
         or called in ("setitem", "iadd", "isub", "imul", "itruediv")
         or bool(node.kwargs.get("inplace"))
     )
-
-
-def _ancestors(node: fx.Node) -> set[fx.Node]:
-    """The node, and all nodes that its value depends on."""
-    found: set[fx.Node] = set()
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        if current not in found:
-            found.add(current)
-            waiting.extend(current.all_input_nodes)
-    return found
 
 
 def _called(node: fx.Node) -> str:

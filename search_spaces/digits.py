@@ -56,7 +56,7 @@ class DigitsBackbone:
     def make_head(self, task: Task) -> nn.Module:
         widths = tuple(self.widths[l] for l in self.taps)
         if task.name in self.dense_tasks:
-            return DenseHead(widths, task.num_outputs)
+            return PixelShuffleHead(widths, task.num_outputs)
         return PooledHead(widths[-1], task.num_outputs)
 
 
@@ -91,7 +91,7 @@ class PooledHead(nn.Module):
         return out
 
 
-class DenseHead(nn.Module):
+class PixelShuffleHead(nn.Module):
     """An image of the input's size from the last features, refined by the early ones at half of that size.
 
     The last convolution gives the four pixels of each position as channels (Shi et al., CVPR 2016).

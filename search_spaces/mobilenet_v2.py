@@ -11,7 +11,7 @@ from nas.errors import InputError
 from nas.tasks.task import Task
 from search_spaces.aspp import ASPP
 from search_spaces.convolution import conv_bn, dilated_stages
-from search_spaces.heads import DeepLabV3PlusHead, ImageHead
+from search_spaces.heads import DeepLabV3PlusHead, LinearHead, is_image_task
 from search_spaces.pretrained import StartsFromFile
 
 # Expansion, channels, repeats and first stride of each stage (arXiv 1801.04381, table 2).
@@ -47,15 +47,15 @@ class MobileNetV2(StartsFromFile):
     With an output stride below 32, later strides become dilation. With 16, the block that had the last stride has rate
     1, and the later blocks of 160 and 320 channels have rate 2.
 
-    A task gets a DeepLabV3+ head with outputs [B, num_outputs, H, W]. A task in ``image_tasks`` gets a linear layer on
-    the mean over the image, with outputs [B, num_outputs].
+    A task gets a DeepLabV3+ head with outputs [B, num_outputs, H, W]. A task with ``dense=False``, or named in
+    ``image_tasks``, gets a linear layer on the mean over the image, with outputs [B, num_outputs].
 
     Args:
         width: multiplier of the channels of stem and inverted residuals, rounded to multiples of 8 as in the paper's
             code; R-ASPP and heads keep their 128.
         output_stride: stride of the last inverted residual's features: 8, 16 or 32.
         dropout: dropout in R-ASPP; BMTAS uses 0 in the search and 0.1 in retraining.
-        image_tasks: names of the tasks that have one label per image.
+        image_tasks: names of the tasks that have one label per image; those with ``dense=False`` need not be named.
         weights: a state-dict file with torchvision's names, from which stem and inverted residuals start. It is opened
             at the first ``make_``.
     """
@@ -93,8 +93,8 @@ class MobileNetV2(StartsFromFile):
         return self.started(InvertedResidual(**self._residuals[l]), f"features.{l + 1}.")
 
     def make_head(self, task: Task) -> nn.Module:
-        if task.name in self.image_tasks or task.dense is False:
-            return ImageHead(ASPP_CHANNELS, task.num_outputs)
+        if is_image_task(task, self.image_tasks, "MobileNetV2"):
+            return LinearHead(ASPP_CHANNELS, task.num_outputs)
         low_channels = self._residuals[LOW_LEVEL_BLOCK]["out_channels"]
         return DeepLabV3PlusHead(low_channels, ASPP_CHANNELS, task.num_outputs, activation=nn.ReLU6)
 

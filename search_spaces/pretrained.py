@@ -49,10 +49,14 @@ class PretrainedWeights:
         path: the file; it is opened at the first `load_into`.
         make_parts: makes the parts that the file describes, by the prefix of their names in the file. It is called
             once, on the meta device, to get names and shapes.
+        library: whose names the file has, for messages.
     """
 
-    def __init__(self, path: Path, make_parts: Callable[[], Mapping[str, nn.Module]]) -> None:
+    def __init__(
+        self, path: Path, make_parts: Callable[[], Mapping[str, nn.Module]], library: str = "torchvision"
+    ) -> None:
         self.path = path
+        self.library = library
         self._make_parts = make_parts
 
     def load_into(self, part: nn.Module, prefix: str) -> None:
@@ -83,7 +87,7 @@ class PretrainedWeights:
         if not loaded:
             raise InputError(
                 f"{self.path}: none of its names, such as {next(iter(self._tensors), '(it has none)')}, is one of this "
-                f"backbone's, such as {next(iter(shapes))}: give a state dict with torchvision's names"
+                f"backbone's, such as {next(iter(shapes))}: give a state dict with {self.library}'s names"
             )
         report = LoadReport(
             self.path,

@@ -13,7 +13,7 @@ from nas.errors import InputError
 from nas.tasks.task import Task
 from search_spaces.aspp import ASPP
 from search_spaces.convolution import conv, dilated_stages
-from search_spaces.heads import ASPPHead, DeepLabV3PlusHead, ImageHead
+from search_spaces.heads import ASPPHead, DeepLabV3PlusHead, LinearHead, is_image_task
 from search_spaces.pretrained import StartsFromFile
 from search_spaces.residual import BasicBlock, Bottleneck
 
@@ -41,8 +41,8 @@ class ResNet(StartsFromFile):
     last block with stride 4, and ASPP. With "aspp", the blocks are the residual blocks only, and each head has its own
     ASPP (DeepLabV3; LTB's ResNet-34) and reads the last block.
 
-    A task gets a head with outputs [B, num_outputs, H, W]. A task in ``image_tasks`` gets a linear layer on the mean
-    over the image, with outputs [B, num_outputs].
+    A task gets a head with outputs [B, num_outputs, H, W]. A task with ``dense=False``, or named in
+    ``image_tasks``, gets a linear layer on the mean over the image, with outputs [B, num_outputs].
 
     Args:
         depth: 18, 34 or 50.
@@ -50,7 +50,7 @@ class ResNet(StartsFromFile):
         granularity: whether a block of the search is one residual "block" or a whole "stage".
         decoder: "deeplabv3plus" or "aspp".
         dropout: dropout in ASPP.
-        image_tasks: names of the tasks that have one label per image.
+        image_tasks: names of the tasks that have one label per image; those with ``dense=False`` need not be named.
         weights: a state-dict file with torchvision's names, from which stem and residual blocks start. It is opened at
             the first ``make_``.
     """
@@ -96,8 +96,10 @@ class ResNet(StartsFromFile):
         return self.started(self._new_block(l), self._residuals[l][0])
 
     def make_head(self, task: Task) -> nn.Module:
-        if task.name in self.image_tasks:
-            return ImageHead(ASPP_CHANNELS if self.decoder == "deeplabv3plus" else self._channels(-1), task.num_outputs)
+        if is_image_task(task, self.image_tasks, "ResNet"):
+            return LinearHead(
+                ASPP_CHANNELS if self.decoder == "deeplabv3plus" else self._channels(-1), task.num_outputs
+            )
         if self.decoder == "aspp":
             return ASPPHead(
                 self._channels(-1),

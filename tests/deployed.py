@@ -15,7 +15,7 @@ from nas.datasets.scenes import Scenes
 from nas.deploy import FORMATS, Description, ExportableNetwork, InputRecord, Pixels, TaskRecord
 from nas.networks.branched import BranchedNetwork
 from nas.tree import random_tree_shape
-from search_spaces import DigitsBackbone, MobileNetV2, ResNet, from_module
+from search_spaces import DigitsBackbone, MobileNetV2, ResNet, ViT, from_module
 
 LEFT, *_, INK, RESTORE = digit_tasks()
 SCENES = scene_tasks()
@@ -43,6 +43,11 @@ def own_backbone():
     )
 
 
+def per_image(task):
+    """The task with one label for a whole image."""
+    return task.model_copy(update={"dense": False})
+
+
 SPACES = {
     "digits": lambda: (DigitsBackbone(widths=(4, 6, 6), strided=(2,)), (LEFT, INK, RESTORE)),
     "dense": lambda: (
@@ -51,8 +56,12 @@ SPACES = {
     ),
     "own": lambda: (own_backbone(), (SEMSEG, NORMALS, SAL)),
     "resnet stages": lambda: (ResNet(depth=18, granularity="stage", decoder="aspp"), (SEMSEG, DEPTH)),
-    "resnet blocks": lambda: (ResNet(depth=18, image_tasks=("sal",)), (SEMSEG, SAL)),
-    "mobilenet": lambda: (MobileNetV2(width=0.25, image_tasks=("edge",)), (SEMSEG, NORMALS, EDGE)),
+    "resnet blocks": lambda: (ResNet(depth=18), (SEMSEG, per_image(SAL))),
+    "tokens": lambda: (
+        ViT(image_size=(32, 40), width=16, depth=3, num_heads=2),
+        (SEMSEG, NORMALS, per_image(SAL)),
+    ),
+    "mobilenet": lambda: (MobileNetV2(width=0.25), (SEMSEG, NORMALS, per_image(EDGE))),
 }
 
 

@@ -88,7 +88,8 @@ def profile(
         "input_shape": list(measured.input_shape),
         "stem": NetworkCost.total([measured.stem]).to_dict(),
         "blocks": [
-            {"name": f"block{l}", **NetworkCost.total([block]).to_dict()} for l, block in enumerate(measured.blocks)
+            {"name": name, **NetworkCost.total([block]).to_dict()}
+            for name, block in zip(measured.block_names, measured.blocks, strict=True)
         ],
         "heads": {name: NetworkCost.total([head]).to_dict() for name, head in measured.heads.items()},
         "single": {name: _network(measured, BranchTree.shared([name], len(measured.blocks))) for name in names},

@@ -16,7 +16,7 @@ from nas.cost.operators import HANDLES, MAC_OPERATORS
 from nas.cost.resources import MACS, PARAMS, Resource, TracedPart, counted_resources
 from nas.cost.torch_count import Uncounted, count_with_torch, plain_attention, short_name, uncounted
 from nas.errors import InputError
-from nas.networks.backbone.protocol import Backbone
+from nas.networks.backbone import Backbone, block_names
 from nas.tasks.task import Task
 from nas.tree import BranchTree, CostTable
 
@@ -49,6 +49,7 @@ class PartCost:
 class Profile:
     """The measured costs of a backbone's parts for a set of tasks and one size of input.
 
+    ``block_names`` are the backbone's (`nas.networks.backbone.block_names`).
     ``latency``, where a device was measured, adds milliseconds to the table.
     """
 
@@ -56,6 +57,7 @@ class Profile:
     stem: PartCost
     blocks: tuple[PartCost, ...]
     heads: Mapping[str, PartCost]
+    block_names: tuple[str, ...]
     latency: LatencyTable | None = None
 
     @property
@@ -64,7 +66,7 @@ class Profile:
             self.stem.amounts,
             tuple(block.amounts for block in self.blocks),
             {task: head.amounts for task, head in self.heads.items()},
-            tuple(f"block{l}" for l in range(len(self.blocks))),
+            self.block_names,
         )
         return counted if self.latency is None else self.latency.added_to(counted)
 
@@ -145,7 +147,7 @@ def measure_costs(
         for task in tasks:
             head = _BoundHead(backbone.make_head(task), inputs.shape[2:])
             heads[task.name], _ = _measure_part(head, tuple(tapped), resources, f"make_head({task.name})")
-    return Profile(tuple(input_shape), stem_cost, tuple(block_costs), heads)
+    return Profile(tuple(input_shape), stem_cost, tuple(block_costs), heads, block_names(backbone))
 
 
 def count_module(module: nn.Module, inputs: tuple[Tensor, ...], resource: str | None = None) -> PartCost:

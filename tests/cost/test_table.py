@@ -14,7 +14,7 @@ from nas.networks.branched import BranchedNetwork
 from nas.networks.supernet import one_hot_routing
 from nas.tasks import Task
 from nas.tree import BranchTree
-from search_spaces.digits import DigitsBackbone
+from search_spaces import MLP, DigitsBackbone, ViT
 
 DIGIT_TASKS = (
     Task(name="left", num_outputs=10, loss="cross_entropy", metrics=("accuracy",)),
@@ -23,9 +23,18 @@ DIGIT_TASKS = (
 )
 DIGITS = DigitsBackbone((4, 4, 6), strided=(2,))
 VECTORS = VectorBackbone(3)
+TABLE = MLP(7, width=6, depth=3, residual=True)
+TOKENS = ViT(image_size=(8, 12), patch_size=4, width=8, depth=3, num_heads=2)
+TOKEN_TASKS = (
+    Task(name="depth", num_outputs=1, loss="l1", metrics=("rmse",), dense=True),
+    Task(name="scene", num_outputs=4, loss="cross_entropy", metrics=("accuracy",), dense=False),
+    Task(name="edge", num_outputs=2, loss="l1", metrics=("rmse",), dense=True),
+)
 PROFILES = {
     DIGITS: measure_costs(DIGITS, DIGIT_TASKS, (1, 9, 11)),
     VECTORS: measure_costs(VECTORS, toy_tasks(4), (IN_FEATURES,)),
+    TABLE: measure_costs(TABLE, toy_tasks(3), (7,)),
+    TOKENS: measure_costs(TOKENS, TOKEN_TASKS, (3, 8, 12)),
 }
 
 
@@ -42,7 +51,10 @@ class OutputsAsTuple(nn.Module):
 
 @settings(deadline=None, max_examples=12)
 @given(st.data())
-@pytest.mark.parametrize(("backbone", "tasks"), [(DIGITS, DIGIT_TASKS), (VECTORS, toy_tasks(4))])
+@pytest.mark.parametrize(
+    ("backbone", "tasks"),
+    [(DIGITS, DIGIT_TASKS), (VECTORS, toy_tasks(4)), (TABLE, toy_tasks(3)), (TOKENS, TOKEN_TASKS)],
+)
 def test_the_sum_over_a_trees_parts_is_the_count_of_its_network(backbone, tasks, data):
     tree = data.draw(trees(tasks=names(tasks), num_blocks=3))
     profile = PROFILES[backbone]

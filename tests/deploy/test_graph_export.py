@@ -11,9 +11,9 @@ from nas.deploy import FORMATS, TOLERANCE, as_bytes, deviations, open_model, pro
 from nas.errors import InputError, WorkFailed
 from nas.networks.branched import sub_network
 
-FAST = ["digits", "own"]
+FAST = ["digits", "own", "tokens"]
 # Fifty. The large backbones take a minute each, and differ the least from tree to tree.
-NUM_TREES = {"digits": 14, "dense": 14, "own": 14, "resnet stages": 4, "resnet blocks": 2, "mobilenet": 2}
+NUM_TREES = {"digits": 14, "dense": 14, "own": 14, "tokens": 6, "resnet stages": 4, "resnet blocks": 2, "mobilenet": 2}
 
 
 def export_and_open(tmp_path, network, tasks, inputs, pixels, format, **how):

@@ -14,7 +14,7 @@ from nas.networks.backbone.protocol import Backbone
 from nas.tasks.task import Task
 from search_spaces.aspp import ASPP
 from search_spaces.from_module import from_module
-from search_spaces.heads import DeepLabV3PlusHead
+from search_spaces.heads import DeepLabV3PlusHead, ready_head
 from search_spaces.mobilenet_v2 import MobileNetV2
 from search_spaces.resnet import ResNet
 
@@ -36,6 +36,21 @@ def chain() -> Backbone:
     return from_module(module, stem="0", blocks=["1", "2"], taps=(0, 1), head=head)
 
 
+def found_chain() -> Backbone:
+    """A module whose blocks and channels are found, with ready heads."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2),
+        nn.MaxPool2d(2),
+        nn.Sequential(nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(inplace=True)),
+        nn.MaxPool2d(2),
+        nn.Sequential(nn.Conv2d(16, 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU()),
+        nn.Conv2d(24, 24, 3, padding=1),
+        nn.BatchNorm2d(24),
+        nn.AdaptiveAvgPool2d(1),
+    )
+    return from_module(module, blocks="auto", taps="sizes", head=ready_head(), input_shape=(3, 64, 64))
+
+
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "mobilenet_v2": lambda: MobileNetV2(width=0.25, image_tasks=IMAGE_TASKS),
     "mobilenet_v2 at 8": lambda: MobileNetV2(width=0.25, output_stride=8, dropout=0.1, image_tasks=IMAGE_TASKS),
@@ -43,12 +58,13 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "resnet50 in stages": lambda: ResNet(50, granularity="stage", image_tasks=IMAGE_TASKS),
     "resnet18 with aspp heads": lambda: ResNet(18, output_stride=8, decoder="aspp", image_tasks=IMAGE_TASKS),
     "from_module": chain,
+    "from_module with auto": found_chain,
 }
 every_backbone = pytest.mark.parametrize("name", list(BACKBONES))
 
 
-def task(name: str, num_outputs: int) -> Task:
-    return Task(name=name, num_outputs=num_outputs, loss="l1", metrics=("rmse",))
+def task(name: str, num_outputs: int, dense: bool | None = True) -> Task:
+    return Task(name=name, num_outputs=num_outputs, loss="l1", metrics=("rmse",), dense=dense)
 
 
 def features_of(backbone: Backbone, inputs: Tensor) -> tuple[Tensor, ...]:
@@ -148,7 +164,9 @@ def test_a_block_leaves_its_input_as_it_is(name: str) -> None:
 def test_image_tasks_get_one_row_per_image(name: str) -> None:
     backbone = BACKBONES[name]()
     features = features_of(backbone, torch.randn(2, 3, 33, 47))
-    assert backbone.make_head(task("scene", 5))(features, (33, 47)).shape == (2, 5)
+    assert backbone.make_head(task("scene", 5, dense=False))(features, (33, 47)).shape == (2, 5)
+    if hasattr(backbone, "image_tasks"):
+        assert backbone.make_head(task("scene", 5, dense=None))(features, (33, 47)).shape == (2, 5)
     assert backbone.make_head(task("depth", 5))(features, (33, 47)).shape == (2, 5, 33, 47)
 
 

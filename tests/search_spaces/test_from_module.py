@@ -14,7 +14,7 @@ from nas.networks.backbone import Backbone, copied
 from nas.networks.supernet import Supernet
 from nas.tasks.task import Task
 from search_spaces.from_module import ModuleBackbone, from_module
-from search_spaces.heads import ImageHead
+from search_spaces.heads import LinearHead, ready_head
 
 
 def unit(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -60,8 +60,11 @@ class Net(nn.Module):
 NET_BLOCKS = [f"features.stages.{i}" for i in range(3)]
 
 
+TASK = Task(name="depth", num_outputs=2, loss="l1", metrics=("rmse",))
+
+
 def head(task: Task) -> nn.Module:
-    return ImageHead(12, task.num_outputs)
+    return LinearHead(12, task.num_outputs)
 
 
 def chain_and_original(
@@ -216,6 +219,109 @@ def test_a_cut_network_trains_in_a_supernet() -> None:
 def test_taps_that_are_not_ascending_to_the_last_block_are_refused(taps: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"taps is .*, must be indices of blocks, ascending, the last one 1"):
         ModuleBackbone(Net, "conv", tuple(NET_BLOCKS[:2]), taps, head)
+
+
+def test_a_head_may_take_the_channels_of_the_taps() -> None:
+    given: list[tuple[int, ...]] = []
+
+    def make(task: Task, channels: tuple[int, ...]) -> nn.Module:
+        given.append(channels)
+        return LinearHead(channels[-1], task.num_outputs)
+
+    backbone = from_module(Net(), stem="conv", blocks=NET_BLOCKS, taps=(0, 2), head=make, input_shape=(3, 32, 32))
+    assert backbone.features == (8, 12)
+    assert backbone.make_head(TASK).outputs.in_features == 12
+    assert given == [(8, 12)]
+
+
+def test_a_second_parameter_with_a_default_is_the_heads_own() -> None:
+    backbone = from_module(Net(), stem="conv", blocks=NET_BLOCKS, head=lambda task, width=12: LinearHead(width, 2))
+    assert backbone.make_head(TASK).outputs.in_features == 12
+
+
+def tokens() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2), Transposed(), nn.Linear(8, 8), nn.Linear(8, 8))
+
+
+class Transposed(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
+def test_a_ready_head_reads_tokens_by_the_stated_channel_dim() -> None:
+    arguments = {"stem": "2", "blocks": ["3", "4"], "head": ready_head(), "input_shape": (3, 16, 16)}
+    backbone = from_module(tokens(), channel_dim=-1, **arguments)
+    assert backbone.features == (8,)
+    features = (torch.randn(2, 16, 8),)
+    assert backbone.make_head(TASK.model_copy(update={"dense": True}))(features, (16, 16)).shape == (2, 2, 16, 16)
+    linear = backbone.make_head(TASK.model_copy(update={"dense": False}))
+    torch.testing.assert_close(linear(features, (16, 16)), linear.outputs(features[0].mean(1)))
+    with pytest.raises(InputError, match=r"4 gives \[batch, 16, 8\]: state channel_dim, -1 for tokens"):
+        from_module(tokens(), **arguments).make_head(TASK)
+    with pytest.raises(InputError, match=r"channel_dim is 3, but 4 gives \[batch, 16, 8\]"):
+        from_module(tokens(), channel_dim=3, **arguments).make_head(TASK)
+    mixed = from_module(tokens(), channel_dim=(1, -1), taps=(0, 1), **arguments)
+    with pytest.raises(InputError, match=r"their channels in the dimensions \[-1, 1\]: give a head of your own"):
+        mixed.make_head(TASK)
+
+
+def test_blocks_are_found_and_keep_their_names() -> None:
+    module = nn.Sequential(unit(3, 8), nn.MaxPool2d(4), unit(8, 8), unit(8, 12), nn.MaxPool2d(2), unit(12, 12))
+    backbone = from_module(module, blocks="auto", taps="sizes", head=ready_head(), input_shape=(3, 32, 32))
+    assert backbone.stem == "1"
+    assert backbone.block_names == ("2", "3", "5")
+    # The part that pools belongs to the block before.
+    assert backbone.blocks == ("2", "4", "5")
+    assert (backbone.taps, backbone.features) == ((0, 2), (8, 12))
+    named = from_module(module, stem="1", blocks=["2", "5"], taps="sizes", head=ready_head(), input_shape=(3, 32, 32))
+    assert (named.block_names, named.taps) == (("2", "5"), (0, 1))
+
+
+def test_the_first_taps_are_at_a_quarter_of_the_size() -> None:
+    pools = [layer for _ in range(4) for layer in (unit(8, 8), nn.MaxPool2d(2))]
+    module = nn.Sequential(unit(3, 8), *pools)
+    backbone = from_module(module, blocks="auto", taps="sizes", head=ready_head(), input_shape=(3, 32, 32))
+    assert [shape[2] for shape in backbone.feature_shapes] == [16, 8, 4, 2]
+    assert backbone.taps == (1, 2, 3)
+
+
+def test_a_factory_is_looked_at_without_changing_random_numbers() -> None:
+    def make() -> nn.Module:
+        return nn.Sequential(unit(3, 8), unit(8, 8), unit(8, 12))
+
+    torch.manual_seed(0)
+    expected = make()[1][0].weight
+    torch.manual_seed(0)
+    backbone = from_module(make, blocks="auto", taps="sizes", head=ready_head(), input_shape=(3, 32, 32))
+    assert torch.equal(next(backbone.make_block(0).parameters()), expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"blocks": "auto"},
+            r"blocks='auto' and taps='sizes' run the module: state input_shape, such as \(3, 64, 64\)",
+        ),
+        ({"blocks": ["1"], "stem": "0", "taps": "sizes"}, "state input_shape"),
+        ({"blocks": "auto", "stem": "0", "input_shape": (3, 32, 32)}, "stem is '0', but blocks='auto' finds the stem"),
+        ({"blocks": ["1"]}, "stem is missing: name the submodule"),
+        ({"blocks": ["1"], "stem": "0", "taps": "all"}, "taps is 'all', must be indices of blocks, or 'sizes'"),
+        (
+            {"blocks": ["1"], "stem": "0", "head": ready_head()},
+            "head takes the channels of the taps, .* state input_shape",
+        ),
+        (
+            {"blocks": ["1"], "stem": "0", "head": ready_head(), "input_shape": (4, 32, 32)},
+            r"the stem does not run on a sample of shape \[4, 32, 32\]",
+        ),
+    ],
+)
+def test_what_auto_needs_is_said(arguments: dict[str, Any], message: str) -> None:
+    module = nn.Sequential(unit(3, 8), unit(8, 12))
+    with pytest.raises(InputError, match=message) as caught:
+        from_module(module, **{"head": head, **arguments}).make_head(TASK)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("blocks", "message"), [([], "blocks is empty"), ("bc", "blocks is the string 'bc'")])

@@ -53,9 +53,9 @@ def _experiment(tasks, backbone, data, shape):
 
 def model_experiment(name):
     """A class and a number for a model of the zoo; maps of both where its heads are dense."""
-    made = _experiment(
-        (CLASS_TASK, NUMBER_TASK), lazy(_model, name=name), lazy(_model_samples, name=name), MODELS[name][1]
-    )
+    dense = getattr(MODELS[name][0], "dense", False)
+    tasks = [task.model_copy(update={"dense": dense}) for task in (CLASS_TASK, NUMBER_TASK)]
+    made = _experiment(tasks, lazy(_model, name=name), lazy(_model_samples, name=name), MODELS[name][1])
     return made.with_fields({"allow_uncounted_macs": name in UNCOUNTED_MODELS})
 
 

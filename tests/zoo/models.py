@@ -8,6 +8,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
+from search_spaces import MLP, ViT
+
 WIDTH = 8
 IMAGE, TOKENS, SERIES, VECTOR = (3, 16, 16), (6, 8), (3, 16), (8,)
 
@@ -280,6 +282,8 @@ MODELS = {
     "lazy modules": _picture(lambda l: nn.Sequential(nn.LazyConv2d(WIDTH, 3, padding=1), nn.LazyBatchNorm2d())),
     "two outputs": _picture(lambda l: Twins()),
     "the same modules": (Kept(), IMAGE),
+    "vision transformer": (ViT(image_size=IMAGE[1:], patch_size=4, width=WIDTH, depth=2, num_heads=2), IMAGE),
+    "rows of a table": (MLP(VECTOR[0], width=WIDTH, depth=2, dropout=0.1, residual=True), VECTOR),
 }
 """By name, a backbone and the shape of one input."""
 

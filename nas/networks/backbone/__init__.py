@@ -29,6 +29,7 @@ nas.errors.InputError: backbone Small: two calls of make_block(0) give modules w
 Start with `nas.networks.backbone.protocol`.
 """
 
+from nas.networks.backbone.block_names import block_names
 from nas.networks.backbone.channels import stated_channel_dims
 from nas.networks.backbone.frozen import FrozenPrefix
 from nas.networks.backbone.parts import PartMaker, check_backbone, copied
@@ -40,6 +41,7 @@ __all__ = [
     "FrozenPrefix",
     "PartMaker",
     "PartRunner",
+    "block_names",
     "check_backbone",
     "check_outputs",
     "copied",

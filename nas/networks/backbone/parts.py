@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from nas.errors import InputError, in_one_line
+from nas.networks.backbone.block_names import block_names
 from nas.networks.backbone.channels import stated_channel_dims
 from nas.networks.backbone.protocol import Backbone
 from nas.networks.backbone.scaled_head import scaled
@@ -75,10 +76,11 @@ def check_backbone(backbone: Backbone, tasks: Sequence[Task]) -> None:
     """Check a backbone without running it: make every part twice, as a search does, and copy it.
 
     Raises:
-        InputError: `PartMaker` refuses a part, a part cannot be copied, no part has a parameter to train, or
-            ``channel_dim`` is not a dimension.
+        InputError: `PartMaker` refuses a part, a part cannot be copied, no part has a parameter to train,
+            ``channel_dim`` is not a dimension, or ``block_names`` are not distinct names.
     """
     stated_channel_dims(backbone)
+    block_names(backbone)
     maker = PartMaker(backbone)
     with torch.random.fork_rng(devices=()):
         for _ in range(2):

@@ -21,9 +21,9 @@ class Backbone(Protocol):
         num_blocks: L.
         taps: indices of the blocks whose outputs heads read, ascending, the last being L - 1.
 
-    Two more members are optional. ``channel_dim`` is the dimension of the features that holds the channels, or one for
-    each block: 1 for [B, C, ...], -1 for [B, ..., C]. ``weights_report`` is not None if stem and blocks start from
-    trained weights.
+    Three more members are optional. ``channel_dim`` is the dimension of the features that holds the channels, or one
+    for each block: 1 for [B, C, ...], -1 for [B, ..., C]. ``block_names`` has a name for each block, which trees and
+    pictures show. ``weights_report`` is not None if stem and blocks start from trained weights.
     """
 
     @property

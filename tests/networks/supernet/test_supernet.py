@@ -20,7 +20,9 @@ from nas.strategies.inherit import inherit_weights
 from nas.tasks import Task
 from nas.tree import BranchTree
 from search_spaces.digits import DigitsBackbone
+from search_spaces.mlp import MLP
 from search_spaces.mobilenet_v2 import MobileNetV2
+from search_spaces.vit import ViT
 
 DIGIT_TASKS = (
     Task(name="left", num_outputs=3, loss="cross_entropy", metrics=("accuracy",)),
@@ -136,6 +138,23 @@ def test_one_hot_routing_is_the_branched_network_of_a_published_backbone():
     backbone = MobileNetV2(width=0.25, image_tasks=("ink",))
     choices = [[0, 0, 0], [0, 0, 1], *[[1, 0, 1]] * (backbone.num_blocks - 2)]
     check_equal_networks(backbone, DIGIT_TASKS, (3, 17, 19), 2, choices, 0, True, affine_last_norm=False)
+
+
+DENSE_OR_NOT = [task.model_copy(update={"dense": task.name == "restore"}) for task in DIGIT_TASKS]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("backbone", "tasks", "shape"),
+    [
+        (ViT(image_size=(8, 12), patch_size=4, width=8, depth=3, num_heads=2), DENSE_OR_NOT, (3, 8, 12)),
+        (MLP(5, width=6, depth=3, norm="batch"), DIGIT_TASKS, (5,)),
+        (MLP(5, width=6, depth=3, norm="layer", residual=True), DIGIT_TASKS, (5,)),
+    ],
+)
+def test_one_hot_routing_is_the_branched_network_of_tokens_and_rows(backbone, tasks, shape, training):
+    choices = [[0, 0, 0], [0, 0, 1], [1, 2, 0]]
+    check_equal_networks(backbone, tasks, shape, 3, choices, 0, training, affine_last_norm=True)
 
 
 @settings(deadline=None, max_examples=20)
