@@ -36,7 +36,7 @@ def _searched(recipe: str, out: Path, changes: dict[str, Any]) -> nas.RunFolder:
 
 def test_pascal_context_is_searched_as_bmtas_did(tmp_path: Path) -> None:
     write_pascal(tmp_path / "PASCAL_MT", num_train=20, num_val=2, size=(40, 50))
-    changes = {"data.root": str(tmp_path / "PASCAL_MT"), "data.crop": 32}
+    changes = {"data.folder": str(tmp_path / "PASCAL_MT"), "data.crop": 32}
     # More than one picture to validate on, for one may have nobody in it.
     changes |= {"data.validation": 0.25, "data.cache": str(tmp_path / "cache"), "input_shape": [3, 64, 64]}
     folder = _searched("pascal_context", tmp_path / "run", changes)
@@ -59,7 +59,7 @@ def test_pascal_context_is_searched_as_bmtas_did(tmp_path: Path) -> None:
 )
 def test_arrays_are_searched_within_budgets(tmp_path: Path, recipe: str, write: Any, tasks: set[str]) -> None:
     write(tmp_path / "data", num_train=12, num_val=2, size=(24, 32))
-    changes = {"data.root": str(tmp_path / "data"), "data.size": [32, 32], "input_shape": [3, 32, 32]}
+    changes = {"data.folder": str(tmp_path / "data"), "data.size": [32, 32], "input_shape": [3, 32, 32]}
     report = nas.profile(RUNS / f"{recipe}.py", changes={**SMALL, **changes, "goal.budgets": []})
     separate = report["separate"]["macs"]
     budgets = [(report["shared"]["macs"] / separate + 1) / 2, 1.0]

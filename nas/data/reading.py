@@ -76,6 +76,20 @@ def read_picture(path: Path) -> Image.Image:
     return _decoded(path, "picture", open_picture)
 
 
+def read_pixels(path: Path, modes: Sequence[str], size: Sequence[int]) -> Array:
+    """The pixels of a label that is stored as a picture: [H, W], or [H, W, channels].
+
+    Raises:
+        InputError: as `read_picture`; or the picture has none of Pillow's ``modes``, or another height and width than
+            ``size``, which is that of the sample's picture.
+    """
+    picture = read_picture(path)
+    if picture.mode not in modes:
+        raise InputError(f"{path}: is a picture of mode {picture.mode}; its pixels have to be {' or '.join(modes)}")
+    require_size(f"{path}:", (picture.height, picture.width), size)
+    return np.array(picture)
+
+
 def read_mat(path: Path, key: str) -> Array:
     """Read one variable of a MATLAB file (up to version 7.2)."""
     # Imported here because it takes half a second, which only users of such files should pay.
