@@ -63,7 +63,7 @@ def depth(**changes: Any) -> Task:
 
 
 def _task(changes: Mapping[str, Any], **defaults: Any) -> Task:
-    return Task(**{**defaults, **changes})
+    return Task(**{"dense": True, **defaults, **changes})
 
 
 def pascal_context_tasks() -> tuple[Task, ...]:

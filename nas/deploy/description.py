@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FiniteFloat,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -54,6 +55,9 @@ class TaskRecord(_Record):
     labels: tuple[str, ...] | None = None
     loss: str | None = None
     metrics: tuple[str, ...] = ()
+    dense: bool | None = None
+    center: FiniteFloat = 0.0
+    scale: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
 
     @classmethod
     def of(cls, task: Task, shape: tuple[int, ...]) -> "TaskRecord":
@@ -65,6 +69,9 @@ class TaskRecord(_Record):
             labels=task.labels,
             loss=task.loss if isinstance(task.loss, str) else None,
             metrics=tuple(metric for metric in task.metrics if isinstance(metric, str)),
+            dense=task.dense,
+            center=task.center,
+            scale=task.scale,
         )
 
     @model_validator(mode="after")
@@ -89,6 +96,9 @@ class TaskRecord(_Record):
             loss=loss,
             metrics=tuple(metrics) or (_missing_function(f"the metric of {self.name}"),),
             labels=self.labels,
+            dense=self.dense,
+            center=self.center,
+            scale=self.scale,
         )
 
 

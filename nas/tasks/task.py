@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from torch import nn
 
 from nas.tasks.library import torchmetrics
@@ -23,6 +32,11 @@ class Task(BaseModel):
             `higher_is_better` set. The first one is the task's main metric.
         weight: factor of the loss in the sum over tasks.
         labels: names of the outputs (classes), if they have names.
+        dense: whether the task has one output per pixel (true) or per sample (false). Backbones whose heads differ read
+            it; None leaves it to the backbone.
+        center, scale: the network's outputs are ``center + scale * head(features, size)``. For numbers far from 0 or
+            much larger than 1, such as prices, state the mean and the deviation of the training labels. A squared error
+            then wants the weight ``1 / scale**2``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -33,6 +47,9 @@ class Task(BaseModel):
     metrics: tuple[str | Callable[["Task"], torchmetrics.Metric], ...] = Field(min_length=1)
     weight: PositiveFloat = 1.0
     labels: tuple[str, ...] | None = None
+    dense: bool | None = None
+    center: FiniteFloat = 0.0
+    scale: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
 
     @field_validator("name")
     @classmethod

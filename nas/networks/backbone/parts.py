@@ -12,6 +12,7 @@ from torch.nn.parameter import is_lazy
 from nas.errors import InputError, in_one_line
 from nas.networks.backbone.channels import stated_channel_dims
 from nas.networks.backbone.protocol import Backbone
+from nas.networks.backbone.scaled_head import scaled
 from nas.tasks.task import Task
 
 M = TypeVar("M", bound=nn.Module)
@@ -41,7 +42,7 @@ class PartMaker:
         return self._checked(self._backbone.make_block(l), f"make_block({l})")
 
     def head(self, task: Task) -> nn.Module:
-        return self._checked(self._backbone.make_head(task), f"make_head({task.name})")
+        return scaled(self._checked(self._backbone.make_head(task), f"make_head({task.name})"), task)
 
     def _checked(self, part: nn.Module, call: str) -> nn.Module:
         where = f"backbone {type(self._backbone).__name__}: {call}"
