@@ -13,7 +13,9 @@ def test_a_share_and_what_is_left_are_the_ids_in_their_order(number: int, share:
     ids = [f"{i:03d}" for i in range(number)]
     num_taken = max(1, round(share * number))
     if num_taken == number:
-        with pytest.raises(InputError, match=f"list: {number} ids are too few to take some of them for the split 'vali"):
+        with pytest.raises(
+            InputError, match=f"list: {number} ids are too few to take some of them for the split 'vali"
+        ):
             take_share(ids, share, name="validation", seed=seed, where="list")
         return
     left, taken = take_share(ids, share, name="validation", seed=seed, where="list")
