@@ -6,8 +6,9 @@ img_align_celeba.zip, which is unpacked below ``Img``. Set the folder by an envi
 - ``CELEBA`` (``data.folder``): the folder of `nas.datasets.celeba`; "data/celeba" if it is not set.
 - ``data.size`` (optional): height and width to which pictures are resized; set ``input_shape`` to the same.
 
-The fully shared network costs 0.025 of 40 separate ones. The gradient search is the default, since own copies of 40 tasks are 80 networks. Its tree is found by beam search, as
-there are more than 8 tasks. Epochs and learning rates are common values and were not tuned.
+The fully shared network costs 0.025 of 40 separate ones. The gradient search is the default, since the similarity
+search would train 80 networks. Trees of more than 8 tasks are found by beam search. Epochs and learning rates are
+common values and were not tuned. This recipe is for a GPU.
 """
 
 import os

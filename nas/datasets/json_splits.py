@@ -8,7 +8,7 @@ trained. AdaShare's paths are relative to the data folder, AutoMTL's to its fold
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from nas.data.augmentation.kinds import LabelKind
@@ -133,8 +133,7 @@ class JsonSplits(IdSource):
         if not isinstance(row, list) or len(row) != len(self._columns) or not all(type(name) is str for name in row):
             raise InputError(f"{where} must list {len(self._columns)} files: {', '.join(self._columns)}")
         for name in row:
-            parts = PurePosixPath(name).parts
-            if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
+            if not name or name[0] == "/" or ".." in name.split("/") or "\0" in name:
                 raise InputError(f"{where}: {name!r} is not a path below the data folder")
 
     def _folder_of(self, picture: str, name: str, path: Path) -> Path:

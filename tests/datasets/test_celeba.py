@@ -93,10 +93,11 @@ def test_zeros_for_no_are_accepted_but_not_beside_minus_ones(root: Path) -> None
     path.write_text(text.replace("-1", " 0"))
     assert CelebA(root).split("test")[1][1] == expected
     lines = text.splitlines()
-    lines[9] = lines[9].replace("-1", " 0", 1)
-    path.write_text("\n".join(lines))
-    with pytest.raises(InputError, match=r"celeba\.txt: line 10: both -1 and 0 are in the file; write -1 for no"):
-        CelebA(root)
+    for count in (1, -1):
+        mixed = [*lines[:9], lines[9].replace("-1", " 0", count), *lines[10:]]
+        path.write_text("\n".join(mixed))
+        with pytest.raises(InputError, match=r"celeba\.txt: line 10: both -1 and 0 are in the file; write -1 for no"):
+            CelebA(root)
 
 
 def test_trailing_blank_lines_and_windows_line_ends_are_accepted(root: Path) -> None:

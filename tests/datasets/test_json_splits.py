@@ -175,6 +175,13 @@ def test_a_file_that_is_no_object_of_lists_is_refused(root: Path) -> None:
             NYUv2Pictures(root)
 
 
+def test_a_file_of_many_rows_is_read(root: Path) -> None:
+    """Taskonomy's file is longer than a record of this project may be."""
+    with (root / SPLIT_FILE).open("ab") as file:
+        file.write(b" " * (64 * 2**20))
+    assert len(NYUv2Pictures(root).split("test")) == 3
+
+
 def test_wrong_arguments_are_refused(root: Path) -> None:
     with pytest.raises(InputError, match="NYUv2Pictures has no labels for edge; its tasks are semseg, normals, depth"):
         NYUv2Pictures(root, tasks=["edge"])

@@ -8,7 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
+from nas.data import reading
 from nas.datasets.class_maps import classes_from_one, classes_from_zero
 from nas.datasets.normals import normals_of_colours, unit_normals
 from nas.errors import InputError
@@ -16,7 +18,7 @@ from nas.errors import InputError
 PATH = Path("a.png")
 
 
-@given(arrays(np.uint8, (3, 4)))
+@given(arrays(np.uint8, (2, 3), elements=st.sampled_from([0, 1, 2, 38, 39, 40, 41, 254, 255])))
 def test_stored_classes_are_kept_moved_or_refused(numbers: np.ndarray) -> None:
     for read, stored, none in ((classes_from_zero, range(40), 255), (classes_from_one, range(1, 41), 0)):
         if set(numbers.flatten().tolist()) <= {*stored, none}:
@@ -59,3 +61,13 @@ def test_vectors_of_about_unit_length_are_normals_and_others_none(length: float,
 
 def test_nan_is_no_normal() -> None:
     assert unit_normals(torch.tensor([torch.nan, 0, 1])[:, None, None]).flatten().tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("mode", ["I", "I;16"])
+def test_sixteen_bits_are_read_whatever_pillow_calls_them(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    numbers = np.array([[0, 32_767, 32_768, 65_535]])
+    picture = Image.fromarray(numbers.astype(np.int32 if mode == "I" else np.uint16))
+    assert picture.mode == mode
+    monkeypatch.setattr(reading, "read_picture", lambda path: picture)
+    found = reading.read_numbers_of_16_bits(PATH, (1, 4))
+    assert (found.dtype, found.tolist()) == (np.int32, numbers.tolist())

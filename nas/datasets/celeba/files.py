@@ -44,17 +44,18 @@ def read_attributes(path: Path) -> AttributeTable:
         raise InputError(f"{path}: line {names_line} names an attribute twice")
     rows: dict[str, int] = {}
     decisions = bytearray()
-    no: str | None = None
+    noes: set[str] = set()
     for number, (picture, *values) in pictures:
         _add(rows, picture, f"{path}: line {number}")
         if len(values) != len(names):
             raise InputError(f"{path}: line {number} has {len(values)} values for {len(names)} attributes")
-        if wrong := next((value for value in values if value not in _DECISIONS), None):
+        held = set(values)
+        if not held <= _DECISIONS.keys():
+            wrong = next(value for value in values if value not in _DECISIONS)
             raise InputError(f"{path}: line {number} holds {wrong!r}; values are 1 (yes) and -1 (no)")
-        found = {"-1", "0"} & {no or "", *values}
-        if len(found) == 2:
+        noes |= held - {"1"}
+        if len(noes) == 2:
             raise InputError(f"{path}: line {number}: both -1 and 0 are in the file; write -1 for no")
-        no = next(iter(found), no)
         decisions.extend(map(_DECISIONS.__getitem__, values))
     array = np.frombuffer(bytes(decisions), dtype=np.uint8).reshape(len(rows), len(names))
     return AttributeTable(tuple(names), rows, tuple(number for number, _ in pictures), array)

@@ -4,7 +4,7 @@
       gt_sets/{train,val}.txt       ids; 795 and 654
       images/<id>.jpg               425 x 560
 
-      folder                        first release (ASTMT)                second release (MTI-Net, ATRC)
+      folder                        first release (ASTMT)                second release (MTI-Net)
       edge/<id>                     .png, bytes: x / 255                 .npy, 0 to 1
       segmentation/<id>             .mat, variable ``segmentation``      .png, bytes
       normals/<id>                  .jpg, bytes: 2 x / 255 - 1           .npy, vectors
