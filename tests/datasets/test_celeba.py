@@ -83,7 +83,7 @@ def test_names_of_tasks_are_valid_and_different() -> None:
     changed = {attribute: task_name(attribute) for attribute in ATTRIBUTES if task_name(attribute) != attribute}
     assert changed == {"5_o_Clock_Shadow": "attribute_5_o_Clock_Shadow"}
     assert task_name("wears a hat!") == "wears_a_hat_"
-    assert {(task.loss, task.num_outputs) for task in tasks} == {("binary_cross_entropy", 1)}
+    assert {(task.loss, task.num_outputs, task.dense) for task in tasks} == {("binary_cross_entropy", 1, False)}
 
 
 def test_zeros_for_no_are_accepted_but_not_beside_minus_ones(root: Path) -> None:

@@ -36,6 +36,7 @@ def celeba_tasks(attributes: Sequence[str] = ATTRIBUTES) -> tuple[Task, ...]:
             num_outputs=1,
             loss="binary_cross_entropy",
             metrics=("binary_accuracy", "binary_f1"),
+            dense=False,
         )
         for attribute in attributes
     )
