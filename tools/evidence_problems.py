@@ -22,6 +22,7 @@ import camvid
 import digits
 import eth80
 import leaves
+import molecules
 import planted
 import scenes
 
@@ -181,10 +182,10 @@ def penalty_unit(experiment: Experiment) -> float:
     return len(experiment.tasks) * measure_parts(experiment).table.separate_cost()["macs"]
 
 
-def photo_problem(
+def data_problem(
     recipe: Callable[[], Experiment], num_seeds: int, *, trainings: float, published_epochs: int, **changes: Any
 ) -> Problem:
-    """A recipe on photographs. Splits, where they are random, and initial weights differ between the seeds.
+    """A recipe on data in a folder. Splits, where they are random, and initial weights differ between the seeds.
 
     Args:
         trainings: what the measured search may spend, in full trainings.
@@ -220,11 +221,11 @@ def half_of_the_leaves(row: dict[str, str | None]) -> dict[str, str | None] | No
     return None if zlib.crc32(str(row["file"]).encode()) % 2 else row
 
 
-def photo_problems() -> dict[str, Problem]:
+def data_problems() -> dict[str, Problem]:
     """The problems on real data; each exists if the environment variable of its recipe names the folder."""
     small: dict[str, Any] = {"trainings": 3.0, "published_epochs": 3, "data__size": (64, 64)}
     known: dict[str, Callable[[], Problem]] = {
-        "CAMVID": lambda: photo_problem(
+        "CAMVID": lambda: data_problem(
             camvid.experiment,
             3,
             trainings=3.0,
@@ -234,11 +235,12 @@ def photo_problems() -> dict[str, Problem]:
             goal__budgets=(0.65, 0.8),
             retrain__epochs=8,
         ),
-        "ETH80": lambda: photo_problem(eth80.experiment, 3, data__edit=half_of_the_views, retrain__epochs=6, **small),
-        "LEAVES": lambda: photo_problem(
-            leaves.experiment, 3, data__edit=half_of_the_leaves, retrain__epochs=8, **small
-        ),
+        "ETH80": lambda: data_problem(eth80.experiment, 3, data__edit=half_of_the_views, retrain__epochs=6, **small),
+        "LEAVES": lambda: data_problem(leaves.experiment, 3, data__edit=half_of_the_leaves, retrain__epochs=8, **small),
     }
+    known["MOLECULES"] = lambda: data_problem(
+        molecules.experiment, 3, trainings=3.0, published_epochs=4, goal__budgets=(0.3, 0.6)
+    )
     return {name.lower(): make() for name, make in known.items() if os.environ.get(name)}
 
 
@@ -258,6 +260,6 @@ PROBLEMS = {
     "planted-conv": planted_problem(lambda seed: conv_problem(), 5),
     "digits": real_problem(digits.experiment, 5, goal__budgets=(0.3, 0.4, 0.6)),
     "scenes": real_problem(scenes.experiment, 5, goal__budgets=(0.5, 0.7), retrain__epochs=10),
-    **photo_problems(),
+    **data_problems(),
 }
 """The problems by name. Random problems are searched only if they are valid."""

@@ -157,6 +157,16 @@ def number_map(path: Path, numbers: Array, channels: int, size: Sequence[int]) -
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(shaped, -1, 0), dtype=np.float32))
 
 
+def read_npz(path: Path) -> dict[str, Array]:
+    """Read all arrays of an archive, by name; arrays of Python objects are refused, as by `read_npy`."""
+
+    def arrays(file: BinaryIO) -> dict[str, Array]:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    return _decoded(path, "npz file", arrays)
+
+
 def _decoded(path: Path, kind: str, decode: Callable[[BinaryIO], Decoded]) -> Decoded:
     """The result of ``decode`` for the file, or an InputError that names it."""
     try:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from nas.data.batch import SPLITS, SplitName, find_split
+from nas.data.reading import read_npz
 from nas.data.splits import split_indices
 from nas.data.tensors import MaskedTensors
 from nas.datasets.columns.kinds import task_name
@@ -70,13 +71,7 @@ class Molecules:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; it must hold X_packed, Y and y_names")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in _ARRAYS if name in archive.files}
-    except Exception as error:  # whatever a damaged archive makes numpy raise
-        raise InputError(f"{path}: damaged, or no archive of arrays ({str(error).splitlines()[0]})") from None
+    arrays = read_npz(path)
     for name, (kind, dims) in _ARRAYS.items():
         if name not in arrays:
             raise InputError(f"{path}: has no array {name!r}")
