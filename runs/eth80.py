@@ -31,6 +31,7 @@ def edited(row: dict[str, str | None]) -> dict[str, str | None]:
 def experiment() -> Experiment:
     return images_csv.experiment().with_fields(
         {
+            "goal.budgets": (0.5, 0.7),
             "data": lazy(
                 images_csv.pictures,
                 folder=os.environ.get("ETH80", "data/eth80"),

@@ -29,11 +29,12 @@ TARGETS = {
 def experiment() -> Experiment:
     return images_csv.experiment().with_fields(
         {
+            "goal.budgets": (0.5, 0.7),
             "data": lazy(
                 images_csv.pictures,
                 folder=os.environ.get("LEAVES", "data/leaves"),
                 targets=TARGETS,
                 size=(64, 96),
-            )
+            ),
         }
     )

@@ -71,6 +71,7 @@ def check(
         _print_json(report)
         return
     console = _console()
+    console.print(tables.task_table(report))
     console.print(tables.check_table(report))
     if report["losses"]:
         console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from nas.strategies.transfer.gains import Gain
 
 
+_MOST_NAMES = 6
+"""So many names of outputs are shown."""
+
 _SPACING = 3
 """Number of blanks between the columns of a table."""
 
@@ -263,6 +266,19 @@ def latency_table(report: Mapping[str, Any]) -> Table:
 def _digits(value: float) -> str:
     """Three significant digits, or all digits before the point."""
     return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def task_table(report: Mapping[str, Any]) -> Table:
+    """What each task predicts, and how it is trained and measured."""
+    table = _table("task", "outputs", "for each", "loss", "metrics", left=("task", "outputs", "for each", "loss"))
+    for name, task in report["tasks"].items():
+        outputs = str(task["num_outputs"])
+        if task["labels"]:
+            shown = ", ".join(task["labels"][:_MOST_NAMES]) + (", ..." if len(task["labels"]) > _MOST_NAMES else "")
+            outputs += f": {shown}"
+        each = {None: "", True: "pixel", False: "sample"}[task["dense"]]
+        table.add_row(name, outputs, each, task["loss"], ", ".join(task["metrics"]))
+    return table
 
 
 def check_table(report: Mapping[str, Any]) -> Table:

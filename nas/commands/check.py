@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from nas.cost import resolve_budget
+from nas.recipe.lazy import qualified_name
 from nas.run import LabelRecord, RunFolder, TrialParts, resolve_device, use_threads
 from nas.run.evaluator import problem_of
 from nas.run.label_report import describe_split, inputs_of_other_shapes, unequal_losses
@@ -16,6 +17,7 @@ from nas.run.labels import concerns
 from nas.run.opened_run import Recipe, open_experiment
 from nas.run.retraining_step import try_retraining
 from nas.strategies.protocol import check_problem, first_steps
+from nas.tasks import Task
 
 _CHECKPOINTS_KEPT = 3
 
@@ -26,8 +28,9 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     All samples of all splits are read once, as at the beginning of a search.
 
     Returns:
-        plain data: "samples" (by split), "labels" (by split and task, `describe_split`), "uncounted" (the operators
-        that costs in MACs lack), "losses" of the first step, "warnings" (sentences on what may be wrong), "seconds"
+        plain data: "tasks" (by name: outputs, loss, metrics, names of the outputs, whether dense), "samples" (by
+        split), "labels" (by split and task, `describe_split`), "uncounted" (the operators that costs in MACs lack),
+        "losses" of the first step, "warnings" (sentences on what may be wrong), "seconds"
         predicted for the search, "memory_bytes" (peak of this process during a step; on a GPU the device's),
         "disk_bytes" of the checkpoints that will be kept, "budgets" in absolute terms.
 
@@ -51,6 +54,7 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
     losses = {} if step is None else dict(step.losses)
     resource_name = experiment.goal.resource
     return {
+        "tasks": {task.name: _describe(task) for task in experiment.tasks},
         "samples": {split: labels.num_samples for split, labels in splits.items()},
         "labels": {split: describe_split(experiment.tasks, labels) for split, labels in splits.items()},
         "uncounted": list(parts.uncounted),
@@ -67,6 +71,16 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
             {"budget": budget, resource_name: resolve_budget(budget, parts.table, resource_name)}
             for budget in experiment.goal.budgets
         ],
+    }
+
+
+def _describe(task: Task) -> dict[str, Any]:
+    return {
+        "num_outputs": task.num_outputs,
+        "loss": task.loss if isinstance(task.loss, str) else qualified_name(task.loss),
+        "metrics": [metric if isinstance(metric, str) else qualified_name(metric) for metric in task.metrics],
+        "labels": None if task.labels is None else list(task.labels),
+        "dense": task.dense,
     }
 
 

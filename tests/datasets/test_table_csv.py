@@ -82,7 +82,7 @@ def test_columns_that_do_not_fit_are_refused(folder, arguments, words):
 def test_names_and_constants_are_no_inputs(tmp_path):
     lines = ["name,same,price", *(f"n{i}-{i},3,{i}.5" for i in range(300))]
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    with pytest.raises(InputError, match="column 'name' has .* different texts .* so they are names"):
+    with pytest.raises(InputError, match=r"column 'name' has .* different texts .* so they are names"):
         TableCsv(tmp_path, ["price"], inputs=["name"])
     with pytest.raises(InputError, match="column 'same' has one value at most in the training rows"):
         TableCsv(tmp_path, ["price"], inputs=["same"])
