@@ -1,5 +1,10 @@
 """Data sets, each with its tasks.
 
+Read from your own files; tasks are inferred from the columns that you name:
+
+- `nas.datasets.images_csv`: a folder of pictures with a table;
+- `nas.datasets.table_csv`: a table (CSV or parquet) whose columns are inputs and targets.
+
 Made in memory, without a download:
 
 - `nas.datasets.digits`: pairs of handwritten digits, six tasks;
@@ -13,7 +18,9 @@ Read from the usual folders:
 - `nas.datasets.nyud`: NYUv2 in the layout of NYUD_MT, in either of its releases;
 - `nas.datasets.nyuv2_pictures`: NYUv2 as pictures, with AdaShare's JSON file of splits;
 - `nas.datasets.taskonomy`: Taskonomy with AdaShare's JSON file, or as it is downloaded;
-- `nas.datasets.celeba`: CelebA, 40 attributes of faces.
+- `nas.datasets.celeba`: CelebA, 40 attributes of faces;
+- `nas.datasets.camvid`: street scenes with 11 classes, and two tasks derived from them;
+- `nas.datasets.molecules`: Tox21, SIDER and ToxCast, yes-or-no effects of molecules as fingerprints.
 
 `nas.datasets.json_splits` reads JSON files of splits for any data set. `nas.datasets.dense_tasks` defines the tasks of
 all of these that have dense labels:
