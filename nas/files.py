@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Record = TypeVar("Record", bound="BaseModel")
 
 MAX_BYTES = 64 * 2**20
-"""The longest file that `read_json` accepts; the records of this project are thousands of times smaller."""
+"""The longest file that `read_json` accepts by default; records of this project are thousands of times smaller."""
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
@@ -188,21 +188,21 @@ def read_record(path: str | os.PathLike[str], kind: type[Record], what: str = ""
         raise InputError(f"{path}: not {what} ({explain(error)})" if what else f"{path}: {explain(error)}") from error
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
+def read_json(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Any:
     """Read plain data from a file of strict JSON: UTF-8, no NaN or infinity, no field twice in one object.
 
     Raises:
-        InputError: the file is missing, cannot be read, is longer than `MAX_BYTES`, or is not strict JSON.
+        InputError: the file is missing, cannot be read, is longer than ``max_bytes``, or is not strict JSON.
     """
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: longer than {MAX_BYTES // 2**20} MiB, so it is not a record of this project")
+    if len(data) > max_bytes:
+        raise InputError(f"{path}: longer than {max_bytes // 2**20} MiB, the most that is read of such a file")
     try:
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_no_constant)
     except InputError as error:

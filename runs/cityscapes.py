@@ -2,7 +2,7 @@
 
 Set these paths by environment variables or by ``--set``:
 
-- ``CITYSCAPES`` (``data.root``): the folder of `nas.datasets.npy_layout.Cityscapes`; "data/cityscapes" if unset.
+- ``CITYSCAPES`` (``data.folder``): the folder of `nas.datasets.npy_layout.Cityscapes`; "data/cityscapes" if unset.
 - ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without it all
   weights start at random.
 
@@ -26,14 +26,14 @@ KINDS: dict[str, LabelKind] = {"semseg": "classes", "depth": "inverse_depth"}
 
 
 def augmented_cityscapes(
-    root: str | Path,
+    folder: str | Path,
     *,
     size: tuple[int, int] = SIZE,
     architecture: float = 0.2,
     validation: float = 0.05,
     seed: int = 0,
 ) -> AugmentedSource:
-    source = Cityscapes(root, num_classes=7, architecture=architecture, validation=validation, seed=seed)
+    source = Cityscapes(folder, num_classes=7, architecture=architecture, validation=validation, seed=seed)
     return augmented(source, KINDS, size)
 
 
@@ -42,7 +42,7 @@ def experiment() -> Experiment:
     return nyuv2().with_fields(
         {
             "tasks": cityscapes_tasks(),
-            "data": lazy(augmented_cityscapes, root=os.environ.get("CITYSCAPES", "data/cityscapes")),
+            "data": lazy(augmented_cityscapes, folder=os.environ.get("CITYSCAPES", "data/cityscapes")),
             "input_shape": (3, *SIZE),
             "goal.budgets": (0.65, 0.75, 0.85, 0.95),
         }

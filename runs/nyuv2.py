@@ -2,7 +2,7 @@
 
 Set these paths by environment variables or by ``--set``:
 
-- ``NYUV2`` (``data.root``): the folder of `nas.datasets.npy_layout.NYUv2`; "data/nyuv2" if it is not set.
+- ``NYUV2`` (``data.folder``): the folder of `nas.datasets.npy_layout.NYUv2`; "data/nyuv2" if it is not set.
 - ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names; without it all
   weights start at random.
 
@@ -37,14 +37,14 @@ NORMALIZE = Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 def augmented_nyuv2(
-    root: str | Path,
+    folder: str | Path,
     *,
     size: tuple[int, int] = SIZE,
     architecture: float = 0.2,
     validation: float = 0.05,
     seed: int = 0,
 ) -> AugmentedSource:
-    source = NYUv2(root, architecture=architecture, validation=validation, seed=seed)
+    source = NYUv2(folder, architecture=architecture, validation=validation, seed=seed)
     return augmented(source, KINDS, size)
 
 
@@ -59,7 +59,7 @@ def experiment() -> Experiment:
     return Experiment(
         tasks=nyuv2_tasks(),
         backbone=lazy(MobileNetV2, weights=os.environ.get("MOBILENET_V2")),
-        data=lazy(augmented_nyuv2, root=os.environ.get("NYUV2", "data/nyuv2")),
+        data=lazy(augmented_nyuv2, folder=os.environ.get("NYUV2", "data/nyuv2")),
         input_shape=(3, *SIZE),
         goal=Goal(budgets=(0.5, 0.6, 0.75, 0.9)),
         strategies={

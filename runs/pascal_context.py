@@ -2,7 +2,7 @@
 
 Set these paths by environment variables or by ``--set``:
 
-- ``PASCAL_MT`` (``data.root``): the folder of `nas.datasets.pascal`; "data/PASCAL_MT" if it is not set.
+- ``PASCAL_MT`` (``data.folder``): the folder of `nas.datasets.pascal`; "data/PASCAL_MT" if it is not set.
 - ``MOBILENET_V2`` (``backbone.weights``): ImageNet weights, a state dict with torchvision's names. Published results
   start from them; without them all weights start at random.
 - ``data.cache`` (optional): a folder outside of the data for decoded samples. In half resolution, decoding a sample
@@ -39,7 +39,7 @@ from search_spaces import MobileNetV2
 
 
 def augmented_pascal(
-    root: str | Path,
+    folder: str | Path,
     *,
     half_resolution: bool = True,
     crop: int = 256,
@@ -50,7 +50,7 @@ def augmented_pascal(
 ) -> AugmentedSource:
     """Pictures in [-1, 1]; training pictures are scaled, cropped and flipped at random, others cropped centrally."""
     source = PascalMT(
-        root,
+        folder,
         half_resolution=half_resolution,
         architecture=architecture,
         validation=validation,
@@ -66,7 +66,7 @@ def experiment() -> Experiment:
     return Experiment(
         tasks=pascal_context_tasks(),
         backbone=lazy(MobileNetV2, dropout=0.0, weights=os.environ.get("MOBILENET_V2")),
-        data=lazy(augmented_pascal, root=os.environ.get("PASCAL_MT", "data/PASCAL_MT")),
+        data=lazy(augmented_pascal, folder=os.environ.get("PASCAL_MT", "data/PASCAL_MT")),
         input_shape=(3, 512, 512),
         strategy=bmtas(),
         retrain=TrainingSettings(

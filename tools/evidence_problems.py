@@ -1,6 +1,8 @@
 """The problems and the methods that `tools/evidence.py` compares."""
 
+import os
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +11,18 @@ from typing import Any
 from nas.cost import FixedPenalty, resolve_budget
 from nas.datasets.planted import PlantedProblem, conv_problem, random_problem, tree_a, tree_c
 from nas.engine.optimizer import OptimizerSettings
-from nas.recipe import Experiment
+from nas.recipe import Experiment, complete
 from nas.run import TrialParts, measure_parts
 from nas.strategies import Gradient, Similarity, Transfer, bmtas
 from nas.tree import BranchTree
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
 
+import camvid
 import digits
+import eth80
+import leaves
+import molecules
 import planted
 import scenes
 
@@ -176,6 +182,68 @@ def penalty_unit(experiment: Experiment) -> float:
     return len(experiment.tasks) * measure_parts(experiment).table.separate_cost()["macs"]
 
 
+def data_problem(
+    recipe: Callable[[], Experiment], num_seeds: int, *, trainings: float, published_epochs: int, **changes: Any
+) -> Problem:
+    """A recipe on data in a folder. Splits, where they are random, and initial weights differ between the seeds.
+
+    Args:
+        trainings: what the measured search may spend, in full trainings.
+        published_epochs: so many epochs of the published search cost about as much.
+    """
+    fields = {"goal.budgets": (0.5, 0.7), **{name.replace("__", "."): value for name, value in changes.items()}}
+    first = complete(recipe(), fields)
+    weights = first.retrain.optimizer
+    supernet = {"epochs": published_epochs, "batch_size": first.retrain.batch_size, "weights": weights}
+    return Problem(
+        make=lambda seed: first.with_fields({"seed": seed, "data.seed": seed}),
+        seeds=tuple(range(num_seeds)),
+        methods=(
+            similarity(),
+            Method(
+                "measured",
+                {"strategy": "transfer", "strategy.trainings": trainings, "strategy.finals": 1},
+                label=OWN_CHOICE,
+            ),
+            published(penalty_unit(first), warmup=1 / published_epochs, compute=first.retrain.compute, **supernet),
+        ),
+    )
+
+
+def half_of_the_views(row: dict[str, str | None]) -> dict[str, str | None] | None:
+    """ETH-80's row, or None for every second view of an object that is trained on."""
+    edited = eth80.edited(row)
+    trained_on = edited["split"] in ("train", "architecture")
+    return None if trained_on and zlib.crc32(str(row["file"]).encode()) % 2 else edited
+
+
+def half_of_the_leaves(row: dict[str, str | None]) -> dict[str, str | None] | None:
+    return None if zlib.crc32(str(row["file"]).encode()) % 2 else row
+
+
+def data_problems() -> dict[str, Problem]:
+    """The problems on real data; each exists if the environment variable of its recipe names the folder."""
+    small: dict[str, Any] = {"trainings": 3.0, "published_epochs": 3, "data__size": (64, 64)}
+    known: dict[str, Callable[[], Problem]] = {
+        "CAMVID": lambda: data_problem(
+            camvid.experiment,
+            3,
+            trainings=3.0,
+            published_epochs=7,
+            data__size=(64, 80),
+            input_shape=(3, 64, 80),
+            goal__budgets=(0.65, 0.8),
+            retrain__epochs=8,
+        ),
+        "ETH80": lambda: data_problem(eth80.experiment, 3, data__edit=half_of_the_views, retrain__epochs=6, **small),
+        "LEAVES": lambda: data_problem(leaves.experiment, 3, data__edit=half_of_the_leaves, retrain__epochs=8, **small),
+    }
+    known["MOLECULES"] = lambda: data_problem(
+        molecules.experiment, 3, trainings=3.0, published_epochs=4, goal__budgets=(0.3, 0.6)
+    )
+    return {name.lower(): make() for name, make in known.items() if os.environ.get(name)}
+
+
 METHODS = ("similarity", "published", "gradient", "hybrid", "measured")
 
 FEW = {"missing": (0.0, 0.9, 0.0, 0.9, 0.0, 0.9), "noise": 1.0}
@@ -192,5 +260,6 @@ PROBLEMS = {
     "planted-conv": planted_problem(lambda seed: conv_problem(), 5),
     "digits": real_problem(digits.experiment, 5, goal__budgets=(0.3, 0.4, 0.6)),
     "scenes": real_problem(scenes.experiment, 5, goal__budgets=(0.5, 0.7), retrain__epochs=10),
+    **data_problems(),
 }
 """The problems by name. Random problems are searched only if they are valid."""

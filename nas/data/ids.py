@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nas.data.batch import SPLITS, Sample, SplitName, find_split
 from nas.data.pixels import PixelScale
+from nas.data.seeds import derive_seed
 from nas.data.splits import split_indices
 from nas.errors import InputError
 
@@ -74,9 +75,8 @@ def cut_ids(
     Raises:
         InputError: a share is out of its range, there are too few ids, or an id is in both lists.
     """
-    for name, share in (("architecture", architecture), ("validation", validation)):
-        if not 0 < share < 1:
-            raise InputError(f"{name} is the share of a split, above 0 and below 1; found {share:g}")
+    _check_share("architecture", architecture)
+    _check_share("validation", validation)
     if common := sorted(set(train) & set(test)):
         raise InputError(f"{where}: {len(common)} of its ids are for testing, too, such as {common[0]!r}; remove them")
     num_validation = max(1, round(validation * len(train)))
@@ -88,3 +88,47 @@ def cut_ids(
     parts = split_indices(len(train), {name: count / len(train) for name, count in counts.items()}, seed)
     by_split = {**{name: tuple(train[i] for i in indices) for name, indices in parts.items()}, "test": tuple(test)}
     return {name: by_split[name] for name in SPLITS}
+
+
+def take_share(
+    ids: Sequence[str], share: float, *, name: SplitName, seed: int, where: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Take a random share of the ids for a split, for data sets that publish some of the four splits.
+
+    Args:
+        ids: each once.
+        share: above 0 and below 1; at least one id is taken, and at least one is left.
+        name: the split that they are taken for; with other names other ids are taken.
+        seed: the same seed, share and ids in the same order give the same ids.
+        where: where the ids come from, for messages.
+
+    Returns:
+        the ids that are left, and those taken, both in the order of ``ids``.
+
+    Raises:
+        InputError: the share is out of its range, or there are too few ids.
+    """
+    _check_share(name, share)
+    num_taken = max(1, round(share * len(ids)))
+    num_left = len(ids) - num_taken
+    if num_left < 1:
+        raise InputError(f"{where}: {len(ids)} ids are too few to take some of them for the split {name!r}")
+    shares = {"left": num_left / len(ids), "taken": num_taken / len(ids)}
+    parts = split_indices(len(ids), shares, derive_seed("share", name, seed))
+    left, taken = (tuple(ids[i] for i in parts[part]) for part in ("left", "taken"))
+    return left, taken
+
+
+def require_disjoint(splits: Mapping[SplitName, Sequence[str]], where: str) -> None:
+    """InputError that names the first id which is in two of the splits; ``where`` says where the ids come from."""
+    seen: dict[str, SplitName] = {}
+    for name, ids in splits.items():
+        for id in ids:
+            if id in seen:
+                raise InputError(f"{where}: {id!r} is in {seen[id]!r} and in {name!r}; remove it from one of them")
+            seen[id] = name
+
+
+def _check_share(name: str, share: float) -> None:
+    if not 0 < share < 1:
+        raise InputError(f"{name} is the share of a split, above 0 and below 1; found {share:g}")

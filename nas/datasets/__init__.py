@@ -9,9 +9,14 @@ Made in memory, without a download:
 Read from the usual folders:
 
 - `nas.datasets.pascal`: PASCAL-Context in the layout of PASCAL_MT;
-- `nas.datasets.npy_layout`: NYUv2 and Cityscapes as arrays.
+- `nas.datasets.npy_layout`: NYUv2 and Cityscapes as arrays;
+- `nas.datasets.nyud`: NYUv2 in the layout of NYUD_MT, in either of its releases;
+- `nas.datasets.nyuv2_pictures`: NYUv2 as pictures, with AdaShare's JSON file of splits;
+- `nas.datasets.taskonomy`: Taskonomy with AdaShare's JSON file, or as it is downloaded;
+- `nas.datasets.celeba`: CelebA, 40 attributes of faces.
 
-`nas.datasets.dense_tasks` defines the tasks of scenes, PASCAL-Context, NYUv2 and Cityscapes:
+`nas.datasets.json_splits` reads JSON files of splits for any data set. `nas.datasets.dense_tasks` defines the tasks of
+all of these that have dense labels:
 
 >>> from nas.datasets.dense_tasks import nyuv2_tasks
 >>> [(task.name, task.num_outputs) for task in nyuv2_tasks()]

@@ -6,10 +6,12 @@ changed: ``edge(weight=20, metrics=("ods_f", "binary_f1"))``. The data sources u
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nas.datasets.pascal import PART_CLASSES
 from nas.datasets.scenes import PARTS, SEMSEG_CLASSES
+from nas.tasks.losses import weighted_binary_cross_entropy
 from nas.tasks.task import Task
 
 VOC_CLASSES = (
@@ -23,6 +25,20 @@ NYU_CLASSES = (
     "window",
 )  # fmt: skip
 """NYUv2's 13 classes (Couprie et al., ICLR 2013), in the order of their names."""
+
+NYU_40_CLASSES = (
+    "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
+    "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat", "clothes", "ceiling", "books",
+    "refrigerator", "television", "paper", "towel", "shower curtain", "box", "whiteboard", "person", "night stand",
+    "toilet", "sink", "lamp", "bathtub", "bag", "other structure", "other furniture", "other prop",
+)  # fmt: skip
+"""NYUv2's 40 classes (Gupta et al., CVPR 2013), in the order of their numbers."""
+
+TASKONOMY_CLASSES = (
+    "background", "bottle", "chair", "couch", "potted plant", "bed", "dining table", "toilet", "tv", "microwave",
+    "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase",
+)  # fmt: skip
+"""Taskonomy's 16 classes of objects after the background, in the order of their numbers."""
 
 CITYSCAPES_CATEGORIES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
 """Cityscapes' categories in the order of their ids, without "void"."""
@@ -93,6 +109,42 @@ def nyuv2_tasks() -> tuple[Task, ...]:
         semseg(len(NYU_CLASSES), labels=NYU_CLASSES, metrics=("mean_iou", "accuracy")),
         depth(metrics=("depth_mae", "abs_rel")),
         normals(weight=1.0, loss="normals_cosine", metrics=_ANGLES),
+    )
+
+
+def nyuv2_pictures_tasks() -> tuple[Task, ...]:
+    """The three tasks of NYUv2 with the weights of AdaShare (`nas.datasets.nyuv2_pictures`)."""
+    return (
+        semseg(len(NYU_40_CLASSES), labels=NYU_40_CLASSES, metrics=("mean_iou", "accuracy")),
+        normals(weight=20.0, loss="normals_cosine", metrics=_ANGLES),
+        depth(weight=3.0, metrics=("depth_mae", "abs_rel", "delta1")),
+    )
+
+
+def nyud_tasks() -> tuple[Task, ...]:
+    """The four tasks of NYUD_MT as ASTMT and later papers train and report them (`nas.datasets.nyud`).
+
+    Edges weigh 0.8 in their loss. The error of depth is the root of the mean over the pixels of the whole set.
+    """
+    return (
+        semseg(len(NYU_40_CLASSES), labels=NYU_40_CLASSES),
+        depth(),
+        normals(),
+        edge(loss=partial(weighted_binary_cross_entropy, positive_weight=0.8)),
+    )
+
+
+def taskonomy_tasks() -> tuple[Task, ...]:
+    """The five tasks of Taskonomy with the weights of AdaShare (`nas.datasets.taskonomy`).
+
+    "depth" is a logarithm, "keypoints" and "edge" are responses in [-1, 1].
+    """
+    return (
+        semseg(len(TASKONOMY_CLASSES), labels=TASKONOMY_CLASSES, metrics=("mean_iou", "accuracy")),
+        normals(weight=3.0, loss="normals_cosine"),
+        depth(weight=2.0, metrics=("depth_mae",)),
+        _task({}, name="keypoints", num_outputs=1, loss="l1", metrics=("mae",), weight=7.0),
+        _task({}, name="edge", num_outputs=1, loss="l1", metrics=("mae",), weight=7.0),
     )
 
 

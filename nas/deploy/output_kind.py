@@ -24,7 +24,7 @@ _LOSSES: dict[OutputKind, tuple[str, ...]] = {
 }
 _METRICS: dict[OutputKind, tuple[str, ...]] = {
     "classes": ("accuracy", "f1", "mean_iou"),
-    "binary": ("binary_accuracy", "binary_f1", "max_mean_iou", "ods_f"),
+    "binary": ("binary_accuracy", "binary_f1", "roc_auc", "max_mean_iou", "ods_f"),
     "directions": ("mean_angle", "median_angle", "within_11_25", "within_22_5", "within_30"),
     "depth": ("depth_rmse", "depth_mae", "abs_rel", "delta1"),
 }

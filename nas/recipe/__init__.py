@@ -26,10 +26,11 @@ separate searches a run makes.
 
 from nas.recipe.experiment import CompareSettings, Experiment
 from nas.recipe.lazy import Lazy, lazy
-from nas.recipe.load import load_recipe, recipe_hash
+from nas.recipe.load import call_recipe, load_recipe, recipe_hash
 from nas.recipe.modules import changed_modules, module_hashes
 from nas.recipe.overrides import apply_changes, parse_overrides
 from nas.recipe.record import describe
+from nas.recipe.stated_by_data import complete, without_data
 from nas.recipe.trial_settings import EXTENDABLE, Int, LogUniform, OneOf, Range, TrialsSettings, Uniform
 
 __all__ = [
@@ -44,11 +45,14 @@ __all__ = [
     "TrialsSettings",
     "Uniform",
     "apply_changes",
+    "call_recipe",
     "changed_modules",
+    "complete",
     "describe",
     "lazy",
     "load_recipe",
     "module_hashes",
     "parse_overrides",
     "recipe_hash",
+    "without_data",
 ]

@@ -70,10 +70,11 @@ class Experiment(BaseModel):
     """Everything a run depends on. Building one does no I/O.
 
     Args:
-        tasks: the tasks, each name once.
+        tasks: the tasks, each name once; by default those that the data source states as its attribute ``tasks``.
         backbone: a lazy object that makes a backbone (`nas.networks.backbone.Backbone`).
         data: a lazy object that makes a data source (`nas.data.DataSource`).
-        input_shape: shape of one sample, without the batch; costs are measured at it.
+        input_shape: shape of one sample, without the batch; costs are measured at it. By default that of the first
+            training sample.
         goal: which trees are wanted.
         strategy: how they are found. ``Similarity(...)`` compares own copies of every task, ``Gradient(...)`` trains
             the logits of a supernet, ``bmtas()`` is the published setting of the latter, and ``Transfer(...)`` measures
@@ -102,10 +103,10 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    tasks: tuple[Task, ...] = Field(min_length=1, max_length=MOST_TASKS)
+    tasks: tuple[Task, ...] = Field(default=(), max_length=MOST_TASKS)
     backbone: LazyObject
     data: LazyObject
-    input_shape: tuple[PositiveInt, ...] = Field(min_length=1)
+    input_shape: tuple[PositiveInt, ...] = ()
     goal: Goal = Goal()
     strategies: Mapping[str, Annotated[Any, BeforeValidator(_as_strategy)]] = {}
     strategy: Annotated[Any, BeforeValidator(_as_strategy)] = Similarity()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from nas.errors import InputError, explain
 from nas.recipe.experiment import Experiment
 from nas.recipe.modules import forget_changed, module_hashes
-from nas.recipe.overrides import apply_changes
+from nas.recipe.stated_by_data import complete
 
 _LATEST: list[str] = []
 """Folder of the recipe that was loaded last, which is on the import path."""
@@ -31,7 +31,12 @@ def require_recipe(path: Path) -> None:
 
 
 def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experiment:
-    """Run a recipe's `experiment()` and apply changes.
+    """The complete experiment of a recipe (`call_recipe`), with changes; see `nas.recipe.complete`."""
+    return complete(call_recipe(path), changes)
+
+
+def call_recipe(path: Path) -> Experiment:
+    """Run a recipe's `experiment()`; no data are read.
 
     While the recipe loads, its folder is first on the import path, so a recipe can import another one beside it.
     Afterwards the folder is last on the path, for modules that lazy objects import when they are called, until another
@@ -76,7 +81,7 @@ def load_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Experim
     if not isinstance(experiment, Experiment):
         raise InputError(f"{path}: experiment() must return a nas.Experiment; found {type(experiment).__name__}")
     module_hashes(path)  # records the hashes of the modules as they were imported
-    return apply_changes(experiment, changes or {})
+    return experiment
 
 
 def recipe_hash(path: Path) -> str:

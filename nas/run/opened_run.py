@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nas.errors import InputError
-from nas.recipe import Experiment, load_recipe
+from nas.recipe import Experiment, complete, load_recipe
 from nas.run.begun_here import require_begun_here
 from nas.run.environment import describe_environment, resolve_device, use_threads
 from nas.run.named_trees import is_tree_name, named_tree
@@ -27,7 +27,7 @@ Recipe = str | Path | Experiment
 def open_experiment(recipe: Recipe, changes: Mapping[str, Any] | None = None) -> Experiment:
     """The experiment of a recipe file, or the given Experiment, with changes applied."""
     if isinstance(recipe, Experiment):
-        return recipe.with_fields(dict(changes or {}))
+        return complete(recipe, changes)
     return load_recipe(Path(recipe), changes)
 
 

@@ -46,7 +46,7 @@ def test_a_variant_imports_the_recipe_beside_it(tmp_path):
         ("def experiment(x):\n    return x\n", "TypeError"),
         ("import sys\nsys.exit(0)\n", ":2: SystemExit"),
         ("def experiment():\n    return experiment()\n", "RecursionError"),
-        (GOOD.replace("input_shape=(1, 12, 20)", "input_shape=()"), "input_shape"),
+        (GOOD.replace("input_shape=(1, 12, 20)", "input_shape=(0,)"), "input_shape"),
         (GOOD.replace("tasks=digit_tasks()", "tasks=digit_tasks() * 2"), "must be distinct"),
         (GOOD.replace("tasks=digit_tasks()", "tasks=digit_tasks(), speed=9"), "speed"),
     ],

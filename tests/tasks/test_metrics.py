@@ -13,6 +13,7 @@ HIGHER_IS_BETTER = {
     "f1": True,
     "binary_accuracy": True,
     "binary_f1": True,
+    "roc_auc": True,
     "rmse": False,
     "mae": False,
     "psnr": True,
@@ -71,6 +72,22 @@ def test_binary_metrics_cut_at_logit_zero_even_if_all_outputs_look_like_probabil
             assert metric.compute().item() == pytest.approx(expected)
 
 
+def test_roc_auc_is_the_share_of_pairs_in_the_right_order() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = (torch.rand(400, 1, generator=generator) < 0.2).float()
+    logits = 2 * torch.randn(400, 1, generator=generator) + labels - 3
+    yes, no = logits[labels == 1], logits[labels == 0]
+    labels[:5] = -1
+    logits[:5] = 100
+    metric = _metric("roc_auc", 1)
+    metric.update(logits, labels)
+    yes, no = logits[labels == 1], logits[labels == 0]
+    exact = (yes[:, None] > no).double().mean().item()
+    # Thresholds are 0.024 apart, and few pairs are closer.
+    assert metric.compute().item() == pytest.approx(exact, abs=1e-3)
+    assert 0.55 < exact < 0.8
+
+
 def test_errors_are_pooled_over_entries_that_have_a_value() -> None:
     outputs = torch.tensor([[[[0.5, 0.0], [1.0, 1.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
     labels = torch.tensor([[[[0.0, 0.0], [1.0, NAN]]], [[[NAN, NAN], [NAN, 1.0]]]])
@@ -83,7 +100,7 @@ def test_errors_are_pooled_over_entries_that_have_a_value() -> None:
         assert metric.compute().item() == pytest.approx(value)
 
 
-CLASSES, FLAGS = ("accuracy", "f1", "mean_iou"), ("binary_accuracy", "binary_f1", "max_mean_iou", "ods_f")
+CLASSES, FLAGS = ("accuracy", "f1", "mean_iou"), ("binary_accuracy", "binary_f1", "roc_auc", "max_mean_iou", "ods_f")
 
 
 def _dense(name: str, num_samples: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

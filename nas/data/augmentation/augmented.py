@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nas.data.augmentation.kinds import Kinds, check_kinds, check_label
 from nas.data.augmentation.photometric import Normalize
@@ -93,6 +94,11 @@ class AugmentedSource:
         """The names of the samples in each split; empty if the source has no names."""
         describe = getattr(self.source, "describe_splits", None)
         return {} if describe is None else dict(describe())
+
+    @property
+    def tasks(self) -> Any:
+        """The tasks that the source states; None if it states none."""
+        return getattr(self.source, "tasks", None)
 
     @property
     def pixel_scale(self) -> PixelScale | None:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from nas.data.augmentation.geometry import IGNORED_CLASS
 from nas.data.batch import Sample
-from nas.data.reading import read_mat, read_picture, require_size
+from nas.data.reading import read_mat, read_picture, read_pixels, require_size
+from nas.datasets.normals import normals_of_colours
 from nas.datasets.pascal.edges import class_edges
 from nas.datasets.pascal.files import SampleFiles
 from nas.datasets.pascal.human_parts import read_human_parts
@@ -49,11 +50,11 @@ def decode(files: SampleFiles, tasks: Collection[str], half_resolution: bool) ->
             decoded["human_parts"] = parts
     if "sal" in tasks:
         # Above one half, as value / 255 > 0.5.
-        decoded["sal"] = (shrink(_read_pixels(files.sal, ("L",), size)) > 127).astype(np.uint8)
+        decoded["sal"] = (shrink(read_pixels(files.sal, ("L",), size)) > 127).astype(np.uint8)
     if "normals" in tasks or "edge" in tasks:
         label_map = shrink(_read_label_map(files.label_map, size))
         if "normals" in tasks:
-            normals = shrink(_read_pixels(files.normals, ("RGB",), size))
+            normals = shrink(read_pixels(files.normals, ("RGB",), size))
             normals[~np.isin(label_map, list(INDOOR_CLASSES))] = IGNORED_CLASS
             decoded["normals"] = normals
         if "edge" in tasks:
@@ -68,21 +69,12 @@ def to_sample(decoded: Mapping[str, Bytes]) -> Sample:
     labels: dict[str, Tensor] = {}
     for task, label in tensors.items():
         if task == "normals":
-            labels[task] = _unit_normals(label.permute(2, 0, 1))
+            labels[task] = normals_of_colours(label.permute(2, 0, 1))
         elif task in ("sal", "edge"):
             labels[task] = label[None].float()
         else:
             labels[task] = label.long()
     return image, labels
-
-
-def _unit_normals(bytes_3HW: Tensor) -> Tensor:
-    # 255 in all channels would be (1, 1, 1), which is not a unit vector, so it can mark pixels without a normal.
-    known_HW = (bytes_3HW != IGNORED_CLASS).any(0)
-    normals_3HW = 2 * bytes_3HW.float() / 255 - 1
-    # No other vector is 0, since 127 and 128 are half a step below and above it.
-    lengths_HW: Tensor = normals_3HW.norm(dim=0)
-    return normals_3HW / lengths_HW * known_HW
 
 
 class _Nearest:
@@ -98,21 +90,13 @@ class _Nearest:
 
 
 def _read_classes(path: Path, size: tuple[int, int]) -> Bytes:
-    classes_HW = _read_pixels(path, ("P", "L"), size)
+    classes_HW = read_pixels(path, ("P", "L"), size)
     wrong = (classes_HW >= NUM_CLASSES) & (classes_HW != IGNORED_CLASS)
     if wrong.any():
         raise InputError(
             f"{path}: holds the class {classes_HW[wrong][0]}; classes are 0 to {NUM_CLASSES - 1}, and 255 is ignored"
         )
     return classes_HW
-
-
-def _read_pixels(path: Path, modes: tuple[str, ...], size: tuple[int, int]) -> Bytes:
-    picture = read_picture(path)
-    if picture.mode not in modes:
-        raise InputError(f"{path}: is a picture of mode {picture.mode}; its pixels have to be {' or '.join(modes)}")
-    require_size(f"{path}:", (picture.height, picture.width), size)
-    return np.array(picture)
 
 
 def _read_label_map(path: Path, size: tuple[int, int]) -> npt.NDArray[Any]:

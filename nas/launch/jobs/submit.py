@@ -117,10 +117,11 @@ def _package(
     recipe: Path, order: Order, changes: Mapping[str, Any] | None, max_bytes: int
 ) -> tuple[Package, "Experiment"]:
     # Imported here: other functions of this package need no torch, and are seconds faster without it.
-    from nas.recipe import load_recipe
+    from nas.recipe import call_recipe, without_data
 
     order.check()
-    experiment = load_recipe(recipe, changes)
+    # The data may be on the cluster only.
+    experiment, _ = without_data(call_recipe(recipe), changes)
     if order.verb != "search" and experiment.processes > 1:
         raise InputError(
             f"processes={experiment.processes}: a job that trains uses one process; set the recipe's processes to 1"

@@ -22,6 +22,7 @@ from nas.tasks.metrics.classification import (
     decision_entries,
     f1,
     mean_iou,
+    roc_auc,
 )
 from nas.tasks.metrics.depth import abs_rel, delta1, depth_entries, depth_mae, depth_rmse
 from nas.tasks.metrics.masked import MaskedMetric, TaskOutputs
@@ -35,6 +36,7 @@ METRICS: dict[str, Callable[[TaskOutputs], torchmetrics.Metric]] = {
     "mean_iou": mean_iou,
     "binary_accuracy": binary_accuracy,
     "binary_f1": binary_f1,
+    "roc_auc": roc_auc,
     "rmse": rmse,
     "mae": mae,
     "psnr": psnr,

@@ -1,0 +1,186 @@
+"""What a column holds, its task, and the label of each cell."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from nas.datasets.columns.table import Table
+from nas.errors import InputError
+from nas.tasks import Task
+
+Kind = Literal["classes", "yes_no", "number", "angle"]
+"""What a column holds.
+
+classes   names or whole numbers, each a class; cross entropy, accuracy
+yes_no    0 and 1, yes and no, or true and false; binary cross entropy, binary F1 and accuracy
+number    a number; squared error, root mean square error, in the column's unit
+angle     degrees, of a circle of 360; cosine and sine are predicted, with a squared error; never inferred
+"""
+
+KINDS: tuple[str, ...] = get_args(Kind)
+MOST_NUMBER_CLASSES = 20
+"""More different whole numbers than this are numbers, not classes."""
+MOST_CLASSES = 1000
+
+_YES = {"1", "yes", "true", "y", "t", "1.0"}
+_NO = {"0", "no", "false", "n", "f", "0.0"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is a task.
+
+    Args:
+        task: its task.
+        labels: for each row its label, or None without one: classes are scalars, other labels [num_outputs].
+    """
+
+    task: Task
+    labels: Sequence[Tensor | None]
+
+
+def infer_kind(cells: Sequence[str | None]) -> Kind:
+    """The kind of a column by its cells: see `Kind`; whole numbers of at most 20 different values are classes."""
+    present = {cell for cell in cells if cell is not None}
+    small = {cell.casefold() for cell in present}
+    if small <= _YES | _NO and small & _YES and small & _NO:
+        return "yes_no"
+    numbers = [_number(cell) for cell in present]
+    if not numbers or any(number is None for number in numbers):
+        return "classes"
+    whole = all(number is not None and number == int(number) for number in numbers)
+    return "classes" if whole and len(present) <= MOST_NUMBER_CLASSES else "number"
+
+
+def column_of(table: Table, name: str, kind: str | None, train: Sequence[int]) -> Column:
+    """A column as a task and labels.
+
+    Args:
+        name: of the column; the task's name is `task_name` of it.
+        kind: a `Kind`, or None to infer it.
+        train: the training rows, of which a number's mean and deviation are taken.
+
+    Raises:
+        InputError: there is no such column, the kind does not exist or does not fit a cell, or the column is empty or
+            has a single value.
+    """
+    cells = table.column(name)
+    present = [row for row, cell in enumerate(cells) if cell is not None]
+    if not present:
+        raise InputError(f"{table.path}: column {name!r} has no values, so it cannot be a task; leave it out")
+    if kind is None:
+        kind = infer_kind(cells)
+    if kind not in KINDS:
+        raise InputError(f"{table.path}: column {name!r} cannot be {kind!r}; known are {', '.join(KINDS)} and mask")
+    if kind == "classes":
+        return _classes(name, cells, table)
+    if kind == "yes_no":
+        return _yes_no(name, cells, table)
+    numbers = [
+        None if cell is None else _require_number(name, cell, table.place(row)) for row, cell in enumerate(cells)
+    ]
+    return _angle(name, numbers) if kind == "angle" else _numbers(name, numbers, train, table)
+
+
+def task_name(column: str) -> str:
+    """A column's name as the name of a task.
+
+    >>> task_name("weight (g)"), task_name("5 o'clock")
+    ('weight_g', 'task_5_o_clock')
+    """
+    name = re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_")
+    return name if name[:1].isalpha() else f"task_{name}"
+
+
+def _classes(name: str, cells: Sequence[str | None], table: Table) -> Column:
+    found = {cell for cell in cells if cell is not None}
+    if len(found) == 1:
+        raise InputError(f"{table.path}: column {name!r} has a single value, {next(iter(found))!r}; leave it out")
+    num_present = sum(cell is not None for cell in cells)
+    if len(found) > MOST_CLASSES or (len(found) > 1 and 2 * len(found) > num_present > 10):
+        raise InputError(
+            f"{table.path}: column {name!r} has {len(found)} different texts in {num_present} cells, so they are "
+            "names, not classes; leave it out"
+        )
+    classes = sorted(found, key=lambda cell: (_number(cell) is None, _number(cell) or 0.0, cell))
+    index = {cell: torch.tensor(i) for i, cell in enumerate(classes)}
+    task = Task(
+        name=task_name(name),
+        num_outputs=len(classes),
+        loss="cross_entropy",
+        metrics=("accuracy",),
+        labels=tuple(classes),
+        dense=False,
+    )
+    return Column(task, [None if cell is None else index[cell] for cell in cells])
+
+
+def _yes_no(name: str, cells: Sequence[str | None], table: Table) -> Column:
+    values: list[Tensor | None] = []
+    for row, cell in enumerate(cells):
+        small = None if cell is None else cell.casefold()
+        if small is not None and small not in _YES | _NO:
+            raise InputError(
+                f"{table.place(row)}: column {name!r} is {cell!r}, neither yes nor no (1 or 0, true or false)"
+            )
+        values.append(None if small is None else torch.tensor([float(small in _YES)]))
+    task = Task(
+        name=task_name(name),
+        num_outputs=1,
+        loss="binary_cross_entropy",
+        metrics=("binary_f1", "binary_accuracy"),
+        dense=False,
+    )
+    return Column(task, values)
+
+
+def _numbers(name: str, numbers: Sequence[float | None], train: Sequence[int], table: Table) -> Column:
+    known = [number for row in train if (number := numbers[row]) is not None]
+    if not known:
+        raise InputError(f"{table.path}: column {name!r} has no value in the training rows; leave it out")
+    mean = sum(known) / len(known)
+    deviation = math.sqrt(sum((number - mean) ** 2 for number in known) / len(known))
+    if not deviation > 1e-9 * max(1.0, abs(mean)):
+        raise InputError(f"{table.path}: column {name!r} is {mean:g} in all training rows; leave it out")
+    task = Task(
+        name=task_name(name),
+        num_outputs=1,
+        loss="mse",
+        metrics=("rmse", "mae"),
+        dense=False,
+        center=mean,
+        scale=deviation,
+        weight=1 / deviation**2,
+    )
+    return Column(task, [None if number is None else torch.tensor([number]) for number in numbers])
+
+
+def _angle(name: str, degrees: Sequence[float | None]) -> Column:
+    labels = [
+        None if angle is None else torch.tensor([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
+        for angle in degrees
+    ]
+    task = Task(
+        name=task_name(name), num_outputs=2, loss="mse", metrics=("rmse",), labels=("cosine", "sine"), dense=False
+    )
+    return Column(task, labels)
+
+
+def _number(cell: str) -> float | None:
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _require_number(name: str, cell: str, place: str) -> float:
+    number = _number(cell)
+    if number is None:
+        raise InputError(f"{place}: column {name!r} is {cell!r}, not a finite number")
+    return number

@@ -1,0 +1,92 @@
+"""What a column is taken for, its task, and its labels."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.datasets.columns import Table, column_of, infer_kind
+from nas.errors import InputError
+
+
+def table(cells, name="c"):
+    return Table(Path("t.csv"), {name: cells}, range(2, len(cells) + 2))
+
+
+def column(cells, kind=None, train=None, name="c"):
+    return column_of(table(cells, name), name, kind, range(len(cells)) if train is None else train)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["0", "1", None, "1"], "yes_no"),
+        (["Yes", "no", "YES"], "yes_no"),
+        (["True", "False"], "yes_no"),
+        (["1", "1", "1"], "classes"),
+        (["-1", "0", "1"], "classes"),
+        (["0", "1", "2", "4"], "classes"),
+        (["0.0", "1.0", "2.0"], "classes"),
+        ([str(i) for i in range(21)], "number"),
+        (["0.5", "1"], "number"),
+        (["1", "two"], "classes"),
+        (["oak", None, "ash"], "classes"),
+        (["inf", "1"], "classes"),
+    ],
+)
+def test_a_column_is_inferred_from_its_cells(cells, kind):
+    assert infer_kind(cells) == kind
+
+
+def test_classes_are_sorted_as_numbers_or_as_texts():
+    numbers = column(["10", "9", None, "2"])
+    assert numbers.task.labels == ("2", "9", "10")
+    assert [label if label is None else label.item() for label in numbers.labels] == [2, 1, None, 0]
+    texts = column(["oak", "ash", "oak"])
+    assert (texts.task.labels, texts.task.num_outputs) == (("ash", "oak"), 2)
+    assert (texts.task.loss, texts.task.dense) == ("cross_entropy", False)
+
+
+def test_yes_and_no():
+    found = column(["yes", "N", None, "1"])
+    assert [label if label is None else label.tolist() for label in found.labels] == [[1.0], [0.0], None, [1.0]]
+    with pytest.raises(InputError, match=r"t\.csv, line 3: column 'c' is 'maybe', neither yes nor no"):
+        column(["yes", "maybe"], "yes_no")
+
+
+def test_a_number_is_scaled_by_the_training_rows_and_keeps_its_unit():
+    cells = ["1.0", "3.0", None, "1000.5"]
+    found = column(cells, train=[0, 1, 2])
+    assert (found.task.center, found.task.scale, found.task.weight) == (2.0, 1.0, 1.0)
+    assert found.labels[3].tolist() == [1000.5]
+    wide = column(["100.5", "300.5"])
+    assert wide.task.scale == pytest.approx(100)
+    # So the weighted loss of the mean is 1, whatever the unit.
+    assert wide.task.weight * wide.task.scale**2 == pytest.approx(1)
+
+
+def test_an_angle_is_its_cosine_and_sine():
+    found = column(["0", "90", None, "-180"], "angle")
+    expected = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    torch.testing.assert_close(torch.stack([label for label in found.labels if label is not None]), expected)
+    assert found.task.num_outputs == 2
+    assert math.isclose(float(found.labels[0].norm()), 1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "words"),
+    [
+        ([None, None], None, "has no values"),
+        (["a", "a"], None, "has a single value, 'a'"),
+        ([f"name{i}" for i in range(12)], None, "are names, not classes"),
+        (["1", "x"], "number", "line 3: column 'c' is 'x', not a finite number"),
+        (["1.5", "1.5"], "number", "is 1.5 in all training rows"),
+        (["1", "2"], "colour", "cannot be 'colour'; known are classes, yes_no, number, angle and mask"),
+    ],
+)
+def test_a_column_that_is_no_task_is_refused(cells, kind, words):
+    with pytest.raises(InputError) as raised:
+        column(cells, kind)
+    assert "t.csv" in str(raised.value)
+    assert words in str(raised.value)
