@@ -1,5 +1,6 @@
 """Finds the blocks of a module by itself: ``blocks="auto"`` of `search_spaces.from_module`."""
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,24 +51,36 @@ def find_blocks(module: nn.Module, input_shape: Sequence[int]) -> AutoBlocks:
     Raises:
         InputError: the module does not run on such a sample, cannot be traced, or is no chain of a stem and a block.
     """
-    names = _features(module, _expanded(module), input_shape)
-    heavy = [name for name in names if _has_weight(module.get_submodule(name))]
-    composed = [name for name in heavy if _is_composed(module.get_submodule(name))]
-    main = composed or heavy
-    if main and names.index(main[0]) == names.index(heavy[0]):
-        main = main[1:]
-    if not main:
+    spine, names = _expanded(module)
+    names = _features(module, names, input_shape)
+    found = _select(module, names, names)
+    if found is not None:
+        # Sizes that only the classifier asks for do not matter, and those that a block asks for connect parts.
+        found = _select(module, names, _chain(module, spine, until=found.ends[-1]))
+    if found is None:
         raise InputError(
             f"{type(module).__name__}: blocks='auto' finds no chain of a stem and blocks; the submodules that "
             f"everything passes through are: {', '.join(names) or 'none'}: name stem and blocks, such as "
             'stem="conv1", blocks=["layer1", "layer2"]'
         )
-    before = heavy[heavy.index(main[0]) - 1]
-    return AutoBlocks(_end(names, before, heavy), tuple(main), tuple(_end(names, name, heavy) for name in main))
+    return found
 
 
-def _expanded(module: nn.Module) -> list[str]:
-    """The chain's submodules, in the order of their calls, at the depth where layers repeat."""
+def _select(module: nn.Module, names: Sequence[str], cuts: Sequence[str]) -> AutoBlocks | None:
+    """Stem and blocks out of the chain's submodules, each ending at one of ``cuts``; None if there are none."""
+    heavy = [name for name in names if _has_weight(module.get_submodule(name))]
+    main = [name for name in heavy if _is_composed(module.get_submodule(name))] or heavy
+    if not main:
+        return None
+    ends = {name: end for name in main if (end := _end(names, name, heavy, cuts)) is not None}
+    stems = [name for name in names[names.index(heavy[0]) : names.index(main[0])] if name in cuts]
+    if not stems and ends:
+        stems = [ends.pop(next(iter(ends)))]
+    return AutoBlocks(stems[-1], tuple(ends), tuple(ends.values())) if stems and ends else None
+
+
+def _expanded(module: nn.Module) -> tuple[set[str], list[str]]:
+    """The submodules that are entered, and those of the chain in the order of their calls."""
     spine = {""}
     names = _chain(module, spine)
     opaque: set[str] = set()
@@ -82,33 +95,40 @@ def _expanded(module: nn.Module) -> list[str]:
         num_heavy = sum(_has_weight(module.get_submodule(n)) for n in inside)
         if num_heavy > 1 or any(_is_composed(module.get_submodule(n)) for n in inside):
             spine, names = spine | {name}, inner
-    return names
+    return spine, names
 
 
-def _chain(module: nn.Module, spine: set[str]) -> list[str]:
-    """The submodules that are called once, and through whose output everything passes."""
+def _chain(module: nn.Module, spine: set[str], until: str | None = None) -> list[str]:
+    """The submodules that are called once, and through whose output everything passes.
+
+    Args:
+        until: the last submodule that counts. Without it, everything counts except sizes, which no tensor carries on.
+    """
     nodes = traced(module, spine)
-    needed = ancestors(nodes[-1])
+    needed = ancestors(nodes[-1] if until is None else next(node for node in nodes if node.target == until))
     nodes = [node for node in nodes if node in needed]
     calls = [node.target for node in nodes if node.op == "call_module"]
     return [
         str(node.target)
         for node in nodes
-        if node.op == "call_module" and calls.count(node.target) == 1 and _is_cut(node, needed)
+        if node.op == "call_module" and calls.count(node.target) == 1 and _is_cut(node, needed, sizes=until is not None)
     ]
 
 
-def _is_cut(node: fx.Node, needed: set[fx.Node]) -> bool:
+def _is_cut(node: fx.Node, needed: set[fx.Node], sizes: bool) -> bool:
     before = ancestors(node)
-    # Constants, such as parameters that are used twice, and sizes do not connect two parts of the chain.
-    values = [value for value in before - {node} if value.op != "get_attr" and not _is_size(value)]
-    users = {user for value in values for user in value.users if user in needed and not _is_size(user)}
+    # A constant, such as a parameter that is used twice, does not connect two parts of the chain.
+    values = [value for value in before - {node} if value.op != "get_attr" and (sizes or not _is_size(value))]
+    users = {user for value in values for user in value.users if user in needed and (sizes or not _is_size(user))}
     return users <= before
 
 
 def _is_size(node: fx.Node) -> bool:
+    """Whether it is a tensor's shape, or a number of it."""
     if node.op == "call_method":
         return node.target in ("size", "dim", "numel")
+    if node.target is operator.getitem and isinstance(node.args[0], fx.Node):
+        return _is_size(node.args[0])
     return node.target is getattr and node.args[1] in ("shape", "ndim", "dtype", "device")
 
 
@@ -126,7 +146,7 @@ def _features(module: nn.Module, names: list[str], input_shape: Sequence[int]) -
 
 
 def _is_pooled(before: torch.Size, after: torch.Size) -> bool:
-    return len(after) < len(before) or (len(after) > 2 and before[2:].numel() > 1 and after[2:].numel() == 1)
+    return before[2:].numel() > 1 == after[2:].numel()
 
 
 @torch.no_grad()
@@ -160,13 +180,13 @@ def _shapes(module: nn.Module, names: list[str], input_shape: Sequence[int]) -> 
     return shapes
 
 
-def _end(names: list[str], name: str, heavy: list[str]) -> str:
-    """The last submodule from ``name`` on before the next one with a weight."""
-    end = name
-    for other in names[names.index(name) + 1 :]:
-        if other in heavy:
+def _end(names: Sequence[str], name: str, heavy: Sequence[str], cuts: Sequence[str]) -> str | None:
+    """The last cut from ``name`` on before the next submodule with a weight, if there is one."""
+    end = None
+    for other in names[names.index(name) :]:
+        if other in heavy and other != name:
             break
-        end = other
+        end = other if other in cuts else end
     return end
 
 

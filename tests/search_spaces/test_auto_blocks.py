@@ -60,7 +60,7 @@ class Numbered(nn.Module):
 
 
 class Net(nn.Module):
-    """Stem, stages and classifier, whose last line asks for the input's size."""
+    """Stem, stages and classifier, whose first and last lines ask for the input's size."""
 
     def __init__(self, *stages: nn.Module) -> None:
         super().__init__()
@@ -70,11 +70,25 @@ class Net(nn.Module):
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(16, 10))
 
     def forward(self, x: Tensor) -> Tensor:
-        batch = x.size(0)
-        x = self.pool1(self.norm1(self.conv1(x)))
+        batch, size = x.size(0), x.shape[2]
+        x = self.pool1(self.norm1(self.conv1(x).view(batch, 8, size // 2, -1)))
         for stage in self.stages:
             x = stage(x)
-        return self.classifier(self.pool(self.last(x)).view(batch, -1))
+        return self.classifier(self.pool(self.last(x)).view(batch, 16 + 0 * size))
+
+
+class AsksForSize(nn.Module):
+    """Between first and second it reshapes by the size of conv1's input, so nothing before second can be cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool0, self.conv1 = nn.MaxPool2d(2), conv(3, 8)
+        self.first, self.second, self.third = Residual(8), Residual(8), Residual(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        x = self.first(self.conv1(self.pool0(x)))
+        return self.third(self.second(x.reshape(batch, 8, 16, 16)))
 
 
 class Wrapped(nn.Module):
@@ -132,6 +146,13 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str, list[str],
         IMAGE,
         "pool1",
         ["stages.0.r1", "stages.0.r2", "stages.1.r1", "stages.1.r2"],
+        [],
+    ),
+    "a size that a block asks for": (
+        AsksForSize,
+        IMAGE,
+        "second",
+        ["third"],
         [],
     ),
     "a wrapped network": (
