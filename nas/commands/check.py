@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nas.cost import resolve_budget
+from nas.cost import LatencyTable, resolve_budget
 from nas.run import LabelRecord, RunFolder, TrialParts, resolve_device, use_threads
 from nas.run.evaluator import problem_of
 from nas.run.label_report import describe_split, inputs_of_other_shapes, unequal_losses
@@ -29,7 +29,8 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
         plain data: "samples" (by split), "labels" (by split and task, `describe_split`), "uncounted" (the operators
         that costs in MACs lack), "losses" of the first step, "warnings" (sentences on what may be wrong), "seconds"
         predicted for the search, "memory_bytes" (peak of this process during a step; on a GPU the device's),
-        "disk_bytes" of the checkpoints that will be kept, "budgets" in absolute terms.
+        "disk_bytes" of the checkpoints that will be kept, "budgets" in absolute terms, "latency" (what the latency
+        table of the experiment has measured, if it has one).
 
     Raises:
         InputError: the search would fail with the same error: inputs or labels that a task does not take, a task
@@ -67,6 +68,7 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
             {"budget": budget, resource_name: resolve_budget(budget, parts.table, resource_name)}
             for budget in experiment.goal.budgets
         ],
+        "latency": None if experiment.latency is None else LatencyTable.read(experiment.latency).description,
     }
 
 

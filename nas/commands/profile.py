@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.cost import PartCost, Profile
 from nas.deploy.latency import profile_latency
+from nas.deploy.runtimes import find_runtimes
 from nas.errors import InputError
 from nas.networks.branched import check_fits
 from nas.run import measure_parts, resolve_device, use_threads
@@ -56,15 +57,16 @@ def profile(
     """Costs of every part, and totals of single-task networks, the shared tree, separate networks and a tree.
 
     With ``latency``, it also measures latencies, on the experiment's device and with its number of threads: of every
-    part alone, for a table that searches with budgets in milliseconds need (``goal.resource="ms"``, ``latency=FILE``),
-    and of whole networks.
+    part, for a table that searches with budgets in milliseconds need (``goal.resource="ms"``, ``latency=FILE``), and of
+    whole networks. The report says how far the sums of the parts are from the measured networks.
 
     Args:
         recipe: a recipe file or an Experiment; its data are not read.
         tree: a tree file; its blocks correspond to the backbone's by position, and it needs no cost.
         size: height and width of the input instead of the experiment's own.
         latency: where to write the table of the parts' latencies.
-        runtimes: how whole networks are run: "eager", "compiled", "onnxruntime".
+        runtimes: what runs the networks: "eager", "compiled" or "onnxruntime" (on the CPU). The first one also runs the
+            parts, so the table is of this runtime; more are for comparison.
         batch_size: samples of a timed call.
         rounds: timed calls of each part and network.
 
@@ -108,7 +110,7 @@ def profile(
         parts, report["latency"] = profile_latency(
             experiment,
             found,
-            runtimes=runtimes,
+            runtimes=find_runtimes(runtimes),
             batch_size=batch_size,
             rounds=rounds,
             device=resolve_device(experiment.device),
