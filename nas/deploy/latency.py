@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from nas.cost import LatencyTable, Prefixes, Runtime, Timing, describe_device, time_calls, time_rounds, torch_prefixes
+from nas.cost import LatencyTable, Prefixes, Runtime, Timing, time_calls, time_rounds, torch_prefixes
 from nas.cost.resources import MACS, MS
 from nas.cost.timing import Call
 from nas.deploy.onnx_latency import onnxruntime_prefixes
@@ -16,6 +16,8 @@ from nas.errors import InputError
 from nas.recipe import Experiment
 from nas.run import build_backbone, build_network, measure_parts
 from nas.tree import BranchTree
+
+_CPU = torch.device("cpu")
 
 
 def profile_latency(
@@ -34,13 +36,14 @@ def profile_latency(
 
     Args:
         runtimes: of the whole networks; the first one is also that of the table.
+        device: of PyTorch; onnxruntime runs on the CPU.
 
     Returns:
-        the table, and plain data: "table" (its description), "device", "num_threads", "batch_size", "parts_error" (the
-        mean of the networks' errors without their signs) and by network "macs_share" and "parts_share" (of separate
-        networks' MACs, and of their parts' summed latencies), "parts_ms", "parts_error" (how many percent the sum is
-        above the latency that was measured in the table's runtime), and by runtime "median", "low", "high" in ms,
-        "throughput" in samples per second and "share" of separate networks' measured latency.
+        the table, and plain data: "table" (its description), "device" (the table's), "num_threads", "batch_size",
+        "parts_error" (the mean of the networks' errors without their signs) and by network "macs_share" and
+        "parts_share" (of separate networks' MACs, and of their parts' summed latencies), "parts_ms", "parts_error" (how
+        many percent the sum is above the latency that was measured in the table's runtime), and by runtime "median",
+        "low", "high" in ms, "throughput" in samples per second and "share" of separate networks' measured latency.
     """
     if batch_size < 1 or rounds < 2:
         raise InputError(
@@ -56,14 +59,15 @@ def profile_latency(
     parts: LatencyTable | None = None
     timings: dict[str, dict[str, Timing]] = {}
     for runtime in runtimes:
-        calls = network_calls(experiment, trees, runtime, batch_size=batch_size, device=device)
+        on = _CPU if runtime == "onnxruntime" else device
+        calls = network_calls(experiment, trees, runtime, batch_size=batch_size, device=on)
         singles = [call for name, call in calls.items() if name.startswith("single ")]
         calls["separate"] = _one_after_the_other(singles)
         if parts is None:
-            prefixes = part_prefixes(experiment, runtime, batch_size=batch_size, device=device)
-            parts, timings[runtime] = time_in_turns(prefixes, calls, rounds=rounds, device=device)
+            prefixes = part_prefixes(experiment, runtime, batch_size=batch_size, device=on)
+            parts, timings[runtime] = time_in_turns(prefixes, calls, rounds=rounds, device=on)
         else:
-            timings[runtime] = time_calls(calls, rounds=rounds, device=device)
+            timings[runtime] = time_calls(calls, rounds=rounds, device=on)
     assert parts is not None, "find_runtimes gives at least one"
     table = replace(measured, latency=parts).table
     separate = table.separate_cost()
@@ -88,7 +92,7 @@ def profile_latency(
     return parts, {
         "table": parts.description,
         "parts_error": statistics.fmean(abs(network["parts_error"]) for network in networks.values()),
-        "device": describe_device(device),
+        "device": parts.device,
         "num_threads": torch.get_num_threads(),
         "batch_size": batch_size,
         "networks": networks,
