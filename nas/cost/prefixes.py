@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from nas.cost.latency import LatencyTable, Runtime, describe_device
 from nas.cost.timing import Call, Timing
 from nas.engine.compute import ComputeSettings
-from nas.networks.backbone import Backbone, PartRunner
+from nas.networks.backbone import Backbone, PartMaker, PartRunner
 from nas.tasks.task import Task
 
 
@@ -131,9 +131,10 @@ def torch_prefixes(
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         inputs = torch.randn(batch_size, *input_shape, device=device)
-        stem = placed(backbone.make_stem())
-        blocks = [placed(backbone.make_block(l)) for l in range(backbone.num_blocks)]
-        heads = {task.name: placed(backbone.make_head(task)) for task in tasks}
+        make = PartMaker(backbone)
+        stem = placed(make.stem())
+        blocks = [placed(make.block(l)) for l in range(backbone.num_blocks)]
+        heads = {task.name: placed(make.head(task)) for task in tasks}
 
     def run_blocks(num_blocks: int) -> list[Tensor]:
         features, tapped = run.stem(stem, inputs), []

@@ -118,6 +118,16 @@ def test_one_thread_is_timed_by_what_it_computes(num_threads, least, most):
     assert least <= timing.median <= most
 
 
+def test_heads_are_those_of_a_network():
+    """A task that states a center has it in its head, too."""
+    outputs = [
+        torch_prefixes(VectorBackbone(1), [task], (IN_FEATURES,), device=CPU).calls[-1]()
+        for task in (*toy_tasks(1), *toy_tasks(1, center=7.0))
+    ]
+    # One addition of float32 to numbers near 1.
+    torch.testing.assert_close(outputs[1], outputs[0] + 7.0, rtol=0, atol=1e-5)
+
+
 class AddsOne(nn.Module):
     def __init__(self, block, in_place):
         super().__init__()
