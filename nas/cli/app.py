@@ -111,8 +111,10 @@ def profile(
             help="What runs parts and networks: eager, compiled or onnxruntime. More of them run the networks only.",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch", help="Number of samples in a timed call.")] = 1,
-    rounds: Annotated[int, typer.Option("--rounds", help="Number of timed calls of each part and network.")] = 20,
+    batch_size: Annotated[int | None, typer.Option("--batch", help="Number of samples in a timed call; 1.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", help="Number of timed calls of each part and network; 20.")
+    ] = None,
     changes: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -125,7 +127,7 @@ def profile(
             tree=tree,
             size=size,
             latency=latency,
-            runtimes=runtimes or ["eager"],
+            runtimes=runtimes,
             batch_size=batch_size,
             rounds=rounds,
             changes=_changes(changes),

@@ -49,9 +49,9 @@ def profile(
     tree: str | Path | None = None,
     size: int | None = None,
     latency: str | Path | None = None,
-    runtimes: Sequence[str] = ("eager",),
-    batch_size: int = 1,
-    rounds: int = 20,
+    runtimes: Sequence[str] | None = None,
+    batch_size: int | None = None,
+    rounds: int | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Costs of every part, and totals of single-task networks, the shared tree, separate networks and a tree.
@@ -66,9 +66,9 @@ def profile(
         size: height and width of the input instead of the experiment's own.
         latency: where to write the table of the parts' latencies.
         runtimes: what runs the networks: "eager", "compiled" or "onnxruntime" (on the CPU). The first one also runs the
-            parts, so the table is of this runtime; more are for comparison.
-        batch_size: samples of a timed call.
-        rounds: timed calls of each part and network.
+            parts, so the table is of this runtime; more are for comparison. By default "eager".
+        batch_size: samples of a timed call, by default 1.
+        rounds: timed calls of each part and network, by default 20.
 
     Returns:
         plain data, each with the amounts of counted resources, ``goal.resource`` among them: "stem", "blocks", "heads"
@@ -77,8 +77,12 @@ def profile(
         each with its module; "latency" is what `profile_latency` gives.
 
     Raises:
-        InputError: bad recipe or tree; the backbone does not run at that size.
+        InputError: bad recipe or tree; the backbone does not run at that size; what to time is said without
+            ``latency``.
     """
+    timing = {"runtimes": runtimes, "batch_size": batch_size, "rounds": rounds}
+    if latency is None and (unread := [name for name, value in timing.items() if value is not None]):
+        raise InputError(f"`{unread[0]}` is for measured latencies; add `latency=FILE`, or leave it out")
     experiment = open_experiment(recipe, changes)
     if size is not None:
         if size < 1 or len(experiment.input_shape) != 3:
@@ -110,9 +114,9 @@ def profile(
         parts, report["latency"] = profile_latency(
             experiment,
             found,
-            runtimes=find_runtimes(runtimes),
-            batch_size=batch_size,
-            rounds=rounds,
+            runtimes=find_runtimes(("eager",) if runtimes is None else runtimes),
+            batch_size=1 if batch_size is None else batch_size,
+            rounds=20 if rounds is None else rounds,
             device=resolve_device(experiment.device),
         )
         parts.write(Path(latency))

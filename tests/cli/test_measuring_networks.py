@@ -87,6 +87,9 @@ def test_a_latency_table_that_is_missing_broken_or_of_other_inputs_is_refused(tm
     said = refused(capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(goal__resource="ms", latency=table))
     assert "[1, 24, 40]" in said
     assert not (tmp_path / "a").exists()
+    for option, value in {"--runtime": "onnxruntime", "--batch": 2, "--rounds": 3}.items():
+        said = refused(capsys, "profile", RECIPE, option, value, *changes())
+        assert f"{option} is for measured latencies; add --latency FILE, or leave it out" in said
     assert "no runtimes ['tensorrt']" in refused(
         capsys, "profile", RECIPE, "--latency", table, "--runtime", "tensorrt", *changes()
     )
