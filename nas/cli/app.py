@@ -80,6 +80,8 @@ def check(
     for budget in report["budgets"]:
         (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
         console.print(f"budget {budget['budget']:g}: {format_quantity(amount, resource)}")
+    if report["latency"] is not None:
+        _say(console, f"milliseconds of {report['latency']}")
     console.print(
         f"search: about {report['seconds']:.0f} s, memory {tables.bytes_in_words(report['memory_bytes'])}, "
         f"checkpoints {tables.bytes_in_words(report['disk_bytes'])}"
@@ -105,10 +107,15 @@ def profile(
     ] = None,
     runtimes: Annotated[
         list[str] | None,
-        typer.Option("--runtime", help="How networks are timed: eager, compiled or onnxruntime; may be repeated."),
+        typer.Option(
+            "--runtime",
+            help="What runs parts and networks: eager, compiled or onnxruntime. More of them run the networks only.",
+        ),
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch", help="Number of samples in a timed call.")] = 1,
-    rounds: Annotated[int, typer.Option("--rounds", help="Number of timed calls of each part and network.")] = 20,
+    batch_size: Annotated[int | None, typer.Option("--batch", help="Number of samples in a timed call; 1.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", help="Number of timed calls of each part and network; 20.")
+    ] = None,
     changes: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,7 +128,7 @@ def profile(
             tree=tree,
             size=size,
             latency=latency,
-            runtimes=runtimes or ["eager"],
+            runtimes=runtimes,
             batch_size=batch_size,
             rounds=rounds,
             changes=_changes(changes),

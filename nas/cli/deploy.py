@@ -1,6 +1,7 @@
 """The commands export and predict."""
 
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +71,16 @@ def export(
             "--postprocess", help="The exported graph returns predictions (classes, probabilities) instead of outputs."
         ),
     ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8", help="Also write an int8 model (onnx only), and measure metrics and latency of both models."
+        ),
+    ] = False,
+    calibration: Annotated[
+        int | None,
+        typer.Option("--calibration", metavar="N", help="Training samples that calibrate the int8 model; 128."),
+    ] = None,
     changes: SetOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
@@ -91,6 +102,8 @@ def export(
             checkpoint=checkpoint,
             preprocess=preprocess,
             postprocess=postprocess,
+            int8=int8,
+            calibration=calibration,
             changes=_changes(changes),
             recipe=recipe,
             allow_changed=allow_changed,
@@ -99,7 +112,7 @@ def export(
         _print_json(exported.to_dict())
         return
     console = _console()
-    for line in _lines(exported):
+    for line in [*_lines(exported), *_int8_lines(exported.int8)]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -190,3 +203,33 @@ def _lines(exported: "Exported") -> list[str]:
         if verified.macs is not None:
             lines.append(f"MACs of the graph: {verified.macs}, predicted {described.cost['macs']}")
     return lines
+
+
+def _int8_lines(int8: "Exported | None") -> list[str]:
+    """The int8 model, and what it lost and gained against the float model."""
+    if int8 is None:
+        return []
+    quantized, verified = int8.description.quantized, int8.description.verified
+    assert quantized is not None
+    assert verified is not None
+    name, relative = verified.worst
+    lines = [
+        str(int8.path),
+        f"int8, calibrated on {quantized.num_samples} samples of the training split; largest deviation from the float "
+        f"model {verified.deviation[name]:.2g} ({name}, {relative:.1g} of its largest output)",
+        f"{quantized.split} split, float -> int8:",
+    ]
+    for task, measured in quantized.float_metrics.items():
+        after = quantized.int8_metrics[task]
+        values = ", ".join(f"{metric} {_value(value)} -> {_value(after[metric])}" for metric, value in measured.items())
+        lines.append(f"  {task}: {values}")
+    whole, small = quantized.float_ms, quantized.int8_ms
+    lines.append(
+        f"latency: {whole.median:.3g} ms ({whole.low:.3g} to {whole.high:.3g}) -> {small.median:.3g} ms "
+        f"({small.low:.3g} to {small.high:.3g}), {quantized.device}"
+    )
+    return lines
+
+
+def _value(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "no value"

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import typer.main
 
-_PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
+_PARAMETER = re.compile(r"`([a-z_][a-z0-9_]*)(?:=([^`]*))?`")
 
 
 def with_flags(message: str, command: str, app: typer.Typer) -> str:

@@ -248,7 +248,7 @@ def latency_table(report: Mapping[str, Any]) -> Table:
     runtimes = list(networks["separate"]["runtimes"])
     table = _table("", "MACs", "sum of parts", *runtimes)
     for name, network in networks.items():
-        parts = f"{_digits(network['parts_ms'])} ms\n{network['parts_share']:.0%}"
+        parts = f"{_digits(network['parts_ms'])} ms ({network['parts_error']:+.1f} %)\n{network['parts_share']:.0%}"
         timed = [network["runtimes"][runtime] for runtime in runtimes]
         cells = [
             f"{_digits(one['median'])} ms ({_digits(one['low'])} to {_digits(one['high'])})\n"
@@ -258,7 +258,8 @@ def latency_table(report: Mapping[str, Any]) -> Table:
         table.add_row(name, f"\n{network['macs_share']:.0%}", parts, *cells)
     table.caption = (
         f"batch of {report['batch_size']}, {report['device']}, {threads}; "
-        "median (tenth to ninetieth percentile); samples a second; shares of separate networks"
+        "median (tenth to ninetieth percentile); samples a second; shares of separate networks\n"
+        f"sum of parts: {report['table']}, and its error; mean error {report['parts_error']:.1f} %"
     )
     return table
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nas.cost import resolve_budget
+from nas.cost import LatencyTable, resolve_budget
 from nas.recipe.lazy import qualified_name
 from nas.run import LabelRecord, RunFolder, TrialParts, resolve_device, use_threads
 from nas.run.evaluator import problem_of
@@ -32,7 +32,8 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
         split), "labels" (by split and task, `describe_split`), "uncounted" (the operators that costs in MACs lack),
         "losses" of the first step, "warnings" (sentences on what may be wrong), "seconds"
         predicted for the search, "memory_bytes" (peak of this process during a step; on a GPU the device's),
-        "disk_bytes" of the checkpoints that will be kept, "budgets" in absolute terms.
+        "disk_bytes" of the checkpoints that will be kept, "budgets" in absolute terms, "latency" (what the latency
+        table of the experiment has measured, if it has one).
 
     Raises:
         InputError: the search would fail with the same error: inputs or labels that a task does not take, a task
@@ -71,6 +72,7 @@ def check(recipe: Recipe, *, changes: Mapping[str, Any] | None = None) -> dict[s
             {"budget": budget, resource_name: resolve_budget(budget, parts.table, resource_name)}
             for budget in experiment.goal.budgets
         ],
+        "latency": None if experiment.latency is None else LatencyTable.read(experiment.latency).description,
     }
 
 

@@ -76,19 +76,29 @@ def evaluate(
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     path = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     network, device = _open_network(opened, path, tree, named=checkpoint is not None)
+    measured = _measure(opened, network, device, split)
+    table = opened.measure(opened.folder.experiment_of(network.tree, opened.experiment)).table
+    costs = {name: table.single_task_cost(name) for name in network.tree.tasks}
+    relative = _relative(opened, measured, len(table.blocks)) if split == "test" else {}
+    return Evaluation(network.tree, measured, relative, {**costs, "all": table.tree_cost(network.tree)})
+
+
+def measure_export(opened: OpenRun, path: Path, split: SplitName) -> Measured:
+    """Losses and metrics of an exported network by task, on a split of a run's data, on the CPU."""
+    exported = ExportedNetwork(path, build_backbone(opened.experiment))
+    return _measure(opened, exported, torch.device("cpu"), split)
+
+
+def _measure(opened: OpenRun, network: TreeNetwork, device: torch.device, split: SplitName) -> Measured:
     data = build_data(opened.experiment)
     opened.folder.labels.require(opened.experiment, data, [split])
-    measured = evaluate_network(
+    return evaluate_network(
         network,
         opened.experiment.tasks,
         data.split(split),
         batch_size=opened.experiment.retrain.evaluation_batch(opened.experiment.processes),
         device=device,
     )
-    table = opened.measure(opened.folder.experiment_of(network.tree, opened.experiment)).table
-    costs = {name: table.single_task_cost(name) for name in network.tree.tasks}
-    relative = _relative(opened, measured, len(table.blocks)) if split == "test" else {}
-    return Evaluation(network.tree, measured, relative, {**costs, "all": table.tree_cost(network.tree)})
 
 
 def _open_network(

@@ -3,13 +3,14 @@
 import logging
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from nas.commands.evaluate import best_checkpoint
+from nas.commands.export_int8 import NUM_CALIBRATION, int8_path, write_int8
 from nas.deploy import (
     FORMATS,
     Description,
@@ -43,13 +44,15 @@ _PACKAGES = ("branched-nas", "torch", "safetensors", "onnx", "onnxscript", "onnx
 
 @dataclass(frozen=True)
 class Exported:
-    """The path of an exported network, and its description."""
+    """The path of an exported network, its description, and the int8 model beside it, if one was wanted."""
 
     path: Path
     description: Description
+    int8: "Exported | None" = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"path": str(self.path), **self.description.model_dump()}
+        beside = {} if self.int8 is None else {"int8": self.int8.to_dict()}
+        return {"path": str(self.path), **self.description.model_dump(), **beside}
 
 
 def export(
@@ -62,6 +65,8 @@ def export(
     checkpoint: str | Path | None = None,
     preprocess: bool = False,
     postprocess: bool = False,
+    int8: bool = False,
+    calibration: int | None = None,
     changes: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
     allow_changed: bool = False,
@@ -82,16 +87,23 @@ def export(
         preprocess: the graph takes pixels as bytes and scales them by the data source's ``pixel_scale``. Not for
             bundles.
         postprocess: the graph returns predictions (`nas.deploy.answers`) instead of logits. Not for bundles.
+        int8: also write an int8 model beside the .onnx, ``model.int8.onnx`` beside ``model.onnx``, and measure the
+            metrics on the test split and the latency of both (`nas.deploy.quantization`). Only for onnx, and not with
+            ``postprocess``, from whose predictions no loss can be computed.
+        calibration: number of training samples that calibrate the int8 model, by default 128, or all if there are
+            fewer.
 
     Raises:
         InputError: nothing trained, no such task, or the network cannot be exported in this format.
         WorkFailed: the outputs of the export differ from those of the network; the export is removed.
     """
     chosen = find_format(format)
-    _check_options(chosen, {"preprocess": preprocess, "postprocess": postprocess})
+    _check_options(chosen, {"preprocess": preprocess, "postprocess": postprocess, "int8": int8})
+    num_calibration = _check_int8(int8, postprocess, calibration)
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     with opened.folder.locked():
-        return _export(opened, chosen, tree, tasks, out, checkpoint, preprocess, postprocess)
+        exported = _export(opened, chosen, tree, tasks, out, checkpoint, preprocess, postprocess, int8=int8)
+        return _add_int8(opened, exported, num_calibration) if int8 else exported
 
 
 def _check_options(format: ExportFormat, wanted: Mapping[str, bool]) -> None:
@@ -103,6 +115,31 @@ def _check_options(format: ExportFormat, wanted: Mapping[str, bool]) -> None:
     raise InputError(f"format {format.name} does not support {flags}; leave it out, or export {others}")
 
 
+def _check_int8(int8: bool, postprocess: bool, calibration: int | None) -> int:
+    """The number of samples that calibrate; InputError if the options contradict each other."""
+    if calibration is not None and not int8:
+        raise InputError("`calibration` is how many samples calibrate an int8 model; add `int8=True`, or leave it out")
+    if int8 and postprocess:
+        raise InputError(
+            "`int8` measures the metrics of the exported model, and those of predictions cannot be measured; leave "
+            "`postprocess` out"
+        )
+    if calibration is not None and calibration < 1:
+        raise InputError(f"`calibration` must be at least 1; found {calibration}")
+    return NUM_CALIBRATION if calibration is None else calibration
+
+
+def _add_int8(opened: OpenRun, exported: Exported, calibration: int) -> Exported:
+    path = int8_path(exported.path)
+    record = _record(opened, path)
+    # As for every export, a file without its record is one whose export was killed.
+    record.unlink(missing_ok=True)
+    described = write_int8(opened, exported.path, calibration)
+    write_json_atomically(record, described.model_dump(mode="json"))
+    warn_of_macs(described, opened.measure(opened.experiment))
+    return replace(exported, int8=Exported(path, described))
+
+
 def _export(
     opened: OpenRun,
     format: ExportFormat,
@@ -112,10 +149,14 @@ def _export(
     checkpoint: str | Path | None,
     preprocess: bool,
     postprocess: bool,
+    *,
+    int8: bool,
 ) -> Exported:
     trained = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     network, kept = _network(opened, trained, tree if checkpoint is not None else None, tasks)
     path = _destination(opened, out, format, network.tree.id, tasks)
+    if int8 and int8_path(path).is_dir():
+        raise InputError(f"{int8_path(path)}: is a folder, and the int8 model is written there; remove or rename it")
     samples = draw_samples(opened.experiment, NUM_SAMPLES)
     if samples.origin.startswith("random"):
         _LOGGER.warning("the export is compared with the network on %s", samples.origin)

@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.cost import PartCost, Profile
 from nas.deploy.latency import profile_latency
+from nas.deploy.runtimes import find_runtimes
 from nas.errors import InputError
 from nas.networks.branched import check_fits
 from nas.run import measure_parts, resolve_device, use_threads
@@ -48,25 +49,26 @@ def profile(
     tree: str | Path | None = None,
     size: int | None = None,
     latency: str | Path | None = None,
-    runtimes: Sequence[str] = ("eager",),
-    batch_size: int = 1,
-    rounds: int = 20,
+    runtimes: Sequence[str] | None = None,
+    batch_size: int | None = None,
+    rounds: int | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Costs of every part, and totals of single-task networks, the shared tree, separate networks and a tree.
 
     With ``latency``, it also measures latencies, on the experiment's device and with its number of threads: of every
-    part alone, for a table that searches with budgets in milliseconds need (``goal.resource="ms"``, ``latency=FILE``),
-    and of whole networks.
+    part, for a table that searches with budgets in milliseconds need (``goal.resource="ms"``, ``latency=FILE``), and of
+    whole networks. The report says how far the sums of the parts are from the measured networks.
 
     Args:
         recipe: a recipe file or an Experiment; its data are not read.
         tree: a tree file; its blocks correspond to the backbone's by position, and it needs no cost.
         size: height and width of the input instead of the experiment's own.
         latency: where to write the table of the parts' latencies.
-        runtimes: how whole networks are run: "eager", "compiled", "onnxruntime".
-        batch_size: samples of a timed call.
-        rounds: timed calls of each part and network.
+        runtimes: what runs the networks: "eager", "compiled" or "onnxruntime" (on the CPU). The first one also runs the
+            parts, so the table is of this runtime; more are for comparison. By default "eager".
+        batch_size: samples of a timed call, by default 1.
+        rounds: timed calls of each part and network, by default 20.
 
     Returns:
         plain data, each with the amounts of counted resources, ``goal.resource`` among them: "stem", "blocks", "heads"
@@ -75,8 +77,12 @@ def profile(
         each with its module; "latency" is what `profile_latency` gives.
 
     Raises:
-        InputError: bad recipe or tree; the backbone does not run at that size.
+        InputError: bad recipe or tree; the backbone does not run at that size; what to time is said without
+            ``latency``.
     """
+    timing = {"runtimes": runtimes, "batch_size": batch_size, "rounds": rounds}
+    if latency is None and (unread := [name for name, value in timing.items() if value is not None]):
+        raise InputError(f"`{unread[0]}` is for measured latencies; add `latency=FILE`, or leave it out")
     experiment = open_experiment(recipe, changes)
     if size is not None:
         if size < 1 or len(experiment.input_shape) != 3:
@@ -109,9 +115,9 @@ def profile(
         parts, report["latency"] = profile_latency(
             experiment,
             found,
-            runtimes=runtimes,
-            batch_size=batch_size,
-            rounds=rounds,
+            runtimes=find_runtimes(("eager",) if runtimes is None else runtimes),
+            batch_size=1 if batch_size is None else batch_size,
+            rounds=20 if rounds is None else rounds,
             device=resolve_device(experiment.device),
         )
         parts.write(Path(latency))

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nas.cost import LatencyTable
 from nas.errors import InputError
 from nas.launch.dispatch import Progress
 from nas.launch.measured_quality import measure_points
@@ -88,6 +89,8 @@ def search(
             return run.folder
         if run.resumed:
             _LOGGER.info("resuming %s", run.folder.path)
+        if run.experiment.latency is not None:
+            _LOGGER.info("milliseconds of %s", LatencyTable.read(run.experiment.latency).description)
         on_start(run)
         points = find_points(run, parts, address, on_event)
         points += pool_trials(run.folder, run.experiment, points)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nas.cost import format_quantity
+from nas.cost import LatencyTable, format_quantity
 from nas.cost.resources import MACS
 from nas.errors import InputError
 from nas.run import RunFolder, TrainedNetwork, is_tree_name, named_tree
@@ -39,16 +39,19 @@ def show(
     """
     from nas.commands.choose import choose
 
-    path, above = Path(path), []
+    path = Path(path)
+    above = [] if latency is None else [f"milliseconds of {LatencyTable.read(Path(latency)).description}"]
     if within is not None or worst is not None:
         if tree is not None:
             raise InputError("`tree` names a tree, but `within` and `worst` choose one; leave one of them out")
         choice = choose(path, within=within, worst=worst, resource=resource, latency=latency)
-        found, table, above = choice.tree, read_costs(RunFolder.open(path), latency=latency), [choice.describe(), ""]
+        found, table = choice.tree, read_costs(RunFolder.open(path), latency=latency)
+        above.insert(0, choice.describe())
     elif resource is not None:
         raise InputError("`resource` is what `within` counts; add `within=BUDGET`, or leave `resource` out")
     elif tree is None and out is None and path.is_dir() and (run := RunFolder.open(path)).only_retrained:
-        return "\n\n".join(_of_run(run, read_tree(file), read_costs(run)) for file in run.given_trees)
+        table = read_costs(run, latency=latency)
+        return "\n\n".join([*above, *(_of_run(run, read_tree(file), table) for file in run.given_trees)])
     else:
         found, table = find(path, tree, latency)
     if out is not None:
@@ -56,7 +59,7 @@ def show(
 
         save_tree(found, Path(out), table)
     text = _of_run(RunFolder.open(path), found, table) if path.is_dir() else _in_words(found, table)
-    return "\n".join([*above, text])
+    return "\n".join([*above, *([""] if above else []), text])
 
 
 def _in_words(tree: BranchTree, table: CostTable | None) -> str:

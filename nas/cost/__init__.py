@@ -33,12 +33,13 @@ Start with `nas.cost.operators`, which defines a MAC, and `nas.cost.table`, whic
 
 from nas.cost.budget import resolve_budget, smallest_budget
 from nas.cost.expected import expected_cost, expected_groups
-from nas.cost.latency import LatencyTable, describe_device, measure_latency
+from nas.cost.latency import LatencyTable, Runtime, describe_device
 from nas.cost.operators import einsum_macs
 from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
+from nas.cost.prefixes import Prefixes, torch_prefixes
 from nas.cost.resources import RESOURCES, Resource, find_resource, format_quantity
 from nas.cost.table import PartCost, Profile, count_module, measure_costs
-from nas.cost.timing import Timing, time_calls
+from nas.cost.timing import Timing, time_calls, time_rounds
 
 __all__ = [
     "RESOURCES",
@@ -48,8 +49,10 @@ __all__ = [
     "PartCost",
     "Penalty",
     "PenaltyState",
+    "Prefixes",
     "Profile",
     "Resource",
+    "Runtime",
     "Timing",
     "count_module",
     "describe_device",
@@ -59,8 +62,9 @@ __all__ = [
     "find_resource",
     "format_quantity",
     "measure_costs",
-    "measure_latency",
     "resolve_budget",
     "smallest_budget",
     "time_calls",
+    "time_rounds",
+    "torch_prefixes",
 ]

@@ -1,32 +1,35 @@
-"""The latency table of a device: the time that each part of a backbone takes there, a resource like MACs."""
+"""The latency table of a device and runtime: the time that each part of a backbone takes there, a resource like MACs.
 
-from collections.abc import Callable, Sequence
-from functools import partial
+`nas.cost.prefixes` says how parts are measured.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
-from torch import Tensor, nn
 
 from nas.cost.resources import MS
-from nas.cost.timing import Timing, time_calls
+from nas.cost.timing import Timing
 from nas.errors import InputError
 from nas.files import read_record, write_json_atomically
-from nas.networks.backbone.protocol import Backbone
-from nas.tasks.task import Task
 from nas.tree import CostTable
+
+Runtime = Literal["eager", "compiled", "onnxruntime"]
+"""PyTorch in eager mode, PyTorch with `torch.compile`, and onnxruntime on the CPU."""
 
 
 class LatencyTable(BaseModel):
-    """Latencies of stem, blocks and heads, each measured alone, on one device.
+    """Latencies of stem, blocks and heads, on one device and in one runtime.
 
     The latency of a tree is predicted by the sum over its parts, like its MACs. The sum ignores what running the parts
     together saves or costs; ``nas profile --latency`` compares it with measured networks.
 
     Args:
+        runtime: what ran the parts. Files from before runtimes were stated have none; they were measured in eager mode.
         device: "cpu" or "cuda", with the name of the hardware.
-        num_threads: of torch on the CPU.
+        num_threads: of the runtime on the CPU.
         batch_size: the latencies are those of a whole batch.
         input_shape: of one sample.
         stem, blocks, heads: milliseconds of each part for a batch.
@@ -35,6 +38,7 @@ class LatencyTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
+    runtime: Runtime = "eager"
     device: str
     num_threads: PositiveInt
     batch_size: PositiveInt
@@ -50,6 +54,12 @@ class LatencyTable(BaseModel):
     def read(cls, path: Path) -> "LatencyTable":
         """Raises InputError if the file is missing or malformed."""
         return read_record(path, cls, "a latency table")
+
+    @property
+    def description(self) -> str:
+        """What was measured: ``onnxruntime on cpu, 1 thread, batches of 1``."""
+        threads = "1 thread" if self.num_threads == 1 else f"{self.num_threads} threads"
+        return f"{self.runtime} on {self.device}, {threads}, batches of {self.batch_size}"
 
     def added_to(self, table: CostTable) -> CostTable:
         """A cost table of the same blocks and (at most) these tasks, with milliseconds as a further resource."""
@@ -71,57 +81,8 @@ class LatencyTable(BaseModel):
             )
 
 
-def measure_latency(
-    backbone: Backbone,
-    tasks: Sequence[Task],
-    input_shape: Sequence[int],
-    *,
-    device: torch.device,
-    batch_size: int = 1,
-    rounds: int = 20,
-) -> LatencyTable:
-    """Time every part of a backbone alone, eagerly and in evaluation mode, on random inputs.
-
-    Args:
-        input_shape: of one sample, without the batch.
-        device: what to measure; on a CPU with torch's present number of threads.
-        batch_size: samples a call.
-        rounds: calls of each part; see `time_calls`.
-    """
-    with torch.random.fork_rng(devices=()), torch.inference_mode():
-        torch.manual_seed(0)
-        inputs = torch.randn(batch_size, *input_shape, device=device)
-        stem = _placed(backbone.make_stem(), device)
-        calls: dict[str, Callable[[], object]] = {"stem": partial(stem, inputs)}
-        features: Tensor = stem(inputs)
-        tapped = []
-        for l in range(backbone.num_blocks):
-            block = _placed(backbone.make_block(l), device)
-            calls[f"block {l}"] = partial(block, features)
-            features = block(features)
-            if l in backbone.taps:
-                tapped.append(features)
-        for task in tasks:
-            head = _placed(backbone.make_head(task), device)
-            calls[f"head {task.name}"] = partial(head, tuple(tapped), inputs.shape[2:])
-    timings = time_calls(calls, device=device, rounds=rounds)
-    return LatencyTable(
-        device=describe_device(device),
-        num_threads=torch.get_num_threads(),
-        batch_size=batch_size,
-        input_shape=tuple(input_shape),
-        stem=timings["stem"],
-        blocks=tuple(timings[f"block {l}"] for l in range(backbone.num_blocks)),
-        heads={task.name: timings[f"head {task.name}"] for task in tasks},
-    )
-
-
 def describe_device(device: torch.device) -> str:
     """``cpu`` or ``cuda``, with the hardware's name where torch knows it."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type
-
-
-def _placed(part: nn.Module, device: torch.device) -> nn.Module:
-    return part.to(device).eval()

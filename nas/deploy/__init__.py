@@ -17,9 +17,13 @@ Only ONNX needs onnx, onnxscript and onnxruntime (``pip install 'branched-nas[ex
 Traceback (most recent call last):
 nas.errors.InputError: no/such.onnx: no such file
 
+An .onnx can be quantised to int8 (`nas.deploy.quantization`). The float model is compared with the network as every
+export is. The int8 model's outputs have to be finite, and its metrics are measured beside those of the float model.
+
 Start with `model.open_model` to read exports, and with `nas.commands.export` to write them. `exported_network`
 makes an export a module that is evaluated like a trained network, `export_macs` compares its MACs with the predicted
-ones, `latency` times networks in the `runtimes`, and `time_limit` stops a call that does not end.
+ones, `latency` times parts and networks in the `runtimes` (`onnx_latency` those of onnxruntime), and `time_limit` stops
+a call that does not end.
 """
 
 from nas.deploy.bundle import Bundle, is_bundle, load_bundle, write_bundle

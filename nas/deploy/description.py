@@ -18,6 +18,7 @@ from pydantic import (
 )
 from torch import Tensor
 
+from nas.cost import Timing
 from nas.data import PixelScale
 from nas.deploy.output_kind import OutputKind, output_kind
 from nas.errors import InputError, explain
@@ -194,6 +195,26 @@ class Measurement(_Record):
     metrics: Measured
 
 
+class Quantization(_Record):
+    """How an int8 model was made from a float one, and how the two compare.
+
+    Args:
+        num_samples: samples of the training split that calibrated the ranges of activations.
+        split: on which the metrics of both were measured, each as ``nas evaluate --checkpoint`` measures an export.
+        float_metrics, int8_metrics: by task, losses and metrics.
+        device: what the latencies were measured on, in words.
+        float_ms, int8_ms: latencies of both, timed in turns.
+    """
+
+    num_samples: PositiveInt
+    split: str
+    float_metrics: Measured
+    int8_metrics: Measured
+    device: str
+    float_ms: Timing
+    int8_ms: Timing
+
+
 class Description(_Record):
     """What an exported network says about itself.
 
@@ -205,7 +226,8 @@ class Description(_Record):
         answers: whether outputs are answers (`nas.deploy.output_kind.answers`), or what the heads give.
         cost: of one sample at the input's shape, as predicted from the parts.
         measured: with which metrics, if it was trained.
-        verified: how far its outputs are from those of the network it was made from.
+        verified: how far its outputs are from those of the network it was made from; those of an int8 model may be far.
+        quantized: if its weights and activations are int8, how the float model was quantised.
         versions: of Python and of the packages that made it.
     """
 
@@ -218,6 +240,7 @@ class Description(_Record):
     cost: dict[str, int | float] = {}
     measured: Measurement | None = None
     verified: Verification | None = None
+    quantized: Quantization | None = None
     versions: dict[str, str | None] = {}
 
     @model_validator(mode="after")

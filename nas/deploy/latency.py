@@ -1,72 +1,83 @@
 """Measure the latencies of an experiment's parts and of its whole networks."""
 
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from nas.cost import LatencyTable, Timing, describe_device, measure_latency, time_calls
+from nas.cost import LatencyTable, Prefixes, Runtime, Timing, time_calls, time_rounds, torch_prefixes
 from nas.cost.resources import MACS, MS
-from nas.deploy.runtimes import RUNTIMES, make_call
+from nas.cost.timing import Call
+from nas.deploy.onnx_latency import onnxruntime_prefixes
+from nas.deploy.runtimes import make_call
 from nas.errors import InputError
 from nas.recipe import Experiment
 from nas.run import build_backbone, build_network, measure_parts
 from nas.tree import BranchTree
+
+_CPU = torch.device("cpu")
 
 
 def profile_latency(
     experiment: Experiment,
     tree: BranchTree | None,
     *,
-    runtimes: Sequence[str],
+    runtimes: Sequence[Runtime],
     batch_size: int,
     rounds: int,
     device: torch.device,
 ) -> tuple[LatencyTable, dict[str, Any]]:
-    """Measure every part alone, for a latency table, and whole networks to compare with the sums of their parts.
+    """Measure every part, for a latency table, and whole networks to compare with the sums of their parts.
 
     The networks are those of single tasks, the shared tree, separate networks (one after the other) and ``tree``. They
-    are timed in turns, so that their ratios are reliable on a busy machine, too.
+    are timed in turns with the parts, so that ratios and errors are reliable on a busy machine, too.
+
+    Args:
+        runtimes: of the whole networks; the first one is also that of the table.
+        device: of PyTorch; onnxruntime runs on the CPU.
 
     Returns:
-        the table, and plain data: "device", "num_threads", "batch_size" and by network "macs_share" and "parts_share"
-        (of separate networks' MACs, and of their parts' summed latencies), "parts_ms", and by runtime "median", "low",
-        "high" in ms, "throughput" in samples per second and "share" of separate networks' measured latency.
+        the table, and plain data: "table" (its description), "device" (the table's), "num_threads", "batch_size",
+        "parts_error" (the mean of the networks' errors without their signs) and by network "macs_share" and
+        "parts_share" (of separate networks' MACs, and of their parts' summed latencies), "parts_ms", "parts_error" (how
+        many percent the sum is above the latency that was measured in the table's runtime), and by runtime "median",
+        "low", "high" in ms, "throughput" in samples per second and "share" of separate networks' measured latency.
     """
-    if unknown := [name for name in runtimes if name not in RUNTIMES]:
-        raise InputError(f"no runtimes {unknown}; choose among {', '.join(RUNTIMES)}")
     if batch_size < 1 or rounds < 2:
         raise InputError(
             "measuring latency needs `batch_size` of at least 1 and `rounds` of at least 2; "
             f"found {batch_size} and {rounds}"
         )
-    parts = measure_latency(
-        build_backbone(experiment),
-        experiment.tasks,
-        experiment.input_shape,
-        device=device,
-        batch_size=batch_size,
-        rounds=rounds,
-    )
     measured = measure_parts(experiment.model_copy(update={"latency": None}))
-    table = replace(measured, latency=parts).table
-    names, num_blocks = experiment.task_names, len(table.blocks)
+    names, num_blocks = experiment.task_names, len(measured.blocks)
     trees = {f"single {name}": BranchTree.shared([name], num_blocks) for name in names}
     trees["shared"] = BranchTree.shared(names, num_blocks)
     if tree is not None:
         trees["tree"] = tree
-    timings = {
-        runtime: _time(experiment, trees, runtime, batch_size=batch_size, rounds=rounds, device=device)
-        for runtime in runtimes
-    }
+    parts: LatencyTable | None = None
+    timings: dict[str, dict[str, Timing]] = {}
+    for runtime in runtimes:
+        on = _CPU if runtime == "onnxruntime" else device
+        calls = network_calls(experiment, trees, runtime, batch_size=batch_size, device=on)
+        singles = [call for name, call in calls.items() if name.startswith("single ")]
+        calls["separate"] = _one_after_the_other(singles)
+        if parts is None:
+            prefixes = part_prefixes(experiment, runtime, batch_size=batch_size, device=on)
+            parts, timings[runtime] = time_in_turns(prefixes, calls, rounds=rounds, device=on)
+        else:
+            timings[runtime] = time_calls(calls, rounds=rounds, device=on)
+    assert parts is not None, "find_runtimes gives at least one"
+    table = replace(measured, latency=parts).table
     separate = table.separate_cost()
     costs = {name: table.tree_cost(built) for name, built in trees.items()} | {"separate": separate}
-    networks = {
+    networks: dict[str, dict[str, Any]] = {
         name: {
             "macs_share": cost[MACS.name] / separate[MACS.name],
             "parts_ms": cost[MS.name],
             "parts_share": cost[MS.name] / separate[MS.name],
+            "parts_error": 100 * (cost[MS.name] / timings[parts.runtime][name].median - 1),
             "runtimes": {
                 runtime: {
                     **timed[name].to_dict(),
@@ -79,27 +90,47 @@ def profile_latency(
         for name, cost in costs.items()
     }
     return parts, {
-        "device": describe_device(device),
+        "table": parts.description,
+        "parts_error": statistics.fmean(abs(network["parts_error"]) for network in networks.values()),
+        "device": parts.device,
         "num_threads": torch.get_num_threads(),
         "batch_size": batch_size,
         "networks": networks,
     }
 
 
-def _time(
-    experiment: Experiment,
-    trees: dict[str, BranchTree],
-    runtime: str,
-    *,
-    batch_size: int,
-    rounds: int,
-    device: torch.device,
-) -> dict[str, Timing]:
+def part_prefixes(experiment: Experiment, runtime: Runtime, *, batch_size: int, device: torch.device) -> Prefixes:
+    """What has to be timed for the latency table of an experiment's parts in a runtime.
+
+    Args:
+        device: of PyTorch; onnxruntime runs on the CPU.
+    """
+    backbone, tasks, shape = build_backbone(experiment), experiment.tasks, experiment.input_shape
+    if runtime == "onnxruntime":
+        return onnxruntime_prefixes(backbone, tasks, shape, batch_size=batch_size)
+    return torch_prefixes(backbone, tasks, shape, device=device, runtime=runtime, batch_size=batch_size)
+
+
+def network_calls(
+    experiment: Experiment, trees: Mapping[str, BranchTree], runtime: Runtime, *, batch_size: int, device: torch.device
+) -> dict[str, Call]:
+    """A call of each tree's whole network in a runtime, on the same random inputs."""
     generator = torch.Generator().manual_seed(experiment.seed)
     inputs = torch.randn(batch_size, *experiment.input_shape, generator=generator).to(device)
-    calls: dict[str, Callable[[], object]] = {
+    return {
         name: make_call(build_network(experiment, tree, experiment.seed).to(device), inputs, runtime)
         for name, tree in trees.items()
     }
-    singles = [call for name, call in calls.items() if name.startswith("single ")]
-    return time_calls({**calls, "separate": lambda: [call() for call in singles]}, device=device, rounds=rounds)
+
+
+def time_in_turns(
+    prefixes: Prefixes, networks: Mapping[str, Call], *, rounds: int, device: torch.device
+) -> tuple[LatencyTable, dict[str, Timing]]:
+    """The latency table of the parts, and the latencies of networks that are timed in the same rounds."""
+    named = {f"prefix {i}": call for i, call in enumerate(prefixes.calls)}
+    timed = time_rounds({**named, **networks}, device=device, rounds=rounds)
+    return prefixes.table([timed[name] for name in named]), {name: Timing.of(timed[name]) for name in networks}
+
+
+def _one_after_the_other(calls: Sequence[Call]) -> Call:
+    return lambda: [call() for call in calls]

@@ -90,13 +90,22 @@ def to_bytes(model: Any, description: Description) -> bytes:
     return data
 
 
+def open_session(data: bytes) -> Any:
+    """An onnxruntime session of an .onnx on the CPU, with torch's number of threads; it logs nothing."""
+    _, onnxruntime = require_onnx()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
 def load_onnx(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tensor]], Description]:
     """Load an .onnx: a function that onnxruntime runs on the CPU, and the description.
 
     Raises:
         InputError: not ONNX, not written by `nas export`, or its weights are in other files (which could be any file).
     """
-    onnx, onnxruntime = require_onnx()
+    onnx, _ = require_onnx()
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # implementations of protobuf raise different classes
@@ -110,11 +119,8 @@ def load_onnx(data: bytes, where: str) -> tuple[Callable[[Tensor], Sequence[Tens
     if model.functions:
         # Functions may call each other, so that a short file expands to any number of operators.
         raise InputError(f"{where}: refused, it defines functions of its own")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = open_session(data)
     except Exception as error:  # onnxruntime raises many classes, one for each status
         raise InputError(f"{where}: onnxruntime cannot read it: {in_one_line(error)}") from error
     inputs, outputs = [item.name for item in session.get_inputs()], [item.name for item in session.get_outputs()]

@@ -1,18 +1,28 @@
 """Different ways to run a network, as calls that can be timed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import get_args
 
-import torch
 from torch import Tensor, nn
 
-from nas.deploy.onnx_file import require_onnx, to_model
+from nas.cost.latency import Runtime
+from nas.deploy.onnx_file import open_session, to_model
 from nas.deploy.program import trace
 from nas.engine.compute import ComputeSettings
+from nas.errors import InputError
 from nas.networks.backbone import copied
 from nas.networks.branched import BranchedNetwork
 
-RUNTIMES = ("eager", "compiled", "onnxruntime")
-"""PyTorch in eager mode, PyTorch with `torch.compile`, and onnxruntime on the CPU."""
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+"""The names of all runtimes."""
+
+
+def find_runtimes(names: Sequence[str]) -> tuple[Runtime, ...]:
+    """The runtimes of these names, each once, in this order; InputError if there are none, or one is unknown."""
+    unknown = [name for name in names if name not in RUNTIMES]
+    if unknown or not names:
+        raise InputError(f"no runtimes {unknown}; choose among {', '.join(RUNTIMES)}")
+    return tuple(runtime for name in dict.fromkeys(names) for runtime in RUNTIMES if runtime == name)
 
 
 class _Outputs(nn.Module):
@@ -26,7 +36,7 @@ class _Outputs(nn.Module):
         return tuple(self.network(inputs).values())
 
 
-def make_call(network: BranchedNetwork, inputs: Tensor, runtime: str) -> Callable[[], object]:
+def make_call(network: BranchedNetwork, inputs: Tensor, runtime: Runtime) -> Callable[[], object]:
     """A call that does one forward pass of a network on fixed inputs, with one of `RUNTIMES`.
 
     Args:
@@ -43,13 +53,8 @@ def make_call(network: BranchedNetwork, inputs: Tensor, runtime: str) -> Callabl
         compiled = ComputeSettings(compile=True).prepare(copied(network))
         return lambda: compiled(inputs)
     assert runtime == "onnxruntime"
-    _, onnxruntime = require_onnx()
     example = inputs.cpu()
     program = trace(_Outputs(copied(network).cpu()), example.repeat(2, *[1] * (example.dim() - 1)), dynamic_size=False)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4
-    model = to_model(program, network.tree.tasks, dynamic_size=False)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = open_session(to_model(program, network.tree.tasks, dynamic_size=False).SerializeToString())
     feed = {session.get_inputs()[0].name: example.numpy()}
     return lambda: session.run(None, feed)

@@ -31,7 +31,7 @@ def draw_samples(experiment: Experiment, num_samples: int) -> Samples:
     """
     try:
         data = build_data(experiment)
-        inputs = _spread(data, num_samples, experiment.input_shape)
+        inputs = _spread(data, num_samples, experiment.input_shape, SPLIT)
     except InputError as error:
         generator = seeded_generator("export", experiment.seed)
         inputs = torch.randn(num_samples, *experiment.input_shape, generator=generator)
@@ -40,13 +40,22 @@ def draw_samples(experiment: Experiment, num_samples: int) -> Samples:
     return Samples(inputs, f"{SPLIT} split", pixels)
 
 
+def draw_calibration(experiment: Experiment, num_samples: int) -> Tensor:
+    """Evenly spaced inputs [n, ...] of the training split, at most ``num_samples``; resized to ``input_shape``.
+
+    Raises:
+        InputError: the data cannot be read; random numbers would calibrate ranges that real samples do not have.
+    """
+    return _spread(build_data(experiment), num_samples, experiment.input_shape, "train")
+
+
 def as_bytes(inputs: Tensor, pixels: Pixels) -> Tensor:
     """The pictures [n, C, H, W], uint8, that inputs were made from, rounded to 8 bits."""
     return (255 * pixels.from_inputs(inputs)).round().clamp(0, 255).to(torch.uint8)
 
 
-def _spread(data: DataSource, num_samples: int, shape: tuple[int, ...]) -> Tensor:
-    dataset = data.split(SPLIT)
+def _spread(data: DataSource, num_samples: int, shape: tuple[int, ...], split: SplitName) -> Tensor:
+    dataset = data.split(split)
     num_samples = min(num_samples, len(dataset))
     inputs = [dataset[i * len(dataset) // num_samples][0].cpu() for i in range(num_samples)]
     return torch.stack(

@@ -49,7 +49,12 @@ def test_latencies_are_measured_and_a_search_keeps_a_budget_in_them(tmp_path, ca
 
     budget = 0.8 * networks["separate"]["parts_ms"]
     ms = changes(goal__resource="ms", latency=table, goal__budgets=[0.8])
-    found = json_of(capsys, "search", RECIPE, "--out", tmp_path / "run", *ms)
+    assert run(["check", RECIPE, *ms]) == 0
+    assert "\nmilliseconds of eager on cpu, 1 thread, batches of 2\n" in capsys.readouterr().out
+    assert run(["search", RECIPE, "--out", str(tmp_path / "run"), *ms, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "milliseconds of eager on cpu, 1 thread, batches of 2\n" in printed.err
+    found = json.loads(printed.out)
     assert found["resource"] == "ms"
     assert all(point["cost"]["ms"] <= budget for point in found["points"])
 
@@ -62,6 +67,8 @@ def test_latencies_are_printed_with_throughput(capsys, tmp_path):
     assert "e+" not in printed
     assert "batch of 4, cpu, 1 thread;" in printed
     assert "samples a second" in printed
+    assert "sum of parts: eager on cpu, 1 thread, batches of 4, and its error" in " ".join(printed.split())
+    assert printed.count(" %)") == 8, "the error of each sum"
 
 
 def test_a_latency_table_that_is_missing_broken_or_of_other_inputs_is_refused(tmp_path, capsys):
@@ -80,6 +87,9 @@ def test_a_latency_table_that_is_missing_broken_or_of_other_inputs_is_refused(tm
     said = refused(capsys, "search", RECIPE, "--out", tmp_path / "a", *changes(goal__resource="ms", latency=table))
     assert "[1, 24, 40]" in said
     assert not (tmp_path / "a").exists()
+    for option, value in {"--runtime": "onnxruntime", "--batch": 2, "--rounds": 3}.items():
+        said = refused(capsys, "profile", RECIPE, option, value, *changes())
+        assert f"{option} is for measured latencies; add --latency FILE, or leave it out" in said
     assert "no runtimes ['tensorrt']" in refused(
         capsys, "profile", RECIPE, "--latency", table, "--runtime", "tensorrt", *changes()
     )

@@ -43,4 +43,4 @@ def format_of(path: Path) -> ExportFormat | None:
     return next((format for format in FORMATS.values() if format.suffix == suffix), None)
 
 
-__all__ = ["FORMATS", "Export", "ExportFormat", "GraphFormat", "Run", "find_format", "format_of"]
+__all__ = ["FORMATS", "ONNX", "Export", "ExportFormat", "GraphFormat", "Run", "find_format", "format_of"]

@@ -54,7 +54,7 @@ class ExportFormat(Protocol):
 
     @property
     def options(self) -> frozenset[str]:
-        """Which of "preprocess" and "postprocess" it can take into account."""
+        """Which of "preprocess", "postprocess" and "int8" it can take into account."""
 
     def write(self, export: Export, path: Path) -> Description:
         """Write a network, open what was written, and compare the two; only then the file or folder gets its name.

@@ -24,4 +24,5 @@ ONNX = GraphFormat(
     *("onnx", ".onnx", to_bytes, load_onnx),
     translate=lambda traced, described: to_model(traced, described.names, dynamic_size=described.input.dynamic_size),
     count=_count,
+    options=frozenset({"preprocess", "postprocess", "int8"}),
 )
