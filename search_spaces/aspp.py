@@ -17,11 +17,10 @@ class ImagePooling(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, activation: Activation) -> None:
         super().__init__()
-        self.pool = nn.AdaptiveAvgPool2d(1)
         self.conv = conv_bn(in_channels, out_channels, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled: Tensor = self.conv(self.pool(x))
+        pooled: Tensor = self.conv(x.mean((2, 3), keepdim=True))
         return pooled.expand(-1, -1, x.shape[2], x.shape[3])
 
 
