@@ -9,7 +9,9 @@ from torch import Tensor
 
 from nas.report.palette import channels, task_colours
 from nas.tasks import Task
+from nas.tasks.checks import accepted_by_loss
 from nas.tasks.ignore import IGNORED_CLASS, known_classes, known_values
+from nas.tasks.labels import NUMBERS, YES_OR_NO
 
 Pixels = npt.NDArray[np.float32]
 """A picture [H, W, 3], with values in [0, 1]."""
@@ -26,13 +28,18 @@ def words(task: Task, label: Tensor) -> str:
     """The text for a label that is not a map: the class, yes or no, the names of its attributes, or its numbers."""
     if label.ndim == 0 and not label.is_floating_point() and task.num_outputs > 1:
         return class_name(task, int(label)) if known_classes(label, task.num_outputs) else "no value"
-    numbers = _numbers(label.flatten())
+    accepted = accepted_by_loss(task)
+    are_numbers = accepted == NUMBERS
+    numbers = label.flatten().float() if are_numbers else _numbers(label.flatten())
     known = known_values(numbers)
     if not known.any():
         return "no value"
-    if task.num_outputs == 1 and not label.is_floating_point():
+    is_decision = not label.is_floating_point() or (
+        accepted == YES_OR_NO and bool(((numbers == 0) | (numbers == 1)).all())
+    )
+    if task.num_outputs == 1 and is_decision:
         return "yes" if numbers > 0 else "no"
-    if task.labels and ((numbers == 0) | (numbers == 1) | ~known).all():
+    if task.labels and not are_numbers and ((numbers == 0) | (numbers == 1) | ~known).all():
         return ", ".join(name for name, number in zip(task.labels, numbers, strict=True) if number == 1) or "none"
     return "  ".join(f"{number:.3g}".replace("-", "\N{MINUS SIGN}") for number in numbers[known].tolist())
 

@@ -25,6 +25,7 @@ COAT = Task(
     name="coat", num_outputs=3, loss="binary_cross_entropy", metrics=("binary_f1",), labels=("red", "old", "wet")
 )
 ALIVE = Task(name="alive", num_outputs=1, loss="binary_cross_entropy", metrics=("binary_f1",))
+ANGLE = Task(name="angle", num_outputs=2, loss="mse", metrics=("rmse",), labels=("cosine", "sine"))
 TASKS = (KIND, AGE, PARTS, DEPTH)
 N = 10
 
@@ -60,6 +61,10 @@ def _texts(figure: Figure) -> list[str]:
         (COAT, torch.tensor([-1, -1, -1]), "no value"),
         (ALIVE, torch.tensor([1]), "yes"),
         (ALIVE, torch.tensor([False]), "no"),
+        (ALIVE, torch.tensor([1.0]), "yes"),
+        (ALIVE, torch.tensor([0.25]), "0.25"),
+        (ANGLE, torch.tensor([1.0, 0.0]), "1  0"),
+        (ANGLE, torch.tensor([-1.0, 0.0]), "−1  0"),
     ],
 )
 def test_labels_in_words(task: Task, label: Tensor, expected: str) -> None:
