@@ -49,7 +49,7 @@ class Molecules:
                 name=task_name(each),
                 num_outputs=1,
                 loss="binary_cross_entropy",
-                metrics=("roc_auc", "binary_f1"),
+                metrics=("roc_auc",),
                 dense=False,
             )
             for each in names

@@ -17,7 +17,7 @@ Kind = Literal["classes", "yes_no", "number", "angle"]
 """What a column holds.
 
 classes   names or whole numbers, each a class; cross entropy, accuracy
-yes_no    0 and 1, yes and no, or true and false; binary cross entropy, binary F1 and accuracy
+yes_no    0 and 1, yes and no, or true and false; binary cross entropy, ROC AUC and accuracy
 number    a number; squared error, root mean square error, in the column's unit
 angle     degrees, of a circle of 360; cosine and sine are predicted, with a squared error; never inferred
 """
@@ -133,7 +133,7 @@ def _yes_no(name: str, cells: Sequence[str | None], table: Table) -> Column:
         name=task_name(name),
         num_outputs=1,
         loss="binary_cross_entropy",
-        metrics=("binary_f1", "binary_accuracy"),
+        metrics=("roc_auc", "binary_accuracy"),
         dense=False,
     )
     return Column(task, values)
