@@ -34,7 +34,7 @@ def experiment() -> Experiment:
                 images_csv.pictures,
                 folder=os.environ.get("LEAVES", "data/leaves"),
                 targets=TARGETS,
-                size=(64, 96),
+                size=(64, 128),
             ),
         }
     )

@@ -32,7 +32,8 @@ class ImagesCsv(IdSource):
         targets: the columns that become tasks; a mapping may state what each holds (`nas.datasets.columns.Kind`, or
             "mask"), None to infer it.
         size: height and width to which pictures and masks are resized.
-        letterbox: keep the ratio of the sides and pad, instead of stretching.
+        letterbox: keep the ratio of the sides and pad, instead of stretching. `nas predict` keeps the ratio of each
+            picture, so give ``size`` the ratio of your pictures, or letterbox them.
         table: name of the table; by default the only *.csv, *.tsv or *.parquet in the folder.
         image: the column with the names of the pictures; by default the only one besides the targets.
         split: a column that says train, validation or test; by default rows are divided at random.
