@@ -9,8 +9,9 @@ Two settings are needed; `nas check` shows what each column was taken for:
 
     tools/nas check runs/images_csv.py --set data.folder=photos --set 'data.targets=["species","weight","outline"]'
 
-`--set 'data.targets={"species":"classes","weight":"number","outline":"mask"}'` states it. `--set data.size=[128,128]`
-changes the size, and `data.split` and `data.group` name columns that divide the rows (`nas.datasets.images_csv`).
+`--set 'data.targets={"species":null,"weight":"number","outline":["background","leaf"]}'` states it.
+`--set data.size=[128,128]` changes the size, and `data.split` and `data.group` name columns that divide the rows
+(`nas.datasets.images_csv`).
 
 The search recommends one tree and keeps the curve of all costs: `nas front RUN --budgets 0.6 0.8` takes others from it.
 With few tasks the heads decide which budgets are possible; `nas profile` shows the cost of the shared network.
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from nas import CompareSettings, Experiment, Similarity, TrainingSettings, Transfer, lazy
 from nas.data.augmentation import Augmentation, AugmentedSource, Normalize, RandomFlip
+from nas.datasets.columns import Stated
 from nas.datasets.images_csv import Edit, ImagesCsv
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
@@ -40,7 +42,7 @@ OWN_COPIES = Similarity(epochs=3, batch_size=32, weights=ADAM, compute=COMPUTE)
 
 def pictures(
     folder: str | Path,
-    targets: Sequence[str] | Mapping[str, str | None] = (),
+    targets: Sequence[str] | Mapping[str, Stated] = (),
     *,
     size: Sequence[int] = (96, 96),
     letterbox: bool = False,

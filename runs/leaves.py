@@ -22,7 +22,7 @@ TARGETS = {
     "phoma": "yes_no",
     "cercospora": "yes_no",
     "severity": "classes",
-    "mask": "mask",
+    "mask": ("background", "leaf", "symptom"),
 }
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from nas.data.batch import SplitName, find_split
 from nas.data.tensors import MaskedTensors
-from nas.datasets.columns import Table, column_of, find_table, read_table, split_rows
+from nas.datasets.columns import Stated, Table, column_of, find_table, read_table, split_rows
 from nas.errors import InputError
 from nas.tasks import Task
 
@@ -33,7 +33,8 @@ class TableCsv:
 
     Args:
         folder: holds the table.
-        targets: the columns that become tasks; a mapping may state what each holds (`nas.datasets.columns.Kind`).
+        targets: the columns that become tasks; a mapping may state what each holds: a `nas.datasets.columns.Kind`, the
+            names of the classes, or None to infer it.
         inputs: the columns that are inputs; by default all others.
         table: name of the table; by default the only *.csv, *.tsv or *.parquet in the folder.
         split: a column that says train, validation or test; by default rows are divided at random.
@@ -48,7 +49,7 @@ class TableCsv:
     def __init__(
         self,
         folder: str | Path,
-        targets: Sequence[str] | Mapping[str, str | None],
+        targets: Sequence[str] | Mapping[str, Stated],
         *,
         inputs: Sequence[str] | None = None,
         table: str | None = None,
@@ -57,7 +58,7 @@ class TableCsv:
         seed: int = 0,
     ) -> None:
         read = read_table(find_table(Path(folder).expanduser(), table))
-        kinds = dict(targets) if isinstance(targets, Mapping) else dict.fromkeys(targets)
+        kinds: dict[str, Stated] = dict(targets) if isinstance(targets, Mapping) else dict.fromkeys(targets)
         if not kinds:
             raise InputError(f"{read.path}: `targets` names no column; its columns are {', '.join(read.columns)}")
         rows = split_rows(read, split=split, group=group, seed=seed)

@@ -22,6 +22,9 @@ number    a number; squared error, root mean square error, in the column's unit
 angle     degrees, of a circle of 360; cosine and sine are predicted, with a squared error; never inferred
 """
 
+Stated = str | Sequence[str] | None
+"""What a target is said to hold: a `Kind` or "mask", the names of its classes, or None to infer it."""
+
 KINDS: tuple[str, ...] = get_args(Kind)
 MOST_NUMBER_CLASSES = 20
 """More different whole numbers than this are numbers, not classes."""
@@ -57,12 +60,12 @@ def infer_kind(cells: Sequence[str | None]) -> Kind:
     return "classes" if whole and len(present) <= MOST_NUMBER_CLASSES else "number"
 
 
-def column_of(table: Table, name: str, kind: str | None, train: Sequence[int]) -> Column:
+def column_of(table: Table, name: str, kind: Stated, train: Sequence[int]) -> Column:
     """A column as a task and labels.
 
     Args:
         name: of the column; the task's name is `task_name` of it.
-        kind: a `Kind`, or None to infer it.
+        kind: a `Kind`, the names of the classes in the order of the outputs, or None to infer it.
         train: the training rows, of which a number's mean and deviation are taken.
 
     Raises:
@@ -75,6 +78,8 @@ def column_of(table: Table, name: str, kind: str | None, train: Sequence[int]) -
         raise InputError(f"{table.path}: column {name!r} has no values, so it cannot be a task; leave it out")
     if kind is None:
         kind = infer_kind(cells)
+    if not isinstance(kind, str):
+        return _classes(name, cells, table, list(kind))
     if kind not in KINDS:
         raise InputError(f"{table.path}: column {name!r} cannot be {kind!r}; known are {', '.join(KINDS)} and mask")
     if kind == "classes":
@@ -97,8 +102,13 @@ def task_name(column: str) -> str:
     return name if name[:1].isalpha() else f"task_{name}"
 
 
-def _classes(name: str, cells: Sequence[str | None], table: Table) -> Column:
+def _classes(name: str, cells: Sequence[str | None], table: Table, stated: Sequence[str] = ()) -> Column:
     found = {cell for cell in cells if cell is not None}
+    if stated and (unknown := sorted(found - set(stated))):
+        row = list(cells).index(unknown[0])
+        raise InputError(
+            f"{table.place(row)}: column {name!r} is {unknown[0]!r}, which is none of its classes {', '.join(stated)}"
+        )
     if len(found) == 1:
         raise InputError(f"{table.path}: column {name!r} has a single value, {next(iter(found))!r}; leave it out")
     num_present = sum(cell is not None for cell in cells)
@@ -107,7 +117,7 @@ def _classes(name: str, cells: Sequence[str | None], table: Table) -> Column:
             f"{table.path}: column {name!r} has {len(found)} different texts in {num_present} cells, so they are "
             "names, not classes; leave it out"
         )
-    classes = sorted(found, key=lambda cell: (_number(cell) is None, _number(cell) or 0.0, cell))
+    classes = list(stated) or sorted(found, key=lambda cell: (_number(cell) is None, _number(cell) or 0.0, cell))
     index = {cell: torch.tensor(i) for i, cell in enumerate(classes)}
     task = Task(
         name=task_name(name),

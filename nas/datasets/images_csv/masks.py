@@ -59,14 +59,16 @@ class MaskColumn:
         return torch.from_numpy(pixels.astype(np.int64))
 
 
-def mask_column(name: str, files: Sequence[Path | None]) -> MaskColumn:
-    """The task of a column of masks, by the values in up to 256 of them.
+def mask_column(name: str, files: Sequence[Path | None], names: Sequence[str] = ()) -> MaskColumn:
+    """The task of a column of masks, by the names of their classes, or by the values in up to 256 of them.
 
     Values 0 and 1, or 0 and 255, are no and yes. Otherwise they are classes from 0 on, and 255 is no value.
 
     Raises:
         InputError: a mask cannot be read or is in colour, all have one value, or the values are not classes from 0 on.
     """
+    if names:
+        return MaskColumn(_class_task(name, len(names), tuple(names)), files, None)
     present = [path for path in files if path is not None]
     chosen = present[:: -(-len(present) // _MOST_READ)] if present else []
     values = sorted({int(value) for path in chosen for value in np.unique(read_mask(path))})
@@ -82,14 +84,18 @@ def mask_column(name: str, files: Sequence[Path | None]) -> MaskColumn:
             f"{chosen[0].parent if chosen else name}: the masks of {name!r} hold {shown or 'nothing'}; they must hold "
             f"classes 0, 1, 2, ... and {IGNORED_CLASS} for no class, or 0 and 1 (or {IGNORED_CLASS}) for no and yes"
         )
-    task = Task(
+    return MaskColumn(_class_task(name, classes[-1] + 1), files, None)
+
+
+def _class_task(name: str, num_classes: int, labels: tuple[str, ...] | None = None) -> Task:
+    return Task(
         name=task_name(name),
-        num_outputs=classes[-1] + 1,
+        num_outputs=num_classes,
         loss="cross_entropy",
         metrics=("mean_iou", "accuracy"),
+        labels=labels,
         dense=True,
     )
-    return MaskColumn(task, files, None)
 
 
 def read_mask(path: Path) -> Pixels:
@@ -105,4 +111,4 @@ def read_mask(path: Path) -> Pixels:
 
 def _require(path: Path, pixels: Pixels, known: npt.NDArray[np.bool_], accepted: str) -> None:
     if not known.all():
-        raise InputError(f"{path}: holds {pixels[~known][0]}; the other masks hold {accepted}")
+        raise InputError(f"{path}: holds {pixels[~known][0]}; its masks hold {accepted}")

@@ -12,7 +12,7 @@ from nas.data.augmentation.resizing import Letterbox, Resize
 from nas.data.batch import Sample
 from nas.data.ids import IdSource
 from nas.data.reading import read_picture, require_size
-from nas.datasets.columns import Column, Table, column_of, find_table, read_table, split_rows
+from nas.datasets.columns import Column, Stated, Table, column_of, find_table, read_table, split_rows
 from nas.datasets.images_csv.files import find_files, find_image_column, names_pictures
 from nas.datasets.images_csv.masks import MaskColumn, mask_column
 from nas.errors import InputError
@@ -29,8 +29,8 @@ class ImagesCsv(IdSource):
 
     Args:
         folder: holds the table, and the pictures in it or in folders inside.
-        targets: the columns that become tasks; a mapping may state what each holds (`nas.datasets.columns.Kind`, or
-            "mask"), None to infer it.
+        targets: the columns that become tasks; a mapping may state what each holds: a `nas.datasets.columns.Kind`,
+            "mask", the names of the classes (of a mask, in the order of their numbers), or None to infer it.
         size: height and width to which pictures and masks are resized.
         letterbox: keep the ratio of the sides and pad, instead of stretching. `nas predict` keeps the ratio of each
             picture, so give ``size`` the ratio of your pictures, or letterbox them.
@@ -51,7 +51,7 @@ class ImagesCsv(IdSource):
     def __init__(
         self,
         folder: str | Path,
-        targets: Sequence[str] | Mapping[str, str | None] = (),
+        targets: Sequence[str] | Mapping[str, Stated] = (),
         *,
         size: Sequence[int] = (96, 96),
         letterbox: bool = False,
@@ -73,8 +73,10 @@ class ImagesCsv(IdSource):
         rows = split_rows(self.table, split=split, group=group, seed=seed)
         self.columns: dict[str, Column | MaskColumn] = {}
         for name, kind in kinds.items():
-            if kind == "mask" or (kind is None and names_pictures(self.table.column(name))):
-                column: Column | MaskColumn = mask_column(name, find_files(self.folder, self.table, name))
+            if kind == "mask" or (not isinstance(kind, str) and names_pictures(self.table.column(name))):
+                files = find_files(self.folder, self.table, name)
+                names = () if isinstance(kind, str) or kind is None else kind
+                column: Column | MaskColumn = mask_column(name, files, names)
             else:
                 column = column_of(self.table, name, kind, rows["train"])
             if column.task.name in self.columns:
@@ -137,10 +139,10 @@ class ImagesCsv(IdSource):
         return [path for path in files if path is not None]
 
 
-def _stated_kinds(table: Table, targets: Sequence[str] | Mapping[str, str | None]) -> dict[str, str | None]:
+def _stated_kinds(table: Table, targets: Sequence[str] | Mapping[str, Stated]) -> dict[str, Stated]:
     if isinstance(targets, str):
         targets = [targets]
-    kinds = dict(targets) if isinstance(targets, Mapping) else dict.fromkeys(targets)
+    kinds: dict[str, Stated] = dict(targets) if isinstance(targets, Mapping) else dict.fromkeys(targets)
     if not kinds:
         raise InputError(
             f"{table.path}: `targets` names no column that is to be a task; its columns are {', '.join(table.columns)}"

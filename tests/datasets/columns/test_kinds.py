@@ -48,6 +48,14 @@ def test_classes_are_sorted_as_numbers_or_as_texts():
     assert (texts.task.loss, texts.task.dense) == ("cross_entropy", False)
 
 
+def test_classes_may_be_named_in_the_order_of_the_outputs():
+    found = column(["low", None, "high"], ("low", "middle", "high"))
+    assert (found.task.num_outputs, found.task.labels) == (3, ("low", "middle", "high"))
+    assert [label if label is None else label.item() for label in found.labels] == [0, None, 2]
+    with pytest.raises(InputError, match="line 3: column 'c' is 'top', which is none of its classes low, high"):
+        column(["low", "top"], ["low", "high"])
+
+
 def test_yes_and_no():
     found = column(["yes", "N", None, "1"])
     assert [label if label is None else label.tolist() for label in found.labels] == [[1.0], [0.0], None, [1.0]]

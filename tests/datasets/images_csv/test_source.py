@@ -89,6 +89,15 @@ def test_masks_of_0_and_255_are_no_and_yes(folder):
     assert set(label.unique().tolist()) == {0.0, 1.0}
 
 
+def test_the_classes_of_masks_may_be_named(folder):
+    names = ["ground", "crown", "trunk", "bird"]
+    source = ImagesCsv(folder, {"outline": names}, size=(20, 30))
+    assert (source.tasks[0].num_outputs, source.tasks[0].labels) == (4, tuple(names))
+    assert source.sample("images/1.png")[1]["outline"][0, 0] == 1
+    with pytest.raises(InputError, match=r"2-mask\.png: holds 2; its masks hold 0 to 1, and 255 for no value"):
+        ImagesCsv(folder, {"outline": names[:2]}, size=(20, 30)).sample("images/2.png")
+
+
 def test_pixels_of_255_have_no_class(folder):
     path = folder / "masks" / "1-mask.png"
     mask = np.array(Image.open(path))
