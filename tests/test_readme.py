@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from datasets.fixtures_photos import write_photos
 
 from nas.cli.main import run
 
@@ -49,11 +50,16 @@ def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
         "retrain",
         "evaluate",
         "compare",
+        "check",
         "search",
     ]
+    write_photos(tmp_path / "photos", 40, size=(32, 32), column="weight")
     for words in found:
-        words = [str(ROOT / word) if word == "runs/digits.py" else word for word in words]
-        if words[0] in ("search", "check"):
+        own = "runs/images_csv.py" in words
+        words = [str(ROOT / word) if word.endswith(".py") else word for word in words]
+        if own:
+            words += ["--set", "backbone.width=0.25", "--set", "data.size=[32,32]"]
+        elif words[0] in ("search", "check"):
             fields = SMALL | (MEASURED if "--preset" in words else GRADIENT)
             words += [part for name, value in fields.items() for part in ("--set", f"{name}={value}")]
         assert run(words) == 0, words

@@ -8,15 +8,18 @@ from PIL import Image
 SPECIES = ("ash", "elm", "oak")
 
 
-def write_photos(root: Path, num: int = 60, *, size: tuple[int, int] = (20, 30)) -> dict[str, np.ndarray]:
+def write_photos(
+    root: Path, num: int = 60, *, size: tuple[int, int] = (20, 30), column: str = "weight (g)"
+) -> dict[str, np.ndarray]:
     """Every picture has a species and "ill", most have a weight and a mask; returns the pixels.
 
     The label of a row can be read off its number i: species i % 3, weight 100 + i, ill i % 2; rows with i % 5 == 4 have
-    no weight, rows with i % 4 == 3 no mask. The pictures are of two sizes.
+    no weight, rows with i % 4 == 3 no mask. The pictures are of two sizes. ``column`` names the
+    weights' column.
     """
     rng = np.random.default_rng(0)
     pixels: dict[str, np.ndarray] = {}
-    lines = ["file,species,weight (g),ill,outline,owner"]
+    lines = [f"file,species,{column},ill,outline,owner"]
     for folder in ("images", "masks"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for i in range(num):
