@@ -51,7 +51,9 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    about: Literal["entropy", "stability", "learning", "cost", "exactness", "margin", "sharing", "seeds", "transfer"]
+    about: Literal[
+        "entropy", "stability", "learning", "cost", "exactness", "margin", "sharing", "seeds", "transfer", "affinity"
+    ]
     concern: bool
     text: str
     line: str = ""
