@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from nas.errors import InputError
 from nas.strategies.affinity.conclusion import judge_cost
+from nas.strategies.affinity.learning import judged
 from nas.strategies.affinity.merging import tree_within
 from nas.strategies.affinity.merging_record import MergingRecord
 from nas.strategies.affinity.merging_settings import MergingSettings
-from nas.strategies.affinity.merging_training import MergingState, MergingTraining
+from nas.strategies.affinity.merging_state import MergingState
+from nas.strategies.affinity.merging_training import MergingTraining
 from nas.strategies.affinity.spending import cost_in_trainings
 from nas.strategies.diagnosis import Diagnosis, Verdict
 from nas.strategies.goal import Goal
@@ -51,9 +53,10 @@ class BottomUp(MergingSettings):
         self.check_goal(problem.goal)
         training = MergingTraining(problem, self)
         state = training.run()
-        record = state.record_so_far.model_copy(update={"cost": self._cost(problem, state)})
+        record = state.merging.model_copy(update={"cost": self._cost(problem, state)})
         record.write(problem.store)
-        return replace(self._found(problem, record), history=state.history)
+        found = replace(self._found(problem, record), history=state.history)
+        return judged(found, problem, state.networks, state.run, self.batch_size)
 
     def cut(self, problem: Problem) -> Found:
         """The trees of another goal among those that the search went through.
@@ -85,7 +88,7 @@ class BottomUp(MergingSettings):
 
     def _cost(self, problem: Problem, state: MergingState) -> float | None:
         """What the epochs cost, each by the tree that was trained in it."""
-        trees, place, trained = state.record_so_far.trees(), 0, []
+        trees, place, trained = state.merging.trees(), 0, []
         for record in state.history:
             place += len(record["merges"])
             trained.append((trees[place], 1.0))

@@ -42,6 +42,7 @@ def conclude(seeds: Sequence[AffinityRecord], table: CostTable, goal: Goal) -> F
                 std=standard_error([value_of(point.tree, d_LTT) for d_LTT in each])
                 if len(each) >= FEWEST_SEEDS
                 else None,
+                # The steps of one training are not independent, so their error is a lower bound, and this an upper one.
                 confidence=diagnosis.confidence_within(budget),
             )
             for budget, point in trees

@@ -1,24 +1,23 @@
 """The training of `BottomUp`: networks of single tasks whose blocks are merged while they train."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypedDict
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas.data import Batch, derive_seed
-from nas.engine.loop import LoopState, explaining_checkpoint, resume, run_epochs, seeded
+from nas.engine.loop import resume, run_epochs, seeded
 from nas.engine.optimizer import set_learning_rate
 from nas.errors import as_input_errors
 from nas.networks.backbone import explaining_in_place_errors
 from nas.networks.supernet import Supernet
-from nas.networks.supernet.routing import one_hot_routing
 from nas.strategies.affinity.merging import Floats, best_merge, finest_tree, tree_within
 from nas.strategies.affinity.merging_record import MergeStep, MergingRecord
 from nas.strategies.affinity.merging_settings import MergingSettings
+from nas.strategies.affinity.merging_state import MergingEpoch, MergingState, average_candidates, spread_candidates
 from nas.strategies.affinity.training_data import batches_of, steps_of, training_set
 from nas.strategies.protocol import FirstSteps, Problem, state_bytes
 from nas.strategies.similarity.channels import channel_dims
@@ -26,53 +25,7 @@ from nas.strategies.similarity.features import features_by_block
 from nas.strategies.similarity.measures import dissimilarity
 from nas.strategies.transfer.spending import limits_of
 from nas.tasks import task_losses
-from nas.tasks.epoch_losses import EpochLosses, MeanLosses, mean_of
-from nas.tree import BranchTree
-
-
-class MergingEpoch(TypedDict):
-    """One epoch, as ``metrics.jsonl`` has it; the merges are those before it."""
-
-    epoch: int
-    phase: str
-    weights: MeanLosses
-    merges: list[dict[str, Any]]
-
-
-@dataclass
-class MergingState(LoopState[MergingEpoch]):
-    """The networks as a supernet with one candidate for each task, their optimiser, and the tree so far.
-
-    A group's block is the candidate of its first task; the candidates of the others are not used.
-    """
-
-    networks: Supernet
-    optimizer: torch.optim.Optimizer
-    record_so_far: MergingRecord
-
-    @property
-    def tree(self) -> BranchTree:
-        """The tree after all merges."""
-        return self.record_so_far.trees()[-1]
-
-    def record(self) -> dict[str, Any]:
-        return {
-            "tasks": list(self.networks.task_names),
-            "supernet": self.networks.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "merging": self.record_so_far.model_dump(),
-            **self.progress(),
-        }
-
-    def load(self, record: Mapping[str, Any], where: str) -> None:
-        with explaining_checkpoint("this merging search", where):
-            # The candidates have the order of the tasks, and the names of the weights do not show it.
-            if list(record["tasks"]) != list(self.networks.task_names):
-                raise ValueError(f"its tasks are {record['tasks']}, here they are {list(self.networks.task_names)}")
-            self.networks.load_state_dict(record["supernet"])
-            self.optimizer.load_state_dict(record["optimizer"])
-            self.record_so_far = MergingRecord.model_validate(record["merging"])
-            self.load_progress(record)
+from nas.tasks.epoch_losses import EpochLosses, mean_of
 
 
 @dataclass(eq=False)
@@ -104,7 +57,8 @@ class MergingTraining:
             start=self.first_tree.partitions,
             merges=(),
         )
-        return MergingState(networks, self.settings.weights.make(networks.parameters()), record)
+        optimizer = self.settings.weights.make(networks.parameters())
+        return MergingState(networks, optimizer, record, self.first_tree)
 
     def run(self) -> MergingState:
         """Train and merge from the last checkpoint to the end."""
@@ -140,7 +94,7 @@ class MergingTraining:
             return {}
         names = [task.name for task in tasks]
         with as_input_errors(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"):
-            outputs = state.networks(batch.inputs, routing_of_tree(state.tree, state.networks), names)
+            outputs = state.run(batch.inputs, names)
         losses = task_losses(tasks, outputs, batch)
         state.optimizer.zero_grad(set_to_none=True)
         with explaining_in_place_errors():
@@ -178,16 +132,16 @@ class MergingTraining:
         while not done():
             unlike_LTT = self._unlikeness(state) if unlike_LTT is None else unlike_LTT
             merge, unlike = best_merge(tree, unlike_LTT, table, goal, self.limit)
-            average_candidates(state.networks, merge.block, merge.first, merge.second)
+            average_candidates(state.networks, merge)
             tree = merge.of(tree)
             merges.append(MergeStep(block=merge.block, first=merge.first, second=merge.second, unlike=unlike))
-        so_far = state.record_so_far
-        state.record_so_far = so_far.model_copy(update={"merges": (*so_far.merges, *merges)})
+        state.merging = state.merging.model_copy(update={"merges": (*state.merging.merges, *merges)})
+        state.tree = tree
         return merges
 
     def _unlikeness(self, state: MergingState) -> Floats:
         """1 - CKA of the features of any two tasks after each block, [L, T, T]."""
-        _spread(state.networks, state.tree)
+        spread_candidates(state.networks, state.tree)
         settings, seed = self.settings, derive_seed(self._seed, "features")
 
         def inputs() -> Iterable[Tensor]:
@@ -201,40 +155,3 @@ class MergingTraining:
 
     def _batches(self, epoch: int) -> Iterator[Batch]:
         return batches_of(self.problem, self._set, self.settings.batch_size, seed=self._seed, epoch=epoch)
-
-
-def routing_of_tree(tree: BranchTree, networks: Supernet) -> Tensor:
-    """The routing in which a group uses the candidate of its first task, [L, T, C]."""
-    return one_hot_routing(_candidates(tree), networks.num_candidates)
-
-
-def average_candidates(networks: Supernet, block: int, first: tuple[str, ...], second: tuple[str, ...]) -> None:
-    """Give the block of the merged group the mean of both groups' weights and statistics, weighted by their tasks."""
-    names, instances = networks.task_names, networks.blocks[block]
-    assert isinstance(instances, nn.ModuleList)
-    one, other = (instances[names.index(group[0])].state_dict() for group in (first, second))
-    share = len(second) / (len(first) + len(second))
-    kept = instances[min(names.index(task) for task in (first[0], second[0]))]
-    mean = {
-        # Counters of batches are whole numbers.
-        name: torch.lerp(value, other[name], share) if value.is_floating_point() else value.clone()
-        for name, value in one.items()
-    }
-    kept.load_state_dict(mean)
-
-
-def _candidates(tree: BranchTree) -> list[list[int]]:
-    """For each block and task, the index of the first task of its group."""
-    first = [
-        {task: tree.tasks.index(group[0]) for group in partition for task in group} for partition in tree.partitions
-    ]
-    return [[row[task] for task in tree.tasks] for row in first]
-
-
-def _spread(networks: Supernet, tree: BranchTree) -> None:
-    """Copy each group's block to the candidates of all its tasks, since features are those of own candidates."""
-    for instances, row in zip(networks.blocks, _candidates(tree), strict=True):
-        assert isinstance(instances, nn.ModuleList)
-        for t, c in enumerate(row):
-            if t != c:
-                instances[t].load_state_dict(instances[c].state_dict())

@@ -18,7 +18,8 @@ def unlikeness(affinity_LTT: Tensor) -> Tensor:
         affinity_LTT: what task s does for task t at block l, [l, t, s]; on the diagonal what it does for itself.
     """
     own_LT = affinity_LTT.diagonal(dim1=1, dim2=2)
-    found_LTT = (own_LT[:, :, None] + own_LT[:, None, :] - affinity_LTT - affinity_LTT.mT) / 2.0
+    # Two sums of two numbers each are symmetric to the last bit.
+    found_LTT = ((own_LT[:, :, None] + own_LT[:, None, :]) - (affinity_LTT + affinity_LTT.mT)) / 2.0
     found_LTT.diagonal(dim1=1, dim2=2).zero_()
     return found_LTT
 

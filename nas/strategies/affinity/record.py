@@ -24,7 +24,8 @@ class AffinityRecord(BaseModel):
         measure: what the quality of a tree is, in a few words: minus the sum of dissimilarities within groups.
         affinity_LTT: what the strategy measured, [l][t][s]: what task s does for task t at block l.
         dissimilarity_LTT: what the programme minimises, symmetric and zero on the diagonal.
-        error_LTT: standard error of the dissimilarities; None if it is not known.
+        error_LTT: standard error of the dissimilarities by the steps of one training, which is a lower bound; None if
+            it is not known.
         cost: in trainings of a tree that costs the largest budget; None if the length of a training is not known.
     """
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from nas.data import Batch
 from nas.networks.branched import BranchedNetwork
 from nas.strategies.affinity.conclusion import conclude
+from nas.strategies.affinity.learning import judged
 from nas.strategies.affinity.record import AffinityRecord
 from nas.strategies.affinity.shared_settings import SharedNetworkSettings
 from nas.strategies.affinity.shared_training import SharedState, SharedTraining
@@ -46,7 +47,8 @@ class SharedNetworkStrategy(SharedNetworkSettings, ABC):
         state = training.run()
         record = self._record(problem, training, state)
         record.write(problem.store)
-        return replace(conclude([record], problem.table, problem.goal), history=state.history)
+        found = replace(conclude([record], problem.table, problem.goal), history=state.history)
+        return judged(found, problem, state.network, state.network, self.batch_size)
 
     def cut(self, problem: Problem) -> Found:
         """Trees for another goal, from the measured affinities."""

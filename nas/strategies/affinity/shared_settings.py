@@ -20,7 +20,7 @@ class SharedNetworkSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: PositiveInt = 10
+    epochs: PositiveInt = 20
     batch_size: int = Field(default=64, ge=4)
     splits: Splits = Field(default=("train", "architecture"), min_length=1)
     weights: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal, TypedDict
 
 import torch
@@ -110,7 +111,7 @@ class SharedTraining:
             *(state, self.settings.epochs, self.train_epoch, problem.store.checkpoints),
             lambda _: problem.on_epoch(state.history),
         )
-        unseen = (state.means.count_LTT[0] == 0).nonzero().tolist()
+        unseen = [pair for pair in combinations(range(len(problem.tasks)), 2) if not state.means.count_LTT[0, *pair]]
         if unseen:
             s, t = (problem.task_names[i] for i in unseen[0])
             raise InputError(
