@@ -12,10 +12,9 @@ from small_digits import refused
 from nas.cli.main import run
 from nas.run import RunFolder
 
-# Workers of Ray do not have pytest's path.
-RECIPE = f"""
+RECIPE = """
 import sys
-sys.path.append({str(Path(__file__).parents[1])!r})
+sys.path.append(PLACE)
 import nas
 from nas import Experiment, Goal, lazy
 from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
@@ -29,7 +28,7 @@ def experiment():
         tasks=TASKS, backbone=lazy(VectorBackbone, num_blocks=2), data=lazy(ToyData, tasks=TASKS, size=96),
         input_shape=(IN_FEATURES,), goal=Goal(budgets=(0.7, 0.95)),
         strategies={
-            "two_task": TwoTask(length=0.4),
+    "two_task": TwoTask(length=0.4),
             "gradient_affinity": GradientAffinity(**SHARED),
             "lookahead": Lookahead(**SHARED),
             "what_to_share": what_to_share(candidates="plain", num_rows=64, **SHARED),
@@ -47,7 +46,8 @@ RECORDS = {"bottom_up": "merging.json", "what_to_share": "similarity.json"}
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "recipe.py"
-    path.write_text(RECIPE)
+    # Workers of Ray do not have pytest's path.
+    path.write_text(RECIPE.replace("PLACE", repr(str(Path(__file__).parents[1]))))
     return str(path)
 
 

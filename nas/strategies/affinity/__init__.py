@@ -5,8 +5,8 @@ and `nas.discretize.discretize` gives the best tree within every budget:
 
     >>> import torch
     >>> from nas.strategies.affinity import unlikeness
-    >>> unlikeness(torch.tensor([[[1.0, 0.2], [0.4, 1.0]]])).round(decimals=2).tolist()
-    [[[0.0, 0.7], [0.7, 0.0]]]
+    >>> unlikeness(torch.tensor([[[1.0, 0.25], [0.5, 1.0]]])).tolist()
+    [[[0.0, 0.625], [0.625, 0.0]]]
 
 | strategy | affinity | source |
 | --- | --- | --- |
