@@ -75,7 +75,7 @@ class MergingTraining:
         tasks, settings = self.problem.tasks, self.settings
         losses = EpochLosses(tasks, epoch, lambda: self._batches(epoch))
         with seeded(derive_seed(self._seed, epoch), self.problem.device):
-            merges = self._merge(state, epoch)
+            merges = self.merge(state, epoch)
             state.networks.train()
             for step, batch in enumerate(self._batches(epoch)):
                 progress = (epoch + step / self.num_steps) / settings.epochs
@@ -113,11 +113,12 @@ class MergingTraining:
         seconds = self.settings.epochs * self.num_steps * (time.perf_counter() - started)
         return FirstSteps({name: loss.item() for name, loss in losses.items()}, seconds, state_bytes(state.networks))
 
-    def _merge(self, state: MergingState, epoch: int) -> list[MergeStep]:
-        """The merges before an epoch: the limit falls linearly from the first tree's cost to the smallest budget."""
+    def merge(self, state: MergingState, epoch: int) -> list[MergeStep]:
+        """Make the merges that an epoch's limit asks for, before the epoch.
+
+        The limit falls linearly from the first tree's cost, at the end of the warm-up, to the smallest budget.
+        """
         settings, table, goal = self.settings, self.problem.table, self.problem.goal
-        if epoch < settings.warmup:
-            return []
         last = epoch == settings.epochs - 1
         rest = 1.0 - (epoch + 1 - settings.warmup) / (settings.epochs - settings.warmup)
         highest = table.tree_cost(self.first_tree)[goal.resource]
@@ -130,7 +131,7 @@ class MergingTraining:
             return bool(table.tree_cost(tree)[goal.resource] <= limit)
 
         while not done():
-            unlike_LTT = self._unlikeness(state) if unlike_LTT is None else unlike_LTT
+            unlike_LTT = self.unlikeness(state) if unlike_LTT is None else unlike_LTT
             merge, unlike = best_merge(tree, unlike_LTT, table, goal, self.limit)
             average_candidates(state.networks, merge)
             tree = merge.of(tree)
@@ -139,7 +140,7 @@ class MergingTraining:
         state.tree = tree
         return merges
 
-    def _unlikeness(self, state: MergingState) -> Floats:
+    def unlikeness(self, state: MergingState) -> Floats:
         """1 - CKA of the features of any two tasks after each block, [L, T, T]."""
         spread_candidates(state.networks, state.tree)
         settings, seed = self.settings, derive_seed(self._seed, "features")

@@ -57,6 +57,23 @@ def test_groups_run_the_block_of_their_first_task_and_their_features_are_compare
     assert_same(state.networks(inputs, routing_of(state.networks)), together)
 
 
+def test_merges_average_blocks_and_compare_the_features_of_groups(tmp_path):
+    problem = toy_problem(tmp_path, Goal(budgets=(0.5,)))
+    training = MergingTraining(problem, BottomUp(epochs=1, warmup=0, batch_size=16, num_rows=64))
+    state = training.start()
+    for instances in state.networks.blocks:
+        for c, each in enumerate(instances):
+            with torch.no_grad():
+                each[0].weight.copy_(torch.randn(each[0].weight.shape, generator=torch.Generator().manual_seed(c)))
+    mean = torch.stack([each[0].weight for each in state.networks.blocks[0]]).mean(0)
+    # All tasks share all blocks within this budget.
+    assert len(training.merge(state, 0)) == 4
+    assert state.tree.num_groups == (1, 1)
+    torch.testing.assert_close(state.networks.blocks[0][0][0].weight, mean)
+    assert abs(training.unlikeness(state)).max() < 1e-6
+    assert not torch.equal(mean, training.start().networks.blocks[0][0][0].weight)
+
+
 def test_the_cost_falls_linearly_after_the_warm_up_to_the_smallest_budget(tmp_path):
     problem = toy_problem(tmp_path, backbone=VectorBackbone(4))
     found = BottomUp(epochs=6, warmup=2, batch_size=16, num_rows=64).search(problem)

@@ -1,15 +1,16 @@
 """What holds for all strategies of `nas.strategies.affinity`: fields, goals, repetition, resuming, cutting, pooling."""
 
+import numpy as np
 import pytest
 import torch
 from affinity_toys import BUDGETS, TABLE, TASKS, facts, toy_problem
 from toys import VectorBackbone, assert_same, names
 
-from nas.discretize import keeps_constraints
+from nas.discretize import keeps_constraints, value_of
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.errors import InputError
 from nas.strategies import STRATEGIES, Goal, Store
-from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
+from nas.strategies.affinity import AffinityRecord, BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
 from nas.strategies.protocol import check_goal, check_problem, first_steps, num_epochs
 
 SGD = OptimizerSettings(kind="sgd", lr=0.3)
@@ -178,6 +179,9 @@ def test_searches_of_several_seeds_are_pooled(name, searched, tmp_path):
     ]
     pooled = strategy.pool(stores, TABLE, BUDGETS)
     assert all(tree.std is not None for tree in pooled.trees)
+    mean_LTT = np.mean([AffinityRecord.read(store).unlike_LTT for store in stores], axis=0)
+    for tree in pooled.trees:
+        assert tree.value == pytest.approx(-value_of(tree.tree, mean_LTT))
     other = toy_problem(tmp_path / "other", backbone=VectorBackbone(3))
     strategy.search(other)
     with pytest.raises(InputError, match="several seeds must have the same tasks, blocks and measure"):

@@ -9,11 +9,13 @@ from affinity_toys import BACKBONE, TASKS, TWINS, TwinData, toy_problem
 from toys import ToyData, VectorBackbone, assert_same, copied_state, names, seeded, toy_batch
 
 from nas.data import batches
+from nas.discretize import value_of
 from nas.errors import InputError, WorkFailed
 from nas.networks.branched import BranchedNetwork
-from nas.strategies.affinity import AffinityRecord, GradientAffinity, Lookahead
+from nas.strategies.affinity import AffinityRecord, GradientAffinity, Lookahead, unlikeness
 from nas.strategies.affinity.lookahead import step_effects
 from nas.strategies.affinity.measuring import halves, leaving_no_trace, task_gradients
+from nas.strategies.affinity.pair_means import PairMeans
 from nas.tasks import Task, task_losses
 from nas.tree import BranchTree
 
@@ -200,6 +202,19 @@ def test_a_step_that_diverges_is_one_line(tmp_path):
         WorkFailed, match=r"a look-ahead step on task t\d gives a loss of (nan|inf); lower strategy.rate"
     ):
         Lookahead(**QUICK, rate=1e38).search(toy_problem(tmp_path))
+
+
+@pytest.mark.parametrize(("make", "factor"), [(GradientAffinity, 1.0), (Lookahead, 2.0 / 3.0)])
+def test_the_record_has_the_dissimilarities_in_the_unit_of_the_trees(make, factor, tmp_path):
+    problem = toy_problem(tmp_path)
+    found = make(**QUICK).search(problem)
+    record = AffinityRecord.read(problem.store)
+    expected_LTT = factor * unlikeness(torch.tensor(record.affinity_LTT, dtype=torch.float64))
+    torch.testing.assert_close(torch.tensor(record.dissimilarity_LTT, dtype=torch.float64), expected_LTT)
+    assert found.trees[0].value == pytest.approx(-value_of(found.trees[0].tree, record.unlike_LTT))
+    means = PairMeans(2, 3)
+    means.load_state_dict(problem.store.checkpoints.latest()["means"])
+    torch.testing.assert_close(torch.tensor(record.error_LTT, dtype=torch.float64), factor * means.error_LTT)
 
 
 @pytest.mark.parametrize(("make", "extra"), [(GradientAffinity, 7 / 3), (Lookahead, 14 / 6)])
