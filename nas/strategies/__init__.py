@@ -6,19 +6,22 @@ and device; `Found` holds the trees with their estimates and, if the strategy ha
 
     >>> Similarity(epochs=6).num_epochs
     6
-    >>> sorted(STRATEGIES)
-    ['bmtas', 'gradient', 'similarity', 'transfer']
+    >>> {"bmtas", "gradient", "similarity", "transfer"} <= STRATEGIES.keys()
+    True
 
-Three strategies are here:
+These strategies are here:
 
 - `nas.strategies.similarity` trains several networks of every task and compares their features, block by block;
 - `nas.strategies.gradient` trains a supernet and its logits in turn; `bmtas` is its published setting;
-- `nas.strategies.transfer` trains some trees briefly, and learns from the results what sharing does.
+- `nas.strategies.transfer` trains some trees briefly, and learns from the results what sharing does;
+- `nas.strategies.affinity` has five other published ways: networks of two tasks, cosines of gradients, look-ahead
+  steps, representation dissimilarities, and merging from the input upwards.
 
 Start with `protocol`: it documents what a strategy gets and returns, with an example of 20 lines. To add a strategy,
 write its file and add one line to `names`.
 """
 
+from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
 from nas.strategies.goal import Goal
 from nas.strategies.gradient import Gradient, bmtas
 from nas.strategies.names import PRESETS, STRATEGIES
@@ -30,16 +33,21 @@ from nas.strategies.transfer import Transfer
 __all__ = [
     "PRESETS",
     "STRATEGIES",
+    "BottomUp",
     "FirstSteps",
     "Found",
     "FoundTree",
     "Goal",
     "Gradient",
+    "GradientAffinity",
     "History",
+    "Lookahead",
     "Problem",
     "Similarity",
     "Store",
     "Strategy",
     "Transfer",
+    "TwoTask",
     "bmtas",
+    "what_to_share",
 ]

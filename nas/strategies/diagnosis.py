@@ -51,7 +51,9 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    about: Literal["entropy", "stability", "learning", "cost", "exactness", "margin", "sharing", "seeds", "transfer"]
+    about: Literal[
+        "entropy", "stability", "learning", "cost", "exactness", "margin", "sharing", "seeds", "transfer", "affinity"
+    ]
     concern: bool
     text: str
     line: str = ""
@@ -221,11 +223,12 @@ def record_margin(
     )
 
 
-def judge_learning(shares: Mapping[str, float]) -> Verdict:
+def judge_learning(shares: Mapping[str, float], explained: str = "its copies explain") -> Verdict:
     """Whether every task has learned; a concern is a reason to recommend no tree.
 
     Args:
-        shares: by task, the share of its validation loss that its copies explain (0 is chance, 1 perfect).
+        shares: by task, the share of its validation loss that is explained (0 is chance, 1 perfect).
+        explained: what explains it.
     """
     if idle := not_learned(shares):
         which = f"task {idle[0]} has" if len(idle) == 1 else f"tasks {', '.join(idle)} have"
@@ -234,7 +237,7 @@ def judge_learning(shares: Mapping[str, float]) -> Verdict:
     text = "every task has learned"
     if shares:
         least = min(shares, key=shares.__getitem__)
-        text += f": its copies explain at least {shares[least]:.0%} of its validation loss ({least})"
+        text += f": {explained} at least {shares[least]:.0%} of its validation loss ({least})"
     return Verdict(about="learning", concern=False, text=text)
 
 

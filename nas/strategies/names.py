@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
 from nas.strategies.gradient import Gradient, bmtas
 from nas.strategies.protocol import Strategy
 from nas.strategies.similarity import Similarity, SimilaritySettings
@@ -12,6 +13,11 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "gradient": Gradient,
     "bmtas": bmtas,
     "transfer": Transfer,
+    "two_task": TwoTask,
+    "gradient_affinity": GradientAffinity,
+    "lookahead": Lookahead,
+    "what_to_share": what_to_share,
+    "bottom_up": BottomUp,
 }
 """By name, a function that makes the strategy. Recipes, ``--strategy`` and ``--set strategy=NAME`` use these names."""
 
