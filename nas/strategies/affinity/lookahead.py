@@ -40,7 +40,7 @@ class Lookahead(SharedNetworkStrategy):
     step has seen the labels; here they are of two halves. The step is one of plain gradient descent with its own rate.
     Groups are scored against the tasks' own steps, and the exact programme finds trees.
 
-    The error of d is a lower bound, since steps of one training are not independent, so grades of trees can be too good.
+    The error of d is a lower bound, since steps of one training are not independent: grades can be too good.
 
     Args:
         rate: learning rate of the look-ahead step.
