@@ -24,7 +24,8 @@ StrategyOption = Annotated[
     typer.Option(
         "--strategy",
         metavar="NAME",
-        help="How to find trees: similarity, gradient, bmtas, or a name that the recipe defines.",
+        help="How to find trees: similarity, transfer, gradient, bmtas, random, evolution, tpe, policy_rl, or a name "
+        "that the recipe defines.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

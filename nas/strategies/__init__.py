@@ -7,13 +7,15 @@ and device; `Found` holds the trees with their estimates and, if the strategy ha
     >>> Similarity(epochs=6).num_epochs
     6
     >>> sorted(STRATEGIES)
-    ['bmtas', 'gradient', 'similarity', 'transfer']
+    ['bmtas', 'evolution', 'gradient', 'policy_rl', 'random', 'similarity', 'tpe', 'transfer']
 
-Three strategies are here:
+These strategies are here:
 
 - `nas.strategies.similarity` trains several networks of every task and compares their features, block by block;
 - `nas.strategies.gradient` trains a supernet and its logits in turn; `bmtas` is its published setting;
-- `nas.strategies.transfer` trains some trees briefly, and learns from the results what sharing does.
+- `nas.strategies.transfer` trains some trees briefly, and learns from the results what sharing does;
+- `nas.strategies.proposals` measures trees that are proposed one after the other: random ones, or those of
+  `nas.strategies.nni`, the strategies of the library NNI.
 
 Start with `protocol`: it documents what a strategy gets and returns, with an example of 20 lines. To add a strategy,
 write its file and add one line to `names`.
@@ -22,6 +24,8 @@ write its file and add one line to `names`.
 from nas.strategies.goal import Goal
 from nas.strategies.gradient import Gradient, bmtas
 from nas.strategies.names import PRESETS, STRATEGIES
+from nas.strategies.nni import TPE, Evolution, PolicyRL
+from nas.strategies.proposals import RandomTrees
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, History, Problem, Strategy
 from nas.strategies.similarity import Similarity
 from nas.strategies.store import Store
@@ -30,13 +34,17 @@ from nas.strategies.transfer import Transfer
 __all__ = [
     "PRESETS",
     "STRATEGIES",
+    "TPE",
+    "Evolution",
     "FirstSteps",
     "Found",
     "FoundTree",
     "Goal",
     "Gradient",
     "History",
+    "PolicyRL",
     "Problem",
+    "RandomTrees",
     "Similarity",
     "Store",
     "Strategy",

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from nas.strategies.gradient import Gradient, bmtas
+from nas.strategies.nni import TPE, Evolution, PolicyRL
+from nas.strategies.proposals import RandomTrees
 from nas.strategies.protocol import Strategy
 from nas.strategies.similarity import Similarity, SimilaritySettings
 from nas.strategies.transfer import Transfer
@@ -12,6 +14,10 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "gradient": Gradient,
     "bmtas": bmtas,
     "transfer": Transfer,
+    "random": RandomTrees,
+    "evolution": Evolution,
+    "tpe": TPE,
+    "policy_rl": PolicyRL,
 }
 """By name, a function that makes the strategy. Recipes, ``--strategy`` and ``--set strategy=NAME`` use these names."""
 
