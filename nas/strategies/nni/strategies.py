@@ -82,12 +82,12 @@ class TPE(NniProposals):
     constraints in its place. Within a batch it takes the trees that wait for as good as the best one.
 
     Args:
-        startup: number of random trees that come first.
+        startup: number of random trees that come first; 3 or more, since both good and other trees are needed.
         gamma: the good trees are the best gamma sqrt(N) of N, rounded up.
     """
 
-    startup: PositiveInt = 8
-    gamma: PositiveFloat = 0.25
+    startup: int = Field(default=8, ge=3)
+    gamma: float = Field(default=0.25, gt=0.0, le=1.0)
 
     def make(self, seed: int) -> Any:
         from nas.strategies.nni.tpe import PromptTPE

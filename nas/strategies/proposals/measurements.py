@@ -34,7 +34,8 @@ class Measurements:
         self._train([Request(tree, self.spending.short) for tree in self.spending.ends])
         allowed, first = self.spending.allowed(self.done), self.spending.spent(self.done)
         # At most half of what is left: without proposals there is no choice to confirm.
-        fitting = [n for n in range(self.settings.finals + 1) if self._cost_of_finals(n) <= 0.5 * (allowed - first)]
+        wanted = self.settings.finals if self.spending.short < self.spending.full else 0
+        fitting = [n for n in range(wanted + 1) if self._cost_of_finals(n) <= 0.5 * (allowed - first)]
         self.num_finals = max(fitting, default=0)
         self.open = max(0.0, allowed - first - self._cost_of_finals(self.num_finals))
         self.first = first
@@ -97,7 +98,7 @@ class Measurements:
 
     def _cost_of_finals(self, number: int) -> float:
         """What it costs at most to train separate networks and so many trees of each budget in full."""
-        if number == 0 or self.spending.short == self.spending.full:
+        if number == 0:
             return 0.0
         separate = self.problem.table.separate_cost()[self.problem.goal.resource]
         rest = 1.0 - self.spending.short / self.spending.full

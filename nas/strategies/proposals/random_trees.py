@@ -16,6 +16,9 @@ constraint."""
 _DRAWS = 25
 """Draws with each tolerance."""
 
+_PROGRAMMES = 10
+"""Runs of the exact programme for one tree; with many tasks a run takes seconds."""
+
 
 class RandomTrees(Proposals):
     """Measures random trees of nearly each budget's cost, and finds the best one.
@@ -45,6 +48,8 @@ def _draw(turn: Turn, known: set[BranchTree], rng: np.random.Generator) -> Branc
             tree = random_tree(names, table, turn.limit, resource=resource, tolerance=tolerance, rng=rng)
             if tree not in known and keeps_constraints(tree, problem.goal.constraints, table, resource):
                 return tree
+    if problem.goal.constraints.empty:
+        return None
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    found = (tree for tree in spread_trees(problem, [turn.limit], len(known) + 1, generator) if tree not in known)
-    return next(found, None)
+    found = (spread_trees(problem, [turn.limit], 1, generator)[0] for _ in range(_PROGRAMMES))
+    return next((tree for tree in found if tree not in known), None)
