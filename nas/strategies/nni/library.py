@@ -32,7 +32,6 @@ with _without_framework():
     # The user may have imported NNI with another framework.
     _default = framework.get_default_framework()
     framework.set_default_framework("none")
-    from nni import NoMoreTrialError
     from nni.mutable import Categorical, Constraint, ConstraintViolation, Mutable, MutableDict, SampleValidationError
     from nni.nas.execution import ExecutionEngine
     from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
@@ -64,7 +63,6 @@ __all__ = [
     "ModelStatus",
     "Mutable",
     "MutableDict",
-    "NoMoreTrialError",
     "PolicyBasedRL",
     "RegularizedEvolution",
     "SampleValidationError",

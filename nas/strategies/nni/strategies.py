@@ -52,7 +52,7 @@ class Evolution(NniProposals):
 
     population: PositiveInt = 8
     tournament: PositiveInt = 3
-    mutation: float = Field(default=0.2, gt=0.0, le=1.0)
+    mutation: float = Field(default=0.1, gt=0.0, le=1.0)
     crossover: bool = False
 
     @model_validator(mode="after")
@@ -81,6 +81,8 @@ class TPE(NniProposals):
     It learns each choice on its own, and from the sample that it proposed, not from the tree that keeps budget and
     constraints in its place. Within a batch it takes the trees that wait for as good as the best one.
 
+    Differs from NNI: a sample may be repeated (`nas.strategies.nni.tpe`).
+
     Args:
         startup: number of random trees that come first; 3 or more, since both good and other trees are needed.
         gamma: the good trees are the best gamma sqrt(N) of N, rounded up.
@@ -90,10 +92,10 @@ class TPE(NniProposals):
     gamma: float = Field(default=0.25, gt=0.0, le=1.0)
 
     def make(self, seed: int) -> Any:
-        from nas.strategies.nni.tpe import PromptTPE
+        from nas.strategies.nni.tpe import RepeatingTPE
 
         arguments = {"n_startup_jobs": self.startup, "gamma": self.gamma}
-        return PromptTPE(optimize_mode="maximize", seed=seed, tpe_args=arguments)
+        return RepeatingTPE(optimize_mode="maximize", seed=seed, tpe_args=arguments)
 
 
 class PolicyRL(NniProposals):

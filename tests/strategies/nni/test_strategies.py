@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,8 +58,7 @@ class Luck(PlantedEvaluator):
 
 def problem(folder, seed=0, **fields):
     its = planted_problem(4, 3, Goal(budgets=(0.55, 0.8)), folder, Luck(planted_effects(), **fields))
-    object.__setattr__(its, "seed", seed)
-    return its
+    return replace(its, seed=seed)
 
 
 def planted_effects():
@@ -116,19 +116,35 @@ def test_no_tree_is_trained_twice_and_batches_are_full(strategy, batch, tmp_path
     assert max(sizes[1:]) == batch
 
 
-@pytest.mark.parametrize("strategy", [Evolution(population=8, mutation=0.2), TPE(startup=8)])
+@pytest.mark.parametrize("strategy", [Evolution(), TPE()])
 def test_later_proposals_gain_more_than_the_first_random_ones(strategy, tmp_path, monkeypatch):
     """On average over six problems, by two standard errors; which no search does that takes gains for losses."""
     proposed, measure = [], Turn.measure
     monkeypatch.setattr(Turn, "measure", lambda turn, trees: proposed.extend(trees) or measure(turn, trees))
     leads = []
     for seed in range(6):
-        effects_LTT = some_effects(np.random.default_rng(seed), 5, 3)
-        its = planted_problem(5, 3, Goal(budgets=(0.8,)), tmp_path, PlantedEvaluator(effects_LTT))
         proposed.clear()
-        type(strategy)(**{**dict(strategy), "trainings": 13.0, "finals": 0}).search(its)
+        effects_LTT = some_effects(np.random.default_rng(seed), 5, 3)
+        its = planted_problem(5, 3, Goal(budgets=(0.7,)), tmp_path, PlantedEvaluator(effects_LTT))
+        type(strategy)(**{**dict(strategy), "trainings": 12.0, "finals": 0}).search(its)
         gains = gains_of(effects_LTT, proposed).mean(1)
         leads.append(float(gains[-12:].mean() - gains[:8].mean()))
+    assert np.mean(leads) > 2.0 * np.std(leads, ddof=1) / np.sqrt(len(leads))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", [Evolution(), TPE()])
+def test_they_find_better_trees_than_as_many_random_ones(strategy, tmp_path):
+    """On average over twelve problems without noise, by two standard errors."""
+    leads = []
+    for seed in range(12):
+        effects_LTT = some_effects(np.random.default_rng(seed), 5, 3)
+        found = []
+        for kind in (strategy, RandomTrees()):
+            its = planted_problem(5, 3, Goal(budgets=(0.7,)), tmp_path, PlantedEvaluator(effects_LTT))
+            its = type(kind)(**{**dict(kind), "trainings": 13.0, "finals": 0}).search(its)
+            found.append(its.trees[0].value)
+        leads.append(found[0] - found[1])
     assert np.mean(leads) > 2.0 * np.std(leads, ddof=1) / np.sqrt(len(leads))
 
 
