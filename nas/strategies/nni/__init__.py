@@ -10,7 +10,8 @@ and conclude as random trees do. NNI decides only which tree comes next:
 
 NNI cannot resume a search. A search that is started again lets NNI propose from the beginning, with the same seed and
 the results that the evaluator has stored, so it proposes the same trees again. `randomness` keeps NNI's global random
-numbers apart from those of the trainings.
+numbers apart from those of the trainings. NNI's TPE waits a second after each proposal, and replaces repeated samples
+by those of a grid; `tpe` does neither.
 
 >>> Evolution(trainings=20, population=6).population
 6

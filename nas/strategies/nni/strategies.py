@@ -101,11 +101,12 @@ class TPE(NniProposals):
 class PolicyRL(NniProposals):
     """NNI's reinforcement learning: a recurrent policy makes the choices one after the other and learns by PPO.
 
-    It needs tianshou, and learns from hundreds of trees: with as few as a search usually trains, it proposes nearly
-    random ones. Its random numbers are the global ones, which are set by the seed and put back after each proposal.
+    It needs tianshou and gym. The policy learns after every `per_update` proposals, those of known trees included, so
+    few trainings leave it nearly random. NNI draws from the global generators here: they have the seed of the turn, and
+    the process has its own ones back in each training and after the search.
 
     Args:
-        per_update: number of trees after which the policy learns from them.
+        per_update: number of proposals after which the policy learns from them.
         lr: its learning rate.
     """
 

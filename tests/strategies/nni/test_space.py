@@ -10,12 +10,12 @@ from nas.discretize import Constraints, cheapest_tree, keeps_constraints
 from nas.strategies import Goal
 from nas.strategies.nni.encoding import Encoding
 from nas.strategies.nni.fitting import fit
-from nas.tree import BranchTree, count_trees, enumerate_trees
+from nas.tree import BranchTree, CostTable, count_trees, enumerate_trees
 
 nni_space = pytest.importorskip("nas.strategies.nni.space", reason="NNI is not installed")
 
 
-@pytest.mark.parametrize(("num_tasks", "num_blocks", "count"), [(3, 5, 51), (3, 9, 145), (4, 3, 154)])
+@pytest.mark.parametrize(("num_tasks", "num_blocks", "count"), [(3, 5, 51), (3, 9, 145), (4, 3, 154), (5, 5, 7556)])
 def test_the_space_has_each_tree_once(num_tasks, num_blocks, count):
     names = NAMES[:num_tasks]
     found = list(nni_space.TreeSpace(Encoding(names, num_blocks)).grid())
@@ -23,18 +23,17 @@ def test_the_space_has_each_tree_once(num_tasks, num_blocks, count):
     assert set(found) == set(enumerate_trees(names, num_blocks))
 
 
-def test_the_space_of_five_tasks_and_five_blocks_has_each_of_7556_trees_once():
+def test_a_sample_is_allowed_if_it_is_the_canonical_one_of_its_tree():
     encoding = Encoding(NAMES[:5], 5)
     space = nni_space.TreeSpace(encoding)
-    every = list(enumerate_trees(NAMES[:5], 5))
-    assert len(every) == 7556
-    # NNI's grid over all 31,104 samples takes half a minute, so the two directions are checked apart.
-    assert all(space.freeze(encoding.sample(tree)) == tree for tree in every)
-    assert len({tuple(encoding.sample(tree).values()) for tree in every}) == 7556
     rng = np.random.default_rng(0)
+    allowed = []
     for _ in range(300):
         sample = {label: values[rng.integers(len(values))] for label, values in encoding.choices.items()}
-        assert space.contains(sample) == (sample == encoding.sample(encoding.tree(sample)))
+        allowed.append(space.contains(sample))
+        assert allowed[-1] == (sample == encoding.sample(encoding.tree(sample)))
+    # 7,556 of 31,104 samples are canonical, with a standard deviation of 0.025.
+    assert np.mean(allowed) == pytest.approx(7556 / 31104, abs=0.1)
 
 
 @given(trees())
@@ -117,8 +116,6 @@ def test_splits_move_as_little_as_the_budget_needs():
     names = ("a", "b", "c")
     tree = BranchTree.from_choices(names, [[0, 0, 1], [0, 1, 2], [0, 1, 2]])
     block, nothing = {"macs": 1}, {"macs": 0}
-    from nas.tree import CostTable
-
     table = CostTable(nothing, (block,) * 3, dict.fromkeys(names, nothing), ("x", "y", "z"))
     assert fit(tree, Stated(names, table, Goal()), 8) == tree
     assert fit(tree, Stated(names, table, Goal()), 7).num_groups == (1, 2, 3)
