@@ -35,8 +35,12 @@ if TYPE_CHECKING:
     from nas.recipe import Experiment as Experiment
     from nas.recipe.lazy import lazy as lazy
     from nas.run import RunFolder as RunFolder
+    from nas.strategies import TPE as TPE
+    from nas.strategies import Evolution as Evolution
     from nas.strategies import Goal as Goal
     from nas.strategies import Gradient as Gradient
+    from nas.strategies import PolicyRL as PolicyRL
+    from nas.strategies import RandomTrees as RandomTrees
     from nas.strategies import Similarity as Similarity
     from nas.strategies import Transfer as Transfer
     from nas.strategies import bmtas as bmtas
@@ -68,7 +72,10 @@ _HOMES = {
     "nas.recipe": ("CompareSettings", "Experiment", "lazy"),
     "nas.run": ("RunFolder",),
     "nas.networks.branched": ("BranchedNetwork",),
-    "nas.strategies": ("Goal", "Gradient", "Similarity", "Transfer", "bmtas"),
+    "nas.strategies": (
+        *("Goal", "Gradient", "Similarity", "Transfer", "bmtas"),
+        *("RandomTrees", "Evolution", "TPE", "PolicyRL"),
+    ),
     "nas.tasks": ("Task",),
     "nas.training": ("TrainingSettings",),
     "nas.tree": ("BranchTree",),

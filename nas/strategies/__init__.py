@@ -16,6 +16,8 @@ These strategies are here:
 - `nas.strategies.transfer` trains some trees briefly, and learns from the results what sharing does;
 - `nas.strategies.affinity` has five other published ways: networks of two tasks, cosines of gradients, look-ahead
   steps, representation dissimilarities, and merging from the input upwards.
+- `nas.strategies.proposals` measures trees that are proposed one after the other: random ones, or those of
+  `nas.strategies.nni`, the strategies of the library NNI.
 
 Start with `protocol`: it documents what a strategy gets and returns, with an example of 20 lines. To add a strategy,
 write its file and add one line to `names`.
@@ -25,6 +27,8 @@ from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTa
 from nas.strategies.goal import Goal
 from nas.strategies.gradient import Gradient, bmtas
 from nas.strategies.names import PRESETS, STRATEGIES
+from nas.strategies.nni import TPE, Evolution, PolicyRL
+from nas.strategies.proposals import RandomTrees
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, History, Problem, Strategy
 from nas.strategies.similarity import Similarity
 from nas.strategies.store import Store
@@ -33,7 +37,9 @@ from nas.strategies.transfer import Transfer
 __all__ = [
     "PRESETS",
     "STRATEGIES",
+    "TPE",
     "BottomUp",
+    "Evolution",
     "FirstSteps",
     "Found",
     "FoundTree",
@@ -42,7 +48,9 @@ __all__ = [
     "GradientAffinity",
     "History",
     "Lookahead",
+    "PolicyRL",
     "Problem",
+    "RandomTrees",
     "Similarity",
     "Store",
     "Strategy",

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 
 from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
 from nas.strategies.gradient import Gradient, bmtas
+from nas.strategies.nni import TPE, Evolution, PolicyRL
+from nas.strategies.proposals import RandomTrees
 from nas.strategies.protocol import Strategy
 from nas.strategies.similarity import Similarity, SimilaritySettings
 from nas.strategies.transfer import Transfer
@@ -18,6 +20,10 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "lookahead": Lookahead,
     "what_to_share": what_to_share,
     "bottom_up": BottomUp,
+    "random": RandomTrees,
+    "evolution": Evolution,
+    "tpe": TPE,
+    "policy_rl": PolicyRL,
 }
 """By name, a function that makes the strategy. Recipes, ``--strategy`` and ``--set strategy=NAME`` use these names."""
 

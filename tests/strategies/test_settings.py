@@ -1,5 +1,7 @@
 """The contract of settings: each field of a strategy changes what runs. A field without effect fails here."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from planted_sharing import PlantedEvaluator, some_effects
@@ -8,7 +10,7 @@ from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, names, toy_tasks
 from nas.cost import FixedPenalty, measure_costs
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.networks.supernet import Supernet
-from nas.strategies import Goal, Gradient, Problem, Similarity, Store, Transfer
+from nas.strategies import TPE, Evolution, Goal, Gradient, PolicyRL, Problem, RandomTrees, Similarity, Store, Transfer
 from nas.strategies.similarity import SimilaritySettings
 from nas.tree import BranchTree
 
@@ -21,6 +23,8 @@ SIMILARITY = Similarity(epochs=2, batch_size=16, num_rows=64, candidates="plain"
 GRADIENT = Gradient(epochs=3, batch_size=16, routing="soft", candidates="plain")
 COPIES = SimilaritySettings(epochs=1, batch_size=16, num_rows=64, candidates="plain")
 TRANSFER = Transfer(trainings=6.0, start=COPIES, margin=0.1)
+# More would train all trees of so small a problem.
+SPENDING = {"trainings": 4.0, "finals": 1}
 
 NUMBERS = {
     ("similarity", "copies"): 3,
@@ -57,6 +61,19 @@ NUMBERS = {
     ("transfer", "start"): None,
     ("transfer", "margin"): 50.0,
     ("transfer", "chance"): 0.99,
+    **{
+        (name, field): value
+        for name in ("random", "evolution", "tpe", "policy_rl")
+        for field, value in {"trainings": 3.0, "hours": 0.05, "length": 0.5, "batch": 3, "finals": 0}.items()
+    },
+    ("evolution", "population"): 6,
+    ("evolution", "tournament"): 2,
+    ("evolution", "mutation"): 0.9,
+    ("evolution", "crossover"): True,
+    ("tpe", "startup"): 6,
+    ("tpe", "gamma"): 1.0,
+    ("policy_rl", "per_update"): 3,
+    ("policy_rl", "lr"): 0.1,
 }
 """By strategy and field, a value that gives other numbers than the default."""
 
@@ -65,15 +82,27 @@ EXECUTION = {"candidates": "batched", "checkpoint_activations": True, "compute":
 
 NO_BUDGET = Goal()
 
-STRATEGIES = {"similarity": SIMILARITY, "gradient": GRADIENT, "transfer": TRANSFER}
+STRATEGIES = {
+    "similarity": SIMILARITY,
+    "gradient": GRADIENT,
+    "transfer": TRANSFER,
+    "random": RandomTrees(**SPENDING),
+    "evolution": Evolution(population=4, tournament=4, **SPENDING),
+    "tpe": TPE(startup=3, **SPENDING),
+    "policy_rl": PolicyRL(per_update=2, **SPENDING),
+}
 EXECUTED = ("similarity", "gradient")
 
 
 def ran(strategy, folder, goal=NO_BUDGET):
-    """All numbers of a search: what it found, its history, and the weights that it ended with."""
+    """All numbers of a search: what it found, its history with the trees trained at a time, and its last weights."""
+    if isinstance(strategy, PolicyRL):
+        pytest.importorskip("tianshou")
     store = Store(folder)
-    # Only the measured search asks it for trainings.
+    # Only searches that train trees ask it for trainings.
     evaluator = PlantedEvaluator(some_effects(np.random.default_rng(0), 3, 2), noise=1.0, seconds=1.0)
+    sizes, train = [], evaluator.train
+    evaluator.train = lambda requests: sizes.append(len(requests)) or train(requests)
     problem = Problem(
         *(TASKS, BACKBONE, ToyData(TASKS), TABLE, goal), seed=0, device=DEVICE, store=store, evaluator=evaluator
     )
@@ -81,12 +110,13 @@ def ran(strategy, folder, goal=NO_BUDGET):
     trees = [(tree.tree.partitions, tree.budget, tree.value, tree.measure) for tree in found.trees]
     ended = store.checkpoints.latest() or {"supernet": {}}
     weights = {name: tensor.tolist() for name, tensor in ended["supernet"].items()}
-    return trees, list(found.history), weights
+    return trees, [*found.history, sizes], weights
 
 
 @pytest.fixture(scope="module")
 def defaults(tmp_path_factory):
-    return {name: ran(strategy, tmp_path_factory.mktemp(name)) for name, strategy in STRATEGIES.items()}
+    known = {name: strategy for name, strategy in STRATEGIES.items() if name != "policy_rl" or find_spec("tianshou")}
+    return {name: ran(strategy, tmp_path_factory.mktemp(name)) for name, strategy in known.items()}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -98,14 +128,16 @@ def test_every_field_is_listed_here(name):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_search_repeats_itself(name, defaults, tmp_path):
-    assert ran(STRATEGIES[name], tmp_path) == defaults[name]
+    again = ran(STRATEGIES[name], tmp_path)
+    assert again == defaults[name]
 
 
 @pytest.mark.parametrize(("name", "field"), NUMBERS)
 def test_a_field_changes_what_is_found(name, field, defaults, tmp_path):
     strategy = STRATEGIES[name]
     fields = {**dict(strategy), field: NUMBERS[name, field]}
-    assert ran(type(strategy)(**fields), tmp_path) != defaults[name]
+    changed = ran(type(strategy)(**fields), tmp_path)
+    assert changed != defaults[name]
 
 
 @pytest.mark.parametrize("name", EXECUTED)

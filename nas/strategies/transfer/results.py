@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +39,16 @@ def longest_of(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
         if known is None or len(evaluation.validation) > len(known.validation):
             longest[evaluation.tree] = evaluation
     return list(longest.values())
+
+
+def record_of(evaluation: Evaluation, epoch: int) -> dict[str, Any]:
+    """A training as an epoch of the search's history."""
+    last = evaluation.validation[-1]
+    return {
+        "epoch": epoch,
+        "phase": f"tree {evaluation.tree.id} trained for {len(evaluation.validation)} epochs",
+        "losses": {name: last[name]["loss"] for name in evaluation.tree.tasks},
+    }
 
 
 def at_both_lengths(evaluations: Sequence[Evaluation], short: int) -> list[Evaluation]:

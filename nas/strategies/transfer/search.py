@@ -14,7 +14,7 @@ from nas.strategies.protocol import Problem
 from nas.strategies.transfer.choice import draw_trees, spread_trees
 from nas.strategies.transfer.model import TransferModel
 from nas.strategies.transfer.record import TransferRecord, trained_trees
-from nas.strategies.transfer.results import at_both_lengths, longest_of
+from nas.strategies.transfer.results import at_both_lengths, longest_of, record_of
 from nas.strategies.transfer.settings import TransferSettings
 from nas.strategies.transfer.spending import Spending, evaluator_of
 from nas.tree import BranchTree
@@ -110,16 +110,8 @@ class MeasuredSearch:
             kept = self.spending.affordable(self.done, batch, last)
             for evaluation in evaluator_of(self.problem).train(kept):
                 self.done.append(evaluation)
-                self.history.append(self._epoch_record(evaluation))
+                self.history.append(record_of(evaluation, len(self.history)))
                 self.problem.on_epoch(self.history)
             if len(kept) < len(batch):
                 return start > 0 or bool(kept)
         return bool(new)
-
-    def _epoch_record(self, evaluation: Evaluation) -> dict[str, Any]:
-        last = evaluation.validation[-1]
-        return {
-            "epoch": len(self.history),
-            "phase": f"tree {evaluation.tree.id} trained for {len(evaluation.validation)} epochs",
-            "losses": {name: last[name]["loss"] for name in evaluation.tree.tasks},
-        }

@@ -11,7 +11,7 @@ from nas.errors import InputError
 from nas.strategies.evaluator import Evaluation, Evaluator, Request
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.results import longest_of
-from nas.strategies.transfer.settings import TransferSettings
+from nas.strategies.transfer.settings import SpendingSettings, TransferSettings
 from nas.tree import BranchTree
 
 
@@ -19,7 +19,7 @@ from nas.tree import BranchTree
 class Spending:
     """Costs in full trainings of a tree that costs the largest budget; a tree's training costs in proportion."""
 
-    settings: TransferSettings
+    settings: SpendingSettings
     problem: Problem
 
     @property
@@ -35,7 +35,7 @@ class Spending:
     @property
     def copies(self) -> float:
         """The cost of training own copies."""
-        start = self.settings.start
+        start = self.settings.start if isinstance(self.settings, TransferSettings) else None
         if start is None:
             return 0.0
         separate = self.problem.table.separate_cost()[self.problem.goal.resource]
@@ -74,10 +74,14 @@ class Spending:
         """InputError unless the trainings suffice for the own copies and the first four trees."""
         copies, least = self.copies, self.least
         if self.settings.trainings < copies + least:
+            costs = f"the first four trees cost {least:.2g} trainings of a tree"
+            fields = "strategy.length"
+            if copies:
+                costs = f"own copies cost {copies:.2g} trainings of a tree, and the first four trees {least:.2g}"
+                fields = "strategy.start.epochs or strategy.length"
             raise InputError(
-                f"strategy.trainings {self.settings.trainings:g}: own copies cost {copies:.2g} trainings of a tree, "
-                f"and the first four trees {least:.2g}; allow {math.ceil(10.0 * (copies + least)) / 10.0:g} or more, "
-                "or shorten strategy.start.epochs or strategy.length"
+                f"strategy.trainings {self.settings.trainings:g}: {costs}; allow "
+                f"{math.ceil(10.0 * (copies + least)) / 10.0:g} or more, or shorten {fields}"
             )
 
     def cost(self, tree: BranchTree, num_epochs: int) -> float:
@@ -89,14 +93,20 @@ class Spending:
         """The cost of own copies and of trainings; of several evaluations of one tree the longest counts."""
         return self.copies + sum(self.cost(each.tree, len(each.validation)) for each in longest_of(done))
 
+    def allowed(self, done: Sequence[Evaluation]) -> float:
+        """How many trainings may be spent in all, by `trainings` and `hours`."""
+        return min(self.settings.trainings, self._trainings_within_hours(longest_of(done)))
+
     def affordable(self, done: Sequence[Evaluation], requests: Sequence[Request], last: bool) -> list[Request]:
         """The first of the requests that are within what is left in trainings and hours, less the reserve unless they
         are the last ones."""
-        longest = longest_of(done)
-        before = {evaluation.tree: len(evaluation.validation) for evaluation in longest}
+        allowed = self.allowed(done)
+        return self.within(allowed if last else allowed - self.reserve(allowed), done, requests)
+
+    def within(self, most: float, done: Sequence[Evaluation], requests: Sequence[Request]) -> list[Request]:
+        """The first of the requests after which no more than ``most`` is spent."""
+        before = {evaluation.tree: len(evaluation.validation) for evaluation in longest_of(done)}
         spent = self.spent(done)
-        allowed = min(self.settings.trainings, self._trainings_within_hours(longest))
-        most = allowed if last else allowed - self.reserve(allowed)
         kept = []
         for request in requests:
             spent += self.cost(request.tree, request.num_epochs - before.get(request.tree, 0))
@@ -105,6 +115,12 @@ class Spending:
                 break
             kept.append(request)
         return kept
+
+    @property
+    def seconds_of_training(self) -> float:
+        """The predicted time of a full training of a tree that costs the largest budget."""
+        _, tree = self.ends
+        return evaluator_of(self.problem).seconds_per_epoch(tree) / self.cost(tree, 1)
 
     def _trainings_within_hours(self, longest: Sequence[Evaluation]) -> float:
         """How many trainings fit into `hours`, by the time of those that are done; own copies count by their cost."""

@@ -15,7 +15,7 @@ from nas.strategies.transfer.conclusion import conclude, read_record, write_reco
 from nas.strategies.transfer.record import learned
 from nas.strategies.transfer.search import MeasuredSearch
 from nas.strategies.transfer.settings import TransferSettings
-from nas.strategies.transfer.spending import Spending, evaluator_of
+from nas.strategies.transfer.spending import Spending
 
 
 class Transfer(TransferSettings):
@@ -68,7 +68,7 @@ class Transfer(TransferSettings):
     def first_steps(self, problem: Problem) -> FirstSteps:
         """The losses of one step of the copies' training, and the predicted time of the whole search."""
         steps, spending = self._first_copy_steps(problem), Spending(self, problem)
-        seconds = steps.seconds + (self.trainings - spending.copies) * _seconds_of_training(spending)
+        seconds = steps.seconds + (self.trainings - spending.copies) * spending.seconds_of_training
         return replace(steps, seconds=seconds if self.hours is None else min(seconds, 3600.0 * self.hours))
 
     def trainings_within(self, problem: Problem, hours: float) -> float:
@@ -78,7 +78,7 @@ class Transfer(TransferSettings):
             InputError: they do not suffice for the own copies and the first four trees.
         """
         spending = Spending(self, problem)
-        training = _seconds_of_training(spending)
+        training = spending.seconds_of_training
         copies = self._first_copy_steps(problem).seconds
         trainings = (3600.0 * hours - copies) / training
         if trainings < spending.least:
@@ -91,9 +91,3 @@ class Transfer(TransferSettings):
 
     def _first_copy_steps(self, problem: Problem) -> FirstSteps:
         return FirstSteps({}, 0.0, 0) if self.start is None else first_copy_steps(problem, self.start)
-
-
-def _seconds_of_training(spending: Spending) -> float:
-    """The predicted time of a full training of a tree that costs the largest budget."""
-    _, tree = spending.ends
-    return evaluator_of(spending.problem).seconds_per_epoch(tree) / spending.cost(tree, 1)
