@@ -13,7 +13,7 @@ from evidence_problems import OWN_CHOICE, PROBLEMS
 from validity import mean_test_loss
 
 from nas.files import read_json
-from nas.training import FEWEST_SEEDS, delta_m, half_interval, metric_directions
+from nas.training import FEWEST_SEEDS, Measured, delta_m, half_interval, metric_directions
 from nas.tree import BranchTree, recovery
 
 Line = tuple[str, str]
@@ -22,13 +22,17 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True)
 class Result:
-    """One tree of one unit. ``quality`` is delta_m, or minus the loss relative to the planted tree's; None if it has
-    not been trained."""
+    """One tree of one unit.
+
+    ``quality`` is delta_m, or minus the loss relative to the planted tree's; None if it has not been trained.
+    ``loss_gain`` is the mean over the tasks of 100 log(loss alone / loss), None on planted problems.
+    """
 
     cost: float
     quality: float | None
     ari: float | None
     exact: bool
+    loss_gain: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,11 @@ def load(name: str, folder: Path) -> UnitResult | None:
             ari, exact = agreement.ari, agreement.exact
         else:
             quality, ari, exact = delta_m(tests[built.id], single, directions), None, False
+        gain = None if planted is not None else mean_loss_gain(tests[built.id], single)
         # The share that a planted tree costs differs from seed to seed.
         at_budget = planted is not None and isinstance(tree["label"], float)
         line = (tree["method"], "its cost" if at_budget else str(tree["label"]))
-        lines.setdefault(line, []).append(Result(tree["cost"]["macs"] / cost_unit, quality, ari, exact))
+        lines.setdefault(line, []).append(Result(tree["cost"]["macs"] / cost_unit, quality, ari, exact, gain))
     searches = {path.stem: read_json(path) for path in folder.glob("*.json") if path.stem in method_names(name)}
     return UnitResult(
         seed,
@@ -106,6 +111,11 @@ def load(name: str, folder: Path) -> UnitResult | None:
     )
 
 
+def mean_loss_gain(test: Measured, single: Measured) -> float:
+    """The mean over the tasks of 100 log(loss alone / loss): about by how many percent losses are lower."""
+    return statistics.fmean(100 * math.log(float(single[t]["loss"]) / float(test[t]["loss"])) for t in single)
+
+
 def method_names(name: str) -> set[str]:
     return {method.name for method in PROBLEMS[name].methods}
 
@@ -113,9 +123,8 @@ def method_names(name: str) -> set[str]:
 def section(name: str, units: Sequence[UnitResult]) -> str:
     """One problem: its table, then the first method against the others, paired by seed."""
     planted = PROBLEMS[name].planted is not None
-    head = (
-        ["method", "tree", "cost"] + (["ARI", "exact", "loss"] if planted else ["delta_m [%]"]) + ["search cost", "s"]
-    )
+    results = ["ARI", "exact", "loss"] if planted else ["delta_m [%]", "loss gain [%]"]
+    head = ["method", "tree", "cost", *results, "search cost", "s"]
     rows = [head, ["---"] * len(head)]
     for line in lines_of(units):
         having = [unit for unit in units if line in unit.lines]
@@ -126,6 +135,7 @@ def section(name: str, units: Sequence[UnitResult]) -> str:
             cells.append(interval([-unit.mean(line, "quality") for unit in having]))
         else:
             cells.append(interval([unit.mean(line, "quality") for unit in having]))
+            cells.append(interval([unit.mean(line, "loss_gain") for unit in having]))
         # One training may give several trees; its cost is shown at the first.
         method = line[0]
         cells += [
@@ -153,12 +163,13 @@ def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
             # A planted problem has one budget, at which both methods are compared.
             if not planted and line[1] not in (OWN_CHOICE, other[1]):
                 continue
-            for field in ("ari", "quality") if planted else ("quality",):
+            for field in ("ari", "quality") if planted else ("quality", "loss_gain"):
                 having = [unit for unit in units if line in unit.lines and other in unit.lines]
                 gaps = [unit.mean(line, field) - unit.mean(other, field) for unit in having]
                 if not gaps or math.isnan(sum(gaps)):
                     continue
-                what = {"ari": "ARI", "quality": "loss (minus)" if planted else "delta_m"}[field]
+                quality = "loss (minus)" if planted else "delta_m"
+                what = {"ari": "ARI", "loss_gain": "loss gain", "quality": quality}[field]
                 pair = f"{' '.join(line)} minus {' '.join(other)}"
                 texts.append(f"- {what}, {pair}: {interval(gaps)}{verdict(gaps)}")
     return ["\n".join(texts)] if texts else []
