@@ -188,12 +188,14 @@ def read_record(path: str | os.PathLike[str], kind: type[Record], what: str = ""
         raise InputError(f"{path}: not {what} ({explain(error)})" if what else f"{path}: {explain(error)}") from error
 
 
-def read_json(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Any:
+def read_json(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Any:
     """Read plain data from a file of strict JSON: UTF-8, no NaN or infinity, no field twice in one object.
 
     Raises:
-        InputError: the file is missing, cannot be read, is longer than ``max_bytes``, or is not strict JSON.
+        InputError: the file is missing, cannot be read, is longer than ``max_bytes`` (`MAX_BYTES` by default), or is
+            not strict JSON.
     """
+    max_bytes = MAX_BYTES if max_bytes is None else max_bytes
     try:
         with open(path, "rb") as file:
             data = file.read(max_bytes + 1)

@@ -125,7 +125,7 @@ def test_wrong_arguments(arguments, words, tmp_path, capsys):
         'backbone.widths="ab"',
         "backbone.widths=[-4, 3]",
         "backbone.self=3",
-        "input_shape=[]",
+        "input_shape=[0]",
         "input_shape=[1, 12]",
         "input_shape=[99999999999999999999]",
         "__class__=3",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torchmetrics
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -170,6 +170,8 @@ def test_errors_of_depth_equal_their_formulas(seed: int) -> None:
     p, d = (x[labels > 0].double().numpy() for x in (outputs, labels))
     with np.errstate(divide="ignore"):
         ratios = np.where(p > 0, np.maximum(p / d, d / p), np.inf)
+    # The metric's single precision may put a ratio this near to the threshold on its other side.
+    assume(np.abs(ratios - 1.25).min() > 1e-6)
     expected = {
         "depth_rmse": np.sqrt(np.mean((p - d) ** 2)),
         "depth_mae": np.mean(np.abs(p - d)),
