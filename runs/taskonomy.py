@@ -1,6 +1,6 @@
 """Taskonomy, five dense tasks on MobileNetV2, with the labels and weights of AdaShare (Sun et al., NeurIPS 2020).
 
-``omnitools.download`` (package omnidata-tools) downloads the component taskonomy, of which the domains rgb,
+``omnitools.download`` (package omnidata-tools) downloads the component taskonomy; its domains rgb,
 segment_semantic, normal, depth_zbuffer, keypoints2d and edge_texture are needed. The table of the buildings of each
 split is in splits_taskonomy.zip of the repository StanfordVL/taskonomy. Set these paths by environment variables or by
 ``--set``:

@@ -31,7 +31,7 @@ class AutoBlocks:
 def find_blocks(module: nn.Module, input_shape: Sequence[int]) -> AutoBlocks:
     """The stem and the blocks of a module that is a chain of submodules, at the depth where its layers repeat.
 
-    The module's forward is a chain of submodules, through each of which everything passes. A ``nn.Sequential``, and a
+    The module's forward is a chain of submodules; everything passes through each of them. A ``nn.Sequential``, and a
     submodule that holds submodules of one type, such as the stage of a residual network, is replaced by the chain
     inside it. What no connection skips remains:
 
@@ -49,7 +49,7 @@ def find_blocks(module: nn.Module, input_shape: Sequence[int]) -> AutoBlocks:
         input_shape: of one sample, without the batch.
 
     Raises:
-        InputError: the module does not run on such a sample, cannot be traced, or is no chain of a stem and a block.
+        InputError: the module does not run on such a sample, cannot be traced, or is not a chain of a stem and blocks.
     """
     spine, names = _expanded(module)
     names = _features(module, names, input_shape)

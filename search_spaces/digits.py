@@ -14,13 +14,14 @@ from nas.tasks import Task
 class DigitsBackbone:
     """A 3x3 convolution that halves the resolution, then blocks of one 3x3 convolution each.
 
-    Heads read two blocks: the last one with the stem's resolution, and the last one of all. Tasks in ``dense_tasks``
-    get a head whose output is an image of the input's size; other tasks get one that pools the features to a vector.
+    Heads read two blocks: the last one with the stem's resolution, and the last one of all. Tasks with ``dense=True``,
+    or named in ``dense_tasks``, get a head whose output is an image of the input's size; other tasks get one that pools
+    the features to a vector.
 
     Args:
         widths: channels of each of the L blocks; the stem has as many as the first block.
         strided: indices of the blocks that halve the resolution again; not the first block.
-        dense_tasks: names of the tasks whose output is an image.
+        dense_tasks: names of the tasks whose output is an image; those with ``dense=True`` need not be named.
         in_channels: channels of the input.
 
     Raises:
@@ -55,7 +56,12 @@ class DigitsBackbone:
 
     def make_head(self, task: Task) -> nn.Module:
         widths = tuple(self.widths[l] for l in self.taps)
-        if task.name in self.dense_tasks:
+        if task.dense is False and task.name in self.dense_tasks:
+            raise InputError(
+                f"DigitsBackbone: the task {task.name} has dense=False and is named in `dense_tasks`: take it out of "
+                "`dense_tasks`, or set dense=True"
+            )
+        if task.dense or task.name in self.dense_tasks:
             return PixelShuffleHead(widths, task.num_outputs)
         return PooledHead(widths[-1], task.num_outputs)
 

@@ -64,7 +64,7 @@ class ModuleBackbone:
 
         Raises:
             InputError: ``input_shape`` is not stated, a part does not run, or the features lack the channels' dimension
-                or have three dimensions, of which ``channel_dim`` does not say which one holds the channels.
+                or have three dimensions and ``channel_dim`` does not say which one holds the channels.
         """
         shapes, stated = self.feature_shapes, stated_channel_dims(self)
         for l in self.taps:

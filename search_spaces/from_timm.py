@@ -36,8 +36,8 @@ def from_timm(
 
     Args:
         name: of the model, as in ``timm.list_models()``, such as "convnext_atto".
-        pretrained: True downloads timm's weights. A path names a .safetensors, .pth or .pt file with timm's names, of
-            which nothing is executed; the file is opened when the model is made.
+        pretrained: True downloads timm's weights. A path names a .safetensors, .pth or .pt file with timm's names;
+            code in it is never run, and it is opened when the model is made.
         stem, blocks, taps: as in `search_spaces.from_module`, and by default found by the model's structure and sizes.
         head: makes the head of a task, as in `search_spaces.from_module`; by default `ready_head`, which needs tasks
             that state ``dense``. Its linear head reads the mean of all tokens, a class token among them.

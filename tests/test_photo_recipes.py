@@ -34,8 +34,8 @@ def test_from_a_bare_folder_to_an_exported_network(tmp_path, capsys, monkeypatch
         assert set(read_tree(found.path / point.tree).tasks) == {"species", "weight_g", "ill", "outline"}
     tree = found.front.points[0].tree_id
     assert run(["retrain", "found", "--tree", tree]) == 0
-    assert run(["export", "found", "--tree", tree, "--format", "onnx", "--postprocess", "--out", "m.onnx"]) == 0
-    assert run(["predict", "m.onnx", "photos/images", "--out", "predicted"]) == 0
+    assert run(["export", "found", "--tree", tree, "--format", "bundle", "--out", "model"]) == 0
+    assert run(["predict", "model", "photos/images", "--out", "predicted"]) == 0
     rows = list(csv.DictReader((tmp_path / "predicted" / "predictions.csv").read_text().splitlines()))
     assert len(rows) == 60
     # After one epoch a number is near the mean of the labels, 130, not near 0.

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 import nas
-from nas.cli import tables
+from nas.cli import check_tables, tables
 from nas.cli.amounts import format_quantity
 from nas.cli.options import (
     TREES,
@@ -71,8 +71,8 @@ def check(
         _print_json(report)
         return
     console = _console()
-    console.print(tables.task_table(report))
-    console.print(tables.check_table(report))
+    console.print(check_tables.task_table(report))
+    console.print(check_tables.check_table(report))
     if report["losses"]:
         console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
     for warning in report["warnings"]:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from nas.cli.amounts import format_quantity
+from nas.cli.plain_table import SPACING, plain_table
 
 if TYPE_CHECKING:
     from nas.commands.evaluate import Evaluation
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
     from nas.run.curve_record import CurveRecord
     from nas.run.evidence import PairEvidence, Section
     from nas.strategies.transfer.gains import Gain
-
-
-_MOST_NAMES = 6
-"""So many names of outputs are shown."""
-
-_SPACING = 3
-"""Number of blanks between the columns of a table."""
 
 
 def front_table(front: Front) -> Group:
@@ -55,7 +48,7 @@ def front_table(front: Front) -> Group:
     columns |= {name: [one.amount if one else "" for one in found] for name, found in qualities.items() if any(found)}
     if any(point.grade for point in points):
         columns["grade"] = [point.grade or "" for point in points]
-    table = _table(*columns)
+    table = plain_table(*columns)
     # All columns together need 80 characters.
     table.show_edge = False
     num_best = sum(not point.dominated for point in points)
@@ -77,7 +70,7 @@ def front_table(front: Front) -> Group:
 
 def curve_table(curve: CurveRecord, separate: float) -> Table:
     """All trees of a curve, cheapest first; ``separate`` is the cost of separate networks."""
-    table = _table("tree", curve.resource, "of separate", "value")
+    table = plain_table("tree", curve.resource, "of separate", "value")
     for point in curve.points:
         cost = format_quantity(point.cost, curve.resource)
         table.add_row(point.tree, cost, _share(point.cost, separate), f"{point.value:.4f}")
@@ -90,7 +83,7 @@ def blocks_table(pair: PairEvidence) -> Table:
     """What a source of evidence says about two tasks, block by block."""
     first, second = pair.tasks
     headings = {"first": f"{first} gains", "second": f"{second} gains"}
-    table = _table(*(headings.get(name, name) for name in pair.rows[0]))
+    table = plain_table(*(headings.get(name, name) for name in pair.rows[0]))
     for row in pair.rows:
         table.add_row(*map(_evidence, row.values()))
     table.caption = _PRICE
@@ -100,7 +93,7 @@ def blocks_table(pair: PairEvidence) -> Table:
 def pairs_table(section: Section) -> Table:
     """What a source of evidence says about each pair of tasks in one row."""
     summaries = [pair.summary for pair in section.pairs]
-    table = _table("tasks", *summaries[0])
+    table = plain_table("tasks", *summaries[0])
     for pair in section.pairs:
         table.add_row(", ".join(pair.tasks), *map(_evidence, pair.summary.values()))
     table.caption = section.caption + (f"; {_PRICE}" if "price" in summaries[0] else "")
@@ -109,7 +102,7 @@ def pairs_table(section: Section) -> Table:
 
 def gains_table(gains: Mapping[str, Gain]) -> Table:
     """What each task of a tree gains over its single-task network, in percent of its loss."""
-    table = _table("task", "against alone", "certainty", left=("certainty",))
+    table = plain_table("task", "against alone", "certainty", left=("certainty",))
     for task, gain in gains.items():
         table.add_row(task, str(gain), gain.certainty)
     return table
@@ -131,7 +124,7 @@ _MARKS = {"certain": "**", "likely": "*"}
 
 def measured_table(measured: Mapping[str, Mapping[str, float]]) -> Table:
     """Losses and metrics by task."""
-    table = _table("task", "loss", "metrics", left=("metrics",))
+    table = plain_table("task", "loss", "metrics", left=("metrics",))
     for task, values in measured.items():
         table.add_row(task, _number(values["loss"]), _metrics(values))
     return table
@@ -142,7 +135,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     gains = evaluation.relative
     # Without single-task networks, as in most runs, an empty column would look like a failure.
     columns = ("loss", "metrics", *(["against alone"] if gains else []), *evaluation.costs["all"])
-    table = _table("task", *columns, left=("metrics",))
+    table = plain_table("task", *columns, left=("metrics",))
     for task, values in evaluation.measured.items():
         gain = [_number(gains[task], "+.2f", " %") if task in gains else ""] if gains else []
         table.add_row(task, _number(values["loss"]), _metrics(values), *gain, *_costs(evaluation.costs[task]))
@@ -172,7 +165,7 @@ def _costs(cost: Mapping[str, float]) -> list[str]:
 
 def cost_table(comparison: Comparison) -> Table:
     """One row per contender: what it costs, and its gain over single-task networks."""
-    table = _table("network", "share", *comparison.rows[0].cost, "delta_m [%]")
+    table = plain_table("network", "share", *comparison.rows[0].cost, "delta_m [%]")
     for row in comparison.rows:
         half = "" if row.half_interval is None else f" ± {row.half_interval:.2f}"
         costs = (format_quantity(value, name) for name, value in row.cost.items())
@@ -194,15 +187,15 @@ def metric_tables(comparison: Comparison, width: int) -> list[Table]:
     chunks: list[list[tuple[str, str]]] = []
     room = 0
     for task, metric in main:
-        needed = _SPACING + max(len(task), len(metric), len("0.0000"))
+        needed = SPACING + max(len(task), len(metric), len("0.0000"))
         if room < needed:
             chunks.append([])
-            room = width - _SPACING - max(map(len, names))
+            room = width - SPACING - max(map(len, names))
         chunks[-1].append((task, metric))
         room -= needed
     tables = []
     for chosen in chunks:
-        table = _table("network", *(f"{task}\n{metric}" for task, metric in chosen))
+        table = plain_table("network", *(f"{task}\n{metric}" for task, metric in chosen))
         for name, row in zip(names, comparison.rows, strict=True):
             table.add_row(name, *(_number(row.metrics[task][metric]) for task, metric in chosen))
         tables.append(table)
@@ -220,7 +213,7 @@ def profile_table(report: Mapping[str, Any]) -> Table:
 
     counted = [name for name in RESOURCES if name in report["stem"]]
     headings = [RESOURCES[name].unit if RESOURCES[name].always else name for name in counted]
-    table = _table("", *headings, "activations", "of separate")
+    table = plain_table("", *headings, "activations", "of separate")
     rows: list[tuple[str, Mapping[str, Any]]] = [("stem", report["stem"])]
     rows += [(block["name"], block) for block in report["blocks"]]
     rows += [(f"head {name}", head) for name, head in report["heads"].items()]
@@ -246,7 +239,7 @@ def latency_table(report: Mapping[str, Any]) -> Table:
     networks = report["networks"]
     threads = "1 thread" if report["num_threads"] == 1 else f"{report['num_threads']} threads"
     runtimes = list(networks["separate"]["runtimes"])
-    table = _table("", "MACs", "sum of parts", *runtimes)
+    table = plain_table("", "MACs", "sum of parts", *runtimes)
     for name, network in networks.items():
         parts = f"{_digits(network['parts_ms'])} ms ({network['parts_error']:+.1f} %)\n{network['parts_share']:.0%}"
         timed = [network["runtimes"][runtime] for runtime in runtimes]
@@ -269,53 +262,9 @@ def _digits(value: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
-def task_table(report: Mapping[str, Any]) -> Table:
-    """What each task predicts, and how it is trained and measured."""
-    table = _table("task", "outputs", "for each", "loss", "metrics", left=("task", "outputs", "for each", "loss"))
-    for name, task in report["tasks"].items():
-        outputs = str(task["num_outputs"])
-        if task["labels"]:
-            shown = ", ".join(task["labels"][:_MOST_NAMES]) + (", ..." if len(task["labels"]) > _MOST_NAMES else "")
-            outputs += f": {shown}"
-        each = {None: "", True: "pixel", False: "sample"}[task["dense"]]
-        table.add_row(name, outputs, each, task["loss"], ", ".join(task["metrics"]))
-    return table
-
-
-def check_table(report: Mapping[str, Any]) -> Table:
-    """Labels by split and task."""
-    columns = ("split", "samples", "task", "labelled", "known", "smallest", "largest", "balance", "at chance")
-    table = _table(*columns, left=("split", "task", "balance", "at chance"))
-    for split, tasks in report["labels"].items():
-        for i, (task, seen) in enumerate(tasks.items()):
-            table.add_row(
-                *((split, str(report["samples"][split])) if i == 0 else ("", "")),
-                task,
-                f"{seen['coverage']:.1%}",
-                f"{seen['known']:.1%}",
-                *("" if seen[end] is None else f"{seen[end]:.4g}" for end in ("min", "max")),
-                _balance(seen["balance"]),
-                ", ".join(f"{name} {value:.4g}" for name, value in seen["chance"].items()),
-            )
-    table.caption = (
-        "labelled: samples with a value; known: entries with a value, of the labels there are; "
-        "at chance: the best constant answer"
-    )
-    return table
-
-
-def _balance(balance: Mapping[str, float] | None) -> str:
-    if balance is None:
-        return ""
-    if "positive" in balance:
-        return f"{balance['positive']:.1%} positive"
-    absent = f", {balance['absent']} absent" if balance["absent"] else ""
-    return f"commonest class {balance['commonest']:.1%}{absent}"
-
-
 def jobs_table(jobs: Sequence[Job]) -> Table:
     """The jobs of a cluster."""
-    table = _table("job", "status", "recipe", "time", "run", left=("status", "recipe", "run"))
+    table = plain_table("job", "status", "recipe", "time", "run", left=("status", "recipe", "run"))
     for job in jobs:
         time = "" if job.seconds is None else f"{job.seconds:.0f} s"
         table.add_row(job.name, job.status, job.recipe, time, job.run)
@@ -337,13 +286,6 @@ def _share(amount: float, whole: float) -> str:
 
 def _amounts(cost: Mapping[str, Any], counted: Sequence[str]) -> list[str]:
     return [*(format_quantity(cost[name], name) for name in counted), bytes_in_words(cost["activation_bytes"])]
-
-
-def _table(*columns: str, left: Sequence[str] = ()) -> Table:
-    table = Table(caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 or column in left else "right")
-    return table
 
 
 def package_lines(package: Package) -> list[str]:

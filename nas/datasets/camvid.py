@@ -1,7 +1,7 @@
 """CamVid in the split and 11 classes of SegNet's tutorial, with two derived tasks.
 
     root/{train,val,test}/images/<name>.jpg or .png
-    root/{train,val,test}/labels/<name>.png             0 to 10, 11 is no class
+    root/{train,val,test}/labels/<name>.png             0 to 10, and 11 where there is none
 
 Only the classes are drawn by people. The other two tasks are derived from them, and so can be learned from the same
 features: "boundary", pixels where the class changes, and "distance", how far a pixel is from the nearest boundary.
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
 from nas.data.augmentation.geometry import IGNORED_CLASS
 from nas.data.augmentation.kinds import LabelKind
-from nas.data.batch import Sample, SplitName
-from nas.data.ids import IdSource
+from nas.data.batch import Sample
+from nas.data.ids import IdSource, take_share
 from nas.data.reading import read_picture, require_folder, require_size
-from nas.data.splits import split_indices
 from nas.datasets.dense_tasks import edge, semseg
 from nas.errors import InputError
 from nas.tasks import Task
@@ -64,20 +64,11 @@ class CamVid(IdSource):
         self.folder = Path(folder).expanduser()
         self.size = tuple(size)
         self._files = {part: self._list(part) for part in ("train", "val", "test")}
-        if not 0 < architecture < 1:
-            raise InputError(
-                f"CamVid: architecture is the share of a split, above 0 and below 1; found {architecture:g}"
-            )
-        names = list(self._files["train"])
-        parts = split_indices(len(names), {"train": 1 - architecture, "architecture": architecture}, seed)
-        ids: dict[SplitName, tuple[str, ...]] = {
-            "train": tuple(f"train/{names[i]}" for i in parts["train"]),
-            "architecture": tuple(f"train/{names[i]}" for i in parts["architecture"]),
-            "validation": tuple(f"val/{name}" for name in self._files["val"]),
-            "test": tuple(f"test/{name}" for name in self._files["test"]),
-        }
+        ids = {part: tuple(f"{part}/{name}" for name in files) for part, files in self._files.items()}
+        where = str(self.folder / "train")
+        train, logits = take_share(ids["train"], architecture, name="architecture", seed=seed, where=where)
         self._kept: dict[str, tuple[Tensor, Tensor]] = {}
-        super().__init__(ids)
+        super().__init__({"train": train, "architecture": logits, "validation": ids["val"], "test": ids["test"]})
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -98,10 +89,10 @@ class CamVid(IdSource):
         if drawn.mode not in ("L", "P"):
             raise InputError(f"{path}: is a picture of mode {drawn.mode}; its pixels have to be class numbers")
         height, width = self.size
-        small = picture.convert("RGB").resize((width, height), 2)
-        classes_HW = np.array(drawn.resize((width, height), 0)).astype(np.int64)
+        small = picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+        classes_HW = np.array(drawn.resize((width, height), Image.Resampling.NEAREST)).astype(np.int64)
         if classes_HW.max() > len(CLASSES):
-            raise InputError(f"{path}: holds {classes_HW.max()}; classes are 0 to 10, and 11 is no class")
+            raise InputError(f"{path}: holds {classes_HW.max()}; classes are 0 to 10, and 11 marks pixels without one")
         classes_HW[classes_HW == len(CLASSES)] = IGNORED_CLASS
         return torch.from_numpy(np.array(small)).permute(2, 0, 1), torch.from_numpy(classes_HW)
 

@@ -16,12 +16,13 @@ from nas.data.batch import SPLITS, SplitName, find_split
 from nas.data.reading import read_npz
 from nas.data.splits import split_indices
 from nas.data.tensors import MaskedTensors
-from nas.datasets.columns.kinds import task_name
+from nas.datasets.columns import task_name
 from nas.errors import InputError
 from nas.tasks import Task
 
 _SHARES = {"train": 0.6, "architecture": 0.1, "validation": 0.15, "test": 0.15}
-_ARRAYS = {"X_packed": ("u", 2), "Y": ("i", 2), "y_names": ("U", 1)}
+_ARRAYS = {"X_packed": ("uint8", 2), "Y": ("int", 2), "y_names": ("str", 1)}
+"""By name, the type (without its number of bits, but for X_packed) and the number of dimensions."""
 
 
 class Molecules:
@@ -30,17 +31,19 @@ class Molecules:
     Args:
         folder: holds ``<name>.npz``.
         name: "tox21" (12 tasks), "sider" (27), "toxcast" (617), or another file of this form.
-        most_tasks: only the first tasks.
+        most_tasks: only so many tasks, the first ones; at least 1.
         seed: of the random splits: 60 % train, 10 % architecture, 15 % validation, 15 % test.
 
     Raises:
-        InputError: the file is missing, damaged, or has other arrays.
+        InputError: the file is missing, damaged, or has other arrays; or ``most_tasks`` is below 1.
     """
 
     def __init__(
         self, folder: str | Path, name: str = "tox21", *, most_tasks: int | None = None, seed: int = 0
     ) -> None:
         self.path = Path(folder).expanduser() / f"{name}.npz"
+        if most_tasks is not None and most_tasks < 1:
+            raise InputError(f"Molecules: most_tasks is {most_tasks}, must be at least 1")
         arrays = _read(self.path)
         labels_NT, names = arrays["Y"][:, :most_tasks], [str(text) for text in arrays["y_names"][:most_tasks]]
         bits_NF = torch.from_numpy(np.unpackbits(arrays["X_packed"], axis=1)).float()
@@ -75,9 +78,10 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     for name, (kind, dims) in _ARRAYS.items():
         if name not in arrays:
             raise InputError(f"{path}: has no array {name!r}")
-        if arrays[name].dtype.kind != kind or arrays[name].ndim != dims:
+        if not arrays[name].dtype.name.startswith(kind) or arrays[name].ndim != dims:
             raise InputError(
-                f"{path}: {name} holds {arrays[name].dtype} of {arrays[name].ndim} dimensions; {dims} are needed"
+                f"{path}: {name} holds {arrays[name].dtype} of {arrays[name].ndim} dimensions; it must hold {kind} of "
+                f"{dims}"
             )
     sizes = len(arrays["X_packed"]), arrays["Y"].shape, len(arrays["y_names"])
     if sizes[0] != sizes[1][0] or sizes[1][1] != sizes[2]:

@@ -23,7 +23,7 @@ def normals_of_colours(bytes_3HW: Tensor) -> Tensor:
 
 
 def unit_normals(vectors_3HW: Tensor) -> Tensor:
-    """The vectors with length 1, float [3, H, W]; zero where a length is not in [`SHORTEST`, `LONGEST`], or NaN.
+    """The vectors with length 1, float [3, H, W]; zero where the length is not in [`SHORTEST`, `LONGEST`], or NaN.
 
     For files without a mark that survives: in a JPEG, the pixels without a normal are only nearly grey or white.
     """

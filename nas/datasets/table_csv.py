@@ -20,7 +20,7 @@ from torch import Tensor
 
 from nas.data.batch import SplitName, find_split
 from nas.data.tensors import MaskedTensors
-from nas.datasets.columns import Stated, Table, column_of, find_table, read_table, split_rows
+from nas.datasets.columns import Stated, Table, column_of, find_table, read_table, split_rows, stated_kinds
 from nas.errors import InputError
 from nas.tasks import Task
 
@@ -58,9 +58,7 @@ class TableCsv:
         seed: int = 0,
     ) -> None:
         read = read_table(find_table(Path(folder).expanduser(), table))
-        kinds: dict[str, Stated] = dict(targets) if isinstance(targets, Mapping) else dict.fromkeys(targets)
-        if not kinds:
-            raise InputError(f"{read.path}: `targets` names no column; its columns are {', '.join(read.columns)}")
+        kinds = stated_kinds(read, targets)
         rows = split_rows(read, split=split, group=group, seed=seed)
         columns = [column_of(read, name, kind, rows["train"]) for name, kind in kinds.items()]
         self.tasks: tuple[Task, ...] = tuple(column.task for column in columns)

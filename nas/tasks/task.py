@@ -54,8 +54,7 @@ class Task(BaseModel):
     @field_validator("name")
     @classmethod
     def _free_name(cls, name: str) -> str:
-        # A head is a submodule under the task's name, so the name must not be an attribute of every module.
-        if hasattr(nn.ModuleDict(), name):
+        if is_reserved(name):
             raise ValueError(f"{name!r} is the name of a part of every torch module; choose another, {name}_task say")
         return name
 
@@ -76,6 +75,11 @@ class Task(BaseModel):
                 f"labels must name each of {self.name}'s {self.num_outputs} outputs; found {len(self.labels)} names"
             )
         return self
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a task cannot have a name: heads are submodules of that name, and every module has an attribute of it."""
+    return hasattr(nn.ModuleDict(), name)
 
 
 def _known(kind: str, given: Any, known: Iterable[str]) -> Any:

@@ -13,7 +13,7 @@ Arrays = dict[str, np.ndarray]
 def write_nyuv2_pictures(
     root: Path, *, num_train: int = 12, num_test: int = 3, size: tuple[int, int] = (6, 9), halves: bool = True
 ) -> Arrays:
-    """40 classes from 0 with 255 for none, depths with holes, and normals of which a quarter is missing."""
+    """40 classes from 0 with 255 for none, depths with holes, and normals; a quarter of the normals is missing."""
     rng = np.random.default_rng(0)
     written: Arrays = {}
     rows = []

@@ -56,7 +56,7 @@ def test_a_map_of_one_class_has_no_boundary_and_is_far_from_one():
 
 def test_missing_and_wrong_files_name_themselves(folder):
     Image.fromarray(np.full((8, 12), 12, dtype=np.uint8)).save(folder / "test/labels/1.png")
-    with pytest.raises(InputError, match=r"labels/1\.png: holds 12; classes are 0 to 10, and 11 is no class"):
+    with pytest.raises(InputError, match=r"labels/1\.png: holds 12; classes are 0 to 10, and 11 marks"):
         CamVid(folder, size=(8, 12)).sample("test/1")
     Image.new("L", (5, 8)).save(folder / "test/labels/1.png")
     with pytest.raises(InputError, match=r"labels/1\.png: is 8 x 5 pixels, its picture 8 x 12"):

@@ -1,4 +1,4 @@
-"""CelebA: every attribute against what the fixture wrote, and what is told when files are wrong."""
+"""CelebA: every attribute against what the fixture wrote, and the messages about wrong files."""
 
 import re
 import shutil
@@ -82,7 +82,7 @@ def test_names_of_tasks_are_valid_and_different() -> None:
     assert len({task.name for task in tasks}) == 40
     changed = {attribute: task_name(attribute) for attribute in ATTRIBUTES if task_name(attribute) != attribute}
     assert changed == {"5_o_Clock_Shadow": "attribute_5_o_Clock_Shadow"}
-    assert task_name("wears a hat!") == "wears_a_hat_"
+    assert task_name("wears a hat!") == "wears_a_hat"
     assert {(task.loss, task.num_outputs, task.dense) for task in tasks} == {("binary_cross_entropy", 1, False)}
 
 

@@ -1,4 +1,4 @@
-"""NYUv2 as AdaShare has it: every number against what the fixture wrote, and what is told of wrong files of splits."""
+"""NYUv2 as AdaShare has it: every number against what the fixture wrote, and messages about wrong split files."""
 
 import json
 import shutil

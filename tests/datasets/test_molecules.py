@@ -37,6 +37,9 @@ def test_bits_and_labels_are_those_of_the_file(tmp_path, arrays):
                     assert labels[task.name].tolist() == [float(expected)]
     assert sorted(seen) == list(range(40))
     assert len(Molecules(tmp_path, most_tasks=2).tasks) == 2
+    for number in (0, -1):
+        with pytest.raises(InputError, match=f"most_tasks is {number}, must be at least 1"):
+            Molecules(tmp_path, most_tasks=number)
 
 
 def test_files_of_another_form_name_themselves(tmp_path, arrays):
@@ -45,6 +48,10 @@ def test_files_of_another_form_name_themselves(tmp_path, arrays):
     path = tmp_path / "tox21.npz"
     for changes, words in (
         ({"Y": arrays["Y"].astype(float)}, "Y holds float64 of 2 dimensions"),
+        (
+            {"X_packed": arrays["X_packed"].astype(np.uint16)},
+            "X_packed holds uint16 of 2 dimensions; it must hold uint8",
+        ),
         ({"Y": arrays["Y"][:30]}, r"40 fingerprints, labels of shape \[30, 3\] and 3 names"),
         ({"y_names": arrays["y_names"].astype(object)}, "damaged"),
     ):

@@ -1,4 +1,4 @@
-"""NYUD_MT in both releases: every number against what the fixture wrote, and what is told when files are wrong."""
+"""NYUD_MT in both releases: every number against what the fixture wrote, and the messages about wrong files."""
 
 import shutil
 from pathlib import Path

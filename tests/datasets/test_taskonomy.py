@@ -1,4 +1,4 @@
-"""Taskonomy in three layouts: every number against what the fixture wrote, and what is told when files are wrong."""
+"""Taskonomy in three layouts: every number against what the fixture wrote, and the messages about wrong files."""
 
 import math
 import shutil
@@ -52,7 +52,7 @@ def test_the_borders_of_the_decodings_are_where_they_should_be(tmp_path: Path) -
     write_lists(tmp_path)
     _, labels = TaskonomyLists(tmp_path).split("test")[0]
     assert labels["semseg"][0, :3].tolist() == [255, 0, 16]
-    # 0, 64,499, 64,500, 65,535 and 32,768, of which the last would be negative in 16 bits with a sign.
+    # 0, 64,499, 64,500, 65,535 and 32,768; the last one would be negative in 16 bits with a sign.
     expected = [0, math.log(64_500) / math.log(2**16), 0, 0, math.log(32_769) / math.log(2**16)]
     assert labels["depth"][0, 0, :5].tolist() == pytest.approx(expected, abs=1e-6)
     assert (labels["normals"][:, 0, :5] == 0).all(0).tolist() == [False, False, True, True, False]

@@ -11,7 +11,7 @@ from nas.datasets.digits.source import DigitPairs
 from nas.errors import InputError
 from nas.networks.backbone.protocol import Backbone
 from nas.tasks import task_losses
-from search_spaces.digits import DigitsBackbone
+from search_spaces.digits import DigitsBackbone, PixelShuffleHead
 
 
 def _forward(backbone: DigitsBackbone, inputs: Tensor) -> tuple[list[Tensor], dict[str, Tensor], nn.ModuleList]:
@@ -104,3 +104,15 @@ def test_the_pooled_head_knows_left_from_right() -> None:
 def test_bad_arguments_are_refused(arguments: dict[str, tuple[int, ...]], message: str) -> None:
     with pytest.raises(InputError, match=message):
         DigitsBackbone(**arguments)
+
+
+def test_a_task_that_states_dense_gets_its_head() -> None:
+    (left, *_) = digit_tasks()
+    backbone = DigitsBackbone()
+    heads = {dense: backbone.make_head(left.model_copy(update={"dense": dense})) for dense in (None, False, True)}
+    assert isinstance(heads[True], PixelShuffleHead)
+    assert not isinstance(heads[None], PixelShuffleHead)
+    assert type(heads[False]) is type(heads[None])
+    restore = next(task for task in digit_tasks() if task.name == "restore").model_copy(update={"dense": False})
+    with pytest.raises(InputError, match="restore has dense=False and is named in `dense_tasks`"):
+        backbone.make_head(restore)

@@ -1,8 +1,8 @@
 """The 40 attributes of CelebA, each a task."""
 
-import re
 from collections.abc import Sequence
 
+from nas.datasets import columns
 from nas.tasks.task import Task
 
 ATTRIBUTES = (
@@ -17,15 +17,12 @@ ATTRIBUTES = (
 
 
 def task_name(attribute: str) -> str:
-    """The name of an attribute's task: a name that begins with a digit gets "attribute_" before it.
-
-    Characters other than letters, digits and underscores become underscores.
+    """The name of an attribute's task (`nas.datasets.columns.task_name`).
 
     >>> task_name("5_o_Clock_Shadow"), task_name("Male")
     ('attribute_5_o_Clock_Shadow', 'Male')
     """
-    name = re.sub(r"[^A-Za-z0-9_]", "_", attribute)
-    return name if re.match(r"[A-Za-z]", name) else f"attribute_{name}"
+    return columns.task_name(attribute, "attribute")
 
 
 def celeba_tasks(attributes: Sequence[str] = ATTRIBUTES) -> tuple[Task, ...]:

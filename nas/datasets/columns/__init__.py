@@ -11,8 +11,20 @@
 ['classes', 'yes_no', 'number']
 """
 
-from nas.datasets.columns.kinds import Column, Kind, Stated, column_of, infer_kind
+from nas.datasets.columns.kinds import Column, Kind, Stated, column_of, infer_kind, stated_kinds, task_name
 from nas.datasets.columns.splits import split_rows
 from nas.datasets.columns.table import Table, find_table, read_table
 
-__all__ = ["Column", "Kind", "Stated", "Table", "column_of", "find_table", "infer_kind", "read_table", "split_rows"]
+__all__ = [
+    "Column",
+    "Kind",
+    "Stated",
+    "Table",
+    "column_of",
+    "find_table",
+    "infer_kind",
+    "read_table",
+    "split_rows",
+    "stated_kinds",
+    "task_name",
+]

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from nas.datasets.columns.table import Table
 from nas.errors import InputError
 from nas.tasks import Task
+from nas.tasks.task import is_reserved
 
 Kind = Literal["classes", "yes_no", "number", "angle"]
 """What a column holds.
@@ -29,6 +30,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 MOST_NUMBER_CLASSES = 20
 """More different whole numbers than this are numbers, not classes."""
 MOST_CLASSES = 1000
+_LONGEST_NAME = 50
+"""Longer names of columns are cut, which leaves room for what is put before or after them."""
 
 _YES = {"1", "yes", "true", "y", "t", "1.0"}
 _NO = {"0", "no", "false", "n", "f", "0.0"}
@@ -92,14 +95,41 @@ def column_of(table: Table, name: str, kind: Stated, train: Sequence[int]) -> Co
     return _angle(name, numbers) if kind == "angle" else _numbers(name, numbers, train, table)
 
 
-def task_name(column: str) -> str:
-    """A column's name as the name of a task.
+def stated_kinds(table: Table, targets: str | Sequence[str] | Mapping[str, Stated]) -> dict[str, Stated]:
+    """By column that becomes a task, what it is said to hold.
 
-    >>> task_name("weight (g)"), task_name("5 o'clock")
-    ('weight_g', 'task_5_o_clock')
+    Raises:
+        InputError: no column is named, one does not exist, or two would be tasks of one name.
     """
-    name = re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_")
-    return name if name[:1].isalpha() else f"task_{name}"
+    if isinstance(targets, str):
+        targets = [targets]
+    kinds: dict[str, Stated] = dict(targets) if isinstance(targets, Mapping) else dict.fromkeys(targets)
+    if not kinds:
+        raise InputError(
+            f"{table.path}: `targets` names no column that is to be a task; its columns are {', '.join(table.columns)}"
+        )
+    columns: dict[str, str] = {}
+    for name in kinds:
+        table.column(name)
+        if (other := columns.setdefault(task_name(name), name)) != name:
+            raise InputError(
+                f"{table.path}: columns {other!r} and {name!r} would both be the task {task_name(name)!r}; rename one"
+            )
+    return kinds
+
+
+def task_name(column: str, prefix: str = "task") -> str:
+    """A column's name as the name of a task: letters, digits and underscores, 64 at most, beginning with a letter.
+
+    ``prefix`` comes before names that do not begin with a letter, and "_task" after those that no task may have.
+
+    >>> task_name("weight (g)"), task_name("5 o'clock"), task_name("type")
+    ('weight_g', 'task_5_o_clock', 'type_task')
+    """
+    name = re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_")[:_LONGEST_NAME]
+    if not name[:1].isalpha():
+        name = f"{prefix}_{name}"
+    return f"{name}_task" if is_reserved(name) else name
 
 
 def _classes(name: str, cells: Sequence[str | None], table: Table, stated: Sequence[str] = ()) -> Column:

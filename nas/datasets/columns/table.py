@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.data.reading import require_folder
+from nas.data.reading import read_text, require_folder
 from nas.errors import InputError
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "<na>"})
@@ -78,15 +78,7 @@ def read_table(path: Path) -> Table:
 
 
 def _read_text(path: Path) -> Table:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; it must be a table with one row per sample") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from None
+    text = read_text(path, "one sample in each row")
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     try:

@@ -12,7 +12,7 @@ from torch import Tensor
 from nas.data.augmentation.geometry import IGNORED_CLASS
 from nas.data.augmentation.kinds import LabelKind
 from nas.data.reading import read_picture
-from nas.datasets.columns.kinds import task_name
+from nas.datasets.columns import task_name
 from nas.errors import InputError
 from nas.tasks import Task
 

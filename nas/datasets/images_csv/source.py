@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,8 +10,8 @@ from nas.data.augmentation.kinds import LabelKind
 from nas.data.augmentation.resizing import Letterbox, Resize
 from nas.data.batch import Sample
 from nas.data.ids import IdSource
-from nas.data.reading import read_picture, require_size
-from nas.datasets.columns import Column, Stated, Table, column_of, find_table, read_table, split_rows
+from nas.data.reading import read_rgb, require_size
+from nas.datasets.columns import Column, Stated, Table, column_of, find_table, read_table, split_rows, stated_kinds
 from nas.datasets.images_csv.files import find_files, find_image_column, names_pictures
 from nas.datasets.images_csv.masks import MaskColumn, mask_column
 from nas.errors import InputError
@@ -44,8 +43,8 @@ class ImagesCsv(IdSource):
         keep_mib: MiB of samples to keep in memory in each process.
 
     Raises:
-        InputError: a file, column or cell is missing or not of the stated kind, two rows name one picture, or a split
-            would be empty. Errors in a picture are raised when it is read.
+        InputError: a file, column or cell is missing or not of the stated kind, two targets would be one task, two rows
+            name one picture, or a split would be empty. Errors in a picture are raised when it is read.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class ImagesCsv(IdSource):
         self.folder = Path(folder).expanduser()
         read = read_table(find_table(self.folder, table))
         self.table = read if edit is None else _edited(read, edit)
-        kinds = _stated_kinds(self.table, targets)
+        kinds = stated_kinds(self.table, targets)
         self._images = self._find_images(image, list(kinds))
         height, width = size
         self._resize = (Letterbox if letterbox else Resize)((height, width))
@@ -79,8 +78,6 @@ class ImagesCsv(IdSource):
                 column: Column | MaskColumn = mask_column(name, files, names)
             else:
                 column = column_of(self.table, name, kind, rows["train"])
-            if column.task.name in self.columns:
-                raise InputError(f"{self.table.path}: two targets would be the task {column.task.name!r}; rename one")
             self.columns[column.task.name] = column
         self._kept: dict[int, tuple[Tensor, Mapping[str, Tensor]]] = {}
         self._room = keep_mib * 2**20
@@ -116,14 +113,13 @@ class ImagesCsv(IdSource):
         return kept.float() / 255, dict(known)
 
     def _read(self, row: int) -> tuple[Tensor, dict[str, Tensor]]:
-        picture = read_picture(self._images[row]).convert("RGB")
-        image = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
+        image, size = read_rgb(self._images[row])
         labels: dict[str, Tensor] = {}
         for name, column in self.columns.items():
             if isinstance(column, MaskColumn):
                 label = column.read(row)
                 if label is not None:
-                    require_size(f"{column.files[row]}:", label.shape[-2:], image.shape[-2:])
+                    require_size(f"{column.files[row]}:", label.shape[-2:], size)
             else:
                 label = column.labels[row]
             if label is not None:
@@ -137,19 +133,6 @@ class ImagesCsv(IdSource):
         if None in files:
             raise InputError(f"{self.table.place(files.index(None))}: column {name!r} names no picture")
         return [path for path in files if path is not None]
-
-
-def _stated_kinds(table: Table, targets: Sequence[str] | Mapping[str, Stated]) -> dict[str, Stated]:
-    if isinstance(targets, str):
-        targets = [targets]
-    kinds: dict[str, Stated] = dict(targets) if isinstance(targets, Mapping) else dict.fromkeys(targets)
-    if not kinds:
-        raise InputError(
-            f"{table.path}: `targets` names no column that is to be a task; its columns are {', '.join(table.columns)}"
-        )
-    for name in kinds:
-        table.column(name)
-    return kinds
 
 
 def _edited(table: Table, edit: Edit) -> Table:

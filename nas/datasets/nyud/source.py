@@ -32,7 +32,7 @@ class NYUDMT(IdSource):
     ``gt_sets/val.txt`` is the split "test". The others are a random partition of ``train.txt``, which does not depend
     on the order of its lines (see `nas.data.ids.cut_ids`).
 
-    Differs from ASTMT's code: it learns 41 classes, of which one is "none"; later papers learn 40.
+    Differs from ASTMT's code: it learns "none" as a 41st class; later papers learn 40.
 
     Args:
         root: the folder NYUD_MT.

@@ -32,7 +32,7 @@ def _rows(batch: Batch, start: int, stop: int) -> Batch:
 
 @contextmanager
 def leaving_no_trace(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Restore buffers and random numbers afterwards, so that a training goes on as if nothing had been measured."""
+    """Restore buffers and random numbers afterwards, so that measuring does not change the training."""
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -1,4 +1,4 @@
-"""What changes while `BottomUp` trains: networks of single tasks, of which groups of tasks use one block each."""
+"""What changes while `BottomUp` trains: the networks of all tasks, and the tree that says which blocks they share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

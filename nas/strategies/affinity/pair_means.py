@@ -12,7 +12,7 @@ def unlikeness(affinity_LTT: Tensor) -> Tensor:
 
         d_l(s, t) = (a_l(s, s) + a_l(t, t) - a_l(s, t) - a_l(t, s)) / 2
 
-    Two equal tasks have d = 0. It is negative where other tasks do more for a task than the task itself.
+    Two equal tasks have d = 0. It is negative if other tasks do more for a task than the task does for itself.
 
     Args:
         affinity_LTT: what task s does for task t at block l, [l, t, s]; on the diagonal what it does for itself.

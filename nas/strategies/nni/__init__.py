@@ -3,7 +3,7 @@
 `Evolution`, `TPE` and `PolicyRL` are `nas.strategies.proposals.Proposals`: they spend trainings, serve budgets, resume
 and conclude as random trees do. NNI decides only which tree comes next:
 
-- `encoding` describes a tree by independent choices, of which any combination is a tree. `space` is the same in NNI's
+- `encoding` describes a tree by independent choices; every combination of them is a tree. `space` is the same in NNI's
   language, with each tree once, and with a budget as a constraint.
 - `fitting` changes a proposed tree that breaks the budget or the goal's constraints into a similar one that keeps them.
 - `engine` runs a strategy of NNI with an execution engine over the evaluator, without a process or a file of NNI's.

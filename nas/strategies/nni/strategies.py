@@ -45,7 +45,7 @@ class Evolution(NniProposals):
 
     Args:
         population: number of trees that live at a time; so many random ones come first.
-        tournament: number of trees of which the best one is the parent.
+        tournament: number of trees that are drawn; the best of them is the parent.
         mutation: probability that a choice of `nas.strategies.nni.encoding` is drawn anew.
         crossover: whether a child has two parents, and each choice from one of them by chance.
     """

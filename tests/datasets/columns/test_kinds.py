@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.datasets.columns import Table, column_of, infer_kind
+from nas.datasets.columns import Table, column_of, infer_kind, stated_kinds, task_name
 from nas.errors import InputError
 
 
@@ -80,6 +80,24 @@ def test_an_angle_is_its_cosine_and_sine():
     torch.testing.assert_close(torch.stack([label for label in found.labels if label is not None]), expected)
     assert found.task.num_outputs == 2
     assert math.isclose(float(found.labels[0].norm()), 1)
+
+
+@pytest.mark.parametrize("name", ["type", "children", "half", "x" * 300, "5 o'clock", "名前", "weight (g)", "a.b"])
+def test_any_name_of_a_column_becomes_that_of_a_task(name):
+    assert column(["a", "b"], name=name).task.name == task_name(name)
+
+
+def test_targets_are_columns_that_become_different_tasks():
+    found = Table(Path("t.csv"), {"price": ["1"], "my kind": ["a"], "my-kind": ["b"]}, [2])
+    assert stated_kinds(found, "price") == {"price": None}
+    assert stated_kinds(found, {"price": "number"}) == {"price": "number"}
+    for targets, words in (
+        ([], "`targets` names no column"),
+        (["height"], "has no column 'height'"),
+        (["my kind", "my-kind"], "columns 'my kind' and 'my-kind' would both be the task 'my_kind'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            stated_kinds(found, targets)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from datasets.fixtures_photos import SPECIES, write_photos
 from PIL import Image
 
 from nas.data import SPLITS
+from nas.data.augmentation import Resize
+from nas.data.reading import read_rgb
 from nas.datasets.images_csv import ImagesCsv
 from nas.errors import InputError
 
@@ -75,6 +77,26 @@ def test_samples_do_not_depend_on_what_is_kept(photos, keep_mib):
     assert first[1].keys() == again[1].keys()
     first[1].clear()
     assert source.split("train")[0][1].keys() == again[1].keys()
+
+
+def test_samples_are_kept_up_to_the_limit(folder):
+    # A sample of 3 x 600 x 600 bytes is a little more than a MiB.
+    for keep_mib, expected in ((0, 0), (2, 1), (64, 8)):
+        source = ImagesCsv(folder, ["species"], size=(600, 600), keep_mib=keep_mib)
+        train = source.split("train")
+        before = [train[i][0] for i in range(8)]
+        for path in (folder / "images").iterdir():
+            Image.new("RGB", (30, 20)).save(path)
+        unchanged = sum(torch.equal(train[i][0], image) for i, image in enumerate(before))
+        assert unchanged == expected
+        write_photos(folder)
+
+
+def test_pixels_are_rounded_to_the_nearest_byte(photos):
+    image, _ = ImagesCsv(photos[0], ["species"], size=(20, 30)).sample("images/0.png")
+    exact, _ = Resize((20, 30))((read_rgb(photos[0] / "images" / "0.png")[0], {}), {})
+    # Half a step of a byte, and rounding in single precision.
+    assert (image - exact).abs().max() <= 0.5 / 255 + 1e-6
 
 
 def test_masks_of_0_and_255_are_no_and_yes(folder):

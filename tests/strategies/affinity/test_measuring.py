@@ -221,7 +221,7 @@ def test_the_record_has_the_dissimilarities_in_the_unit_of_the_trees(make, facto
 def test_the_cost_counts_what_is_measured(make, extra, tmp_path):
     problem = toy_problem(tmp_path)
     make(epochs=2, batch_size=16, every=3).search(problem)
-    # 96 samples give six steps, of which two are measured.
+    # 96 samples give six steps; two of them are measured.
     table = problem.table
     shared = table.tree_cost(BranchTree.shared(names(TASKS), 2))["macs"]
     expected = 2 / 10 * (1 + extra / 3) * shared / (0.85 * table.separate_cost()["macs"])

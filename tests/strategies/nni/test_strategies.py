@@ -90,6 +90,7 @@ def test_the_numbers_of_a_training_are_those_without_nni(strategy, tmp_path):
     assert after == (random.random(), np.random.random(), torch.rand(()))  # noqa: NPY002
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_at_any_training_resumes_to_the_same_result(strategy, tmp_path):
     whole = problem(tmp_path)
     found = strategy.search(whole)
@@ -116,6 +117,7 @@ def test_no_tree_is_trained_twice_and_batches_are_full(strategy, batch, tmp_path
     assert max(sizes[1:]) == batch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [Evolution(), TPE()])
 def test_later_proposals_gain_more_than_the_first_random_ones(strategy, tmp_path, monkeypatch):
     """On average over six problems, by two standard errors; which no search does that takes gains for losses."""
