@@ -6,7 +6,7 @@ import numpy as np
 
 from nas.run import Point, Quality, RunFolder, make_front
 from nas.strategies.transfer import TransferModel, TransferRecord
-from nas.strategies.transfer.record import TrainedTree, learned
+from nas.strategies.transfer.record import TrainedTree, fit_model, learned
 from nas.tree import BranchTree, CostTable, enumerate_trees
 
 TASKS = ("depth", "normals", "edge")
@@ -49,7 +49,7 @@ def measured(rows=None, blocks=BLOCKS):
     """The model of these trainings, and their record."""
     rows = trainings() if rows is None else rows
     record = TransferRecord(tasks=TASKS, blocks=blocks, trainings=rows, full_epochs=4, cost=3.0)
-    model: TransferModel = record.model(None)
+    model: TransferModel = fit_model([record], None)
     return model, learned(record, model, [TREE, SHARED, SEPARATE])
 
 

@@ -73,7 +73,7 @@ class BottomUp(MergingSettings):
 
     def _found(self, problem: Problem, record: MergingRecord) -> Found:
         trees, values, found = record.trees(), record.values(), []
-        for budget, limit in limits_of(problem):
+        for budget, limit in limits_of(problem.task_names, problem.table, problem.goal):
             place = tree_within(trees, problem.table, problem.goal, limit)
             if place is None:
                 least = min(problem.table.tree_cost(tree)[problem.goal.resource] for tree in trees)

@@ -40,7 +40,7 @@ class MergingTraining:
         self._seed = derive_seed(self.problem.seed, "bottom up")
         self.num_steps = steps_of(self._set, self.settings.batch_size)
         problem = self.problem
-        self.limit = min(limit for _, limit in limits_of(problem))
+        self.limit = min(limit for _, limit in limits_of(problem.task_names, problem.table, problem.goal))
         self.first_tree = finest_tree(problem.task_names, problem.table, problem.goal.constraints)
 
     def start(self) -> MergingState:

@@ -20,4 +20,5 @@ def cost_in_trainings(problem: Problem, trained: Iterable[tuple[BranchTree, floa
         return None
     resource = problem.goal.resource
     amount = sum(problem.table.tree_cost(tree)[resource] * epochs for tree, epochs in trained)
-    return float(amount / max(limit for _, limit in limits_of(problem)) / problem.evaluator.num_epochs)
+    largest = max(limit for _, limit in limits_of(problem.task_names, problem.table, problem.goal))
+    return float(amount / largest / problem.evaluator.num_epochs)

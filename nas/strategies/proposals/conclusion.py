@@ -21,7 +21,7 @@ def conclude(problem: Problem, record: ProposalRecord) -> Found:
     Raises:
         InputError: no trained tree keeps a budget and the constraints.
     """
-    limits = list(limits_of(problem))
+    limits = list(limits_of(problem.task_names, problem.table, problem.goal))
     if problem.goal.budgets:
         limits.append((None, max(limit for _, limit in limits)))
     num_epochs = record.full_epochs

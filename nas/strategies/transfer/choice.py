@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from nas.discretize import Curve, discretize
+from nas.strategies.goal import Goal
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.model import TransferModel
 from nas.strategies.transfer.sharing import sharing_of
-from nas.tree import BranchTree
+from nas.tree import BranchTree, CostTable
 
 _DRAWS = 20
 """Draws from the posterior for one choice of trees. The chance of a better tree is then known to a twentieth."""
@@ -28,17 +29,16 @@ def dissimilarity_of(effects_LTT: Tensor) -> Tensor:
     return -(effects_LTT + effects_LTT.transpose(1, 2)) / effects_LTT.shape[1]
 
 
-def curve_of_effects(problem: Problem, effects_LTT: Tensor, largest: float) -> Curve:
+def curve_of_effects(tasks: Sequence[str], table: CostTable, goal: Goal, effects_LTT: Tensor, largest: float) -> Curve:
     """The trees of greatest mean gain for every cost up to the largest; values are minus the gain in percent."""
-    goal, d_LTT = problem.goal, dissimilarity_of(effects_LTT)
-    return discretize(
-        *(problem.task_names, d_LTT, problem.table, goal.resource), max_cost=largest, constraints=goal.constraints
-    )
+    d_LTT = dissimilarity_of(effects_LTT)
+    return discretize(tasks, d_LTT, table, goal.resource, max_cost=largest, constraints=goal.constraints)
 
 
 def spread_trees(problem: Problem, limits: Sequence[float], count: int, generator: torch.Generator) -> list[BranchTree]:
     """Different random trees that keep budgets and constraints: the best ones for random effects."""
     num_blocks, num_tasks = len(problem.table.blocks), len(problem.tasks)
+    wanted = problem.task_names, problem.table, problem.goal
     found: list[BranchTree] = []
     for i in range(_TRIES * count):
         if len(found) == count:
@@ -46,7 +46,8 @@ def spread_trees(problem: Problem, limits: Sequence[float], count: int, generato
         # One effect per pair, which changes slowly from block to block, as real ones do.
         steps_LTT = torch.randn(num_blocks, num_tasks, num_tasks, generator=generator, dtype=torch.float64)
         limit = limits[i % len(limits)]
-        tree = curve_of_effects(problem, steps_LTT.cumsum(0) / np.sqrt(num_blocks), limit).within(limit).tree
+        effects_LTT = steps_LTT.cumsum(0) / np.sqrt(num_blocks)
+        tree = curve_of_effects(*wanted, effects_LTT, limit).within(limit).tree
         if tree not in found:
             found.append(tree)
     return found
@@ -78,13 +79,13 @@ class Draws:
 
 def draw_trees(problem: Problem, model: TransferModel, limits: Sequence[float], generator: torch.Generator) -> Draws:
     """Draw effects, and find the best tree within each budget for each draw: one exact programme per draw."""
-    largest = max(limits)
-    mean = curve_of_effects(problem, model.effects_LTT, largest)
+    largest, wanted = max(limits), (problem.task_names, problem.table, problem.goal)
+    mean = curve_of_effects(*wanted, model.effects_LTT, largest)
     leaders = [mean.within(limit).tree for limit in limits]
     trees, advantages = [], []
     for _ in range(_DRAWS):
         effects_LTT = model.sample(generator)
-        curve = curve_of_effects(problem, effects_LTT, largest)
+        curve = curve_of_effects(*wanted, effects_LTT, largest)
         points = [curve.within(limit) for limit in limits]
         trees.append([point.tree for point in points])
         gains = gain_of(effects_LTT, leaders, problem.task_names)

@@ -1,30 +1,42 @@
 """From what was measured to the trees found: the exact programme on the posterior mean."""
 
+from collections.abc import Sequence
+
 from numpy.typing import ArrayLike
 
 from nas.discretize import margin
 from nas.files import read_record as read_file
-from nas.strategies.protocol import Found, FoundTree, Problem
+from nas.strategies.goal import Goal
+from nas.strategies.protocol import Found, FoundTree
 from nas.strategies.store import Store
 from nas.strategies.transfer.choice import curve_of_effects
 from nas.strategies.transfer.findings import Contest, diagnose
-from nas.strategies.transfer.record import TransferRecord
+from nas.strategies.transfer.record import TransferRecord, fit_model
 from nas.strategies.transfer.spending import limits_of
+from nas.tree import CostTable
 
 MEASURE = "mean gain over single tasks, % of loss"
 
 _RECORD = "transfer"
 
 
-def conclude(problem: Problem, record: TransferRecord, advice: ArrayLike | None) -> Found:
-    """The best tree of each budget by the posterior mean, and the best one within the largest budget."""
-    model = record.model(advice)
-    limits = list(limits_of(problem))
+def conclude(searches: Sequence[TransferRecord], table: CostTable, goal: Goal, advice: ArrayLike | None) -> Found:
+    """The best tree of each budget by the posterior mean, and the best one within the largest budget.
+
+    Args:
+        searches: the record of a search, or those of several ones that differ in their seeds.
+        advice: the dissimilarities of the tasks, [L, T, T], if they are known.
+
+    Raises:
+        InputError: the searches have other tasks or blocks.
+    """
+    model = fit_model(searches, advice)
+    limits = list(limits_of(model.tasks, table, goal))
     largest = max(limit for _, limit in limits)
-    if problem.goal.budgets:
+    if goal.budgets:
         limits.append((None, largest))
-    curve = curve_of_effects(problem, model.effects_LTT, largest)
-    contest = Contest(problem, model)
+    curve = curve_of_effects(model.tasks, table, goal, model.effects_LTT, largest)
+    contest = Contest(model)
     trees, margins = [], []
     for budget, limit in limits:
         point, between = curve.within(limit), margin(curve, limit)

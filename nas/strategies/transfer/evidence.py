@@ -4,7 +4,7 @@ For one task the results y_N, less their mean at each length, are jointly Gaussi
 e the length of a training as a share of the recipe's, and i, j two trainings,
 
     mean_i = -slope sd (x_i . d)                                                              (similarity's advice)
-    cov_ij = wide (1 + [e_i = e_j])                                                           (intercepts)
+    cov_ij = wide (1 + [e_i = e_j and i, j are of one search])                                (intercepts)
            + (e_i e_j)^growth r(i, j) [effect^2 (1 - common) x_i R x_j                        (pairs of tasks)
                                        + effect^2 common u_i R u_j                            (sharing at all)
                                        + trust^2 (x_i . d)(x_j . d)]                          (similarity's errors)
@@ -96,6 +96,7 @@ class Trainings:
         pairs_TNN: x_i R x_j. anyone_TNN: u_i R u_j.
         advice_TN: x_i . d, in units of its own spread; zeros without similarity.
         log_length_N: log2 of the length, as a share of the recipe's.
+        search_N: number of the search that a training belongs to.
         same_NN: whether two rows are stages of one training.
     """
 
@@ -104,7 +105,13 @@ class Trainings:
     anyone_TNN: Tensor
     advice_TN: Tensor
     log_length_N: Tensor
+    search_N: Tensor
     same_NN: Tensor
+
+    @property
+    def references_N2(self) -> Tensor:
+        """Length and search of each training: trainings that agree in both have the same reference."""
+        return torch.stack([self.log_length_N, self.search_N.to(self.log_length_N)], 1)
 
 
 def mean_of(scales: Scales, advice_TN: Tensor) -> Tensor:
@@ -135,12 +142,13 @@ def result_covariance(scales: Scales, data: Trainings) -> Tensor:
     fading, alike = scales.fading[:, None, None], scales.alike[:, None, None]
     noise = scales.noise[:, None, None].square() * torch.exp2(-fading * growth) * alike**far * data.same_NN
     jitter = 1e-6 * torch.eye(len(length), dtype=length.dtype)
-    return _WIDE**2 * intercepts(length, length) + effects + noise + jitter
+    return _WIDE**2 * intercepts(data.references_N2, data.references_N2) + effects + noise + jitter
 
 
-def intercepts(first_N: Tensor, second_M: Tensor) -> Tensor:
-    """The covariance [N, M] of the intercepts, in units of their own variance: one for all, and one per length."""
-    equal: Tensor = first_N[:, None] == second_M
+def intercepts(first_N2: Tensor, second_M2: Tensor) -> Tensor:
+    """The covariance [N, M] of the intercepts, in units of their own variance: one for all, and one for each length
+    and search, which a row names."""
+    equal: Tensor = (first_N2[:, None] == second_M2).all(2)
     return 0.5 + 0.5 * equal
 
 

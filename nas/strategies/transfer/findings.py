@@ -10,7 +10,6 @@ import torch
 from nas.discretize import Margin
 from nas.strategies.confidence import LIKELY, confidence
 from nas.strategies.diagnosis import Diagnosis, Verdict, judge_margins, record_margin
-from nas.strategies.protocol import Problem
 from nas.strategies.transfer.model import TransferModel
 from nas.tree import BranchTree
 
@@ -29,7 +28,6 @@ UNRELATED = 0.5
 class Contest:
     """The posterior of the gains of trees: the mean over the tasks of the gain over single tasks, in percent."""
 
-    problem: Problem
     model: TransferModel
 
     def gain(self, tree: BranchTree) -> tuple[float, float]:
@@ -52,7 +50,7 @@ class Contest:
 
     @cached_property
     def shared(self) -> BranchTree:
-        return BranchTree.shared(self.problem.task_names, len(self.problem.table.blocks))
+        return BranchTree.shared(self.model.tasks, self.model.num_blocks)
 
     def _joint(self, trees: Sequence[BranchTree]) -> tuple[list[float], list[list[float]]]:
         mean_N, covariance_NN = self.model.mean_gains(trees)

@@ -20,7 +20,14 @@ from nas.strategies.transfer.evidence import (
     result_covariance,
     unexplained,
 )
-from nas.strategies.transfer.preparation import advice_of, checked_results, log_lengths, scaled_results, trainings_of
+from nas.strategies.transfer.preparation import (
+    advice_of,
+    checked_results,
+    log_lengths,
+    scaled_results,
+    search_numbers,
+    trainings_of,
+)
 from nas.strategies.transfer.sharing import sharing_of
 from nas.tree import BranchTree
 
@@ -65,6 +72,7 @@ class TransferModel:
         *,
         tasks: Sequence[str] | None = None,
         lengths_N: Sequence[float] | None = None,
+        searches_N: Sequence[int] | None = None,
         prior: ArrayLike | None = None,
     ) -> "TransferModel":
         """The posterior after N trainings. Cost: T N^3 for the scales, T (L T)^2 N for the effects.
@@ -77,6 +85,8 @@ class TransferModel:
             lengths_N: length of each training as a share of the recipe's; by default all are full. Predictions are for
                 the full length. Rows of one tree with different lengths are stages of one training, whose noise is
                 correlated; equal rows are trainings with different seeds.
+            searches_N: number of the search of each training; by default all are of one. Each search has references of
+                its own, since its seed and its splits are others. Predictions are for the first search.
             prior: dissimilarity of the tasks, [L, T, T], higher is less alike; the prior mean of an effect is minus a
                 multiple of it.
 
@@ -88,8 +98,9 @@ class TransferModel:
         log_length_N = log_lengths(lengths_N, len(trees))
         x_NTLT = sharing_of(trees, names)
         d_LTT = advice_of(prior, x_NTLT)
-        scaled_NT, sd_T, mean_T = scaled_results(results, log_length_N)
-        data = trainings_of(trees, x_NTLT, scaled_NT, d_LTT, log_length_N)
+        search_N = search_numbers(searches_N, len(trees))
+        scaled_NT, sd_T, mean_T = scaled_results(results, log_length_N, search_N)
+        data = trainings_of(trees, x_NTLT, scaled_NT, d_LTT, log_length_N, search_N)
         scales = most_likely_scales(data)
         return cls._posterior(names, scales, data, x_NTLT, d_LTT, sd_T, mean_T)
 
@@ -112,7 +123,8 @@ class TransferModel:
         # What a training of length e says about the effects at full length.
         shrunk_TN = torch.exp2(scales.growth[:, None] * length) * scales.alike[:, None] ** length.abs()
         cross_TND = x_TND @ prior_TDD * shrunk_TN[..., None]
-        cross_TND[..., -1] = prior_TDD[:, -1:, -1] * intercepts(length, torch.zeros(1))[:, 0]
+        full_12 = torch.tensor([[0, int(data.search_N.min())]])
+        cross_TND[..., -1] = prior_TDD[:, -1:, -1] * intercepts(data.references_N2, full_12)[:, 0]
         cross_TND = cross_TND * measured_TN[..., None]
         residual_TN = torch.where(measured_TN, data.results_NT.T - mean_of(scales, data.advice_TN), 0.0)
         factor_TNN = torch.linalg.cholesky(only_measured(result_covariance(scales, data), measured_TN))

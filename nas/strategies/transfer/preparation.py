@@ -12,16 +12,24 @@ from nas.strategies.transfer.evidence import Trainings, between_blocks
 from nas.tree import BranchTree
 
 
-def _runs(trees: Sequence[BranchTree], lengths: Sequence[float]) -> list[int]:
-    """For each row, the number of its training: rows of one tree with different lengths are one training; equal rows
-    are trainings with different seeds."""
-    seen: Counter[tuple[BranchTree, float]] = Counter()
-    runs: dict[tuple[BranchTree, int], int] = {}
+def _runs(trees: Sequence[BranchTree], lengths: Sequence[float], searches: Sequence[int]) -> list[int]:
+    """For each row, the number of its training: rows of one tree and search with different lengths are one training;
+    equal rows are trainings with different seeds."""
+    seen: Counter[tuple[BranchTree, float, int]] = Counter()
+    runs: dict[tuple[BranchTree, int, int], int] = {}
     found = []
-    for row in zip(trees, lengths, strict=True):
-        found.append(runs.setdefault((row[0], seen[row]), len(runs)))
+    for row in zip(trees, lengths, searches, strict=True):
+        found.append(runs.setdefault((row[0], row[2], seen[row]), len(runs)))
         seen[row] += 1
     return found
+
+
+def search_numbers(searches_N: Sequence[int] | None, count: int) -> Tensor:
+    """The number of each training's search, [N]; all 0 without them. InputError unless there is one for each."""
+    searches = torch.as_tensor([0] * count if searches_N is None else list(searches_N), dtype=torch.int64)
+    if searches.shape != (count,):
+        raise InputError(f"searches are {count} numbers, one for each training; found {len(searches)}")
+    return searches
 
 
 def log_lengths(lengths_N: Sequence[float] | None, count: int) -> Tensor:
@@ -67,12 +75,13 @@ def checked_results(results_NT: ArrayLike, trees: Sequence[BranchTree], tasks: S
     return torch.where(known_NT, found_NT, torch.nan)
 
 
-def scaled_results(results_NT: Tensor, log_length_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Results around their mean at each length in units of their spread, [N, T]; the spread, [T], 1 where there is
-    none; and the mean at the greatest length, [T]."""
+def scaled_results(results_NT: Tensor, log_length_N: Tensor, search_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Results around their mean at each length and search in units of their spread, [N, T]; the spread, [T], 1 where
+    there is none; and the mean at the greatest length of the first search that has the task, [T]."""
     centred_NT, mean_T = results_NT.clone(), torch.full(results_NT.shape[1:], torch.nan, dtype=results_NT.dtype)
-    for length in sorted(set(log_length_N.tolist())):
-        rows = log_length_N == length
+    # The last one that is seen stays: the greatest length of the first search.
+    for search, length in sorted(set(zip((-search_N).tolist(), log_length_N.tolist(), strict=True))):
+        rows = (log_length_N == length) & (search_N == -search)
         mean_at_length_T = results_NT[rows].nanmean(0)
         centred_NT[rows] -= mean_at_length_T
         mean_T = torch.where(mean_at_length_T.isfinite(), mean_at_length_T, mean_T)
@@ -83,12 +92,17 @@ def scaled_results(results_NT: Tensor, log_length_N: Tensor) -> tuple[Tensor, Te
 
 
 def trainings_of(
-    trees: Sequence[BranchTree], x_NTLT: Tensor, scaled_NT: Tensor, d_LTT: Tensor, log_length_N: Tensor
+    trees: Sequence[BranchTree],
+    x_NTLT: Tensor,
+    scaled_NT: Tensor,
+    d_LTT: Tensor,
+    log_length_N: Tensor,
+    search_N: Tensor,
 ) -> Trainings:
     """What the evidence needs of trees, their features and their scaled results."""
     blocks_LL = between_blocks(x_NTLT.shape[2])
     x_TNLT, u_TNL = x_NTLT.transpose(0, 1), x_NTLT.sum(3).transpose(0, 1)
-    same_N = torch.tensor(_runs(trees, log_length_N.tolist()))
+    same_N = torch.tensor(_runs(trees, log_length_N.tolist(), search_N.tolist()))
     pairs_TNN = torch.einsum("tnls,lk->tnks", x_TNLT, blocks_LL).flatten(2) @ x_TNLT.flatten(2).transpose(1, 2)
     return Trainings(
         scaled_NT,
@@ -96,5 +110,6 @@ def trainings_of(
         u_TNL @ blocks_LL @ u_TNL.transpose(1, 2),
         torch.einsum("tnls,lts->tn", x_TNLT, d_LTT),
         log_length_N,
+        search_N,
         same_N[:, None] == same_N,
     )

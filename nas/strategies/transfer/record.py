@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
+from nas.errors import InputError
 from nas.strategies.evaluator import Evaluation
 from nas.strategies.transfer.gains import Gain, PairEffects
 from nas.strategies.transfer.model import TransferModel
@@ -89,19 +90,28 @@ class TransferRecord(BaseModel):
         found = self.gains.get(tree.id)
         return None if found is None else {task: Gain(*found[task]) for task in self.tasks}
 
-    def model(self, advice: ArrayLike | None) -> TransferModel:
-        """The posterior by these trainings.
 
-        Args:
-            advice: the dissimilarities of the tasks, [L, T, T], if they are known.
-        """
-        return TransferModel.fit(
-            [row.tree for row in self.trainings],
-            [[row.results.get(task, math.nan) for task in self.tasks] for row in self.trainings],
-            tasks=self.tasks,
-            lengths_N=[row.num_epochs / self.full_epochs for row in self.trainings],
-            prior=advice,
-        )
+def fit_model(searches: Sequence[TransferRecord], advice: ArrayLike | None) -> TransferModel:
+    """The posterior by the trainings of one search, or of several ones that differ in their seeds.
+
+    Args:
+        advice: the dissimilarities of the tasks, [L, T, T], if they are known.
+
+    Raises:
+        InputError: the searches have other tasks or blocks.
+    """
+    first = searches[0]
+    if any((one.tasks, one.blocks) != (first.tasks, first.blocks) for one in searches):
+        raise InputError("measured searches of several seeds must have the same tasks and blocks")
+    rows = [(number, one, row) for number, one in enumerate(searches) for row in one.trainings]
+    return TransferModel.fit(
+        [row.tree for _, _, row in rows],
+        [[row.results.get(task, math.nan) for task in first.tasks] for _, _, row in rows],
+        tasks=first.tasks,
+        lengths_N=[row.num_epochs / one.full_epochs for _, one, row in rows],
+        searches_N=[number for number, _, _ in rows],
+        prior=advice,
+    )
 
 
 def trained_trees(evaluations: Sequence[Evaluation], tasks: Sequence[str]) -> tuple[TrainedTree, ...]:

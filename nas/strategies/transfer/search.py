@@ -13,7 +13,7 @@ from nas.strategies.evaluator import Evaluation, Request
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.choice import draw_trees, spread_trees
 from nas.strategies.transfer.model import TransferModel
-from nas.strategies.transfer.record import TransferRecord, trained_trees
+from nas.strategies.transfer.record import TransferRecord, fit_model, trained_trees
 from nas.strategies.transfer.results import at_both_lengths, longest_of, record_of
 from nas.strategies.transfer.settings import TransferSettings
 from nas.strategies.transfer.spending import Spending, evaluator_of
@@ -59,7 +59,7 @@ class MeasuredSearch:
 
     def model(self) -> TransferModel:
         """The posterior by all trainings so far."""
-        return self.record().model(self.advice)
+        return fit_model([self.record()], self.advice)
 
     def record(self) -> TransferRecord:
         """What was measured so far."""

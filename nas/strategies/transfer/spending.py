@@ -9,10 +9,11 @@ from nas.cost import resolve_budget
 from nas.discretize import cheapest_tree
 from nas.errors import InputError
 from nas.strategies.evaluator import Evaluation, Evaluator, Request
+from nas.strategies.goal import Goal
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.results import longest_of
 from nas.strategies.transfer.settings import SpendingSettings, TransferSettings
-from nas.tree import BranchTree
+from nas.tree import BranchTree, CostTable
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Spending:
     @cached_property
     def limits(self) -> "Limits":
         """The budgets."""
-        return limits_of(self.problem)
+        return limits_of(self.problem.task_names, self.problem.table, self.problem.goal)
 
     @property
     def largest(self) -> float:
@@ -134,12 +135,11 @@ Limits = Sequence[tuple[float | None, float]]
 """Pairs (budget as stated, absolute amount)."""
 
 
-def limits_of(problem: Problem) -> Limits:
+def limits_of(tasks: Sequence[str], table: CostTable, goal: Goal) -> Limits:
     """The budgets; without budgets, what separate networks cost."""
-    goal, table = problem.goal, problem.table
     if not goal.budgets:
         return [(None, table.separate_cost()[goal.resource])]
-    cheapest = cheapest_tree(problem.task_names, table, goal.resource, goal.constraints)
+    cheapest = cheapest_tree(tasks, table, goal.resource, goal.constraints)
     return [(budget, resolve_budget(budget, table, goal.resource, cheapest=cheapest)) for budget in goal.budgets]
 
 

@@ -1,21 +1,26 @@
 """The measured search: trains trees briefly, learns what sharing does, and chooses trees by the exact programme."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from nas.errors import InputError
+from nas.strategies.goal import Goal
 from nas.strategies.protocol import FirstSteps, Found, Problem
+from nas.strategies.similarity.dissimilarity import Dissimilarity
 from nas.strategies.similarity.own_copies import (
     first_copy_steps,
     make_copy_training,
     read_dissimilarity,
     train_copies,
 )
+from nas.strategies.store import Store
 from nas.strategies.transfer.conclusion import conclude, read_record, write_record
 from nas.strategies.transfer.record import learned
 from nas.strategies.transfer.search import MeasuredSearch
 from nas.strategies.transfer.settings import TransferSettings
 from nas.strategies.transfer.spending import Spending
+from nas.tree import CostTable
 
 
 class Transfer(TransferSettings):
@@ -54,16 +59,24 @@ class Transfer(TransferSettings):
         search = MeasuredSearch(self, problem, advice, history)
         search.run()
         record = search.record()
-        found = conclude(problem, record, advice)
+        found = conclude([record], problem.table, problem.goal, advice)
         assert found.curve is not None
-        write_record(problem.store, learned(record, record.model(advice), [point.tree for point in found.curve]))
+        write_record(problem.store, learned(record, search.model(), [point.tree for point in found.curve]))
         return replace(found, history=search.history)
 
     def cut(self, problem: Problem) -> Found:
         """Trees for another goal, from what the search measured."""
-        record = read_record(problem.store)
-        advice = None if self.start is None else read_dissimilarity(problem.store).above_floor(1.0)
-        return conclude(problem, record, advice)
+        return self.pool([problem.store], problem.table, problem.goal)
+
+    def pool(self, stores: Sequence[Store], table: CostTable, goal: Goal) -> Found:
+        """The trees by the trainings of several searches together, each relative to references of its own.
+
+        The advice of the model is their mean dissimilarity.
+        """
+        advice = None
+        if self.start is not None:
+            advice = Dissimilarity.mean([read_dissimilarity(store) for store in stores]).above_floor(1.0)
+        return conclude([read_record(store) for store in stores], table, goal, advice)
 
     def first_steps(self, problem: Problem) -> FirstSteps:
         """The losses of one step of the copies' training, and the predicted time of the whole search."""

@@ -56,9 +56,9 @@ def test_spread_trees_differ_and_keep_the_goal(constraints, tmp_path):
 
 
 def test_trees_beyond_the_limit_are_left_out(tmp_path):
-    problem = planted_problem(4, 3, Goal(), tmp_path)
-    cheapest = problem.table.tree_cost(BranchTree.shared(task_names(4), 3))["macs"]
-    curve = curve_of_effects(problem, -torch.ones(3, 4, 4, dtype=torch.float64), cheapest)
+    table = planted_problem(4, 3, Goal(), tmp_path).table
+    cheapest = table.tree_cost(BranchTree.shared(task_names(4), 3))["macs"]
+    curve = curve_of_effects(task_names(4), table, Goal(), -torch.ones(3, 4, 4, dtype=torch.float64), cheapest)
     assert [point.tree.num_groups for point in curve] == [(1, 1, 1)]
 
 

@@ -13,7 +13,7 @@ from torch.distributions import MultivariateNormal
 from nas.strategies.transfer import TransferModel, evidence
 from nas.strategies.transfer.evidence import Scales, log_evidence, mean_of, result_covariance
 from nas.strategies.transfer.findings import judge_model
-from nas.strategies.transfer.preparation import advice_of, log_lengths, trainings_of
+from nas.strategies.transfer.preparation import advice_of, log_lengths, search_numbers, trainings_of
 from nas.strategies.transfer.sharing import sharing_of
 
 MIDDLE = torch.tensor([[middle] for middle, _ in evidence._PRIORS.values()], dtype=torch.float64)
@@ -28,7 +28,8 @@ def some_trainings(count, num_tasks=3, num_blocks=3):
     results_NT[1, 0] = math.nan
     x_NTLT = sharing_of(trees, task_names(num_tasks))
     d_LTT = advice_of(rng.normal(size=(num_blocks, num_tasks, num_tasks)), x_NTLT)
-    return trainings_of(trees, x_NTLT, results_NT, d_LTT, log_lengths([1.0] * count + [0.25] * count, 2 * count))
+    log_length_N = log_lengths([1.0] * count + [0.25] * count, 2 * count)
+    return trainings_of(trees, x_NTLT, results_NT, d_LTT, log_length_N, search_numbers(None, 2 * count))
 
 
 def test_the_evidence_equals_the_density_of_the_results():

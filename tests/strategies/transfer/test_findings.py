@@ -4,19 +4,17 @@ import itertools
 
 import pytest
 import torch
-from planted_sharing import planted, planted_problem
+from planted_sharing import planted
 
-from nas.strategies import Goal
 from nas.strategies.transfer import TransferModel
 from nas.strategies.transfer.calibration import widening
 from nas.strategies.transfer.findings import Contest, judge_gains
 
 
 @pytest.fixture(scope="module")
-def contest(tmp_path_factory):
+def contest():
     _, trees, _, results_NT = planted(seed=3)
-    problem = planted_problem(4, 3, Goal(), tmp_path_factory.mktemp("findings"), None)
-    return Contest(problem, TransferModel.fit(trees, results_NT)), trees
+    return Contest(TransferModel.fit(trees, results_NT)), trees
 
 
 def test_the_chance_of_the_better_tree_is_above_a_half_and_that_of_the_other_is_the_rest(contest):

@@ -86,6 +86,7 @@ def test_equal_rows_are_replicates_and_stages_are_not():
             torch.zeros(3, 4),
             torch.zeros(BLOCKS, 4, 4, dtype=torch.float64),
             torch.tensor([0.0, 0.0, -1.0]),
+            torch.tensor([0, 0, 0]),
         )
     ).same_NN
     assert same_NN.tolist() == [[True, False, True], [False, True, False], [True, False, True]]

@@ -12,7 +12,13 @@ from planted_sharing import error_of, planted, some_trees, task_names
 from nas.errors import InputError
 from nas.strategies.transfer import TransferModel
 from nas.strategies.transfer.evidence import mean_of, result_covariance
-from nas.strategies.transfer.preparation import advice_of, log_lengths, scaled_results, trainings_of
+from nas.strategies.transfer.preparation import (
+    advice_of,
+    log_lengths,
+    scaled_results,
+    search_numbers,
+    trainings_of,
+)
 from nas.strategies.transfer.sharing import sharing_of
 from nas.tree import BranchTree
 
@@ -141,11 +147,13 @@ def test_the_posterior_equals_the_naive_formulas_of_gaussians():
     trees, lengths = [*trees, *trees[:4], single], [0.3] * 10 + [1.0] * 5
     results_NT = np.vstack([results_NT, results_NT[:4] + 1.0, [[results_NT[0, 0], *[math.nan] * 3]]])
     prior = np.abs(np.random.default_rng(5).normal(size=(BLOCKS, 4, 4)))
-    model = TransferModel.fit(trees, results_NT, tasks=TASKS, lengths_N=lengths, prior=prior)
+    searches = [0] * 7 + [1] * 3 + [0] * 4 + [1]
+    model = TransferModel.fit(trees, results_NT, tasks=TASKS, lengths_N=lengths, searches_N=searches, prior=prior)
+    search_N = torch.tensor(searches)
     x_NTLT, log_length_N = sharing_of(trees, TASKS), log_lengths(lengths, 15)
     d_LTT = advice_of(prior, x_NTLT)
-    scaled_NT, sd_T, mean_T = scaled_results(torch.from_numpy(results_NT), log_length_N)
-    data = trainings_of(trees, x_NTLT, scaled_NT, d_LTT, log_length_N)
+    scaled_NT, sd_T, mean_T = scaled_results(torch.from_numpy(results_NT), log_length_N, search_N)
+    data = trainings_of(trees, x_NTLT, scaled_NT, d_LTT, log_length_N, search_N)
     covariance_TNN, prior_TDD = result_covariance(model.scales, data), model.scales.effects_prior(BLOCKS, d_LTT)
     centre_TN = mean_of(model.scales, data.advice_TN)
     wider_T = model.noise_T / (model.scales.noise * sd_T)
@@ -161,7 +169,7 @@ def test_the_posterior_equals_the_naive_formulas_of_gaussians():
                         @ x_NTLT[n, t].flatten()
                         * lengths[n] ** growth
                         * alike ** -log_length_N[n],
-                        prior_TDD[t, -1:, -1] * (1.0 if lengths[n] == 1.0 else 0.5),
+                        prior_TDD[t, -1:, -1] * (1.0 if lengths[n] == 1.0 and searches[n] == 0 else 0.5),
                     ]
                 )
                 for n in rows
@@ -184,14 +192,49 @@ def test_left_out_errors_are_those_of_fits_without_the_result():
     model = TransferModel.fit(trees, results_NT)
     x_NTLT, log_length_N = sharing_of(trees, TASKS), log_lengths(None, 12)
     d_LTT = advice_of(None, x_NTLT)
-    scaled_NT, _, _ = scaled_results(torch.from_numpy(results_NT), log_length_N)
-    covariance_TNN = result_covariance(model.scales, trainings_of(trees, x_NTLT, scaled_NT, d_LTT, log_length_N))
+    search_N = search_numbers(None, 12)
+    scaled_NT, _, _ = scaled_results(torch.from_numpy(results_NT), log_length_N, search_N)
+    data = trainings_of(trees, x_NTLT, scaled_NT, d_LTT, log_length_N, search_N)
+    covariance_TNN = result_covariance(model.scales, data)
     for n, t in ((0, 0), (5, 1), (11, 3)):
         rest = [m for m in range(12) if m != n]
         weights_N = torch.linalg.solve(covariance_TNN[t][rest][:, rest], covariance_TNN[t][rest, n])
         variance = covariance_TNN[t, n, n] - weights_N @ covariance_TNN[t][rest, n]
         expected = (scaled_NT[n, t] - weights_N @ scaled_NT[rest, t]) / variance.sqrt()
         torch.testing.assert_close(model.residuals_NT[n, t], expected, rtol=1e-6, atol=1e-6)
+
+
+# Several searches
+
+
+def test_what_a_search_adds_to_all_its_results_does_not_matter():
+    """Two searches have other seeds and splits, so what a task reaches alone differs between them."""
+    _, trees, gains_NT, results_NT = planted(seed=8, count=40)
+    searches = [0, 1] * 20
+    shifted_NT = results_NT + np.outer(searches, [300.0, -50.0, 7.0, 0.0])
+    together = TransferModel.fit(trees, shifted_NT, searches_N=searches)
+    plain = TransferModel.fit(trees, results_NT, searches_N=searches)
+    torch.testing.assert_close(together.effects_LTT, plain.effects_LTT, rtol=0.0, atol=SOLVER * 2.0)
+    assert error_of(together, trees, gains_NT) < 0.7 * error_of(TransferModel.fit(trees, shifted_NT), trees, gains_NT)
+
+
+def test_a_second_search_with_the_same_trees_halves_the_variance_of_the_errors():
+    errors = []
+    for seed in range(400, 408):
+        _, trees, gains_NT, results_NT = planted(seed, count=30, noise=4.0)
+        again_NT = gains_NT + 4.0 * np.random.default_rng(seed).normal(size=gains_NT.shape) + 20.0
+        both = TransferModel.fit(trees * 2, np.vstack([results_NT, again_NT]), searches_N=[0] * 30 + [1] * 30)
+        one = TransferModel.fit(trees, results_NT)
+        errors.append([error_of(one, trees, gains_NT) ** 2, error_of(both, trees, gains_NT) ** 2])
+    one, both = np.mean(errors, axis=0)
+    # The prior shrinks less with more data, so the ratio is above a half.
+    assert 0.4 * one < both < 0.75 * one
+
+
+def test_there_is_one_search_for_each_training():
+    _, trees, _, results_NT = planted(seed=8, count=4)
+    with pytest.raises(InputError, match="searches are 4 numbers, one for each training; found 3"):
+        TransferModel.fit(trees, results_NT, searches_N=[0, 0, 1])
 
 
 # Priors

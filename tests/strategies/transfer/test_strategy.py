@@ -1,5 +1,7 @@
 """The measured search on planted effects: what it finds, what it asks to train, and that it repeats itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -142,6 +144,38 @@ def test_all_trees_are_estimated_on_one_scale_with_their_errors(tmp_path):
     assert {tree.kind for tree in found.trees} == {"estimated"}
     assert len({tree.measure for tree in found.trees}) == 1
     assert all(tree.std > 0 for tree in found.trees)
+
+
+def test_pooled_searches_are_surer_than_each_of_them(tmp_path):
+    few = Transfer(trainings=8.0, start=None, chance=0.0, finals=1)
+    folders = [tmp_path / str(seed) for seed in range(3)]
+    for folder in folders:
+        folder.mkdir()
+    problems = [planted(folder, noise=4.0) for folder in folders]
+    found = []
+    for seed, problem in enumerate(problems):
+        problem.evaluator.seed = seed
+        found.append(few.search(replace(problem, seed=seed)))
+    first = problems[0]
+    pooled = few.pool([problem.store for problem in problems], first.table, first.goal)
+    assert [tree.budget for tree in pooled.trees] == [*BUDGETS, None]
+    for i, tree in enumerate(pooled.trees):
+        assert tree.std < np.mean([one.trees[i].std for one in found])
+        # A limit that a right interval misses once in 1,000 trees.
+        assert abs(tree.value - gain_of(first, tree.tree)) < 3.3 * tree.std
+    assert few.pool([first.store], first.table, first.goal).trees == found[0].trees
+
+
+def test_searches_of_other_tasks_are_not_pooled(tmp_path):
+    stores = []
+    for num_tasks in (3, 4):
+        folder = tmp_path / str(num_tasks)
+        folder.mkdir()
+        problem = planted(folder, num_tasks=num_tasks)
+        Transfer(trainings=4.0, start=None, finals=0).search(problem)
+        stores.append(problem.store)
+    with pytest.raises(InputError, match="must have the same tasks and blocks"):
+        THOROUGH.pool(stores, problem.table, problem.goal)
 
 
 def test_cut_gives_the_same_trees_for_the_same_goal_and_others_for_others(tmp_path):
