@@ -68,10 +68,10 @@ def judge_of(unit: Unit, trees: Sequence[Tree], separate: float) -> Judge | None
     """The judge of a unit's trees; None if a reference has not been trained."""
     paths = {tree["id"]: unit.network(tree["id"]) for tree in trees}
     tests = {name: read_json(path)["test"] for name, path in paths.items() if path.is_file()}
-    references = [tree for tree in trees if tree["method"] in ("single", "planted")]
-    if any(tree["id"] not in tests for tree in references):
+    references = {tree["id"]: tree for tree in trees if tree["method"] in ("single", "planted")}
+    if not references.keys() <= tests.keys():
         return None
-    return Judge(unit.problem, unit.seed, tests, references, separate)
+    return Judge(unit.problem, unit.seed, tests, tuple(references.values()), separate)
 
 
 def mean_loss_gain(test: Measured, single: Measured) -> float:

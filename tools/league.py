@@ -31,7 +31,7 @@ from search_cost import search_cost
 from seed_by_seed import run_all
 
 from nas.cost import resolve_budget
-from nas.errors import InputError, WorkFailed, in_one_line
+from nas.errors import InputError, WorkFailed
 from nas.files import make_folder, read_json, write_json_atomically
 from nas.recipe import Experiment
 from nas.recipe.record import describe
@@ -74,7 +74,7 @@ class League:
                 try:
                     trees = search(unit, experiment, parts, strategy, cost)
                 except (InputError, WorkFailed) as error:
-                    failures.append(f"{strategy} at {cost:g}: {in_one_line(error)}")
+                    failures.append(f"{strategy} at {cost:g}: {error}")
                     continue
                 unit.train_all(experiment, parts.data, trees)
         if failures:

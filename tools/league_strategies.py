@@ -3,8 +3,9 @@
 A strategy is a line of `STRATEGIES`: a function from the problem, its experiment, the parts of the search and the
 cost to the experiment with this strategy, or None if it cannot be had for the cost.
 
-- Strategies that may spend trainings get the cost as their limit. Their short trainings are at most a tenth of it, so
-  that at least some trees are measured, and a start from similarity takes at most a third.
+- Strategies that may spend trainings get the cost as their limit. A start from similarity takes at most a third of it,
+  and a short training at most a tenth of the rest, so that at least some trees are measured. A population of evolution
+  and the random start of TPE have eight trees, about as many as one or three trainings measure in all.
 - The others train for as many epochs as cost nearest to it (`search_cost.predicted_cost`), within `TOLERANCE`.
 
 Batch size, optimiser, schedule and precision are the recipe's where it has settings for the strategy, and else those
@@ -37,15 +38,16 @@ def spending(name: str) -> Entry:
     """A strategy that spends what it may."""
 
     def entry(problem: Problem, experiment: Experiment, search: SearchProblem, cost: float) -> Experiment | None:
-        own = experiment.with_fields({"strategy": name})
-        length = min(own.strategy.length, cost / 10)
-        changes: dict[str, Any] = {"strategy.trainings": cost, "strategy.length": length}
+        own, left = experiment.with_fields({"strategy": name}), cost
+        changes: dict[str, Any] = {"strategy.trainings": cost}
         start = getattr(own.strategy, "start", None)
         if start is not None:
-            copies = predicted_cost(start, search)
-            changes["strategy.start.epochs"] = max(1, int(start.epochs * min(1.0, cost / 3 / copies)))
+            per_epoch = predicted_cost(start, search) / start.epochs
+            epochs = max(1, min(start.epochs, int(cost / 3 / per_epoch)))
+            left = cost - epochs * per_epoch
             # It stops only if nothing is left to choose, since the others spend all that they may, too.
-            changes |= {"strategy.margin": 1e-6, "strategy.chance": 0.0}
+            changes |= {"strategy.start.epochs": epochs, "strategy.margin": 1e-6, "strategy.chance": 0.0}
+        changes["strategy.length"] = min(own.strategy.length, left / 10)
         asked = own.with_fields(changes)
         try:
             asked.strategy.check_problem(search)
