@@ -4,8 +4,9 @@ A strategy is a line of `STRATEGIES`: a function from the problem, its experimen
 cost to the experiment with this strategy, or None if it cannot be had for the cost.
 
 - Strategies that may spend trainings get the cost as their limit. A start from similarity takes at most a third of it,
-  and a short training at most a tenth of the rest, so that at least some trees are measured. A population of evolution
-  and the random start of TPE have eight trees, about as many as one or three trainings measure in all.
+  and a short training at most a tenth of the rest, so that at least some trees are measured. The best trees are trained
+  in full if half of what is left pays it. A population of evolution and the random start of TPE have eight trees, about
+  as many as one or three trainings measure in all.
 - The others train for as many epochs as cost nearest to it (`search_cost.predicted_cost`), within `TOLERANCE`.
 
 Batch size, optimiser, schedule and precision are the recipe's where it has settings for the strategy, and else those
@@ -23,6 +24,8 @@ from nas.errors import InputError
 from nas.recipe import Experiment
 from nas.strategies import Gradient
 from nas.strategies import Problem as SearchProblem
+from nas.strategies.transfer.settings import SpendingSettings
+from nas.strategies.transfer.spending import Spending
 
 TOLERANCE = 0.1
 """How far a predicted cost may be from the one asked for, as a share of it."""
@@ -53,9 +56,17 @@ def spending(name: str) -> Entry:
             asked.strategy.check_problem(search)
         except InputError:
             return None
-        return asked
+        return asked.with_fields({"strategy.finals": affordable_finals(asked.strategy, search)})
 
     return entry
+
+
+def affordable_finals(settings: SpendingSettings, search: SearchProblem) -> int:
+    """As many full trainings of each budget as half of what is left pays; a reserve for part of one is never spent."""
+    spending = Spending(settings, search)
+    each = len(spending.limits) * (1.0 - spending.short / spending.full)
+    half = 0.5 * (settings.trainings - spending.copies - spending.least)
+    return max(n for n in range(settings.finals + 1) if n * each <= half or n == 0)
 
 
 def for_epochs(changes: Changes) -> Entry:

@@ -104,7 +104,7 @@ def test_a_predicted_cost_is_that_of_the_operations(changes, tmp_path):
 
     # Without validation, which is not counted.
     problem = planted_problem(
-        lambda seed: replace(SMALL, num_validation=2, width=16),
+        lambda seed: replace(SMALL, num_train=96, num_architecture=32, num_validation=2, width=16),
         1,
         strategies=TINY.make(0).strategies,
         retrain=TrainingSettings(epochs=2, batch_size=32),
