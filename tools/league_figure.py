@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from evidence_problems import PROBLEMS
 from league_results import Entry, LeagueUnit
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,6 +43,8 @@ def draw(units: Mapping[str, Sequence[LeagueUnit]], entries: Sequence[Entry], pa
     lines = {}
     for axis, (name, found) in zip(axes, units.items(), strict=False):
         lines |= draw_gaps(axis, found, entries)
+        planted = PROBLEMS[name].planted is not None
+        axis.set_ylabel(f"gap, in {'losses of the planted tree' if planted else 'points of delta_m'}", fontsize=9)
         num_seeds = [sum(entry in unit.entries for unit in found) for entry in entries]
         seeds = sorted({number for number in num_seeds if number})
         axis.set_title(f"{name}, {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds", fontsize=10)
@@ -82,6 +85,5 @@ def draw_gaps(axis: Axes, units: Sequence[LeagueUnit], entries: Sequence[Entry])
     axis.tick_params(axis="y", labelsize=9)
     axis.set_ylim(bottom=0.0)
     axis.set_xlabel("search cost, in trainings", fontsize=9)
-    axis.set_ylabel("gap to the best known tree", fontsize=9)
     axis.spines[["top", "right"]].set_visible(False)
     return lines

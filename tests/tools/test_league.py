@@ -1,6 +1,7 @@
 """The league: equal costs, what is kept and continued, gaps and differences, on a planted problem of seconds."""
 
 import itertools
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -199,7 +200,8 @@ def test_both_reports_read_the_folder(unit, tmp_path):
 @pytest.mark.slow
 def test_all_entries_keep_cost_and_budget(other):
     run(other, tuple(STRATEGIES), (1.0, 3.0))
-    assert {name.rpartition("-")[0] for name in check_entries(other)} == set(STRATEGIES)
+    # An epoch of each of two_task's 19 networks costs more than one training and does not divide three.
+    assert {name.rpartition("-")[0] for name in check_entries(other)} == set(STRATEGIES) - {"two_task"}
 
 
 @pytest.mark.parametrize("strategy", ["similarity", "random"])
@@ -216,12 +218,12 @@ def test_a_killed_search_continues_to_the_same_result(strategy, unit, other, mon
     with pytest.raises(KeyboardInterrupt):
         run(other, (strategy,))
     folder = other.folder / "league" / f"{strategy}-1"
-    before = read_json(folder / "seconds.json")
-    # What remains must not start again, or it would have too many epochs to save.
+    assert 0 < read_json(folder / "seconds.json") < 100
+    (folder / "seconds.json").write_text("1000.0")
     left[0] = 10**6
     run(other, (strategy,))
     assert searches(other)[f"{strategy}-1"] == searches(unit)[f"{strategy}-1"]
-    assert read_json(folder / "search.json")["seconds"] > before > 0
+    assert read_json(folder / "search.json")["seconds"] > 1000
 
 
 def test_a_failed_entry_does_not_stop_the_others(other, monkeypatch):
@@ -274,7 +276,12 @@ def test_differences_are_paired_by_seed_at_one_cost():
     assert row(units, ("random", 1.0), planted=True)[-2] == ""
 
 
-def test_the_gap_is_to_the_best_tree_within_the_budget(unit):
+def test_the_gap_is_to_the_best_tree_within_the_budget(unit, tmp_path):
+    shutil.copytree(unit.folder, tmp_path / "0")
+    unit = Unit(TINY, 0, tmp_path / "0")
+    # The best of all trees costs more than the budget.
+    separate = unit.network(BranchTree.separate(SMALL.tasks, SMALL.num_blocks).id)
+    separate.write_text(json.dumps({"test": {task: {"loss": 0.0} for task in SMALL.tasks}}))
     loaded = league_results.load("tiny", unit.folder)
     limit, records = read_json(unit.folder / "league.json")["limits"][0][1], []
     for path in unit.folder.glob("league.json"), unit.folder.glob("trees.json"):
