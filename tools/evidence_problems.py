@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nas.cost import FixedPenalty, resolve_budget
+from nas.cost import FixedPenalty
 from nas.datasets.planted import PlantedProblem, conv_problem, random_problem, tree_a, tree_c
 from nas.engine.optimizer import OptimizerSettings
 from nas.recipe import Experiment, complete
-from nas.run import TrialParts, measure_parts
-from nas.strategies import Gradient, Similarity, Transfer, bmtas
+from nas.run import measure_parts
+from nas.strategies import Gradient, bmtas
 from nas.tree import BranchTree
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
@@ -72,37 +72,6 @@ class Problem:
     num_random: int = 2
     only_valid: bool = False
     pretrained: bool = False
-
-
-def search_cost(experiment: Experiment, parts: TrialParts) -> float:
-    """MACs of the forward passes of one search.
-
-    A soft step runs every candidate for every task; a step on own copies runs each copy once.
-    """
-    strategy, table = experiment.strategy, parts.table
-    if isinstance(strategy, Transfer):
-        # What it allows itself, in full trainings of a tree that costs the largest budget.
-        largest = max(resolve_budget(budget, table, "macs") for budget in experiment.goal.budgets)
-        epochs = experiment.retrain.epochs * sum(len(parts.data.split(name)) for name in experiment.retrain.splits)
-        return strategy.trainings * epochs * largest
-    samples = {name: len(parts.data.split(name)) for name in ("train", "architecture")}
-    separate, num_tasks = table.separate_cost()["macs"], len(experiment.tasks)
-    copies = strategy if isinstance(strategy, Similarity) else strategy.init
-    total = 0.0
-    if copies is not None:
-        total += copies.copies * separate * copies.epochs * sum(samples[name] for name in copies.splits)
-    if isinstance(strategy, Gradient):
-        num_candidates = strategy.num_candidates or num_tasks
-        mixed = separate + num_tasks * (num_candidates - 1) * sum(block["macs"] for block in table.blocks)
-        warm = strategy.warmup_epochs
-        total += warm * samples["train"] * separate + (strategy.epochs - warm) * sum(samples.values()) * mixed
-    return total
-
-
-def training_cost(experiment: Experiment, parts: TrialParts, tree: BranchTree) -> float:
-    """MACs of the forward passes of training a tree's network by the recipe."""
-    samples = sum(len(parts.data.split(name)) for name in experiment.retrain.splits)
-    return experiment.retrain.epochs * samples * parts.table.tree_cost(tree)["macs"]
 
 
 def similarity() -> Method:

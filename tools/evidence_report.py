@@ -10,29 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from evidence_problems import OWN_CHOICE, PROBLEMS
-from validity import mean_test_loss
+from evidence_results import Result, interval, judge_of, markdown, verdict
+from evidence_unit import Unit
 
 from nas.files import read_json
-from nas.training import FEWEST_SEEDS, Measured, delta_m, half_interval, metric_directions
-from nas.tree import BranchTree, recovery
 
 Line = tuple[str, str]
 """A method and the label of its tree: a budget, "argmax", ..."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """One tree of one unit.
-
-    ``quality`` is delta_m, or minus the loss relative to the planted tree's; None if it has not been trained.
-    ``loss_gain`` is the mean over the tasks of 100 log(loss alone / loss), None on planted problems.
-    """
-
-    cost: float
-    quality: float | None
-    ari: float | None
-    exact: bool
-    loss_gain: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,53 +51,25 @@ def load(name: str, folder: Path) -> UnitResult | None:
     """A unit's results for all trained trees (for all trees if the problem trains none); None without controls."""
     if not (folder / "trees.json").is_file():
         return None
-    record = read_json(folder / "trees.json")
-    found = [(tree, BranchTree.from_dict(tree["tree"])) for tree in record["trees"]]
-    tests = {}
-    for record_of, tree in found:
-        path = folder / "networks" / f"{tree.id}.json"
-        if path.is_file():
-            tests[tree.id] = read_json(path)["test"]
-        elif record_of["method"] in ("single", "planted"):
-            return None
-    if not PROBLEMS[name].only_valid:
-        found = [(record_of, tree) for record_of, tree in found if tree.id in tests]
-    problem, seed = PROBLEMS[name], int(folder.name)
-    planted = problem.planted(seed) if problem.planted else None
-    if planted is not None:
-        reference = mean_test_loss(tests[planted.id])
-        cost_unit = next(tree["cost"]["macs"] for tree, _ in found if tree["method"] == "planted")
-    else:
-        directions = metric_directions(problem.make(seed).tasks)
-        single = {tree["label"]: tests[built.id][tree["label"]] for tree, built in found if tree["method"] == "single"}
-        cost_unit = record["separate"]["macs"]
+    record, unit = read_json(folder / "trees.json"), Unit(PROBLEMS[name], int(folder.name), folder)
+    judge = judge_of(unit, record["trees"], record["separate"]["macs"])
+    if judge is None:
+        return None
     lines: dict[Line, list[Result]] = {}
-    for tree, built in found:
-        if tree["method"] == "single":
+    for tree in record["trees"]:
+        if tree["method"] == "single" or not (tree["id"] in judge.tests or unit.problem.only_valid):
             continue
-        if planted is not None:
-            agreement = recovery(built, planted)
-            quality = -mean_test_loss(tests[built.id]) / reference if built.id in tests else None
-            ari, exact = agreement.ari, agreement.exact
-        else:
-            quality, ari, exact = delta_m(tests[built.id], single, directions), None, False
-        gain = None if planted is not None else mean_loss_gain(tests[built.id], single)
         # The share that a planted tree costs differs from seed to seed.
-        at_budget = planted is not None and isinstance(tree["label"], float)
+        at_budget = unit.problem.planted is not None and isinstance(tree["label"], float)
         line = (tree["method"], "its cost" if at_budget else str(tree["label"]))
-        lines.setdefault(line, []).append(Result(tree["cost"]["macs"] / cost_unit, quality, ari, exact, gain))
+        lines.setdefault(line, []).append(judge.result(tree))
     searches = {path.stem: read_json(path) for path in folder.glob("*.json") if path.stem in method_names(name)}
     return UnitResult(
-        seed,
+        unit.seed,
         lines,
         {method: search["search_cost"] for method, search in searches.items()},
         {method: search["seconds"] for method, search in searches.items()},
     )
-
-
-def mean_loss_gain(test: Measured, single: Measured) -> float:
-    """The mean over the tasks of 100 log(loss alone / loss): about by how many percent losses are lower."""
-    return statistics.fmean(100 * math.log(float(single[t]["loss"]) / float(test[t]["loss"])) for t in single)
 
 
 def method_names(name: str) -> set[str]:
@@ -125,7 +81,7 @@ def section(name: str, units: Sequence[UnitResult]) -> str:
     planted = PROBLEMS[name].planted is not None
     results = ["ARI", "exact", "loss"] if planted else ["delta_m [%]", "loss gain [%]"]
     head = ["method", "tree", "cost", *results, "search cost", "s"]
-    rows = [head, ["---"] * len(head)]
+    rows = [head]
     for line in lines_of(units):
         having = [unit for unit in units if line in unit.lines]
         cells = [*line, f"{statistics.fmean(unit.mean(line, 'cost') for unit in having):.2f}"]
@@ -143,13 +99,12 @@ def section(name: str, units: Sequence[UnitResult]) -> str:
             mean_of(unit.seconds.get(method) for unit in having),
         ]
         rows.append(cells)
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     unit = "the planted tree's" if planted else "separate networks'"
     words = (
         f"{len(units)} seeds; mean and half of the 90 % interval; cost as a share of {unit}; "
         "search cost in trainings; seconds of one core, shared with other work."
     )
-    return "\n\n".join([f"### {name}", words, table, *differences(units, planted)])
+    return "\n\n".join([f"### {name}", words, markdown(rows), *differences(units, planted)])
 
 
 def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
@@ -173,22 +128,6 @@ def differences(units: Sequence[UnitResult], planted: bool) -> list[str]:
                 pair = f"{' '.join(line)} minus {' '.join(other)}"
                 texts.append(f"- {what}, {pair}: {interval(gaps)}{verdict(gaps)}")
     return ["\n".join(texts)] if texts else []
-
-
-def verdict(gaps: Sequence[float]) -> str:
-    """What a paired difference shows, by the rule of `nas compare`."""
-    half = half_interval(gaps)
-    if half is None or len(gaps) < FEWEST_SEEDS:
-        return " (too few seeds to conclude anything)"
-    return " (95 % interval without 0)" if abs(statistics.fmean(gaps)) > half else " (no difference shown)"
-
-
-def interval(values: Sequence[float]) -> str:
-    """Mean and half of the 90 % interval of the mean, by Student's t; empty if one has no value."""
-    mean, half = statistics.fmean(values), half_interval(values, 0.9)
-    if math.isnan(mean):
-        return ""
-    return f"{mean:.2f}" if half is None else f"{mean:.2f} ± {half:.2f}"
 
 
 def mean_of(values: Iterable[Any]) -> str:

@@ -62,14 +62,21 @@ class SharedNetworkStrategy(SharedNetworkSettings, ABC):
         """The losses of one step, and the predicted time of the search."""
         return self._training(problem).first_steps()
 
+    def predicted_cost(self, problem: Problem) -> float | None:
+        """The cost of the search before it begins, as its record has it afterwards."""
+        return self._cost(problem, self._training(problem))
+
     def _training(self, problem: Problem) -> SharedTraining:
         return SharedTraining(problem, self, lambda network, batch: self.affinity(network, problem.tasks, batch))
 
     def _record(self, problem: Problem, training: SharedTraining, state: SharedState) -> AffinityRecord:
         means, scale = state.means, self.scale(len(problem.tasks))
-        extra = training.measured_share * self.steps_to_measure(len(problem.tasks), problem.backbone.num_blocks)
         return AffinityRecord.of(
             *(problem, self.measure, means.affinity_LTT, scale * means.unlike_LTT),
             error_LTT=None if means.error_LTT is None else scale * means.error_LTT,
-            cost=cost_in_trainings(problem, [(training.tree, self.epochs * (1.0 + extra))]),
+            cost=self._cost(problem, training),
         )
+
+    def _cost(self, problem: Problem, training: SharedTraining) -> float | None:
+        extra = training.measured_share * self.steps_to_measure(len(problem.tasks), problem.backbone.num_blocks)
+        return cost_in_trainings(problem, [(training.tree, self.epochs * (1.0 + extra))])

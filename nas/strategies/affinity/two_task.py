@@ -101,6 +101,11 @@ class TwoTask(BaseModel):
         seconds = evaluator_of(problem).seconds_per_epoch(trees[0]) * self._num_epochs(problem)
         return FirstSteps({}, seconds * sum(costs) / costs[0], 0)
 
+    def predicted_cost(self, problem: Problem) -> float | None:
+        """The cost of the search before it begins, as its record has it afterwards."""
+        trees = [tree for _, trees in self._rounds(problem) for tree in trees]
+        return cost_in_trainings(problem, [(tree, self._num_epochs(problem)) for tree in trees])
+
     def _num_epochs(self, problem: Problem) -> int:
         return max(1, round(self.length * evaluator_of(problem).num_epochs))
 
