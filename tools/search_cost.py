@@ -97,7 +97,7 @@ def _merging(strategy: BottomUp, problem: Problem) -> float:
 
 def _share(problem: Problem, amount: float) -> float:
     """An amount of the resource, summed over all samples of all epochs, in full trainings of the largest budget."""
-    largest = max(limit for _, limit in limits_of(problem))
+    largest = max(limit for _, limit in limits_of(problem.task_names, problem.table, problem.goal))
     return amount / largest / evaluator_of(problem).num_epochs / _samples(problem, ("train", "architecture"))
 
 
