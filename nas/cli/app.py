@@ -209,6 +209,8 @@ def search(
     console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     for line in concern_lines(run):
         _say(console, line)
+    if (page := run.path / "report.html").is_file():
+        console.print(f"report: {page}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 
 

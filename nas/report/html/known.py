@@ -1,0 +1,161 @@
+"""What a finished run knows, read once for all sections of its report."""
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from nas.run import Front, Point, RunFolder, TrialFolder
+from nas.run.comparison import Comparison, Row, random_beside
+from nas.run.costs import read_costs
+from nas.run.evidence import read_transfer
+from nas.run.front import merit
+from nas.strategies.transfer.record import TransferRecord
+from nas.training import half_interval
+from nas.tree import BranchTree, CostTable, read_tree
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class TaskGain:
+    """What a task gains over its single-task network, in percent; ``half`` is half its 95 % interval, if known.
+
+    Args:
+        sign: "gain" or "loss" if the interval leaves out 0, "unsure" if it does not, or if there is none.
+    """
+
+    task: str
+    mean: float
+    half: float | None
+
+    @property
+    def sign(self) -> Literal["gain", "loss", "unsure"]:
+        if self.half is None or not abs(self.mean) > self.half:
+            return "unsure"
+        return "gain" if self.mean > 0 else "loss"
+
+    @property
+    def amount(self) -> str:
+        """``+1.9 ± 0.6 %``."""
+        if not math.isfinite(self.mean):
+            return "not known"
+        half = "" if self.half is None else f" ± {self.half:.1f}"
+        return f"{self.mean:+.1f}{half} %".replace("-", "\N{MINUS SIGN}")
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What the tasks of a tree gain, and in words how that is known."""
+
+    kind: Literal["measured", "estimated"]
+    about: str
+    tasks: tuple[TaskGain, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """The files of a finished run."""
+
+    run: RunFolder
+    front: Front
+    table: CostTable
+
+    @classmethod
+    def of(cls, run: RunFolder) -> "Known":
+        """Read a run; InputError if its search is not finished or a file is malformed."""
+        front = run.front
+        table = read_costs(run, front.leading.trial)
+        assert table is not None  # every trial writes its costs before its trees
+        return cls(run, front, table)
+
+    @property
+    def resource(self) -> str:
+        return self.front.resource
+
+    @property
+    def trial(self) -> TrialFolder:
+        """The trial that explains the recommended tree."""
+        return self.run.trial(self.front.leading.trial)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        folder = self.run.path / "compare"
+        return Comparison.read(folder) if (folder / "results.json").is_file() else None
+
+    @cached_property
+    def transfer(self) -> TransferRecord | None:
+        return read_transfer(self.trial)
+
+    @cached_property
+    def points(self) -> Mapping[str, Point]:
+        """The best point of each tree by id, cheapest first."""
+        best: dict[str, Point] = {}
+        for point in self.front.points:
+            known = best.get(point.tree_id)
+            best[point.tree_id] = point if known is None or merit(point) > merit(known) else known
+        leading = self.front.leading
+        return {name: leading if name == leading.tree_id else point for name, point in best.items()}
+
+    @cached_property
+    def trees(self) -> Mapping[str, BranchTree]:
+        return {name: read_tree(self.run.path / point.tree) for name, point in self.points.items()}
+
+    @cached_property
+    def tables(self) -> Mapping[str, CostTable]:
+        """By tree, the costs of its backbone: trials may have different backbones."""
+        by_trial = {number: read_costs(self.run, number) for number in {one.trial for one in self.points.values()}}
+        return {name: by_trial[point.trial] or self.table for name, point in self.points.items()}
+
+    @cached_property
+    def letters(self) -> Mapping[str, str]:
+        """By id, a letter for each tree that no other one beats, cheapest first; the others are called by their ids."""
+        best = {point.tree_id: None for point in self.front.points if not point.dominated}
+        return {name: LETTERS[i] if i < len(LETTERS) else f"Z{i - 24}" for i, name in enumerate(best)}
+
+    def name(self, tree_id: str) -> str:
+        """``tree B``, or the id of a tree without a letter."""
+        return f"tree {self.letters.get(tree_id, tree_id)}"
+
+    def row(self, tree_id: str) -> Row | None:
+        """A tree's row in the comparison."""
+        if self.comparison is None:
+            return None
+        shared = self.trees[tree_id] == BranchTree.shared(self.trees[tree_id].tasks, len(self.table.blocks))
+        rows = self.comparison.rows
+        found = (row for row in rows if row.kind == "found" and row.name == tree_id)
+        return next(found, next((row for row in rows if row.kind == "shared" and shared), None))
+
+    def gains(self, tree_id: str) -> Gains | None:
+        """What each task of a tree gains over its single-task network: measured, or else estimated; or None."""
+        row = self.row(tree_id)
+        if row is not None and row.relative:
+            seeds = "one seed" if len(row.by_seed) == 1 else f"{len(row.by_seed)} seeds; ± half the 95 % interval"
+            about = f"measured by nas compare: change of the metrics on the test split, {seeds}"
+            return Gains("measured", about, gains_of(row))
+        estimated = None if self.transfer is None else self.transfer.gains_of(self.trees[tree_id])
+        if estimated is None:
+            return None
+        about = "estimated by the search from short trainings: change of the loss; ± half the 95 % interval"
+        # 1.96 standard deviations of a normal distribution are its 95 % interval.
+        tasks = tuple(TaskGain(task, gain.mean, 1.96 * gain.std) for task, gain in estimated.items())
+        return Gains("estimated", about, tasks)
+
+
+def gains_of(row: Row) -> tuple[TaskGain, ...]:
+    """The measured gains of a row, mean over the seeds."""
+    return tuple(
+        TaskGain(task, statistics.fmean(values), half_interval(values)) for task, values in row.relative.items()
+    )
+
+
+def network_name(known: Known, row: Row) -> str:
+    """What the report calls the network of a row."""
+    if row.kind == "single":
+        return "separate networks"
+    if row.kind == "shared":
+        return "the shared tree"
+    tree_id = row.name.removeprefix(random_beside(""))
+    return known.name(tree_id) if row.kind == "found" else f"random trees beside {known.name(tree_id)}"
