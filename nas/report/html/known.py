@@ -90,14 +90,18 @@ class Known:
         return read_transfer(self.trial)
 
     @cached_property
-    def points(self) -> Mapping[str, Point]:
-        """The best point of each tree by id, cheapest first."""
-        best: dict[str, Point] = {}
+    def points_of(self) -> Mapping[str, list[Point]]:
+        """The points of each tree by id, cheapest first."""
+        found: dict[str, list[Point]] = {}
         for point in self.front.points:
-            known = best.get(point.tree_id)
-            best[point.tree_id] = point if known is None or merit(point) > merit(known) else known
-        leading = self.front.leading
-        return {name: leading if name == leading.tree_id else point for name, point in best.items()}
+            found.setdefault(point.tree_id, []).append(point)
+        return found
+
+    @cached_property
+    def points(self) -> Mapping[str, Point]:
+        """The best point of each tree by id."""
+        leading = {self.front.leading.tree_id: self.front.leading}
+        return {name: max(points, key=merit) for name, points in self.points_of.items()} | leading
 
     @cached_property
     def trees(self) -> Mapping[str, BranchTree]:

@@ -17,6 +17,8 @@ _LETTER = 0.58
 _LABEL, _NAME = 9.0, 11.0
 """Sizes of the texts below columns and beside heads."""
 _LONGEST_LABEL, _LONGEST_NAME = 14, 26
+_LABEL_ROOM = 45.0
+"""Mean width of the labels below the columns up to which the columns make room for them."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,9 @@ def tree_picture(
         marked: indices of the blocks that get a band.
     """
     labels = [_shortened(name, _LONGEST_LABEL) for name in ("stem", *short_names(tree.blocks), "heads")]
-    layout = lay_out(tree, table, resource, [_LETTER * _LABEL * len(label) for label in labels])
-    plain = lay_out(tree, table, resource)
-    if layout.width > 1.3 * plain.width:
-        layout = plain
+    widths = [_LETTER * _LABEL * len(label) for label in labels]
+    # Long labels would pull the columns apart; those without room are left out instead.
+    layout = lay_out(tree, table, resource, widths if sum(widths) <= _LABEL_ROOM * len(widths) else None)
     index = {task: k for k, task in enumerate(tasks)}
     size = min(_NAME, 0.76 * layout.height / len(tree.tasks))
     heads = layout.boxes[-len(tree.tasks) :]

@@ -8,8 +8,12 @@ from nas.report.html.tree_picture import TreePicture, groups_in_words, tree_pict
 from nas.report.summary import summary
 from nas.tree import BranchTree, describe_difference
 
-MOST_PICTURES = 2_000_000
+MOST_PICTURES = 1_800_000
 """Characters of all pictures together; further trees are shown in words, so that the page stays below 3 MB."""
+MOST_STEPS = 12
+"""Most trees of the strip."""
+MOST_DIFFERENCES = 5
+"""Most sentences on how two trees differ; the pictures show the rest."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,16 @@ def trees(known: Known) -> list[Tree]:
 
 
 def strip(known: Known) -> list[Step]:
-    """The trees that no other one beats, cheapest first, each with what changes; none if there is only one."""
+    """The trees that no other one beats, cheapest first, each with what changes; none if there is only one.
+
+    Of more than `MOST_STEPS`, as many at equal distances in their order.
+    """
     best, names = known.front.best, [name for name in known.trees if name in known.letters]
-    before: list[str | None] = [None, *names]
-    steps = []
-    for earlier, name in zip(before, names, strict=False):
+    if len(names) > MOST_STEPS:
+        names = [names[round(i * (len(names) - 1) / (MOST_STEPS - 1))] for i in range(MOST_STEPS)]
+    steps: list[Step] = []
+    for name in names:
+        earlier = steps[-1].id if steps else None
         tree = known.trees[name]
         changed = [] if earlier is None else _changed_blocks(known.trees[earlier], tree)
         table = known.tables[name]
@@ -122,12 +131,14 @@ def _differences(known: Known, one: str, other: str) -> list[str]:
     first, second = known.trees[one], known.trees[other]
     if len(first.partitions) != len(second.partitions):
         return [f"{known.name(one)} has {len(first.partitions)} blocks, {known.name(other)} {len(second.partitions)}"]
-    return describe_difference(first, second, (known.name(one), known.name(other)))
+    found = describe_difference(first, second, (known.name(one), known.name(other)))
+    more = len(found) - MOST_DIFFERENCES
+    return found if more <= 0 else [*found[:MOST_DIFFERENCES], f"and {more} more differences"]
 
 
 def _budgets(known: Known, name: str) -> str:
     """``"budgets 0.4 and 0.6"``, or that the search chose the cost."""
-    mine = [point for point in known.front.points if point.tree_id == name]
+    mine = known.points_of[name]
     budgets = sorted({point.budget for point in mine if point.budget is not None})
     words = (
         [f"{'budget' if len(budgets) == 1 else 'budgets'} {', '.join(f'{b:g}' for b in budgets)}"] if budgets else []
