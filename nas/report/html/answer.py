@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from nas.report.html.known import Gains, Known
 from nas.report.summary import summary
-from nas.run import recommendation
+from nas.run import Point, recommendation
 from nas.run.parts import lacking_macs
 from nas.run.runners_up import runners_up
 from nas.run.verdicts import verdicts
 from nas.strategies.diagnosis import Diagnosis, Verdict
 from nas.tree import BranchTree, split_agreement
+
+_NO_TREE = ("no tree", "no gain")
+"""How a comparison's verdicts on all trees begin."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +49,23 @@ def answer(known: Known) -> Answer:
     """The answer of a run; of one that recommends no tree, the reason."""
     point = known.front.best
     judged = [verdict for verdict in verdicts(known.run) if verdict.about != "margin"]
-    concerns = [verdict.text for verdict in judged if verdict.concern]
-    if known.trial.uncounted:
-        concerns.append(lacking_macs(known.trial.uncounted))
-    checks = [verdict.text for verdict in judged if not verdict.concern]
+    concerns = [known.with_names(line) for line in _concerns(known, judged)]
+    checks = [known.with_names(verdict.text) for verdict in judged if not verdict.concern]
     if point is None:
         return Answer(None, "", recommendation(known.front), [], [], None, [], [], concerns, checks)
-    tree, gains = known.trees[point.tree_id], known.gains(point.tree_id)
-    worse = [] if gains is None else [gain.task for gain in gains.tasks if gain.sign == "loss"]
-    if worse and gains is not None:
-        concerns.append(f"worse than a network of its own ({gains.kind}): {', '.join(worse)}")
+    tree = known.trees[point.tree_id]
+    margins = (Diagnosis.read(known.trial.path) or Diagnosis()).margins
     return Answer(
-        point.tree_id,
-        known.name(point.tree_id),
-        _why(known, judged),
-        summary(tree, known.tables[point.tree_id], known.resource),
-        splits(tree),
-        gains,
-        _sure(known, tree),
-        [one.sentence for one in runners_up(tree, (Diagnosis.read(known.trial.path) or Diagnosis()).margins)],
-        concerns,
-        checks,
+        tree=point.tree_id,
+        name=known.name(point.tree_id),
+        why=_why(known, judged),
+        saving=summary(tree, known.tables[point.tree_id], known.resource),
+        splits=splits(tree),
+        gains=known.gains(point.tree_id),
+        sure=[known.with_names(line) for line in _sure(known, point)],
+        second_best=[one.sentence for one in runners_up(tree, margins)],
+        concerns=concerns,
+        checks=checks,
     )
 
 
@@ -80,16 +79,31 @@ def _why(known: Known, judged: Sequence[Verdict]) -> str:
     """Why the front recommends its tree: the rule, and what the search says about the cost that it chose."""
     _, _, rule = recommendation(known.front).partition(", ")
     chose = [verdict.text for verdict in judged if verdict.about == "sharing" and not verdict.concern]
-    return "; ".join([f"it is the one {rule}" if rule.startswith("which") else f"it is {rule}", *chose])
+    why = f"it is the one {rule}" if rule.startswith("which") else f"it is {rule}"
+    return known.with_names("; ".join([why, *chose]))
 
 
-def _sure(known: Known, tree: BranchTree) -> list[str]:
+def _concerns(known: Known, judged: Sequence[Verdict]) -> list[str]:
+    """What the search, a comparison, the gains and the costs say against the recommended tree."""
+    point, found = known.front.best, [verdict.text for verdict in judged if verdict.concern]
+    if point is not None and point.grade == "toss-up" and point.measured is None:
+        found.append("the second-best tree is about as likely to be the better one (toss-up)")
+    gains = None if point is None else known.gains(point.tree_id)
+    if gains is not None and (worse := [gain.task for gain in gains.rows if gain.sign == "loss"]):
+        found.append(f"worse than with networks of their own ({gains.kind}): {', '.join(worse)}")
+    if known.comparison is not None:
+        found += [line for line in known.comparison.verdicts if line.startswith(_NO_TREE)]
+    if known.trial.uncounted:
+        found.append(lacking_macs(known.trial.uncounted))
+    return found
+
+
+def _sure(known: Known, point: Point) -> list[str]:
     """The grade, the seeds, and the conclusions of a comparison."""
-    point = known.points[tree.id]
     lines = [point.grade_line] if point.grade_line else []
     num_seeds = len({one.seed for one in known.front.points} | set(point.pooled))
     lines.append("the search ran with one seed" if num_seeds == 1 else f"the search ran with {num_seeds} seeds")
     if known.comparison is None:
         lines.append("no tree has been trained and compared with single-task networks yet; nas compare does it")
         return lines
-    return lines + [line for line in known.comparison.verdicts if line.startswith((tree.id, "no tree", "no gain"))]
+    return lines + [line for line in known.comparison.verdicts if line.startswith(point.tree_id)]

@@ -19,7 +19,7 @@ from nas.tree import BranchTree
 MOST_FRAMES, MOST_NUMBERS = 60, 200_000
 """Most epochs of the heat map, and most of its probabilities over all of them."""
 WIDTH, HEIGHT = 420, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 404, 14, 150
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 404, 14, 150
 
 
 @dataclass(frozen=True)

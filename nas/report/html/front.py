@@ -109,7 +109,7 @@ def _compared(known: Known, rows: Sequence[Row]) -> Plot:
         )
         + "0 is one network for each task."
     )
-    y_title = "gain over single-task networks, mean of the tasks, in %"
+    y_title = "mean gain over single tasks in %"
     return _plot(known, "Measured by nas compare", about, y_title, data, [], [], zero=0.0)
 
 

@@ -1,6 +1,7 @@
 """What a finished run knows, read once for all sections of its report."""
 
 import math
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from nas.run.comparison import Comparison, Row, random_beside
 from nas.run.costs import read_costs
 from nas.run.evidence import read_transfer
 from nas.run.front import merit
+from nas.strategies.transfer.gains import mean_gain
 from nas.strategies.transfer.record import TransferRecord
 from nas.training import half_interval
 from nas.tree import BranchTree, CostTable, read_tree
@@ -43,16 +45,26 @@ class TaskGain:
         if not math.isfinite(self.mean):
             return "not known"
         half = "" if self.half is None else f" ± {self.half:.1f}"
-        return f"{self.mean:+.1f}{half} %".replace("-", "\N{MINUS SIGN}")
+        mean = f"{self.mean:+.1f}" if abs(self.mean) >= 0.05 else "0.0"
+        return f"{mean}{half} %".replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True)
 class Gains:
-    """What the tasks of a tree gain, and in words how that is known."""
+    """What the tasks of a tree gain, their mean, and in words how that is known."""
 
     kind: Literal["measured", "estimated"]
     about: str
     tasks: tuple[TaskGain, ...]
+    mean: TaskGain
+
+    @property
+    def rows(self) -> tuple[TaskGain, ...]:
+        """The tasks and their mean."""
+        return (*self.tasks, self.mean)
+
+
+MEAN = "mean of the tasks"
 
 
 @dataclass(frozen=True)
@@ -138,14 +150,22 @@ class Known:
         if row is not None and row.relative:
             seeds = "one seed" if len(row.by_seed) == 1 else f"{len(row.by_seed)} seeds; ± half the 95 % interval"
             about = f"measured by nas compare: change of the metrics on the test split, {seeds}"
-            return Gains("measured", about, gains_of(row))
-        estimated = None if self.transfer is None else self.transfer.gains_of(self.trees[tree_id])
-        if estimated is None:
+            return Gains("measured", about, gains_of(row), TaskGain(MEAN, row.delta_m, row.half_interval))
+        record = self.transfer
+        if record is None or (estimated := record.gains_of(self.trees[tree_id])) is None:
             return None
         about = "estimated by the search from short trainings: change of the loss; ± half the 95 % interval"
+        mean = mean_gain(list(estimated.values()), record.correlation)
+        every = {**estimated, MEAN: mean}.items()
         # 1.96 standard deviations of a normal distribution are its 95 % interval.
-        tasks = tuple(TaskGain(task, gain.mean, 1.96 * gain.std) for task, gain in estimated.items())
-        return Gains("estimated", about, tasks)
+        *tasks, last = (TaskGain(task, gain.mean, 1.96 * gain.std) for task, gain in every)
+        return Gains("estimated", about, tuple(tasks), last)
+
+    def with_names(self, sentence: str) -> str:
+        """A sentence of the search or of a comparison, with the letters of the trees in place of their ids."""
+        for tree_id, letter in self.letters.items():
+            sentence = re.sub(rf"\b(tree )?{tree_id}\b", f"tree {letter}", sentence)
+        return sentence
 
 
 def gains_of(row: Row) -> tuple[TaskGain, ...]:

@@ -52,7 +52,10 @@ def task_table(known: Known) -> TaskTable | None:
         else (f"Means over {seeds} seeds, ± half the 95 % interval; a gain is coloured if its interval leaves out 0.")
     )
     return TaskTable(
-        [(network_name(known, row), _delta(row)) for row in others], rows, about, list(comparison.verdicts)
+        [(network_name(known, row), _delta(row)) for row in others],
+        rows,
+        about,
+        list(map(known.with_names, comparison.verdicts)),
     )
 
 

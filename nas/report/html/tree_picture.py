@@ -49,7 +49,11 @@ class TreePicture:
     @property
     def size(self) -> int:
         """Approximate number of characters."""
-        return sum(len(path) + 30 for _, path in (*self.lanes, *self.boxes)) + 70 * len(self.names + self.blocks)
+        return (
+            sum(len(path) + 30 for _, path in (*self.lanes, *self.boxes))
+            + 70 * len(self.names + self.blocks)
+            + len(self.words)
+        )
 
 
 def tree_picture(

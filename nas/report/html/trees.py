@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from nas.cost import format_quantity
 from nas.report.html.answer import splits
 from nas.report.html.known import Gains, Known
 from nas.report.html.tree_picture import TreePicture, groups_in_words, tree_picture
@@ -137,10 +138,9 @@ def _differences(known: Known, one: str, other: str) -> list[str]:
 
 
 def _budgets(known: Known, name: str) -> str:
-    """``"budgets 0.4 and 0.6"``, or that the search chose the cost."""
+    """``"budgets 40 % and 60 %"``, or that the search chose the cost."""
     mine = known.points_of[name]
     budgets = sorted({point.budget for point in mine if point.budget is not None})
-    words = (
-        [f"{'budget' if len(budgets) == 1 else 'budgets'} {', '.join(f'{b:g}' for b in budgets)}"] if budgets else []
-    )
+    amounts = [f"{100 * b:g} %" if b <= 1 else format_quantity(b, known.resource) for b in budgets]
+    words = [f"{'budget' if len(budgets) == 1 else 'budgets'} {' and '.join(amounts)}"] if budgets else []
     return "; ".join([*words, *(["chosen by the search"] if any(point.budget is None for point in mine) else [])])
