@@ -9,11 +9,13 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -33,6 +35,29 @@ _START = 60.0
 """Seconds that Chromium may take to start on a busy machine."""
 
 
+@contextmanager
+def chromium(profile: Path) -> Iterator["Browser"]:
+    """A Chromium that ends with the block; ``profile`` is a new folder for its files."""
+    assert CHROMIUM is not None
+    command = [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            with connect(_endpoint(profile / "DevToolsActivePort"), max_size=None) as socket:
+                yield Browser(socket)
+        finally:
+            process.kill()
+
+
+def _endpoint(file: Path) -> str:
+    """The address that Chromium writes into a file when it has started."""
+    end = time.monotonic() + _START
+    while time.monotonic() < end:
+        if file.is_file() and len(lines := file.read_text().split()) == 2:
+            return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+        time.sleep(0.05)
+    raise AssertionError("Chromium has not started")
+
+
 class Browser:
     """One page.
 
@@ -41,32 +66,15 @@ class Browser:
         requests: the addresses that the page asked for.
     """
 
-    def __init__(self, profile: Path) -> None:
-        assert CHROMIUM is not None
-        self._process = subprocess.Popen(
-            [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    def __init__(self, socket: ClientConnection) -> None:
         self.errors: list[str] = []
         self.requests: list[str] = []
-        self._numbers = itertools.count(1)
+        self._socket, self._numbers = socket, itertools.count(1)
         self._session: str | None = None
-        port, path = self._endpoint(profile / "DevToolsActivePort")
-        self._socket = connect(f"ws://127.0.0.1:{port}{path}", max_size=None)
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._call(f"{domain}.enable")
-
-    def _endpoint(self, file: Path) -> tuple[str, str]:
-        end = time.monotonic() + _START
-        while time.monotonic() < end:
-            if file.is_file() and len(lines := file.read_text().split()) == 2:
-                return lines[0], lines[1]
-            assert self._process.poll() is None, "Chromium has ended"
-            time.sleep(0.05)
-        raise AssertionError("Chromium has not started")
 
     def open(self, file: Path, *, dark: bool = False, width: int = 1200, height: int = 900) -> None:
         """Open a file in a window of this size, and wait until it is loaded."""
@@ -104,11 +112,6 @@ class Browser:
         """The whole page as a PNG."""
         shot = self._call("Page.captureScreenshot", captureBeyondViewport=True, format="png")
         return base64.b64decode(shot["data"])
-
-    def close(self) -> None:
-        self._socket.close()
-        self._process.kill()
-        self._process.wait()
 
     def _call(self, method: str, **parameters: Any) -> Any:
         number = next(self._numbers)
