@@ -178,7 +178,7 @@ def search(
 ) -> None:
     """Search branch trees within the budgets of a recipe.
 
-    Writes the trees, a table of them and their pictures into a run folder.
+    Writes the trees, a table of them, their pictures and a report (HTML) into a run folder.
     """
     from nas.commands import search as run_search
     from nas.run import plan_trials, recommendation

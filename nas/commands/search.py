@@ -52,7 +52,7 @@ def search(
     on_training: Callable[[Progress], None] = lambda _: None,
     on_training_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunFolder:
-    """Search branch trees for an experiment; returns the run folder with ``front.json``, trees and pictures.
+    """Search branch trees for an experiment; returns the run folder with ``front.json``, trees, pictures and report.
 
     Args:
         recipe: a recipe file or an Experiment.

@@ -12,6 +12,7 @@ from nas.run.verdicts import verdicts
 from nas.strategies.diagnosis import Diagnosis, Verdict
 from nas.tree import BranchTree, split_agreement
 
+_MOST_SPLITS = 6
 _NO_TREE = ("no tree", "no gain")
 """How a comparison's verdicts on all trees begin."""
 
@@ -70,8 +71,10 @@ def answer(known: Known) -> Answer:
 
 
 def splits(tree: BranchTree) -> list[str]:
-    """Where the tasks of a tree part, in sentences."""
+    """Where the tasks of a tree part, in sentences; of many, the first ones."""
     found = [split.sentence for split in split_agreement(tree, [])]
+    if len(found) > _MOST_SPLITS:
+        found[_MOST_SPLITS:] = [f"and {len(found) - _MOST_SPLITS} more splits"]
     return found or ["all tasks share every block" if len(tree.tasks) > 1 else "there is one task"]
 
 

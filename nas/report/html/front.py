@@ -161,7 +161,8 @@ def _plot(
     separate = known.table.separate_cost()[known.resource]
     limits = {budget if budget > 1 else budget * separate: budget for budget in budgets}
     costs = [datum.cost for datum in data]
-    x = scale([*costs, *limits], LEFT, RIGHT, least=0.2 * max(costs, default=1.0))
+    # A comparison has few points, whose labels are words.
+    x = scale([*costs, *limits], LEFT, RIGHT, 0.08 if zero is None else 0.18, least=0.2 * max(costs, default=1.0))
     ends = [value for d in data for value in (d.value - (d.half or 0), d.value + (d.half or 0))]
     y = scale([*ends, *([] if zero is None else [zero])], BOTTOM, TOP, margin=0.12)
     shown = [[(cost, value) for cost, value in curve if x.low <= cost <= x.high] for curve in curves]
