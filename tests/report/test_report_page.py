@@ -126,7 +126,7 @@ def test_measured_gains_take_the_place_of_estimated_ones_and_a_loss_is_a_concern
     # The standard error is 0.1 / sqrt(3), and t has 4.30 for two degrees of freedom.
     assert any(row.split() == ["depth", "−4.0", "±", "0.2", "%", "worse"] for row in shown.rows)
     assert any(row.split() == ["edge", "+2.0", "±", "0.2", "%", "better"] for row in shown.rows)
-    assert any(row.split()[0:1] == ["normals"] and "unclear" in row for row in shown.rows)
+    assert any(row.split() == ["normals", "+0.1", "±", "2.5", "%", "unclear"] for row in shown.rows)
     assert "worse than with networks of their own (measured): depth" in answer
     assert "tree B against shared: +2 points" in answer
     marks = [attributes.get("class") for attributes in shown.with_tag("g") if "mark" in attributes.get("class", "")]
