@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nas.commands.front import front as front
     from nas.commands.predict import predict as predict
     from nas.commands.profile import profile as profile
+    from nas.commands.report import write_report as write_report
     from nas.commands.retrain import retrain as retrain
     from nas.commands.search import search as search
     from nas.commands.show import show as show
@@ -65,6 +66,7 @@ _HOMES = {
         "retrain",
         "search",
         "show",
+        "write_report",
     ),
     "nas.launch.jobs": ("fetch", "jobs", "logs", "stop", "submit"),
     "nas.deploy": ("load_bundle", "open_model"),

@@ -178,7 +178,7 @@ def search(
 ) -> None:
     """Search branch trees within the budgets of a recipe.
 
-    Writes the trees, a table of them and their pictures into a run folder.
+    Writes the trees, a table of them, their pictures and a report (HTML) into a run folder.
     """
     from nas.commands import search as run_search
     from nas.run import plan_trials, recommendation
@@ -209,6 +209,8 @@ def search(
     console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     for line in concern_lines(run):
         _say(console, line)
+    if (page := run.path / "report.html").is_file():
+        console.print(f"report: {page}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
 
 

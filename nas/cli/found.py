@@ -1,4 +1,4 @@
-"""The commands front and explain: the trees of a finished search, and why they are as they are."""
+"""The commands front, explain and report: the trees of a finished search, and why they are as they are."""
 
 import json
 from collections.abc import Sequence
@@ -120,6 +120,27 @@ def explain(
         line(runner_up.sentence)
     for verdict in explained.verdicts:
         line(f"{'!' if verdict.concern else ' '} {verdict.text}")
+
+
+@app.command()
+def report(
+    run: RunArg,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The HTML file; by default report.html in the run.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a finished search as one HTML file: the answer, the front, every tree, why, and what to do next.
+
+    The file loads nothing: it opens from a disk, prints, and can be sent. search and compare write it, too.
+    """
+    from nas.commands import write_report
+
+    page = write_report(run, out)
+    if as_json:
+        _print_json({"report": str(page)})
+    else:
+        print(page)
 
 
 def _several(value: str | None, more: Sequence[str] | None, flag: str) -> list[str] | None:

@@ -169,5 +169,7 @@ def compare(
         console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
         for verdict in comparison.verdicts:
             _say(console, verdict)
+        if (page := run / "report.html").is_file():
+            console.print(f"report: {page}", highlight=False, markup=False, soft_wrap=True)
     if margin is not None:
         require_safe(comparison, judged, margin)

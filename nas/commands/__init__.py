@@ -3,6 +3,8 @@
     nas search RECIPE --out RUN         nas.search("recipe.py", out="run")
     nas compare RUN                     nas.compare("run")
 
+Two names are taken by packages: `nas data` is `data_sheet`, and `nas report` is `write_report`.
+
 - A function takes a recipe file or an `Experiment`, or a run folder, and returns a value: `search` returns a
   `RunFolder`, `compare` a `Comparison`, `choose` a `Choice`. Only the command line prints (`nas.cli`).
 - All results are in the run folder. A command that is repeated reads what is finished and does the rest, so each verb
@@ -32,6 +34,7 @@ from nas.commands.export import export
 from nas.commands.front import front
 from nas.commands.predict import predict
 from nas.commands.profile import profile
+from nas.commands.report import write_report
 from nas.commands.retrain import retrain
 from nas.commands.search import search
 from nas.commands.show import show
@@ -50,4 +53,5 @@ __all__ = [
     "retrain",
     "search",
     "show",
+    "write_report",
 ]

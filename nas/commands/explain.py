@@ -1,55 +1,19 @@
 """`nas explain`: why tasks share or part in a tree, in words and numbers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from nas.commands.show import find
 from nas.errors import InputError
 from nas.run import RunFolder, TrialFolder
-from nas.run.costs import read_table
-from nas.run.evidence import SOURCES, Pair, Section, num_shared, read_transfer_map
+from nas.run.evidence import SOURCES, Pair, Section, pairs_of, read_transfer_map
+from nas.run.runners_up import RunnerUp, runners_up
 from nas.run.verdicts import verdicts
-from nas.strategies.confidence import confidence, grade
-from nas.strategies.diagnosis import Diagnosis, MarginRecord, Verdict
+from nas.strategies.diagnosis import Diagnosis, Verdict
 from nas.strategies.transfer.transfer_map import TransferMap
-from nas.tree import BranchTree, describe_difference
-
-_MOST_DIFFERENCES = 3
-"""A sentence lists at most so many differences of two trees; `RunnerUp.differences` has all."""
-
-
-@dataclass(frozen=True)
-class RunnerUp:
-    """The second-best tree within a budget: how it differs from the tree, and by how much it is worse.
-
-    Args:
-        budgets: the budgets of which it is second-best; None stands for the cost that the search chose.
-        gap: value of the second-best tree minus value of the tree, in units of the dissimilarity.
-        noise: standard deviation of the gap; None if unknown.
-        differences: sentences about "the first tree", which is the explained one, and "the second" (tree).
-    """
-
-    budgets: tuple[float | None, ...]
-    gap: float
-    noise: float | None
-    differences: tuple[str, ...]
-
-    @property
-    def sentence(self) -> str:
-        places = ["the cost that the search chose" if b is None else f"budget {b:g}" for b in self.budgets]
-        if self.gap == 0:
-            size = "is as good"
-        elif self.noise is None:
-            size = f"is {self.gap:.2g} behind"
-        else:
-            sure = grade(confidence(self.gap, self.noise))
-            size = f"is {self.gap:.2g} behind, with a noise of {self.noise:.2g} ({sure})"
-        more = len(self.differences) - _MOST_DIFFERENCES
-        first = "; ".join(self.differences[:_MOST_DIFFERENCES]) + (f"; and {more} more differences" if more > 0 else "")
-        return f"within {' and '.join(places)} the second-best tree {size}: {first} (the first is this tree)"
+from nas.tree import BranchTree
 
 
 @dataclass(frozen=True)
@@ -114,10 +78,7 @@ def explain(
     best = folder.front.leading
     found, _ = find(folder.path, tree)
     trial = folder.trial_of(found) or folder.trial(best.trial)
-    price_L = _prices(trial, folder.front.resource, found)
-    pairs = tuple(
-        Pair(pair, found.blocks, num_shared(found, pair), price_L) for pair in combinations(_checked(tasks, found), 2)
-    )
+    pairs = pairs_of(found, _checked(tasks, found), trial, folder.front.resource)
     sections = (source(trial, found, pairs) for source in SOURCES)
     transfer = read_transfer_map(trial)
     if out is not None:
@@ -128,7 +89,7 @@ def explain(
         trial.number,
         pairs,
         tuple(section for section in sections if section is not None),
-        _runners_up(found, diagnosis.margins),
+        runners_up(found, diagnosis.margins),
         tuple(verdict for verdict in verdicts(folder, found) if verdict.about != "margin"),
         transfer,
     )
@@ -153,27 +114,3 @@ def _checked(tasks: Sequence[str] | None, tree: BranchTree) -> Sequence[str]:
     if len(set(tasks)) < max(2, len(tasks)):
         raise InputError(f"`tasks` names two or more different tasks; found {', '.join(tasks)}, and there are {known}")
     return tasks
-
-
-def _prices(trial: TrialFolder, resource: str, tree: BranchTree) -> tuple[float, ...]:
-    """The share of separate networks' cost that each block and all later ones have."""
-    table = read_table(trial.costs)
-    fits = len(table.blocks) == len(tree.blocks) and set(tree.tasks) <= set(table.heads)
-    if not fits or resource not in table.resources:
-        raise InputError(f"{trial.costs}: lacks tasks or blocks of tree {tree.id}, or costs in {resource}")
-    cost_L = [block[resource] for block in table.blocks]
-    separate = table.separate_cost()[resource] or 1.0
-    return tuple(sum(cost_L[l:]) / separate for l in range(len(cost_L)))
-
-
-def _runners_up(tree: BranchTree, margins: Iterable[MarginRecord]) -> tuple[RunnerUp, ...]:
-    """The second-best trees of one tree's budgets; a tree that is second-best several times is listed once."""
-    alike: dict[MarginRecord, list[float | None]] = {}
-    for record in margins:
-        if record.tree == tree.id:
-            alike.setdefault(record.model_copy(update={"budget": None}), []).append(record.budget)
-    runners_up = []
-    for record, budgets in alike.items():
-        differences = describe_difference(tree, BranchTree(tree.tasks, record.runner_up, tree.blocks))
-        runners_up.append(RunnerUp(tuple(budgets), record.gap, record.noise, tuple(differences)))
-    return tuple(runners_up)

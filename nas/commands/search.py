@@ -14,6 +14,7 @@ from nas.launch.measured_quality import measure_points
 from nas.launch.trials import all_done, check_trials, find_points, run_storage
 from nas.recipe import EXTENDABLE, Experiment
 from nas.report.figures import draw_figures
+from nas.report.html import try_report
 from nas.run import (
     Point,
     RunFolder,
@@ -51,7 +52,7 @@ def search(
     on_training: Callable[[Progress], None] = lambda _: None,
     on_training_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> RunFolder:
-    """Search branch trees for an experiment; returns the run folder with ``front.json``, trees and pictures.
+    """Search branch trees for an experiment; returns the run folder with ``front.json``, trees, pictures and report.
 
     Args:
         recipe: a recipe file or an Experiment.
@@ -197,3 +198,4 @@ def _finish(run: OpenRun, points: Sequence[Point]) -> None:
     assert table is not None
     draw_figures(run.folder, front, table)
     front.write(run.folder.path / "front.json")
+    try_report(run.folder)

@@ -80,10 +80,7 @@ def _quality(run: RunFolder, tree: BranchTree) -> list[str]:
     point = max(points, key=merit)
     qualities = {"estimate": point.estimated, "measured": point.measured}
     lines = [f"{name} {one.amount}: {one.measure}; higher is better" for name, one in qualities.items() if one]
-    if point.grade is not None:
-        sure = f"better than the second-best tree with probability {point.confidence:.2f}, by the estimate"
-        lines.append(f"grade {point.grade}: {sure}")
-    return lines
+    return [*lines, *([point.grade_line] if point.grade_line else [])]
 
 
 def _trainings(run: RunFolder, tree: BranchTree) -> list[str]:

@@ -1,4 +1,5 @@
-"""Pictures of trees, fronts, transfer maps, samples and predictions; graph files of trees; arrays of predictions.
+"""Pictures of trees, fronts, transfer maps, samples and predictions; graph files of trees; arrays of predictions;
+reports of runs.
 
 >>> from nas.report import draw_front, draw_tree, save_figure, save_tree
 >>> from nas.tree import BranchTree
@@ -12,7 +13,8 @@
 - `draw_prediction`, `answer_pixels`: what an exported network predicts for a picture;
 - `save_tree` (png, svg, pdf, dot, graphml), `save_figure` (png, svg, pdf): write the whole file or nothing, and the
   same bytes for the same tree;
-- `prediction_files`, `prediction_table`: the files that `nas predict` writes for each sample, and its table.
+- `prediction_files`, `prediction_table`: the files that `nas predict` writes for each sample, and its table;
+- `nas.report.html`: a run as one HTML file.
 
 The code has three layers. `layout` and `label_placement` compute positions without drawing. `canvas` draws shapes and
 text with matplotlib. `picture`, `front`, `transfer_map`, `sheet` and `prediction` combine them; start there.

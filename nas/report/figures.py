@@ -42,13 +42,13 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
     scale = front.leading.scale
     alike = [point for point in front.points if point.scale == scale]
     records = [point.model_dump() for point in alike]
-    figure = draw_front(records, table, resource=front.resource, curves=_curves(run, alike))
+    figure = draw_front(records, table, resource=front.resource, curves=curves_beside(run, alike))
     save_figure(figure, figures / "front.png")
     if (transfer := read_transfer_map(run.trial(front.leading.trial))) is not None:
         save_figure(draw_transfer_map(transfer), figures / "transfer.png")
 
 
-def _curves(run: RunFolder, points: Sequence[Point]) -> list[list[tuple[float, float]]]:
+def curves_beside(run: RunFolder, points: Sequence[Point]) -> list[list[tuple[float, float]]]:
     """Cost and quality along the curves of the trials, as far as the points' qualities are values of the curves.
 
     The lower the value of a curve, the better is the tree, so the quality is minus the value. The curve of a gradient

@@ -6,6 +6,7 @@ one, write the function and list it in `SOURCES`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from nas.errors import InputError
 from nas.files import read_record
 from nas.run import TrialFolder
+from nas.run.costs import read_table
 from nas.strategies.confidence import confidence, grade
 from nas.strategies.gradient.logits_record import FILE, LogitsRecord
 from nas.strategies.similarity.own_copies import read_dissimilarity
@@ -229,6 +231,23 @@ def _rows(pair: Pair, columns: Mapping[str, Floats | Sequence[Gain]]) -> tuple[M
     )
 
 
-def num_shared(tree: BranchTree, tasks: tuple[str, str]) -> int:
+def pairs_of(tree: BranchTree, tasks: Sequence[str], trial: TrialFolder, resource: str) -> tuple[Pair, ...]:
+    """Every pair of some tasks of a tree; InputError if the trial's costs are not of this tree."""
+    price_L = _prices(trial, resource, tree)
+    return tuple(Pair(pair, tree.blocks, _num_shared(tree, pair), price_L) for pair in combinations(tasks, 2))
+
+
+def _prices(trial: TrialFolder, resource: str, tree: BranchTree) -> tuple[float, ...]:
+    """The share of separate networks' cost that each block and all later ones have."""
+    table = read_table(trial.costs)
+    fits = len(table.blocks) == len(tree.blocks) and set(tree.tasks) <= set(table.heads)
+    if not fits or resource not in table.resources:
+        raise InputError(f"{trial.costs}: lacks tasks or blocks of tree {tree.id}, or costs in {resource}")
+    cost_L = [block[resource] for block in table.blocks]
+    separate = table.separate_cost()[resource] or 1.0
+    return tuple(sum(cost_L[l:]) / separate for l in range(len(cost_L)))
+
+
+def _num_shared(tree: BranchTree, tasks: tuple[str, str]) -> int:
     """The number of blocks that two tasks share in a tree."""
     return sum(any(set(tasks) <= set(group) for group in partition) for partition in tree.partitions)

@@ -86,6 +86,14 @@ class Point(BaseModel):
         return grade(self.confidence)
 
     @property
+    def grade_line(self) -> str | None:
+        """The grade and what it means in one line; None without a grade."""
+        if self.grade is None:
+            return None
+        sure = f"better than the second-best tree with probability {self.confidence:.2f}, by the estimate"
+        return f"grade {self.grade}: {sure}"
+
+    @property
     def scale(self) -> tuple[str, str, bool]:
         """Only qualities on the same scale are compared: the best of several seeds is lucky, their mean is not."""
         return self.quality.kind, self.quality.measure, bool(self.pooled and self.measured is None)

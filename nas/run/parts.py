@@ -187,6 +187,11 @@ def check_budgets(experiment: Experiment, table: CostTable, budgets: Sequence[fl
         resolve_budget(budget, table, goal.resource, cheapest=cheapest)
 
 
+def lacking_macs(uncounted: Sequence[str]) -> str:
+    """What costs in MACs lack, in a sentence."""
+    return f"MACs are incomplete, because these operators cannot be counted: {', '.join(uncounted)}"
+
+
 def check_counted(experiment: Experiment, uncounted: Sequence[str], budgets: Sequence[float]) -> None:
     """Warn that costs in MACs are incomplete, if they are.
 
@@ -199,7 +204,7 @@ def check_counted(experiment: Experiment, uncounted: Sequence[str], budgets: Seq
     """
     if not uncounted:
         return
-    lacking = f"MACs are incomplete, because these operators cannot be counted: {', '.join(uncounted)}"
+    lacking = lacking_macs(uncounted)
     if budgets and experiment.goal.resource == MACS.name and not experiment.allow_uncounted_macs:
         others = ", ".join(name for name in RESOURCES if name != MACS.name)
         raise InputError(

@@ -74,7 +74,7 @@ def search_in(
 ) -> Found:
     """Run the experiment's strategy, and write all files of the trial except its trees and its outcome."""
     folder.make()
-    folder.write_costs(parts.table, part_shapes(parts.backbone, experiment.tasks))
+    folder.write_costs(parts.table, part_shapes(parts.backbone, experiment.tasks), parts.uncounted)
     folder.write_splits(parts.data)
 
     def record(history: History) -> None:

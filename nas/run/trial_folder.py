@@ -12,6 +12,7 @@ from nas.errors import InputError, in_one_line
 from nas.files import (
     make_folder,
     read_json,
+    read_json_lines,
     read_record,
     remove_unfinished,
     require_writable,
@@ -90,6 +91,11 @@ class TrialFolder:
         """One line of JSON per finished epoch."""
         write_text_atomically(self.metrics, "".join(json.dumps(record) + "\n" for record in history))
 
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The records of the finished epochs; InputError if the file is malformed."""
+        return read_json_lines(self.metrics) if self.metrics.is_file() else []
+
     def write_tree(self, tree: BranchTree) -> Path:
         path = self.path / "trees" / f"{tree.id}.json"
         write_tree(tree, path)
@@ -111,9 +117,17 @@ class TrialFolder:
         path = self.path / "curve.json"
         return read_record(path, CurveRecord) if path.is_file() else None
 
-    def write_costs(self, table: CostTable, shapes: Shapes | None = None) -> None:
-        """Write the cost table of the trial's networks, and the shapes of their tensors (`part_shapes`)."""
-        write_json_atomically(self.costs, table.to_dict() | ({} if shapes is None else {"shapes": shapes}))
+    def write_costs(self, table: CostTable, shapes: Shapes | None = None, uncounted: Sequence[str] = ()) -> None:
+        """Write the cost table of the trial's networks, the shapes of their tensors (`part_shapes`), and the operators
+        that costs in MACs lack."""
+        more = ({} if shapes is None else {"shapes": shapes}) | ({"uncounted": list(uncounted)} if uncounted else {})
+        write_json_atomically(self.costs, table.to_dict() | more)
+
+    @property
+    def uncounted(self) -> list[str]:
+        """The operators that the costs in MACs lack."""
+        found = read_json(self.costs).get("uncounted", [])
+        return [str(name) for name in found] if isinstance(found, list) else []
 
 
 @contextmanager

@@ -32,17 +32,22 @@ class SplitAgreement:
         """Whether no more than half of the trees have parted the tasks by this block."""
         return 2 * (self.here + self.before) <= self.num_trees
 
-    def in_words(self, what: str = "trees") -> str:
-        """``"ink parts from left and right at block4 in 2 of 3 seeds, earlier in 1"``; ``what`` is what is counted."""
+    @property
+    def sentence(self) -> str:
+        """``"ink parts from left and right at block4"``."""
         # The smallest part leaves the others.
         first, *others = sorted(self.parts, key=len)
         if len(others) == 1:
             who = f"{listed(first)} part{'s' if len(first) == 1 else ''} from {listed(others[0])}"
         else:
             who = f"{'; '.join(map(listed, self.parts))} part from each other"
+        return f"{who} at {self.block}"
+
+    def in_words(self, what: str = "trees") -> str:
+        """``"ink parts from left and right at block4 in 2 of 3 seeds, earlier in 1"``; ``what`` is what is counted."""
         after = self.num_trees - self.here - self.before
         also = "".join(f", {when} in {n}" for when, n in (("earlier", self.before), ("later or never", after)) if n)
-        return f"{who} at {self.block} in {self.here} of {self.num_trees} {what}{also}"
+        return f"{self.sentence} in {self.here} of {self.num_trees} {what}{also}"
 
 
 def split_agreement(tree: BranchTree, others: Sequence[BranchTree]) -> list[SplitAgreement]:

@@ -10,7 +10,7 @@ from small_search import RECIPE, experiment, searched
 
 import nas
 from nas.cli.main import run
-from nas.report.figures import _curves
+from nas.report.figures import curves_beside
 from nas.run import RunFolder
 from nas.strategies.diagnosis import Diagnosis
 
@@ -257,8 +257,8 @@ def test_an_own_strategy_is_cut_by_its_own_member_or_refused(tmp_path):
 
 def test_the_front_is_drawn_with_the_curve_if_its_values_are_the_qualities(pristine):
     drawn = {name: RunFolder(folder) for name, folder in pristine.items()}
-    (curve,) = _curves(drawn["similarity"], drawn["similarity"].front.points)
+    (curve,) = curves_beside(drawn["similarity"], drawn["similarity"].front.points)
     assert len(curve) == len(drawn["similarity"].trial(0).curve.points)
     qualities = {(point.cost["macs"], point.quality.value) for point in drawn["similarity"].front.points}
     assert qualities <= set(curve)
-    assert _curves(drawn["gradient"], drawn["gradient"].front.points) == []
+    assert curves_beside(drawn["gradient"], drawn["gradient"].front.points) == []

@@ -18,6 +18,18 @@ def entropy_L(logits_LTC: Tensor) -> Tensor:
     return entropy_LT.mean(dim=-1) / max(math.log(logits_LTC.shape[-1]), 1e-12)
 
 
+_MOST_PROBABILITIES = 8192
+"""More would make the records of all epochs, which each checkpoint holds, larger than the weights."""
+
+
+def probabilities_LTC(logits_LTC: Tensor) -> list[list[list[float]]] | None:
+    """softmax(logits) with four digits, for the record of an epoch; None for more than 8192 of them."""
+    if logits_LTC.numel() > _MOST_PROBABILITIES:
+        return None
+    probs_LTC = torch.softmax(logits_LTC.double(), dim=-1).tolist()
+    return [[[round(p, 4) for p in row] for row in block] for block in probs_LTC]
+
+
 def drift(before_LTC: Tensor, after_LTC: Tensor) -> float:
     """Change of the dissimilarities that trees are made from: root mean square over blocks and pairs of tasks."""
     num_tasks = before_LTC.shape[1]

@@ -15,7 +15,7 @@ from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.loop import run_epochs, seeded
 from nas.networks.supernet import Supernet, own_copy_routing, reset_running_statistics, sample_routing
-from nas.strategies.gradient.diagnostics import drift, entropy_L
+from nas.strategies.gradient.diagnostics import drift, entropy_L, probabilities_LTC
 from nas.strategies.gradient.settings import GradientSettings
 from nas.strategies.gradient.state import SearchRecord, SearchState
 from nas.strategies.gradient.steps import logits_step, weight_step, weighted_sum
@@ -94,6 +94,7 @@ class BilevelSearch:
             "budget": self.target,
             "penalty": state.penalty.to_dict(),
             "entropy": entropy_L(after_LTC).tolist(),
+            "probabilities": probabilities_LTC(after_LTC),
             "changed_choices": count_changed_choices(before_LTC, after_LTC),
             "drift": drift(before_LTC, after_LTC),
         }

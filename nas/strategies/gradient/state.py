@@ -19,7 +19,8 @@ class SearchRecord(TypedDict):
     """One epoch of a search, as ``metrics.jsonl`` has it.
 
     ``temperature`` and ``architecture`` are None in the warm-up, which does not train the logits. ``entropy`` has a
-    value for each block, and ``changed_choices`` counts the arg-max choices that the epoch changed.
+    value for each block, and ``changed_choices`` counts the arg-max choices that the epoch changed. ``probabilities``
+    are those of the candidates, [L, T, C], after the epoch.
     """
 
     epoch: int
@@ -31,6 +32,7 @@ class SearchRecord(TypedDict):
     budget: float | None
     penalty: dict[str, float]
     entropy: list[float]
+    probabilities: list[list[list[float]]] | None
     changed_choices: int
     drift: float
 
