@@ -24,8 +24,6 @@ from nas.errors import InputError
 from nas.recipe import Experiment
 from nas.strategies import Gradient
 from nas.strategies import Problem as SearchProblem
-from nas.strategies.transfer.settings import SpendingSettings
-from nas.strategies.transfer.spending import Spending
 
 TOLERANCE = 0.1
 """How far a predicted cost may be from the one asked for, as a share of it."""
@@ -56,17 +54,9 @@ def spending(name: str) -> Entry:
             asked.strategy.check_problem(search)
         except InputError:
             return None
-        return asked.with_fields({"strategy.finals": affordable_finals(asked.strategy, search)})
+        return asked
 
     return entry
-
-
-def affordable_finals(settings: SpendingSettings, search: SearchProblem) -> int:
-    """As many full trainings of each budget as half of what is left pays; a reserve for part of one is never spent."""
-    spending = Spending(settings, search)
-    each = len(spending.limits) * (1.0 - spending.short / spending.full)
-    half = 0.5 * (settings.trainings - spending.copies - spending.least)
-    return max(n for n in range(settings.finals + 1) if n * each <= half or n == 0)
 
 
 def for_epochs(changes: Changes) -> Entry:

@@ -39,8 +39,12 @@ class Spending:
         start = self.settings.start if isinstance(self.settings, TransferSettings) else None
         if start is None:
             return 0.0
-        separate = self.problem.table.separate_cost()[self.problem.goal.resource]
-        return start.copies * start.epochs / self.full * separate / self.largest
+        table, resource = self.problem.table, self.problem.goal.resource
+        separate, _ = self.ends
+        stem = table.stem[resource]
+        # All copies are behind one stem.
+        copies = stem + start.copies * (table.tree_cost(separate)[resource] - stem)
+        return start.epochs / self.full * copies / self.largest
 
     @cached_property
     def limits(self) -> "Limits":
@@ -66,10 +70,12 @@ class Spending:
         return sum(self.cost(tree, self.short) for tree in self.ends) + 2.0 * self.short / self.full
 
     def reserve(self, allowed: float) -> float:
-        """What is kept of the allowed trainings for the full ones at the end: at most half of what is left after the
-        first trees, since without data the best trees are unknown."""
-        finals = self.settings.finals * len(self.limits) * (1.0 - self.short / self.full)
-        return min(finals, max(0.0, 0.5 * (allowed - self.copies - self.least)))
+        """What is kept of the allowed trainings for the full ones at the end: as many as are wanted and as half of what
+        is left after the first trees pays, since without data the best trees are unknown."""
+        each = 1.0 - self.short / self.full
+        half = max(0.0, 0.5 * (allowed - self.copies - self.least))
+        wanted = self.settings.finals * len(self.limits)
+        return each * min(wanted, math.floor(half / each) if each else 0)
 
     def require_enough(self) -> None:
         """InputError unless the trainings suffice for the own copies and the first four trees."""

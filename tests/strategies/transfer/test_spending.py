@@ -76,8 +76,8 @@ def test_no_more_than_the_hours_are_trained(batch, tmp_path):
 def test_own_copies_count(tmp_path):
     start = SimilaritySettings(copies=3, epochs=5)
     spending = Spending(Transfer(start=start), problem(tmp_path))
-    # Three copies for half of the length, and separate networks cost 1 / 0.9 of the largest budget.
-    assert spending.copies == pytest.approx(1.5 / 0.9)
+    # Half of the length; blocks and heads of separate networks cost 18, their one stem 1, the largest budget 18.9.
+    assert spending.copies == pytest.approx(0.5 * (1.0 + 3 * 18.0) / 18.9)
     assert spending.spent([]) == spending.copies
     assert Spending(Transfer(start=None), problem(tmp_path)).copies == 0.0
 
@@ -94,11 +94,13 @@ def test_of_one_tree_the_longest_training_counts(tmp_path):
     assert spending.affordable(done, [Request(separate, 9)], last=True) == [Request(separate, 9)]
     assert spending.affordable(done, [Request(separate, 10)], last=True) == []
     assert spending.affordable([], [Request(separate, 9)] * 2, last=True) == [Request(separate, 9)]
-    # Kept for the end: half of what the first four trees leave, which is a hundredth too much for this training.
+    # Kept for the end: a full training of a tree that has been trained for a tenth, if it is half of what is left.
     least = Spending(Transfer(start=None, length=0.1), its).least
-    few = Spending(Transfer(start=None, length=0.1, trainings=2.0 * share - least - 0.02), its)
-    assert few.affordable([], [Request(separate, 10)], last=False) == []
-    assert few.affordable([], [Request(separate, 10)], last=True) == [Request(separate, 10)]
+    full = [Request(separate, 10)] * 2
+    for trainings, kept in ((least + 1.81, full[:1]), (2.0 * share, full)):
+        few = Spending(Transfer(start=None, length=0.1, trainings=trainings), its)
+        assert few.affordable([], full, last=False) == kept
+        assert few.affordable([], full, last=True) == full
 
 
 def test_hours_are_predicted_from_the_trainings_before(tmp_path):
@@ -126,8 +128,9 @@ def test_too_few_trainings_are_refused_with_the_number_that_suffices(tmp_path):
 
 def test_the_reserve_leaves_the_first_trees(tmp_path):
     spending = Spending(Transfer(start=None, finals=5), problem(tmp_path))
-    for allowed in (0.1, 1.1, 2.0, 8.0):
-        assert spending.reserve(allowed) == max(0.0, 0.5 * (allowed - spending.least))
+    # Half of what the first trees leave goes to full trainings, which cost 0.7 more each.
+    for rest, reserve in ((-1.0, 0.0), (1.39, 0.0), (1.41, 0.7), (2.79, 0.7), (2.81, 1.4)):
+        assert spending.reserve(spending.least + rest) == pytest.approx(reserve)
     # All finals: five for each of two budgets, from 0.3 to the full length.
     assert spending.reserve(100.0) == pytest.approx(7.0)
     assert Spending(Transfer(finals=0, start=None), problem(tmp_path)).reserve(100.0) == 0.0
