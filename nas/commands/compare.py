@@ -10,6 +10,7 @@ from nas.data import derive_seed
 from nas.errors import InputError
 from nas.files import require_writable
 from nas.launch.dispatch import Progress, train_tree
+from nas.report.figures import draw_comparison_figures
 from nas.run import RunFolder, TrainedNetwork, TreeTraining, build_data
 from nas.run.comparison import Comparison, Contender, judge
 from nas.run.opened_run import OpenRun, Recipe, open_run
@@ -38,7 +39,8 @@ def compare(
     that cost at most as much. A finished training is not repeated, so an interrupted comparison continues where it
     stopped.
 
-    Writes ``compare/results.json`` and ``compare/table.csv`` into the run folder.
+    Writes ``compare/results.json`` and ``compare/table.csv`` into the run folder, and draws the result into
+    ``figures/comparison.png`` and ``figures/gains.png``.
 
     Args:
         run: the folder of a finished search, or of a recipe that was retrained with a tree.
@@ -63,6 +65,7 @@ def compare(
         results = _train(opened, contenders, on_training, on_epoch)
         comparison = judge(opened.experiment, table, contenders, results)
         comparison.write(opened.folder.path / "compare")
+        draw_comparison_figures(opened.folder, comparison)
     if margin is not None and judged is not None:
         require_safe(comparison, judged.id, margin)
     return comparison

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nas.report.prediction import answer_pixels, draw_prediction
     from nas.report.sheet import sample_sheet
     from nas.report.transfer_map import draw_transfer_map
+    from nas.report.tree_pair import draw_tree_pair
 
 __all__ = [
     "answer_pixels",
@@ -38,6 +39,7 @@ __all__ = [
     "draw_prediction",
     "draw_transfer_map",
     "draw_tree",
+    "draw_tree_pair",
     "sample_sheet",
     "save_figure",
     "save_tree",
@@ -49,6 +51,7 @@ _HOMES = {
     "draw_prediction": "nas.report.prediction",
     "draw_transfer_map": "nas.report.transfer_map",
     "draw_tree": "nas.report.picture",
+    "draw_tree_pair": "nas.report.tree_pair",
     "sample_sheet": "nas.report.sheet",
 }
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from nas.deploy import TaskRecord, is_map
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width
+from nas.report.depth import CLIPPED, depth_colours
 from nas.report.label_view import Pixels, class_colours, class_name, class_pixels, image_pixels
-from nas.report.palette import colours_of, text_colour
+from nas.report.palette import colours_of
+from nas.report.theme import GREY, INK, LIGHT, PALE
 
-INK, GREY, PALE = "#1A1A1A", "#6B6B6B", "#E4E4E4"
 WORDS = TextStyle(8.5, INK)
 SMALL = TextStyle(7.0, GREY)
 NAME_SIZE = 8.0
@@ -34,10 +34,6 @@ WORDS_WIDTH = 470.0
 """Least width in points for predictions in words, side by side, even if the pictures above are narrower."""
 SCALES = {"binary": "probability", "depth": "near to far", "values": "value"}
 DIRECTIONS = "x red, y green, z blue"
-DEPTH_COLOURS = "viridis_r"
-"""Colours of depth: near is bright, far is dark, in steps that look equal, in grey as well."""
-CLIPPED = (0.005, 0.995)
-"""Quantiles between which depths and numbers are shown, so that outliers do not reduce the contrast."""
 
 
 def answer_pixels(task: TaskRecord, answer: Tensor) -> Pixels:
@@ -81,7 +77,7 @@ def draw_prediction(picture: Pixels | None, answers: Mapping[str, Tensor], tasks
         answers: by task, without the batch (`nas.deploy.answers`).
         tasks: in the order in which they are drawn; a task's name has the colour that it has in other pictures.
     """
-    colours = {name: text_colour(colour) for name, colour in colours_of([task.name for task in tasks]).items()}
+    colours = {name: LIGHT.text(colour) for name, colour in colours_of([task.name for task in tasks]).items()}
     dense = [task for task in tasks if is_map(task.kind, answers[task.name])]
     size = picture.shape[:2] if picture is not None else answers[dense[0].name].shape[-2:] if dense else (1, 1)
     page = _Page(math.sqrt(PICTURE_AREA * size[1] / size[0]), math.sqrt(PICTURE_AREA * size[0] / size[1]))
@@ -243,7 +239,7 @@ def _grey(values_HW: Tensor, low: float, high: float) -> Pixels:
 
 
 def _coloured(values_HW: Tensor, low: float, high: float) -> Pixels:
-    pixels: Pixels = colormaps[DEPTH_COLOURS](_scaled(values_HW, low, high))[..., :3].astype(np.float32)
+    pixels: Pixels = depth_colours(torch.from_numpy(_scaled(values_HW, low, high))).numpy()
     return pixels
 
 

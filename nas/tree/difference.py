@@ -36,11 +36,16 @@ def distance(a: BranchTree, b: BranchTree) -> float:
     return differing / (len(a.partitions) * max(1, len(shared_a)))
 
 
-def describe_difference(a: BranchTree, b: BranchTree) -> list[str]:
+def describe_difference(
+    a: BranchTree, b: BranchTree, names: tuple[str, str] = ("the first tree", "the second")
+) -> list[str]:
     """The difference of two trees in sentences, one for all pairs of tasks with the same difference; empty if equal.
 
     "part at block2" says that block2 is the first block that the tasks do not share. Sentences come in the order
     of the first block where the trees differ.
+
+    Args:
+        names: what the sentences call the trees.
 
     Raises:
         InputError: the trees differ in their tasks or numbers of blocks.
@@ -64,7 +69,7 @@ def describe_difference(a: BranchTree, b: BranchTree) -> list[str]:
         for tasks, others in _products(nx.Graph(alike[in_a, in_b]), a.tasks):
             subject = f"all {len(tasks)} tasks" if len(tasks) == len(a.tasks) > 3 else listed(tasks)
             verb_ending = "s" if len(tasks) == 1 else ""
-            sentences.append(f"{subject} {_predicate(listed(others), block_a, block_b, verb_ending)}")
+            sentences.append(f"{subject} {_predicate(listed(others), block_a, block_b, verb_ending, names)}")
     return sentences
 
 
@@ -104,7 +109,7 @@ def _products(graph: "nx.Graph[Any]", order: Sequence[str]) -> Iterator[tuple[li
         yield from _products(part.subgraph([task for task in component if task not in tasks]), order)
 
 
-def _predicate(others: str, block_a: str | None, block_b: str | None, s: str) -> str:
+def _predicate(others: str, block_a: str | None, block_b: str | None, s: str, names: tuple[str, str]) -> str:
     """What tasks do in both trees, among themselves or with ``others``; a block is None if they share every block."""
     if block_a is None:
         first = f"share{s} every block with {others}" if others else "share every block"
@@ -114,7 +119,7 @@ def _predicate(others: str, block_a: str | None, block_b: str | None, s: str) ->
         second = f"share{s} every block"
     else:
         second = f"part{s} at {block_b}" if block_a is None else f"at {block_b}"
-    return f"{first} in the first tree, {second} in the second"
+    return f"{first} in {names[0]}, {second} in {names[1]}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from nas.errors import InputError
 from nas.report import sample_sheet
 from nas.report.canvas import TextStyle, rendered, text_width
 from nas.report.label_view import CHECKS, class_pixels, image_pixels, map_pixels, words
-from nas.report.palette import task_colours
+from nas.report.palette import CLASSES
 from nas.tasks import Task
 
 KIND = Task(name="kind", num_outputs=3, loss="cross_entropy", metrics=("f1",), labels=("cat", "dog", "emu"))
@@ -77,7 +77,7 @@ def _hex(pixel: np.ndarray) -> str:
 
 def test_a_map_of_classes_has_the_palette_s_colours_and_chequers_where_there_is_no_class() -> None:
     pixels = class_pixels(PARTS, torch.tensor([[0, 2], [255, -1]]))
-    assert [_hex(pixels[0, 0]), _hex(pixels[0, 1])] == [task_colours(3)[0], task_colours(3)[2]]
+    assert [_hex(pixels[0, 0]), _hex(pixels[0, 1])] == [CLASSES[0], CLASSES[2]]
     assert [_hex(pixels[1, 0]), _hex(pixels[1, 1])] == [CHECKS[1], CHECKS[0]]
 
 
