@@ -20,10 +20,10 @@ TITLE = TextStyle(10.5, INK, bold=True)
 LINE = TextStyle(8.5, GREY)
 BLOCK = TextStyle(8.0, INK)
 COST = TextStyle(6.5, GREY)
-MEMBERS = TextStyle(6.5, GREY)
+MEMBERS = TextStyle(7.0, GREY)
 TASK_ROOM, BLOCK_ROOM, TITLE_ROOM = 170.0, 110.0, 430.0
 """Points that a task's or a block's name gets at most, and a title at least."""
-MEMBERS_ROOM, MEMBERS_LINE = 230.0, 7.8
+MEMBERS_ROOM, MEMBERS_LINE = 220.0, 8.2
 """Largest width of the names of tasks in one lane, and the height of one line of them."""
 WIDENING = 1.2
 """Largest factor by which labels may widen the picture."""
@@ -153,7 +153,7 @@ def draw_task_names(
 
 def _few_lines(names: str, most: int) -> list[str]:
     lines = wrapped(names, MEMBERS, MEMBERS_ROOM)
-    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1].rstrip(",") + ", …"]
+    return lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1]} …"]
 
 
 def draw_labels(canvas: Canvas, labels: Labels, layout: Layout) -> None:
