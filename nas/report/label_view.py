@@ -107,12 +107,6 @@ def _numbers(label: Tensor) -> Tensor:
     return numbers.masked_fill(ignored, torch.nan) if binary else numbers
 
 
-def overlaid(picture: Pixels, colours: Pixels, strength_HW: npt.NDArray[np.float32]) -> Pixels:
-    """A picture in grey below colours [H, W, 3] of a strength in [0, 1]."""
-    grey = picture.mean(-1, keepdims=True)
-    return np.asarray(grey + strength_HW[..., None] * (colours - grey), np.float32)
-
-
 def chequered(colours_HW3: Tensor, known_HW: Tensor) -> Pixels:
     """Colours [H, W, 3] as a picture, with a chequered pattern where nothing is known."""
     height, width = known_HW.shape

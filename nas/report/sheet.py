@@ -4,10 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from nas.data import Dataset, Sample
 from nas.data.batch import signed
@@ -16,21 +14,30 @@ from nas.errors import InputError
 from nas.report.canvas import TextStyle, shortened, text_width
 from nas.report.depth import DepthRange, depth_pixels, depth_range
 from nas.report.label_view import (
-    BACKGROUND,
     Pixels,
-    class_colours,
     class_pixels,
     image_pixels,
     is_class_map,
     map_pixels,
-    overlaid,
     words,
 )
-from nas.report.palette import channels, colours_of
-from nas.report.sheet_page import CELL_GAP, GAP, NAME_HEIGHT, NAME_SIZE, WORDS, WORDS_ROOM, Cell, Column, SheetPage
+from nas.report.overlay import can_overlay, overlay
+from nas.report.palette import colours_of
+from nas.report.sheet_page import (
+    CELL_GAP,
+    GAP,
+    NAME_HEIGHT,
+    NAME_SIZE,
+    PREDICTED,
+    WORDS,
+    WORDS_ROOM,
+    Cell,
+    Column,
+    SheetPage,
+)
 from nas.report.theme import GREY, INK, THEMES, ThemeName
 from nas.tasks import Task
-from nas.tasks.ignore import known_classes
+from nas.tasks.ignore import known_classes, known_depths
 
 TITLE = TextStyle(10.5, INK, bold=True)
 PICTURE_AREA = 110.0 * 66.0
@@ -40,8 +47,6 @@ SHEET_WIDTH = 640.0
 SAMPLE_GAP = 26.0
 MOST_LINES = 4
 """Number of lines of words under a sample from which on the sample may be wider than its pictures."""
-OVERLAY = 0.65
-"""Strength of a mask's colours over the input."""
 
 Predict = Callable[[Tensor], Mapping[str, Tensor]]
 """From inputs [B, channels, H, W] to predictions by task (`nas.deploy.answers`)."""
@@ -76,7 +81,7 @@ def sample_sheet(
     """
     samples = _choose(dataset, num_samples)
     images = image_pixels([image for image, _ in samples])
-    labels = {task.name: [found.get(task.name) for _, found in samples] for task in tasks}
+    labels = {task.name: [_known(task, found.get(task.name)) for _, found in samples] for task in tasks}
     predicted: dict[str, list[Tensor | None]] = {}
     for image, _ in samples if predict else ():
         for name, answer in predict(image[None]).items() if predict else ():
@@ -96,7 +101,7 @@ def sample_sheet(
     page = SheetPage(width * scale, height * scale, colours, THEMES[theme])
     room = max(len(columns) * (page.width + GAP) - GAP, sum(cell.width + CELL_GAP for cell in cells) / MOST_LINES)
     lines = _lines(cells, room)
-    below = [Column(name, found[count:]) for name, found in pictures.items() if predicted]
+    below: list[Column | None] = [Column(name, found[count:]) for name, found in pictures.items() if name in predicted]
     if below:
         below.insert(0, _overlay(dense, predicted, images, colours))
     per_row = max(1, int((SHEET_WIDTH + SAMPLE_GAP) / (room + SAMPLE_GAP)))
@@ -133,6 +138,13 @@ def _choose(dataset: Dataset, num_samples: int) -> list[Sample]:
     return samples
 
 
+def _known(task: Task, label: Tensor | None) -> Tensor | None:
+    """The label, with NaN where a depth is not known."""
+    if label is None or output_kind(task) != "depth":
+        return label
+    return label.float().masked_fill(~known_depths(label), math.nan)
+
+
 def _present(labels: Sequence[Tensor | None]) -> list[Tensor]:
     return [label for label in labels if label is not None]
 
@@ -153,40 +165,25 @@ def _overlay(
     predicted: Mapping[str, Sequence[Tensor | None]],
     images: Sequence[Pixels],
     colours: Mapping[str, str],
-) -> Column:
-    """The first map of classes or mask over the inputs; without one, the inputs alone."""
+) -> Column | None:
+    """The first map of classes or mask over the inputs, if there is one."""
     for task in dense:
-        answers = _present(predicted[task.name])
-        kind = output_kind(task)
-        if kind == "classes" or (kind == "binary" and task.num_outputs == 1):
-            over = [
-                _over(task, answer, image, colours[task.name]) for answer, image in zip(answers, images, strict=True)
-            ]
-            return Column(f"{task.name} over the input", over)
-    return Column("input", images)
-
-
-def _over(task: Task, answer: Tensor, image: Pixels, colour: str) -> Pixels:
-    if output_kind(task) == "classes":
-        painted = torch.from_numpy(class_pixels(task, answer))
-        is_background = [name == BACKGROUND for name in class_colours(task)]
-        strength = OVERLAY * (~torch.tensor(is_background)[answer.long()]).float()
-    else:
-        painted, strength = torch.tensor(channels(colour)).expand(*answer.shape[1:], 3), OVERLAY * answer[0].float()
-    size = image.shape[:2]
-    resized = interpolate(torch.cat([painted.movedim(-1, 0), strength[None]])[None], size)[0]
-    return overlaid(image, resized[:3].movedim(0, -1).numpy(), resized[3].numpy())
+        kind, answers = output_kind(task), _present(predicted.get(task.name, ()))
+        if answers and can_overlay(kind, answers[0]):
+            pairs = zip(images, answers, strict=True)
+            return Column(
+                task.name, [overlay(image, kind, task, answer, colours[task.name]) for image, answer in pairs]
+            )
+    return None
 
 
 def _cell(task: Task, labels: Sequence[Tensor | None], answers: Sequence[Tensor | None]) -> Cell:
-    """A task's labels in words, each followed by its prediction, if there is one."""
     texts = [None if label is None else words(task, label) for label in labels]
-    if answers:
-        guesses = [words(task, _likeliest(task, answer)) for answer in _present(answers)]
-        texts = [f"{text or 'no label'}, predicted {guess}" for text, guess in zip(texts, guesses, strict=True)]
+    predicted = [f"predicted {words(task, _likeliest(task, answer))}" for answer in _present(answers)]
     widths = [text_width(shortened(text, WORDS, WORDS_ROOM), WORDS) for text in texts if text]
+    widths += [text_width(shortened(text, PREDICTED, WORDS_ROOM), PREDICTED) for text in predicted]
     name_width = min(text_width(task.name, TextStyle(NAME_SIZE, GREY)), WORDS_ROOM)
-    return Cell(task.name, texts, max([name_width, *widths]))
+    return Cell(task.name, texts, predicted, max([name_width, *widths]))
 
 
 def _likeliest(task: Task, answer: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from nas.tasks import Task
 
 WORDS = TextStyle(9.5, INK)
 MISSING = TextStyle(8.0, GREY)
-CLASS = TextStyle(8.0, INK)
+PREDICTED, CLASS = TextStyle(8.0, GREY), TextStyle(8.0, INK)
 NAME_SIZE = 7.0
 SWATCH, SCALE_WIDTH = 8.0, 90.0
 WORDS_ROOM = 110.0
@@ -32,10 +32,11 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A task's labels in words, one per sample, and the width of the widest."""
+    """A task's labels in words, one per sample, the predictions of the same samples, if any, and the largest width."""
 
     name: str
     words: Sequence[str | None]
+    predicted: Sequence[str]
     width: float
 
 
@@ -47,10 +48,13 @@ class SheetPage:
         self.width, self.height = width, height
         self._colours = {name: theme.text(colour) for name, colour in colours.items()}
 
-    def draw_pictures(self, i: int, columns: Sequence[Column], left: float, top: float, suffix: str = "") -> float:
+    def draw_pictures(
+        self, i: int, columns: Sequence[Column | None], left: float, top: float, suffix: str = ""
+    ) -> float:
         """Draw a row of pictures of sample i, its upper left corner at (left, top), and return the y where it ends."""
         for n, column in enumerate(columns):
-            self._draw_picture(column.name, suffix, column.pictures[i], left + n * (self.width + GAP), top)
+            if column is not None:
+                self._draw_picture(column.name, suffix, column.pictures[i], left + n * (self.width + GAP), top)
         return top + NAME_HEIGHT + self.height + LINE_GAP
 
     def draw_words(self, i: int, lines: Sequence[Sequence[Cell]], left: float, top: float) -> float:
@@ -62,8 +66,11 @@ class SheetPage:
                 self.draw_name(cell.name, x, y)
                 text, style = (cell.words[i] or "\N{EN DASH}"), WORDS if cell.words[i] else MISSING
                 self.canvas.text(x, y + NAME_HEIGHT + WORDS_HEIGHT / 2, shortened(text, style, WORDS_ROOM), style)
+                if cell.predicted:
+                    guess = shortened(cell.predicted[i], PREDICTED, WORDS_ROOM)
+                    self.canvas.text(x, y + NAME_HEIGHT + 1.5 * WORDS_HEIGHT, guess, PREDICTED)
                 x += cell.width + CELL_GAP
-            y += NAME_HEIGHT + WORDS_HEIGHT + LINE_GAP
+            y += NAME_HEIGHT + WORDS_HEIGHT * (2 if any(cell.predicted for cell in line) else 1) + LINE_GAP
         return y - LINE_GAP
 
     def draw_legend(self, task: Task, classes: Sequence[int], top: float) -> float:
@@ -103,7 +110,7 @@ class SheetPage:
     def draw_name(self, name: str, left: float, top: float, suffix: str = "") -> None:
         """A task's name in its colour."""
         style = TextStyle(NAME_SIZE, self._colours.get(name, GREY))
-        text = shortened(name + suffix, style, max(self.width, WORDS_ROOM))
+        text = shortened(name + suffix, style, self.width if suffix else max(self.width, WORDS_ROOM))
         self.canvas.text(left, top + NAME_HEIGHT / 2 - 1, text, style)
 
     def _draw_picture(self, name: str, suffix: str, picture: Pixels | None, left: float, top: float) -> None:

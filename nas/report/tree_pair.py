@@ -106,7 +106,8 @@ def _only_here(layout: Layout, other: BranchTree) -> set[Box]:
 
 def _draw_sentences(canvas: Canvas, sentences: list[str]) -> None:
     more = len(sentences) - MOST_SENTENCES
-    shown = sentences[:MOST_SENTENCES] + ([f"and {more} more differences"] if more > 0 else [])
+    meaning = "grey ground: the trees differ at this block; border: a group that only this tree has"
+    shown = [meaning, *sentences[:MOST_SENTENCES]] + ([f"and {more} more differences"] if more > 0 else [])
     room = max(TITLE_ROOM, canvas.right - canvas.left)
     for i, line in enumerate(line for sentence in shown for line in wrapped(sentence, LINE, room)):
         canvas.text(0, LINE_HEIGHT * i, line, LINE)

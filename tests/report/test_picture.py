@@ -19,7 +19,7 @@ from nas.report import draw_front, draw_tree, save_figure, save_tree
 from nas.report.graph_file import plain_graph
 from nas.report.palette import CLASSES, TEXT_CONTRAST, contrast, task_colours
 from nas.report.summary import summary
-from nas.report.theme import DARK, LIGHT, THEMES
+from nas.report.theme import DARK, LIGHT
 from nas.tree import BranchTree, CostTable
 
 TASKS = ("semseg", "depth", "normals", "edge")
@@ -268,7 +268,12 @@ def test_a_tree_of_several_budgets_is_one_point_and_the_recommended_one_has_a_ri
     figure = draw_front(twice)
     (axes,) = figure.axes
     # The first tree was found for a budget, too; without a table, the line of a share cannot be drawn.
-    assert sorted(filter(None, (text.get_text() for text in axes.texts))) == ["60 %", "aaaa", "bbbb", "recommended, 60 %"]
+    assert sorted(filter(None, (text.get_text() for text in axes.texts))) == [
+        "60 %",
+        "aaaa",
+        "bbbb",
+        "recommended, 60 %",
+    ]
     ring = axes.collections[-1]
     assert ring.get_facecolor().size == 0
     assert ring.get_offsets().tolist() == [[9e6, 0.1]]
