@@ -10,7 +10,7 @@ from nas.report.canvas import TextStyle, shortened, text_width
 from nas.report.label_placement import Rect, place_labels
 from nas.report.theme import LIGHT_GREY, Theme
 
-NAME_ROOM = 90.0
+NAME_ROOM = 130.0
 GAPS = (3.0, 10.0, 18.0, 27.0, 38.0, 50.0)
 """Distances between a mark and its label, in the order of the attempts; ``near`` labels use only the first three."""
 LINE_HEIGHT = 1.2

@@ -89,7 +89,7 @@ def sample_sheet(
     shown = {task.name: [*labels[task.name], *predicted.get(task.name, ())] for task in tasks}
     dense = [task for task in tasks if any(x is not None and x.ndim >= 2 for x in shown[task.name])]
     count = len(samples)
-    scales = {task.name: depth_range(_present(shown[task.name])) for task in dense if output_kind(task) == "depth"}
+    scales = {task.name: depth_range(_present(labels[task.name])) for task in dense if output_kind(task) == "depth"}
     pictures = {task.name: _pictures(task, shown[task.name], scales.get(task.name)) for task in dense}
     columns = [Column("input", images), *(Column(name, found[:count]) for name, found in pictures.items())]
     others = [task for task in tasks if task not in dense]
