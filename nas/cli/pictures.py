@@ -61,10 +61,9 @@ def show(
 
     In a run without a search, the retrained trees are shown.
     """
-    from nas.commands import choose
+    from nas.commands import choose, tree_difference
     from nas.commands import show as run_show
     from nas.commands.show import find
-    from nas.commands.tree_difference import tree_difference
 
     if against is not None:
         if any(value is not None for value in (within, worst, resource)):
