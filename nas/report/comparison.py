@@ -11,8 +11,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 
 from nas.report.canvas import TextStyle, plain_style, shortened, wrapped
-from nas.report.front import AXIS, BEST, ID, MEASURE, NAME, TICK, TITLE, draw_legend
+from nas.report.front import BEST, ID, NAME
 from nas.report.palette import OKABE_ITO, colours_of
+from nas.report.plot_frame import AXIS, TICK, TITLE, draw_frame, draw_headings, draw_legend, plot_figure
 from nas.report.point_labels import Label, Page, text_options
 from nas.report.theme import GREY, INK, THEMES, Theme, ThemeName
 from nas.run.comparison import Comparison, Row, random_beside
@@ -24,7 +25,7 @@ MOST_PANELS = 6
 """At most so many trees are drawn task by task: the shared tree, and those with the highest delta_m."""
 PANEL_WIDTH, TASK_HEIGHT = 1.5, 0.2
 """Inches."""
-PAGE_ROOM, NAME_ROOM = 380.0, 110.0
+NAME_ROOM = 110.0
 
 
 def draw_comparison(comparison: Comparison, *, title: str | None = None, theme: ThemeName = "light") -> Figure:
@@ -38,14 +39,11 @@ def draw_comparison(comparison: Comparison, *, title: str | None = None, theme: 
     colours = THEMES[theme]
     rows = [row for row in comparison.rows if math.isfinite(row.delta_m)]
     with plain_style():
-        layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-        figure = Figure(figsize=(5.6, 4.5), facecolor=colours.ground, layout=layout)
-        axes = figure.add_subplot(facecolor=colours.ground)
-        _draw_frame(axes, colours)
+        figure, axes = plot_figure(colours)
         axes.set_xlabel("cost, of the cost of separate networks", **text_options(AXIS, colours))
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.margins(x=0.12, y=0.16)
-        _draw_heading(axes, comparison, title, colours)
+        measured = "delta_m on the test split: mean gain of the tasks over single-task networks, in %"
+        draw_headings(axes, f"{measured}; higher is better; {_intervals(comparison)}", title, colours)
         axes.axhline(0.0, color=colours.light_grey, linewidth=0.8, zorder=0)
         beside = {row.name: row for row in rows if row.kind == "random"}
         for row in rows:
@@ -89,8 +87,7 @@ def draw_task_gains(comparison: Comparison, *, title: str | None = None, theme: 
         figure = Figure(figsize=size, facecolor=colours.ground, layout=layout)
         grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
         for axes, row in zip(grid, panels, strict=True):
-            axes.set_facecolor(colours.ground)
-            _draw_frame(axes, colours)
+            draw_frame(axes, colours)
             axes.axvline(0.0, color=colours.light_grey, linewidth=0.8, zorder=0)
             if other := beside.get(random_beside(row.name)):
                 _draw_gains(axes, other, tasks, colours, hollow=True)
@@ -119,23 +116,6 @@ _BARS: dict[str, Any] = {"markersize": MARK, "elinewidth": 0.9, "capsize": 2.0, 
 
 def _hollow(theme: Theme) -> dict[str, Any]:
     return {"marker": "o", "markerfacecolor": theme.ground, "color": theme.grey}
-
-
-def _draw_frame(axes: Axes, theme: Theme) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color(theme.light_grey)
-    axes.tick_params(labelsize=TICK.size, labelcolor=theme.colour(TICK.colour), color=theme.light_grey)
-
-
-def _draw_heading(axes: Axes, comparison: Comparison, title: str | None, theme: Theme) -> None:
-    measured = "delta_m on the test split: mean gain of the tasks over single-task networks, in %"
-    text = f"\N{UPWARDS ARROW} {measured}; higher is better; {_intervals(comparison)}"
-    heading = "\n".join(wrapped(text, MEASURE, PAGE_ROOM))
-    axes.set_title(heading, loc="left", pad=8, linespacing=1.3, **text_options(MEASURE, theme))
-    if title:
-        axes.figure.suptitle(
-            shortened(title, TITLE, PAGE_ROOM), x=0.02, horizontalalignment="left", **text_options(TITLE, theme)
-        )
 
 
 def _intervals(comparison: Comparison) -> str:

@@ -1,32 +1,28 @@
 """The picture of a front: every tree that was found, by what it costs and how good it is."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from nas.errors import InputError
 from nas.report.amounts import format_quantity
-from nas.report.canvas import TextStyle, plain_style, shortened, text_width, wrapped
+from nas.report.canvas import TextStyle, plain_style, text_width
 from nas.report.label_placement import Rect
 from nas.report.palette import OKABE_ITO
+from nas.report.plot_frame import draw_cost_axis, draw_headings, draw_legend, plot_figure
 from nas.report.point_labels import ROW_HEIGHT, Label, Page, rows_of, text_options
 from nas.report.summary import check_resource
 from nas.report.theme import GREY, INK, THEMES, Theme, ThemeName
 from nas.tree import BranchTree, CostTable
 
 BEST = OKABE_ITO[0]
-TITLE, MEASURE = TextStyle(10.5, INK, bold=True), TextStyle(8.0, GREY)
-AXIS, TICK, BUDGET = TextStyle(8.5, INK), TextStyle(7.5, GREY), TextStyle(6.5, GREY)
-NAME, ID = TextStyle(7.5, INK), TextStyle(6.0, GREY)
-PAGE_ROOM, AXIS_ROOM, PLOT_WIDTH = 360.0, 230.0, 330.0
+NAME, ID, BUDGET = TextStyle(7.5, INK), TextStyle(6.0, GREY), TextStyle(6.5, GREY)
+PLOT_WIDTH = 330.0
+"""About the width of the plot in points, before its layout is known."""
 MOST_DOMINATED_IDS = 25
 """Largest number of dominated trees that get labels; more labels would hide the points."""
 MOST_BUDGET_ROWS = 4
@@ -85,11 +81,10 @@ def draw_front(
     lines = _budgets((point["budget"] for point in points), separate, resource)
     colours = THEMES[theme]
     with plain_style():
-        layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-        figure = Figure(figsize=(5.6, 4.5), facecolor=colours.ground, layout=layout)
-        axes = figure.add_subplot(facecolor=colours.ground)
+        figure, axes = plot_figure(colours)
         draw_cost_axis(axes, resource, separate, colours)
-        _draw_headings(axes, points[0]["quality"]["measure"], trees, title, colours)
+        kinds = "/".join(dict.fromkeys(tree.kind for tree in trees))
+        draw_headings(axes, f"{points[0]['quality']['measure']}; {kinds}, higher is better", title, colours)
         for curve in curves:
             axes.step(
                 *zip(*curve, strict=True),
@@ -183,41 +178,6 @@ def _references(table: CostTable, resource: str) -> dict[float, str]:
     return {table.tree_cost(shared)[resource]: "all shared", table.separate_cost()[resource]: "separate"}
 
 
-def draw_cost_axis(axes: Axes, resource: str, separate: float | None, theme: Theme) -> None:
-    """The axis of the cost below, and above it the same in shares of separate networks."""
-    from nas.cost import RESOURCES  # which loads torch
-
-    known = RESOURCES.get(resource)
-    name = shortened(resource if known is None else known.title, AXIS, AXIS_ROOM)
-    axes.set_xlabel(name, **text_options(AXIS, theme))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color(theme.light_grey)
-    ticks: dict[str, Any] = {"labelsize": TICK.size, "labelcolor": theme.colour(TICK.colour), "color": theme.light_grey}
-    axes.tick_params(**ticks)
-    axes.ticklabel_format(axis="y", useOffset=False)
-    axes.margins(x=0.14, y=0.16)
-    if known is None or not known.needs_latency:
-        axes.xaxis.set_major_formatter(EngFormatter())
-    if separate:
-        to_share, to_cost = partial(np.multiply, 1 / separate), partial(np.multiply, separate)
-        top = axes.secondary_xaxis("top", functions=(to_share, to_cost))
-        top.set_xlabel("of the cost of separate networks", **text_options(AXIS, theme))
-        top.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        top.spines["top"].set_color(theme.light_grey)
-        top.tick_params(**ticks)
-
-
-def _draw_headings(axes: Axes, measure: str, trees: Sequence[_Point], title: str | None, theme: Theme) -> None:
-    """What the height means, level above the plot, where a long sentence can be read."""
-    kinds = "/".join(dict.fromkeys(tree.kind for tree in trees))
-    lines = wrapped(f"\N{UPWARDS ARROW} {measure}; {kinds}, higher is better", MEASURE, PAGE_ROOM)
-    axes.set_title("\n".join(lines), loc="left", pad=8, linespacing=1.3, **text_options(MEASURE, theme))
-    if title:
-        axes.figure.suptitle(
-            shortened(title, TITLE, PAGE_ROOM), x=0.02, horizontalalignment="left", **text_options(TITLE, theme)
-        )
-
-
 def _draw_points(axes: Axes, trees: Sequence[_Point], theme: Theme) -> None:
     blue = theme.text(BEST)
     front = [tree for tree in trees if not tree.dominated]
@@ -284,32 +244,12 @@ def _draw_lines(axes: Axes, costs: Mapping[float, str], theme: Theme) -> float:
     if costs:
         dots: dict[str, Any] = {"color": theme.light_grey, "linewidth": 0.9, "linestyle": (0, (1, 2.2)), "zorder": 0}
         axes.vlines(sorted(costs), low, high, **dots, label="budget, or cost of a baseline")
-        # The width of the plot is known only roughly before the layout.
         left, right = axes.get_xlim()
         to_points = PLOT_WIDTH / (right - left)
         about = [(((cost - left) * to_points, 0.0), text_width(costs[cost], BUDGET)) for cost in sorted(costs)]
         num_rows = min(1 + max(rows_of(about)), MOST_BUDGET_ROWS)
         axes.set_ylim(low, high + (0.02 + 0.04 * num_rows) * (high - low))
     return high
-
-
-def draw_legend(figure: Figure, axes: Axes, note: str, theme: Theme) -> None:
-    """Below the plot what its marks mean, each once, and a note."""
-    handles, names = axes.get_legend_handles_labels()
-    # The latest first: the marks before the lines behind them.
-    entries = dict(zip(reversed(names), reversed(handles), strict=True))
-    legend = figure.legend(
-        entries.values(),
-        entries.keys(),
-        loc="outside lower left",
-        ncols=2,
-        fontsize=TICK.size,
-        labelcolor=theme.ink,
-        frameon=False,
-        title=note,
-        alignment="left",
-    )
-    legend.get_title().set(fontsize=BUDGET.size, color=theme.grey)
 
 
 def _draw_labels(
