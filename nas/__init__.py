@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nas.commands.retrain import retrain as retrain
     from nas.commands.search import search as search
     from nas.commands.show import show as show
+    from nas.commands.tree_difference import tree_difference as tree_difference
     from nas.deploy import load_bundle as load_bundle
     from nas.deploy import open_model as open_model
     from nas.errors import InputError as InputError
@@ -66,6 +67,7 @@ _HOMES = {
         "retrain",
         "search",
         "show",
+        "tree_difference",
         "write_report",
     ),
     "nas.launch.jobs": ("fetch", "jobs", "logs", "stop", "submit"),

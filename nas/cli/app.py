@@ -1,4 +1,4 @@
-"""The commands check, profile, search, show and data; each calls the function of the same name.
+"""The commands check, profile and search; each calls the function of the same name.
 
 The functions are imported when a command runs, so ``nas --help`` and errors of the parser do not wait for torch.
 """
@@ -14,14 +14,12 @@ import nas
 from nas.cli import check_tables, tables
 from nas.cli.amounts import format_quantity
 from nas.cli.options import (
-    TREES,
     AddressOption,
     AllowOption,
     JsonOption,
     RecipeArg,
     ResumeOption,
     SetOption,
-    SplitOption,
     StrategyOption,
 )
 from nas.cli.progress import Display, display, quiet_output, training_figures
@@ -212,82 +210,6 @@ def search(
     if (page := run.path / "report.html").is_file():
         console.print(f"report: {page}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"run folder: {run.path}", highlight=False, markup=False, soft_wrap=True)
-
-
-@app.command()
-def show(
-    path: Annotated[Path, typer.Argument(metavar="RUN|TREE.json", help="A run folder, or a tree file.")],
-    tree: Annotated[str | None, typer.Option("--tree", metavar="TREE", help=f"Which tree of a run: {TREES}.")] = None,
-    within: Annotated[
-        float | None,
-        typer.Option(
-            "--within",
-            metavar="BUDGET",
-            help="Show the best tree that nas compare, or else a measured search, knows and that costs at most this: "
-            "a share or an amount.",
-        ),
-    ] = None,
-    worst: Annotated[
-        float | None,
-        typer.Option(
-            "--worst",
-            metavar="PERCENT",
-            help="Show the best tree that nas compare, or else a measured search, knows and in which no task is worse "
-            "than alone by more than this.",
-        ),
-    ] = None,
-    resource: Annotated[
-        str | None, typer.Option("--resource", help="What --within counts, for instance macs, params or ms.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Draw the tree into this file: png, svg, pdf, dot or graphml.")
-    ] = None,
-    latency: Annotated[
-        Path | None,
-        typer.Option(
-            "--latency", metavar="FILE", help="Add milliseconds from a latency table (nas profile --latency)."
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show a branch tree in the terminal, or draw it.
-
-    In a run without a search, the retrained trees are shown.
-    """
-    from nas.commands import choose
-    from nas.commands import show as run_show
-    from nas.commands.show import find
-
-    text = run_show(path, tree=tree, within=within, worst=worst, resource=resource, latency=latency, out=out)
-    if not as_json:
-        print(text)
-    elif within is not None or worst is not None:
-        _print_json(choose(path, within=within, worst=worst, resource=resource, latency=latency).to_dict())
-    else:
-        _print_json(find(path, tree, latency)[0].to_dict())
-
-
-@app.command()
-def data(
-    source: Annotated[Path, typer.Argument(metavar="NAME|RECIPE", help="A data set (digits or scenes), or a recipe.")],
-    out: Annotated[
-        Path,
-        typer.Option("--out", help="A png, svg or pdf file; or a folder, which gets a picture of each input."),
-    ],
-    split: SplitOption = "train",
-    num_samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="How many samples to draw.")] = 8,
-    changes: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Draw samples with their labels, or write inputs as pictures."""
-    from nas.commands import data_sheet
-
-    with quiet_output():
-        path = data_sheet(source, out, split=split, num_samples=num_samples, changes=_changes(changes))
-    if as_json:
-        _print_json({"picture": str(path)})
-    else:
-        print(path)
 
 
 def _begin_training(shown: Display, progress: "Progress") -> None:

@@ -11,7 +11,7 @@ import typer
 from nas.cli import tables
 from nas.cli.amounts import format_quantity
 from nas.cli.app import _console, _print_json, _say, app
-from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg
+from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg, ThemeOption, TransparentOption
 from nas.cli.progress import quiet_output
 from nas.errors import InputError
 
@@ -39,6 +39,9 @@ def front(
             help='Add the best trees that keep these constraints, e.g. {"apart": [["depth", "edge"]]}.',
         ),
     ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Draw the front into this png, svg or pdf file.")] = None,
+    theme: ThemeOption = None,
+    transparent: TransparentOption = False,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
     as_json: JsonOption = False,
@@ -56,6 +59,9 @@ def front(
             run,
             budgets=None if words is None else [_number(word) for word in words],
             constraints=None if constraints is None else _constraints(constraints),
+            out=out,
+            theme=theme,
+            transparent=transparent,
             recipe=recipe,
             allow_changed=allow_changed,
         )
@@ -89,13 +95,15 @@ def explain(
             "--out", help="Draw which task helps and hurts which, by a measured search, into this png, svg or pdf file."
         ),
     ] = None,
+    theme: ThemeOption = None,
+    transparent: TransparentOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say why tasks share or part in the recommended tree, and how sure the search is."""
     from nas.commands import explain as run_explain
 
     names = _several(tasks, more, "--tasks")
-    explained = run_explain(run, tasks=names, tree=tree, out=out)
+    explained = run_explain(run, tasks=names, tree=tree, out=out, theme=theme, transparent=transparent)
     if as_json:
         _print_json(explained.to_dict())
         return

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 import typer
 
 # Each adds its commands, which --help lists in this order.
+import nas.cli.pictures
+
+# isort: split
 import nas.cli.found
 import nas.cli.training
 

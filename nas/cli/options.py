@@ -44,3 +44,7 @@ AddressOption = Annotated[
 SplitOption = Annotated[
     Literal["train", "architecture", "validation", "test"], typer.Option("--split", help="Which samples to use.")
 ]
+ThemeOption = Annotated[
+    Literal["light", "dark"] | None, typer.Option("--theme", help="A picture for a light or a dark page; light.")
+]
+TransparentOption = Annotated[bool, typer.Option("--transparent", help="Leave out the picture's background.")]

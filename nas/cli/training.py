@@ -17,6 +17,8 @@ from nas.cli.options import (
     RunArg,
     SetOption,
     SplitOption,
+    ThemeOption,
+    TransparentOption,
 )
 from nas.cli.progress import display, quiet_output, training_figures
 
@@ -97,6 +99,15 @@ def evaluate(
         ),
     ] = None,
     split: SplitOption = "test",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Draw samples with labels and predictions into this png, svg or pdf file."),
+    ] = None,
+    num_samples: Annotated[
+        int | None, typer.Option("--samples", min=1, max=64, help="How many samples to draw; 4.")
+    ] = None,
+    theme: ThemeOption = None,
+    transparent: TransparentOption = False,
     changes: SetOption = None,
     recipe: RecipeOption = None,
     allow_changed: AllowOption = False,
@@ -117,6 +128,10 @@ def evaluate(
             changes=_changes(changes),
             recipe=recipe,
             allow_changed=allow_changed,
+            out=out,
+            num_samples=num_samples,
+            theme=theme,
+            transparent=transparent,
         )
     if as_json:
         _print_json(evaluation.to_dict())
@@ -146,6 +161,7 @@ def compare(
     continue a comparison that was stopped; no training is repeated.
     """
     from nas.commands import compare as run_compare
+    from nas.report.figures import COMPARISON
     from nas.run import RunFolder
     from nas.run.safety import check_margin, require_safe
 
@@ -169,6 +185,9 @@ def compare(
         console.print(tables.cost_table(comparison), *tables.metric_tables(comparison, console.width))
         for verdict in comparison.verdicts:
             _say(console, verdict)
+        for picture in (run / "figures" / name for name in COMPARISON):
+            if picture.is_file():
+                console.print(f"drawn: {picture}", highlight=False, markup=False, soft_wrap=True)
         if (page := run / "report.html").is_file():
             console.print(f"report: {page}", highlight=False, markup=False, soft_wrap=True)
     if margin is not None:

@@ -10,6 +10,7 @@ from nas.data import derive_seed
 from nas.errors import InputError
 from nas.files import require_writable
 from nas.launch.dispatch import Progress, train_tree
+from nas.report.figures import draw_comparison_figures
 from nas.report.html import try_report
 from nas.run import RunFolder, TrainedNetwork, TreeTraining, build_data
 from nas.run.comparison import Comparison, Contender, judge
@@ -39,8 +40,8 @@ def compare(
     that cost at most as much. A finished training is not repeated, so an interrupted comparison continues where it
     stopped.
 
-    Writes ``compare/results.json``, ``compare/table.csv`` and, if the run has a front, ``report.html`` into the run
-    folder.
+    Writes ``compare/results.json`` and ``compare/table.csv`` into the run folder, draws the result into
+    ``figures/comparison.png`` and ``figures/gains.png``, and, if the run has a front, writes ``report.html``.
 
     Args:
         run: the folder of a finished search, or of a recipe that was retrained with a tree.
@@ -65,6 +66,7 @@ def compare(
         results = _train(opened, contenders, on_training, on_epoch)
         comparison = judge(opened.experiment, table, contenders, results)
         comparison.write(opened.folder.path / "compare")
+        draw_comparison_figures(opened.folder, comparison)
         if opened.folder.finished:
             try_report(opened.folder)
     if margin is not None and judged is not None:

@@ -15,6 +15,8 @@ from nas.deploy import Pixels, as_bytes
 from nas.errors import InputError
 from nas.files import make_folder, write_bytes_atomically
 from nas.recipe import Experiment
+from nas.report.save import check_look
+from nas.report.theme import ThemeName
 from nas.run import build_data
 from nas.run.opened_run import Recipe, open_experiment
 from nas.tasks import Task
@@ -33,6 +35,8 @@ def data_sheet(
     split: SplitName = "train",
     num_samples: int = 8,
     changes: Mapping[str, Any] | None = None,
+    theme: ThemeName | None = None,
+    transparent: bool = False,
 ) -> Path:
     """Draw samples with their labels into one picture, or write each input as a picture that `nas.predict` reads.
 
@@ -40,19 +44,22 @@ def data_sheet(
         source: a recipe or an Experiment whose data are shown, or a name in `SOURCES`.
         out: a png, svg or pdf file; a name without a suffix is a folder that gets a png of each input.
         changes: fields of a recipe to change.
+        theme, transparent: as for `nas.show`.
 
     Raises:
         InputError: no such recipe, name or split, an unknown suffix, or inputs that are not pictures.
     """
     if split not in SPLITS:
         raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
+    look = check_look(out if Path(out).suffix else None, theme, transparent)
     data, tasks = _open(source, changes or {})
     if not Path(out).suffix:
         _write_inputs(data, split, num_samples, Path(out))
         return Path(out)
     from nas.report import sample_sheet, save_figure
 
-    save_figure(sample_sheet(data.split(split), tasks, num_samples), Path(out))
+    sheet = sample_sheet(data.split(split), tasks, num_samples, theme=look)
+    save_figure(sheet, Path(out), transparent=transparent)
     return Path(out)
 
 

@@ -2,24 +2,34 @@
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nas.data import SPLITS, SplitName
 from nas.deploy.exported_network import ExportedNetwork, is_export
+from nas.deploy.output_kind import answers, output_kind
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.errors import InputError
 from nas.files import without_nan
 from nas.networks.branched import check_fits
+from nas.report.save import check_look
+from nas.report.theme import ThemeName
 from nas.run import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network
 from nas.run.opened_run import OpenRun, Recipe, find_tree, open_run
+from nas.tasks import Task
 from nas.training import Measured, TreeNetwork, delta_m, load_network, metric_directions
 from nas.training import evaluate as evaluate_network
+from nas.training.evaluate import run_network
 from nas.tree import BranchTree, read_tree
+
+_NUM_DRAWN = 4
+"""Samples in a picture of predictions."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,10 @@ def evaluate(
     changes: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
     allow_changed: bool = False,
+    out: str | Path | None = None,
+    num_samples: int | None = None,
+    theme: ThemeName | None = None,
+    transparent: bool = False,
 ) -> Evaluation:
     """Measure a retrained or exported network of a run.
 
@@ -67,16 +81,30 @@ def evaluate(
         checkpoint: a checkpoint of a training, or an exported network (a bundle, .onnx or .pt2); by default the best
             epoch of the tree's training (`best_checkpoint`).
         split: the samples to measure on.
+        out: a png, svg or pdf file, into which samples are drawn with their labels, and predictions below them.
+        num_samples: how many samples are drawn; 4.
+        theme, transparent: as for `nas.show`.
 
     Raises:
-        InputError: no such tree, nothing trained, or a checkpoint of another network.
+        InputError: no such tree, nothing trained, a checkpoint of another network, or inputs that are not pictures.
     """
+    look = check_look(out, theme, transparent)
+    if num_samples is not None and out is None:
+        raise InputError("`num_samples` is how many samples are drawn; name a file with `out=FILE`, or leave it out")
     if split not in SPLITS:
         raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     path = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     network, device = _open_network(opened, path, tree, named=checkpoint is not None)
     measured = _measure(opened, network, device, split)
+    if out is not None:
+        from nas.report import sample_sheet, save_figure
+
+        tasks = [task for task in opened.experiment.tasks if task.name in network.tree.tasks]
+        predict = partial(_predictions, network, tasks, device)
+        dataset = build_data(opened.experiment).split(split)
+        sheet = sample_sheet(dataset, opened.experiment.tasks, num_samples or _NUM_DRAWN, predict=predict, theme=look)
+        save_figure(sheet, out, transparent=transparent)
     table = opened.measure(opened.folder.experiment_of(network.tree, opened.experiment)).table
     costs = {name: table.single_task_cost(name) for name in network.tree.tasks}
     relative = _relative(opened, measured, len(table.blocks)) if split == "test" else {}
@@ -99,6 +127,16 @@ def _measure(opened: OpenRun, network: TreeNetwork, device: torch.device, split:
         batch_size=opened.experiment.retrain.evaluation_batch(opened.experiment.processes),
         device=device,
     )
+
+
+@torch.no_grad()
+def _predictions(
+    network: TreeNetwork, tasks: Sequence[Task], device: torch.device, inputs: Tensor
+) -> dict[str, Tensor]:
+    """The predictions by task for some inputs."""
+    network.eval()
+    outputs = run_network(network, inputs.float().to(device))
+    return {task.name: answers(output_kind(task), outputs[task.name].float().cpu()) for task in tasks}
 
 
 def _open_network(

@@ -7,6 +7,8 @@ from typing import Any
 
 from nas.commands.show import find
 from nas.errors import InputError
+from nas.report.save import check_look
+from nas.report.theme import ThemeName
 from nas.run import RunFolder, TrialFolder
 from nas.run.evidence import SOURCES, Pair, Section, pairs_of, read_transfer_map
 from nas.run.runners_up import RunnerUp, runners_up
@@ -61,6 +63,8 @@ def explain(
     tasks: Sequence[str] | None = None,
     tree: str | None = None,
     out: str | Path | None = None,
+    theme: ThemeName | None = None,
+    transparent: bool = False,
 ) -> Explanation:
     """Say why tasks share or part in a tree of a finished search. The recipe is not imported.
 
@@ -70,10 +74,12 @@ def explain(
         tree: its id (or the beginning), a file, or a name (`nas.run.named_tree`); by default the recommended tree. If
             no trial found the tree, the trial of the recommended tree explains it.
         out: a png, svg or pdf file, into which the transfer map of a measured search is drawn.
+        theme, transparent: as for `nas.show`.
 
     Raises:
         InputError: no such run, tree or task, the search is not finished, or it has no transfer map to draw.
     """
+    look = check_look(out, theme, transparent)
     folder = RunFolder.open(Path(run))
     best = folder.front.leading
     found, _ = find(folder.path, tree)
@@ -82,7 +88,7 @@ def explain(
     sections = (source(trial, found, pairs) for source in SOURCES)
     transfer = read_transfer_map(trial)
     if out is not None:
-        _draw(transfer, trial, out)
+        _draw(transfer, trial, out, look, transparent)
     diagnosis = Diagnosis.read(trial.path) or Diagnosis()
     return Explanation(
         found,
@@ -95,7 +101,9 @@ def explain(
     )
 
 
-def _draw(transfer: TransferMap | None, trial: TrialFolder, out: str | Path) -> None:
+def _draw(
+    transfer: TransferMap | None, trial: TrialFolder, out: str | Path, theme: ThemeName, transparent: bool
+) -> None:
     if transfer is None:
         raise InputError(
             f"`out` draws what a measured search learned, and {trial.path} has no transfer.json with effects; search "
@@ -103,7 +111,7 @@ def _draw(transfer: TransferMap | None, trial: TrialFolder, out: str | Path) -> 
         )
     from nas.report import draw_transfer_map, save_figure
 
-    save_figure(draw_transfer_map(transfer), out)
+    save_figure(draw_transfer_map(transfer, theme=theme), out, transparent=transparent)
 
 
 def _checked(tasks: Sequence[str] | None, tree: BranchTree) -> Sequence[str]:

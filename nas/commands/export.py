@@ -167,7 +167,15 @@ def _export(
         )
     measured = opened.measure(opened.experiment)
     table = measured.table
-    described = _describe(network, kept, samples, format.name, table, trained if checkpoint is None else None)
+    described = _describe(
+        network,
+        kept,
+        opened.experiment.task_names,
+        samples,
+        format.name,
+        table,
+        trained if checkpoint is None else None,
+    )
     record = _record(opened, path)
     make_folder(record.parent)
     described = format.write(
@@ -245,6 +253,7 @@ def _was_left(opened: OpenRun, path: Path) -> bool:
 def _describe(
     network: BranchedNetwork,
     tasks: Sequence[Task],
+    names: Sequence[str],
     samples: Samples,
     format: str,
     table: CostTable,
@@ -258,7 +267,7 @@ def _describe(
         measured = Measurement(split="test", metrics={task.name: test[task.name] for task in tasks})
     return Description(
         format=format,
-        tasks=tuple(TaskRecord.of(task, tuple(outputs[task.name].shape[1:])) for task in tasks),
+        tasks=tuple(TaskRecord.of(task, tuple(outputs[task.name].shape[1:]), names.index(task.name)) for task in tasks),
         tree=network.tree.with_cost(table).to_dict(),
         input=InputRecord(
             shape=tuple(samples.inputs.shape[1:]),

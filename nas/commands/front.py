@@ -10,7 +10,9 @@ from nas.data import Dataset, DataSource, SplitName
 from nas.discretize import Constraints
 from nas.errors import InputError
 from nas.recipe import Experiment
-from nas.report.figures import draw_figures
+from nas.report.figures import draw_figures, front_figure
+from nas.report.save import check_look
+from nas.report.theme import ThemeName
 from nas.run import (
     Front,
     Point,
@@ -66,6 +68,9 @@ def front(
     *,
     budgets: Sequence[float] | None = None,
     constraints: Constraints | Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    theme: ThemeName | None = None,
+    transparent: bool = False,
     recipe: Recipe | None = None,
     allow_changed: bool = False,
 ) -> RunFront:
@@ -80,6 +85,8 @@ def front(
         run: the folder of a finished search.
         budgets: shares in (0, 1] of the cost of separate networks, or absolute amounts; by default the run's.
         constraints: take the place of the run's constraints; the names of the fields are those of `Constraints`.
+        out: a png, svg or pdf file, into which the front is drawn.
+        theme, transparent: as for `nas.show`.
         recipe: the recipe of the run, if it was moved. Without budgets and constraints no recipe is imported.
         allow_changed: accept a recipe that has changed since the run began.
 
@@ -87,9 +94,27 @@ def front(
         InputError: the search is not finished, a budget or the constraints allow no tree (the message names the
             smallest feasible budget), or the strategy keeps nothing to cut trees from.
     """
+    look = check_look(out, theme, transparent)
     if budgets is None and constraints is None:
         folder = RunFolder.open(Path(run))
-        return _shown(folder, folder.front)
+        shown = _shown(folder, folder.front)
+    else:
+        shown = _with_trees_for(run, budgets, constraints, recipe, allow_changed)
+        folder = RunFolder.open(Path(run))
+    if out is not None and (table := read_costs(folder)) is not None:
+        from nas.report import save_figure
+
+        save_figure(front_figure(folder, shown.front, table, look), out, transparent=transparent)
+    return shown
+
+
+def _with_trees_for(
+    run: str | Path,
+    budgets: Sequence[float] | None,
+    constraints: Constraints | Mapping[str, Any] | None,
+    recipe: Recipe | None,
+    allow_changed: bool,
+) -> RunFront:
     opened = open_run(run, recipe=recipe, allow_changed=allow_changed)
     folder, strategy = opened.folder, opened.experiment.strategy
     if (cut := cut_of(strategy)) is None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from nas.cost import LatencyTable, format_quantity
 from nas.cost.resources import MACS
 from nas.errors import InputError
+from nas.report.save import check_look
+from nas.report.theme import ThemeName
 from nas.run import RunFolder, TrainedNetwork, is_tree_name, named_tree
 from nas.run.costs import read_costs, read_table
 from nas.run.front import merit
@@ -21,6 +23,8 @@ def show(
     resource: str | None = None,
     latency: str | Path | None = None,
     out: str | Path | None = None,
+    theme: ThemeName | None = None,
+    transparent: bool = False,
 ) -> str:
     """A tree as plain text, with its quality and concerns about it; with ``out``, it is also drawn into that file.
 
@@ -33,13 +37,14 @@ def show(
         within, worst, resource: show the tree that `nas.choose` returns for these instead.
         latency: for a run, a latency table, from which costs in milliseconds are added.
         out: file to draw into; its suffix is png, svg, pdf, dot or graphml.
+        theme, transparent: "light" (the default) or "dark", and whether the picture's background is left out.
 
     Raises:
         InputError: no such run or tree, a malformed file, an unknown suffix; or as `nas.choose` does.
     """
     from nas.commands.choose import choose
 
-    path = Path(path)
+    path, look = Path(path), check_look(out, theme, transparent)
     above = [] if latency is None else [f"milliseconds of {LatencyTable.read(Path(latency)).description}"]
     if within is not None or worst is not None:
         if tree is not None:
@@ -57,7 +62,7 @@ def show(
     if out is not None:
         from nas.report import save_tree
 
-        save_tree(found, Path(out), table)
+        save_tree(found, Path(out), table, theme=look, transparent=transparent)
     text = _of_run(RunFolder.open(path), found, table) if path.is_dir() else _in_words(found, table)
     return "\n".join([*above, *([""] if above else []), text])
 

@@ -47,7 +47,12 @@ class _Record(BaseModel):
 
 
 class TaskRecord(_Record):
-    """What an exported network knows of a task. ``shape`` is that of its output for one sample of the input's shape."""
+    """What an exported network knows of a task.
+
+    Args:
+        shape: of its output for one sample of the input's shape.
+        position: among all tasks of the recipe, which decides about its colour; None in older files.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)
     num_outputs: int = Field(ge=1, le=MOST_OUTPUTS)
@@ -59,9 +64,10 @@ class TaskRecord(_Record):
     dense: bool | None = None
     center: FiniteFloat = 0.0
     scale: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    position: int | None = Field(default=None, ge=0, lt=MOST_TASKS)
 
     @classmethod
-    def of(cls, task: Task, shape: tuple[int, ...]) -> "TaskRecord":
+    def of(cls, task: Task, shape: tuple[int, ...], position: int | None = None) -> "TaskRecord":
         return cls(
             name=task.name,
             num_outputs=task.num_outputs,
@@ -73,6 +79,7 @@ class TaskRecord(_Record):
             dense=task.dense,
             center=task.center,
             scale=task.scale,
+            position=position,
         )
 
     @model_validator(mode="after")

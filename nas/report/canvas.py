@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.errors import InputError
+from nas.report.theme import LIGHT, Theme
 
 
 class MissingMatplotlib(InputError, ImportError):
@@ -41,7 +42,7 @@ Align = Literal["left", "center", "right"]
 
 
 class TextStyle(NamedTuple):
-    """Size in points."""
+    """Size in points; the colour is ``#rrggbb`` or the name of one of a theme's greys."""
 
     size: float
     colour: str
@@ -51,12 +52,16 @@ class TextStyle(NamedTuple):
 class Canvas:
     """Shapes and text in points, x to the right, y downwards; the page becomes as large as what is drawn.
 
+    Colours are ``#rrggbb`` or the names of the theme's greys.
+
     Attributes:
+        origin: the point of the page from which everything that is drawn next is measured.
         left, top, right, bottom: the extent of what has been drawn so far.
     """
 
-    def __init__(self) -> None:
-        self._figure = Figure(facecolor="white")
+    def __init__(self, theme: Theme = LIGHT) -> None:
+        self.theme, self.origin = theme, (0.0, 0.0)
+        self._figure = Figure(facecolor=theme.ground)
         self._figure.set_layout_engine("none")
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
@@ -74,10 +79,18 @@ class Canvas:
             self._axes.imshow(picture, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
         return self._figure
 
-    def polygon(self, vertices: Sequence[Point], colour: str) -> None:
-        self._extend(vertices)
+    def polygon(self, vertices: Sequence[Point], colour: str, *, border: str | None = None, above: bool = True) -> None:
+        """A filled polygon, with a border if this has a colour; below all lines and polygons unless ``above``."""
+        vertices = self._on_page(vertices)
         self._axes.add_patch(
-            PathPatch(PlotPath([*vertices, vertices[0]], closed=True), facecolor=colour, linewidth=0, clip_on=False)
+            PathPatch(
+                PlotPath([*vertices, vertices[0]], closed=True),
+                facecolor=self.theme.colour(colour),
+                edgecolor="none" if border is None else self.theme.colour(border),
+                linewidth=0 if border is None else 1.3,
+                clip_on=False,
+                zorder=1 if above else 0.5,
+            )
         )
 
     def box(self, colour: str, left: float, top: float, width: float, height: float) -> None:
@@ -86,14 +99,20 @@ class Canvas:
 
     def picture(self, pixels: Pixels, left: float, top: float, width: float, height: float) -> None:
         """Pixels [H, W, 3] over the boxes and below the text. They do not extend the page, since they fill a box."""
-        self._pictures.append((pixels, (left, left + width, top + height, top)))
+        x, y = self.origin
+        self._pictures.append((pixels, (x + left, x + left + width, y + top + height, y + top)))
 
-    def bezier(self, points: Sequence[Point], colour: str, thickness: float) -> None:
+    def bezier(self, points: Sequence[Point], colour: str, thickness: float, dashes: Sequence[float] = ()) -> None:
         """A straight line to the second point, a cubic Bezier curve to the last but one, a straight line to the end."""
-        self._extend(points)
+        points = self._on_page(points)
         codes = [PlotPath.MOVETO, PlotPath.LINETO, PlotPath.CURVE4, PlotPath.CURVE4, PlotPath.CURVE4, PlotPath.LINETO]
         patch = PathPatch(
-            PlotPath(points, codes), edgecolor=colour, facecolor="none", linewidth=thickness, clip_on=False
+            PlotPath(points, codes),
+            edgecolor=self.theme.colour(colour),
+            facecolor="none",
+            linewidth=thickness,
+            linestyle=(0, tuple(dashes)) if dashes else "solid",
+            clip_on=False,
         )
         self._axes.add_patch(patch)
 
@@ -108,16 +127,18 @@ class Canvas:
         cos, sin = (math.sqrt(0.5), -math.sqrt(0.5)) if slanted else (1.0, 0.0)
         start = {"left": 0.0, "center": -width / 2, "right": -width}[align]
         half = 0.6 * style.size
-        self._extend(
-            (x + along * cos - across * sin, y + along * sin + across * cos)
-            for along in (start, start + width)
-            for across in (-half, half)
+        self._on_page(
+            [
+                (x + along * cos - across * sin, y + along * sin + across * cos)
+                for along in (start, start + width)
+                for across in (-half, half)
+            ]
         )
         self._axes.text(
-            x,
-            y,
+            x + self.origin[0],
+            y + self.origin[1],
             text,
-            color=style.colour,
+            color=self.theme.colour(style.colour),
             fontproperties=_font(style),
             horizontalalignment=align,
             verticalalignment="center_baseline",
@@ -127,10 +148,13 @@ class Canvas:
             usetex=False,
         )
 
-    def _extend(self, points: Iterable[Point]) -> None:
-        for x, y in points:
+    def _on_page(self, points: Sequence[Point]) -> list[Point]:
+        """Points measured from the page's own corner; the page is extended to contain them."""
+        moved = [(x + self.origin[0], y + self.origin[1]) for x, y in points]
+        for x, y in moved:
             self.left, self.right = min(self.left, x), max(self.right, x)
             self.top, self.bottom = min(self.top, y), max(self.bottom, y)
+        return moved
 
 
 def text_width(text: str, style: TextStyle) -> float:
@@ -168,11 +192,12 @@ def _font(style: TextStyle) -> FontProperties:
     return FontProperties(family=FONTS, size=style.size, weight="bold" if style.bold else "normal")
 
 
-def rendered(figure: Figure, kind: str) -> bytes:
-    """The figure as a ``png``, ``svg`` or ``pdf`` file; equal figures give equal bytes."""
+def rendered(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
+    """The figure as a ``png``, ``svg`` or ``pdf`` file, without its ground if ``transparent``; equal figures give equal
+    bytes."""
     buffer = io.BytesIO()
     with plain_style():
-        figure.savefig(buffer, format=kind, dpi=220, metadata=NO_DATE[kind])
+        figure.savefig(buffer, format=kind, dpi=220, metadata=NO_DATE[kind], transparent=transparent)
     return buffer.getvalue()
 
 

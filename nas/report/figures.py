@@ -1,15 +1,25 @@
 """The pictures that a search draws into ``figures/``."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
 
 from nas.files import make_folder
+from nas.report.theme import ThemeName
 from nas.run import Front, Point, RunFolder
+from nas.run.comparison import Comparison
 from nas.run.costs import read_costs
 from nas.run.evidence import read_transfer_map
 from nas.tree import CostTable, read_tree
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _LOGGER = logging.getLogger(__name__)
+
+_NO_PICTURES = "no pictures drawn: matplotlib is not installed (pip install 'branched-nas[plot]')"
 
 _MOST_TREES = 100
 """At most so many trees are drawn, non-dominated ones first. `nas show` draws any tree."""
@@ -24,9 +34,9 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
         drawn: ids of trees that have their picture already.
     """
     try:
-        from nas.report import draw_front, draw_transfer_map, save_figure, save_tree
+        from nas.report import draw_transfer_map, save_figure, save_tree
     except ImportError:
-        _LOGGER.warning("no pictures drawn: matplotlib is not installed (pip install 'branched-nas[plot]')")
+        _LOGGER.warning(_NO_PICTURES)
         return
     figures = run.path / "figures"
     make_folder(figures)
@@ -38,14 +48,24 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
     for name, point in list(points.items())[:_MOST_TREES]:
         costs = read_costs(run, point.trial)
         save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
+    save_figure(front_figure(run, front, table), figures / "front.png")
+    if (transfer := read_transfer_map(run.trial(front.leading.trial))) is not None:
+        save_figure(draw_transfer_map(transfer), figures / "transfer.png")
+
+
+def front_figure(run: RunFolder, front: Front, table: CostTable, theme: ThemeName = "light") -> Figure:
+    """The front of a run with its curves.
+
+    Raises:
+        InputError: matplotlib is missing.
+    """
+    from nas.report import draw_front
+
     # Estimated and measured qualities cannot share an axis, nor can those of one seed and of several.
     scale = front.leading.scale
     alike = [point for point in front.points if point.scale == scale]
     records = [point.model_dump() for point in alike]
-    figure = draw_front(records, table, resource=front.resource, curves=curves_beside(run, alike))
-    save_figure(figure, figures / "front.png")
-    if (transfer := read_transfer_map(run.trial(front.leading.trial))) is not None:
-        save_figure(draw_transfer_map(transfer), figures / "transfer.png")
+    return draw_front(records, table, resource=front.resource, curves=curves_beside(run, alike), theme=theme)
 
 
 def curves_beside(run: RunFolder, points: Sequence[Point]) -> list[list[tuple[float, float]]]:
@@ -63,3 +83,21 @@ def curves_beside(run: RunFolder, points: Sequence[Point]) -> list[list[tuple[fl
         if curve and found and all(point.quality.value == quality[point.tree_id] for point in found):
             curves.append([(tree.cost, -tree.value) for tree in curve.points])
     return curves
+
+
+COMPARISON = ("comparison.png", "gains.png")
+"""What `draw_comparison_figures` draws: delta_m against cost, and what each task gains or loses."""
+
+
+def draw_comparison_figures(run: RunFolder, comparison: Comparison) -> None:
+    """Draw the result of a comparison into ``figures/``; without matplotlib, log a warning."""
+    try:
+        from nas.report.comparison import draw_comparison, draw_task_gains
+    except ImportError:
+        _LOGGER.warning(_NO_PICTURES)
+        return
+    from nas.report.save import save_figure
+
+    make_folder(run.path / "figures")
+    for name, draw in zip(COMPARISON, (draw_comparison, draw_task_gains), strict=True):
+        save_figure(draw(comparison), run.path / "figures" / name)

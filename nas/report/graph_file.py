@@ -7,8 +7,9 @@ from typing import Any
 import networkx as nx
 
 from nas.report.amounts import format_quantity
-from nas.report.palette import colours_of, text_colour
+from nas.report.palette import colours_of
 from nas.report.summary import check_resource
+from nas.report.theme import LIGHT
 from nas.tree import BranchTree, CostTable
 
 
@@ -46,13 +47,13 @@ def dot(tree: BranchTree, table: CostTable | None = None, resource: str = "macs"
     """
     if table is not None:
         check_resource(table, resource)
-    colours = colours_of(tree.tasks)
+    colours = colours_of(tree.tasks, table.heads if table else ())
     graph = plain_graph(tree, table)
     lines = ['rankdir="LR"', 'node [shape="box", style="rounded", fontname="Helvetica"]', 'edge [arrowhead="none"]']
     for node, attributes in graph.nodes(data=True):
         tasks = json.loads(attributes["tasks"])
         cost = f"\n{format_quantity(attributes[resource], resource)}" if table else ""
-        colour = text_colour(colours[tasks[0]]) if attributes["kind"] == "head" else "#000000"
+        colour = LIGHT.text(colours[tasks[0]]) if attributes["kind"] == "head" else "#000000"
         label, tooltip = _quoted(attributes["name"] + cost), _quoted(", ".join(tasks))
         lines.append(f'"{node}" [label={label}, tooltip={tooltip}, fontcolor="{colour}"]')
     for parent, child in graph.edges:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nas.report.palette import channels, task_colours
+from nas.report.palette import CLASSES, channels
 from nas.tasks import Task
 from nas.tasks.checks import accepted_by_loss
 from nas.tasks.ignore import IGNORED_CLASS, known_classes, known_values
@@ -54,19 +54,17 @@ def is_class_map(label: Tensor) -> bool:
 
 
 def class_colours(task: Task) -> list[str]:
-    """One colour per class; a class called "background" is grey, so that the others stand out."""
+    """One colour per class, never that of a task; they repeat after 40. A class called "background" is grey, so that
+    the others stand out."""
     names = task.labels or [""] * task.num_outputs
-    return [
-        BACKGROUND if name == "background" else colour
-        for name, colour in zip(names, task_colours(task.num_outputs), strict=True)
-    ]
+    return [BACKGROUND if name == "background" else CLASSES[i % len(CLASSES)] for i, name in enumerate(names)]
 
 
 def class_pixels(task: Task, label: Tensor) -> Pixels:
     """A map of classes [H, W] in one colour per class."""
     colours = torch.tensor([channels(colour) for colour in class_colours(task)])
     known = known_classes(label, task.num_outputs)
-    return _pixels(colours[label.long().clamp(0, task.num_outputs - 1)], known)
+    return chequered(colours[label.long().clamp(0, task.num_outputs - 1)], known)
 
 
 def map_pixels(labels: Sequence[Tensor]) -> list[Pixels]:
@@ -97,7 +95,7 @@ def image_pixels(images: Sequence[Tensor]) -> list[Pixels]:
     for image in images:
         colours = image if image.shape[0] == 3 else image.mean(0, keepdim=True).expand(3, -1, -1)
         scaled = (colours - low) / (high - low) if high > low else torch.zeros_like(colours)
-        pictures.append(_pixels(scaled.clamp(0, 1).movedim(0, -1), known_values(image).all(0)))
+        pictures.append(chequered(scaled.clamp(0, 1).movedim(0, -1), known_values(image).all(0)))
     return pictures
 
 
@@ -109,7 +107,8 @@ def _numbers(label: Tensor) -> Tensor:
     return numbers.masked_fill(ignored, torch.nan) if binary else numbers
 
 
-def _pixels(colours_HW3: Tensor, known_HW: Tensor) -> Pixels:
+def chequered(colours_HW3: Tensor, known_HW: Tensor) -> Pixels:
+    """Colours [H, W, 3] as a picture, with a chequered pattern where nothing is known."""
     height, width = known_HW.shape
     side = max(1, min(height, width) // CHECKS_PER_SIDE)
     checks_HW = (torch.arange(height)[:, None] // side + torch.arange(width) // side) % 2

@@ -6,14 +6,14 @@ blocks, column L+1 are the heads.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
 from nas.tree import BranchTree, CostTable, Group, Partition
 
-MIN_LENGTH = 1.5
+MIN_LENGTH = 2.5
 """Least length of a box, so that parts with almost no cost are visible."""
 LABEL_GAP = 6.0
 Point = tuple[float, float]
@@ -117,6 +117,29 @@ def lay_out(
     box_of = {(box.column, task): box for box in boxes for task in box.tasks}
     lanes = tuple(Lane(task, box_of[c, task], box_of[c + 1, task]) for c in range(len(columns) - 1) for task in tasks)
     return Layout(tasks, boxes, lanes, spans, spans[-1][1], pitch * len(tasks), area_per_cost)
+
+
+def aligned(layouts: Sequence[Layout]) -> list[Layout]:
+    """Layouts of trees with the same blocks, moved apart until each column begins at the same place in all of them."""
+    lengths = [
+        max(right - left for left, right in spans) for spans in zip(*(one.spans for one in layouts), strict=True)
+    ]
+    lefts = [0.0]
+    for c, length in enumerate(lengths[:-1]):
+        lefts.append(lefts[c] + length + max(_gap(one.spans[c : c + 2]) for one in layouts))
+    return [_with_columns(one, lefts, lengths) for one in layouts]
+
+
+def _gap(spans: Sequence[tuple[float, float]]) -> float:
+    (_, right), (left, _) = spans
+    return left - right
+
+
+def _with_columns(layout: Layout, lefts: Sequence[float], lengths: Sequence[float]) -> Layout:
+    boxes = {box: replace(box, x=lefts[box.column]) for box in layout.boxes}
+    lanes = tuple(Lane(lane.task, boxes[lane.start], boxes[lane.end]) for lane in layout.lanes)
+    spans = tuple((left, left + length) for left, length in zip(lefts, lengths, strict=True))
+    return replace(layout, boxes=tuple(boxes.values()), lanes=lanes, spans=spans, width=spans[-1][1])
 
 
 def tree_order(tree: BranchTree) -> tuple[str, ...]:

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from nas.deploy import TaskRecord, is_map
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width
+from nas.report.depth import CLIPPED, depth_colours
 from nas.report.label_view import Pixels, class_colours, class_name, class_pixels, image_pixels
-from nas.report.palette import colours_of, text_colour
+from nas.report.overlay import can_overlay, overlay
+from nas.report.palette import TASKS
+from nas.report.theme import GREY, INK, LIGHT, PALE
 
-INK, GREY, PALE = "#1A1A1A", "#6B6B6B", "#E4E4E4"
 WORDS = TextStyle(8.5, INK)
 SMALL = TextStyle(7.0, GREY)
 NAME_SIZE = 8.0
@@ -34,10 +35,6 @@ WORDS_WIDTH = 470.0
 """Least width in points for predictions in words, side by side, even if the pictures above are narrower."""
 SCALES = {"binary": "probability", "depth": "near to far", "values": "value"}
 DIRECTIONS = "x red, y green, z blue"
-DEPTH_COLOURS = "viridis_r"
-"""Colours of depth: near is bright, far is dark, in steps that look equal, in grey as well."""
-CLIPPED = (0.005, 0.995)
-"""Quantiles between which depths and numbers are shown, so that outliers do not reduce the contrast."""
 
 
 def answer_pixels(task: TaskRecord, answer: Tensor) -> Pixels:
@@ -76,12 +73,15 @@ def answer_range(answer: Tensor) -> tuple[float, float]:
 def draw_prediction(picture: Pixels | None, answers: Mapping[str, Tensor], tasks: Sequence[TaskRecord]) -> Figure:
     """One page: the input, each dense answer beside it with its scale or legend, the other answers in words.
 
+    After the dense answers follows the first map of classes or mask once more, over the input.
+
     Args:
         picture: the input [H, W, 3], if it is one.
         answers: by task, without the batch (`nas.deploy.answers`).
         tasks: in the order in which they are drawn; a task's name has the colour that it has in other pictures.
     """
-    colours = {name: text_colour(colour) for name, colour in colours_of([task.name for task in tasks]).items()}
+    places = {task.name: i if task.position is None else task.position for i, task in enumerate(tasks)}
+    colours = {name: LIGHT.text(TASKS[place % len(TASKS)]) for name, place in places.items()}
     dense = [task for task in tasks if is_map(task.kind, answers[task.name])]
     size = picture.shape[:2] if picture is not None else answers[dense[0].name].shape[-2:] if dense else (1, 1)
     page = _Page(math.sqrt(PICTURE_AREA * size[1] / size[0]), math.sqrt(PICTURE_AREA * size[0] / size[1]))
@@ -90,6 +90,10 @@ def draw_prediction(picture: Pixels | None, answers: Mapping[str, Tensor], tasks
     for task in dense:
         page.draw_picture(task.name, colours[task.name], answer_pixels(task, answers[task.name]))
         page.draw_scale(task, answers[task.name])
+    over = next((task for task in dense if picture is not None and can_overlay(task.kind, answers[task.name])), None)
+    if picture is not None and over is not None:
+        laid = overlay(picture, over.kind, over.task(), answers[over.name], colours[over.name])
+        page.draw_picture(f"{over.name} over the input", colours[over.name], laid)
     page.end_row()
     for task in dense:
         if task.kind == "classes":
@@ -243,7 +247,7 @@ def _grey(values_HW: Tensor, low: float, high: float) -> Pixels:
 
 
 def _coloured(values_HW: Tensor, low: float, high: float) -> Pixels:
-    pixels: Pixels = colormaps[DEPTH_COLOURS](_scaled(values_HW, low, high))[..., :3].astype(np.float32)
+    pixels: Pixels = depth_colours(torch.from_numpy(_scaled(values_HW, low, high))).numpy()
     return pixels
 
 

@@ -10,6 +10,7 @@ from nas.errors import InputError
 from nas.files import write_bytes_atomically
 from nas.report.graph_file import dot, graphml
 from nas.report.summary import check_resource
+from nas.report.theme import THEMES, ThemeName
 from nas.tree import BranchTree, CostTable
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ def save_tree(
     *,
     title: str | None = None,
     resource: str = "macs",
+    theme: ThemeName = "light",
+    transparent: bool = False,
 ) -> None:
     """Write a tree as a picture (png, svg, pdf; see `draw_tree`) or as a graph (dot, graphml; see `plain_graph`).
 
-    The same tree gives the same bytes. Graphs have no title and need no matplotlib.
+    The same tree gives the same bytes. Graphs have no title and no theme, and need no matplotlib.
 
     Raises:
         InputError: the suffix is unknown, the file cannot be written, the table is not of this tree or lacks the
@@ -47,19 +50,30 @@ def save_tree(
         from nas.report.canvas import rendered
         from nas.report.picture import draw_tree
 
-        data = rendered(draw_tree(tree, table, title=title, resource=resource), suffix[1:])
+        figure = draw_tree(tree, table, title=title, resource=resource, theme=theme)
+        data = rendered(figure, suffix[1:], transparent=transparent)
     write_bytes_atomically(path, data)
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure of `draw_tree` or `draw_front` as png, svg or pdf: text stays text, equal figures are equal bytes.
+def save_figure(figure: Figure, path: str | os.PathLike[str], *, transparent: bool = False) -> None:
+    """Write a figure as png, svg or pdf, with or without its ground: text stays text, equal figures are equal bytes.
 
     Raises:
         InputError: the suffix is unknown, or the file cannot be written.
     """
     from nas.report.canvas import rendered
 
-    write_bytes_atomically(path, rendered(figure, _suffix(path, PICTURES)[1:]))
+    write_bytes_atomically(path, rendered(figure, _suffix(path, PICTURES)[1:], transparent=transparent))
+
+
+def check_look(out: str | os.PathLike[str] | None, theme: ThemeName | None, transparent: bool) -> ThemeName:
+    """The theme of a picture, light by default; InputError for a look without a picture that could have it."""
+    look = "theme" if theme is not None else "transparent" if transparent else None
+    if look is not None and (out is None or Path(out).suffix.lower() in GRAPHS):
+        raise InputError(f"`{look}` is for a png, svg or pdf file; name one with `out=FILE`, or leave it out")
+    if theme is not None and theme not in THEMES:
+        raise InputError(f"`theme` is {' or '.join(THEMES)}; found {theme!r}")
+    return theme or "light"
 
 
 def _suffix(path: str | os.PathLike[str], known: tuple[str, ...]) -> str:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 
 from nas.report.canvas import Canvas, TextStyle, shortened, text_width, wrapped
-from nas.report.palette import GAIN, LOSS, TEXT_CONTRAST, contrast_on_white, faded, task_colours, text_colour
+from nas.report.palette import GAIN, LOSS, task_colours
+from nas.report.theme import GREY, INK, PALE, THEMES, ThemeName
 
 if TYPE_CHECKING:
     from nas.strategies.transfer.gains import Gain
     from nas.strategies.transfer.transfer_map import Panel, TransferMap
 
-INK, GREY, PALE = "#1A1A1A", "#6B6B6B", "#EFEFEF"
 TITLE, LINE, RANGE = TextStyle(10.5, INK, bold=True), TextStyle(8.0, GREY), TextStyle(8.5, INK, bold=True)
 NAME_SIZE, NAME_ROOM = 7.5, 72.0
 PAGE_WIDTH = 840.0
@@ -44,7 +44,7 @@ CELLS = ((8, _Cell(22, 16, 6.6)), (14, _Cell(20, 14, 5.6)), (24, _Cell(12, 12, 0
 SMALLEST = _Cell(8, 8, 0)
 
 
-def draw_transfer_map(shown: TransferMap, *, title: str | None = None) -> Figure:
+def draw_transfer_map(shown: TransferMap, *, title: str | None = None, theme: ThemeName = "light") -> Figure:
     """One grid for each range of blocks: in row t and column s, what sharing these blocks with s does to t.
 
     Gains are blue, losses vermilion; the colour's strength is the square root of the gain's size, times `STRENGTHS` by
@@ -54,18 +54,19 @@ def draw_transfer_map(shown: TransferMap, *, title: str | None = None) -> Figure
     Raises:
         InputError: matplotlib is missing.
     """
-    return _Drawing(shown).figure(title)
+    return _Drawing(shown, theme).figure(title)
 
 
 class _Drawing:
     """A map on a canvas."""
 
-    def __init__(self, shown: TransferMap) -> None:
-        self.shown, self.canvas = shown, Canvas()
+    def __init__(self, shown: TransferMap, theme: ThemeName) -> None:
+        self.shown, self.theme = shown, THEMES[theme]
+        self.canvas = Canvas(self.theme)
         num_tasks = len(shown.tasks)
         self.cell = next((cell for most, cell in CELLS if num_tasks <= most), SMALLEST)
         size = min(NAME_SIZE, self.cell.height - 1)
-        self.styles = [TextStyle(size, text_colour(colour)) for colour in task_colours(num_tasks)]
+        self.styles = [TextStyle(size, self.theme.text(colour)) for colour in task_colours(num_tasks)]
         self.names = [shortened(name, TextStyle(size, INK), NAME_ROOM) for name in shown.tasks]
         self.name_width = max(text_width(name, style) for name, style in zip(self.names, self.styles, strict=True))
         self.width, self.height = num_tasks * self.cell.width, num_tasks * self.cell.height
@@ -108,9 +109,7 @@ class _Drawing:
         colour = PALE if gain is None else self._colour(gain.mean, gain.certainty)
         self.canvas.box(colour, left, top, cell.width - CELL_GAP, cell.height - CELL_GAP)
         if gain is not None and cell.number:
-            ink = "#FFFFFF" if contrast_on_white(colour) >= TEXT_CONTRAST else INK
-            if gain.certainty == self.words[-1]:
-                ink = GREY
+            ink = GREY if gain.certainty == self.words[-1] else self.theme.text_on(colour)
             style = TextStyle(cell.number, ink, bold=gain.certainty == self.words[0])
             x, y = left + (cell.width - CELL_GAP) / 2, top + (cell.height - CELL_GAP) / 2
             self.canvas.text(x, y, _number(gain.mean), style, "center")
@@ -121,7 +120,7 @@ class _Drawing:
 
     def _colour(self, mean: float, certainty: str) -> str:
         strength = STRENGTHS[self.words.index(certainty)] * math.sqrt(min(1.0, abs(mean) / self.scale))
-        return faded(GAIN if mean > 0 else LOSS, strength)
+        return self.theme.faded(GAIN if mean > 0 else LOSS, strength)
 
     def _draw_legend(self, left: float, top: float) -> None:
         """A table of colours: sizes of gains by how sure they are."""

@@ -45,7 +45,7 @@ def describe_difference(
     of the first block where the trees differ.
 
     Args:
-        names: what the trees are called.
+        names: what the sentences call the trees.
 
     Raises:
         InputError: the trees differ in their tasks or numbers of blocks.

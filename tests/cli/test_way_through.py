@@ -73,7 +73,9 @@ def test_retrain_then_evaluate_gives_the_stored_result(searched, capsys):
     for start in ("inherited", "fresh"):
         result = json_of(capsys, "retrain", str(searched), "--tree", name, "--from", start, "--seed", "3")
         checkpoint = next(searched.glob(f"retrained/{name}/{start}-3-*/checkpoint/epoch-000{result['best_epoch']}.pt"))
-        measured = json_of(capsys, "evaluate", str(searched), "--checkpoint", str(checkpoint))
+        drawn = searched / f"{start}.svg"
+        measured = json_of(capsys, "evaluate", str(searched), "--checkpoint", str(checkpoint), "--out", str(drawn))
+        assert "restore, predicted" in drawn.read_text()
         assert measured["measured"] == result["test"]
         # A second time nothing is trained.
         before = checkpoint.stat().st_mtime_ns
@@ -94,6 +96,7 @@ def test_compare_repeats_nothing_and_judges_by_single_tasks_of_the_same_seed(sea
             assert 0.95 * row["cost"]["macs"] <= costs[f"random beside {row['name']}"] <= row["cost"]["macs"]
     with (searched / "compare" / "table.csv").open() as file:
         assert [float(line["delta_m"]) for line in csv.DictReader(file)] == [r["delta_m"] for r in result["rows"]]
+    assert all((searched / "figures" / name).stat().st_size > 5000 for name in ("comparison.png", "gains.png"))
     written = {path: path.stat().st_mtime_ns for path in searched.glob("retrained/*/*/result.json")}
     assert json_of(capsys, "compare", str(searched)) == result
     assert {path: path.stat().st_mtime_ns for path in searched.glob("retrained/*/*/result.json")} == written

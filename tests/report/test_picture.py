@@ -10,14 +10,15 @@ import matplotlib
 import networkx as nx
 import pytest
 from hypothesis import given, settings
-from matplotlib.text import Text
+from matplotlib.colors import to_hex
 from tree_strategies import trees
 
 from nas.errors import InputError
-from nas.report import draw_front, draw_tree, save_figure, save_tree
+from nas.report import draw_tree, save_tree
 from nas.report.graph_file import plain_graph
-from nas.report.palette import TEXT_CONTRAST, contrast_on_white, task_colours, text_colour
+from nas.report.palette import CLASSES, TEXT_CONTRAST, contrast, task_colours, task_line
 from nas.report.summary import summary
+from nas.report.theme import DARK, LIGHT, THEMES
 from nas.tree import BranchTree, CostTable
 
 TASKS = ("semseg", "depth", "normals", "edge")
@@ -170,10 +171,12 @@ def test_a_task_has_one_colour_in_every_picture():
     colours = task_colours(40)
     assert len(set(colours)) == 40
     assert task_colours(3) == colours[:3]
-    assert all(contrast_on_white(text_colour(colour)) >= TEXT_CONTRAST for colour in colours)
-    assert contrast_on_white("#FFFFFF") == 1
+    assert not set(colours) & set(CLASSES)
+    for theme in (LIGHT, DARK):
+        assert all(contrast(theme.text(colour), theme.ground) >= TEXT_CONTRAST for colour in colours)
+    assert contrast("#FFFFFF", "#FFFFFF") == 1
     # WCAG's own example of the greatest contrast.
-    assert contrast_on_white("#000000") == pytest.approx(21)
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
 
 
 def test_graphs_need_no_matplotlib_and_pictures_say_what_to_install(tmp_path):
@@ -211,80 +214,76 @@ print("matplotlib.pyplot" in sys.modules)
     assert done.stdout == "False\n"
 
 
-def point(tree_id, macs, value, **changes):
-    fields = {"trial": 0, "seed": 0, "budget": 0.6, "cost": {"macs": macs}, "dominated": False}
-    quality = {"value": value, "measure": "mean $m_t$ & co", "kind": "estimated"}
-    return {"tree": f"trials/0/trees/{tree_id}.json", "quality": quality, **fields, **changes}
+def numbered(tasks, num_blocks, word="block"):
+    tree = BranchTree.from_choices(tasks, [[0] * len(tasks)] * (num_blocks - 1) + [[0] * (len(tasks) - 1) + [1]])
+    return BranchTree(tree.tasks, tree.partitions, tuple(f"{word}{l}" for l in range(num_blocks)))
 
 
-def test_a_front_names_trees_measure_and_budgets(table, tmp_path):
-    points = [point("aaaa", 9e6, 0.1), point("bbbb", 14e6, 0.4, budget=15e6), point("cccc", 16e6, 0.2, dominated=True)]
-    figure = draw_front(points, table, title="A_front")
-    save_figure(figure, tmp_path / "front.svg")
-    texts = svg_texts(tmp_path / "front.svg")
-    labels = {"aaaa", "bbbb", "cccc", "budget 60 %", "budget 15 MMACs", "A_front"}
-    axes = {"mean $m_t$ & co (estimated)", "MACs per sample", "of the cost of separate networks"}
-    assert labels | axes <= set(texts)
-    save_figure(draw_front(points, table, title="A_front"), tmp_path / "again.svg")
-    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "front.svg").read_bytes()
+def test_many_blocks_are_numbered_level_and_in_full_only_once():
+    (axes,) = draw_tree(numbered([f"t{i}" for i in range(8)], 18)).axes
+    texts = {text.get_text(): text for text in axes.texts}
+    assert {"block0", *(str(i) for i in range(1, 18))} <= set(texts)
+    assert "block1" not in texts
+    assert not any(text.get_rotation() for text in texts.values())
 
 
-def test_a_curve_is_drawn_as_steps_behind_the_points(table):
-    curve = [(9e6, 0.1), (12e6, 0.3), (20e6, 0.5)]
-    points = [point("aaaa", 9e6, 0.1), point("bbbb", 12e6, 0.3)]
-    (plain,), (axes,) = draw_front(points, table).axes, draw_front(points, table, curves=[curve]).axes
-    (line,) = (line for line in axes.lines if len(line.get_xdata()) == len(curve))
-    assert list(zip(*line.get_data(), strict=True)) == curve
-    assert line.get_drawstyle() == "steps-post"
-    assert all(line.get_zorder() < marks.get_zorder() for marks in axes.collections)
-    assert len(axes.lines) == len(plain.lines) + 1
-    # The whole curve is in view.
-    assert axes.get_xlim()[0] < 9e6
-    assert axes.get_xlim()[1] > 20e6
+def test_names_that_are_no_numbers_stay_whole():
+    names = tuple(f"{word} of a quite long name" for word in "abcdefghijklmnopqr")
+    tree = BranchTree(TASKS, BranchTree.shared(TASKS, 18).partitions, names)
+    texts = {text.get_text() for text in draw_tree(tree).axes[0].texts}
+    assert set(names) & texts
+    assert not {"1", "2"} & texts
 
 
-def test_labels_of_a_crowded_front_do_not_overlap():
-    points = [
-        point(f"{i:08x}", 1e6 * (10 + i % 5 + i), 0.01 * i + 0.05 * (i % 3), dominated=i % 4 == 1) for i in range(40)
-    ]
-    figure = draw_front(points)
-    (axes,) = figure.axes
-    figure.draw_without_rendering()
-    # The text alone: an annotation's own extent includes its line.
-    boxes = [Text.get_window_extent(text) for text in axes.texts if not text.get_rotation()]
-    assert len(boxes) > 20
-    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+def test_a_task_s_name_is_beside_its_head_even_if_another_head_is_long(tree, table):
+    heads = {task: {"macs": 4_000_000 if task == "edge" else 10, "params": 1} for task in TASKS}
+    (axes,) = draw_tree(tree, CostTable(table.stem, table.blocks, heads, table.block_names)).axes
+    starts = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    assert starts["edge"] > starts["depth"] + 30
+    assert starts["semseg"] == pytest.approx(starts["depth"])
 
 
-def test_a_tree_of_several_budgets_is_one_point_and_the_recommended_one_has_a_ring():
-    twice = [point("aaaa", 9e6, 0.1, budget=None, recommended=True), point("aaaa", 9e6, 0.1), point("bbbb", 8e6, 0.0)]
-    figure = draw_front(twice)
-    (axes,) = figure.axes
-    assert sorted(text.get_text() for text in axes.texts) == ["aaaa", "bbbb"]
-    ring = axes.collections[-1]
-    assert ring.get_facecolor().size == 0
-    assert ring.get_offsets().tolist() == [[9e6, 0.1]]
-    drawn = [place for marks in axes.collections if marks is not ring for place in marks.get_offsets().tolist()]
-    assert sorted(drawn) == [[8e6, 0.0], [9e6, 0.1]]
+def test_forty_tasks_are_drawn_as_the_groups_that_never_part():
+    tasks = [f"attribute_{i:02d}" for i in range(40)]
+    tree = BranchTree.from_choices(tasks, [[0] * 40, [0] * 33 + [1] * 6 + [2]])
+    table = CostTable({"macs": 5}, ({"macs": 50}, {"macs": 50}), {task: {"macs": 7} for task in tasks}, tree.blocks)
+    figure = draw_tree(tree, table)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {"33 tasks", "6 tasks", "attribute_39"} <= set(texts)
+    # The cost is that of the whole tree: 5 + 50 + 3 * 50 + 40 * 7 of 40 * 112.
+    assert "485 MACs, 89 % less than 40 separate networks" in texts
+    assert "280 MACs" in texts
+    # A group has the colour of its first task.
+    colours = {to_hex(patch.get_facecolor()) for patch in figure.axes[0].patches}
+    assert {LIGHT.fill(task_colours(40)[i]).lower() for i in (0, 33, 39)} <= colours
+    assert figure.get_size_inches()[1] < 3
 
 
-def test_the_recommended_tree_of_a_crowded_front_has_its_label():
-    crowd = [point(f"{i:08x}", 1e6 * (100 + 0.01 * i), 0.001 * i) for i in range(60)]
-    for best in (0, 17, 40):
-        points = [{**p, "recommended": i == best} for i, p in enumerate(crowd)]
-        (axes,) = draw_front(points).axes
-        texts = [text.get_text() for text in axes.texts]
-        assert len(texts) < len(points)
-        assert f"{best:08x}" in texts
+def test_a_task_keeps_its_colour_in_a_tree_of_some_tasks(table):
+    part = BranchTree.shared(["normals", "edge"], 3)
+    (axes,) = draw_tree(part, table).axes
+    colours = {to_hex(patch.get_facecolor()) for patch in axes.patches} - {to_hex((0, 0, 0, 0))}
+    assert {colour.lower() for colour in task_colours(4)[2:]} <= colours
+    assert task_colours(4)[0].lower() not in colours
 
 
-def test_a_front_that_cannot_be_drawn(table):
-    with pytest.raises(InputError, match="no points"):
-        draw_front([])
-    with pytest.raises(InputError, match=r"bbbb\.json has no cost in 'macs'; it has params"):
-        draw_front([point("aaaa", 1, 1), point("bbbb", 1, 1, cost={"params": 3})])
-    with pytest.raises(InputError, match="no resource 'ms'"):
-        draw_front([point("aaaa", 1, 1, cost={"ms": 1})], table, resource="ms")
-    other = {"value": 1.0, "measure": "other", "kind": "measured"}
-    with pytest.raises(InputError, match="several measures"):
-        draw_front([point("aaaa", 1, 1), point("bbbb", 1, 1, quality=other)])
+def test_tasks_beyond_the_colours_have_other_lines():
+    looks = {(colour, task_line(i)) for i, colour in enumerate(task_colours(130))}
+    assert len(looks) == 130
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_text_can_be_read_on_the_ground(tree, table, theme):
+    ground = THEMES[theme].ground
+    figure = draw_tree(tree, table, theme=theme)
+    assert to_hex(figure.get_facecolor()) == ground.lower()
+    inks = [to_hex(text.get_color()) for text in figure.axes[0].texts]
+    assert len(inks) > 5
+    assert all(contrast(ink, ground) >= TEXT_CONTRAST for ink in inks)
+
+
+def test_a_transparent_picture_has_no_ground(tree, table, tmp_path):
+    for name, transparent in (("with", False), ("without", True)):
+        save_tree(tree, tmp_path / f"{name}.svg", table, theme="dark", transparent=transparent)
+    assert "fill: #16181d" in (tmp_path / "with.svg").read_text()
+    assert "fill: #16181d" not in (tmp_path / "without.svg").read_text()

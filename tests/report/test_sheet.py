@@ -14,7 +14,8 @@ from nas.errors import InputError
 from nas.report import sample_sheet
 from nas.report.canvas import TextStyle, rendered, text_width
 from nas.report.label_view import CHECKS, class_pixels, image_pixels, map_pixels, words
-from nas.report.palette import task_colours
+from nas.report.overlay import STRENGTH, overlay
+from nas.report.palette import CLASSES
 from nas.tasks import Task
 
 KIND = Task(name="kind", num_outputs=3, loss="cross_entropy", metrics=("f1",), labels=("cat", "dog", "emu"))
@@ -77,7 +78,7 @@ def _hex(pixel: np.ndarray) -> str:
 
 def test_a_map_of_classes_has_the_palette_s_colours_and_chequers_where_there_is_no_class() -> None:
     pixels = class_pixels(PARTS, torch.tensor([[0, 2], [255, -1]]))
-    assert [_hex(pixels[0, 0]), _hex(pixels[0, 1])] == [task_colours(3)[0], task_colours(3)[2]]
+    assert [_hex(pixels[0, 0]), _hex(pixels[0, 1])] == [CLASSES[0], CLASSES[2]]
     assert [_hex(pixels[1, 0]), _hex(pixels[1, 1])] == [CHECKS[1], CHECKS[0]]
 
 
@@ -203,3 +204,42 @@ def test_labels_of_any_unsigned_type_are_drawn_as_others() -> None:
         sheets.append([picture.get_array() for axes in figure.axes for picture in axes.get_images()])
     for other in sheets[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(sheets[0], other, strict=True))
+
+
+FAR = Task(name="far", num_outputs=1, loss="depth_l1", metrics=("depth_rmse",))
+
+
+def test_predictions_are_below_the_labels_and_over_the_input() -> None:
+    tasks = (PARTS, KIND)
+    guess = {"parts": torch.ones(1, 3, 4, dtype=torch.int64), "kind": torch.tensor([[0.1, 0.2, 0.7]])}
+    figure = sample_sheet(_data(), tasks, 1, predict=lambda inputs: guess)
+    texts = _texts(figure)
+    # Over the input and by itself; the image of one channel has three classes of pixels.
+    assert texts.count("parts, predicted") == 2
+    assert {"cat", "predicted emu", "leg"} <= set(texts)
+    image, label, over, predicted = (one.get_array() for one in figure.axes[0].images)
+    assert (predicted == class_pixels(PARTS, guess["parts"][0])).all()
+    assert not np.array_equal(over, image)
+    assert not np.array_equal(label, predicted)
+
+
+def test_depth_is_near_bright_and_says_so_and_has_no_colour_where_it_is_unknown() -> None:
+    depth = torch.full((2, 1, 2, 2), 1.0)
+    depth[:, :, 0] = 50.0
+    depth[:, :, 1, 1] = 0.0
+    figure = sample_sheet(MaskedTensors(torch.zeros(2, 3, 2, 2), {"far": depth}), [FAR], 1)
+    picture = figure.axes[0].images[1].get_array()
+    assert picture[1, 0].sum() > picture[0, 0].sum()
+    assert _hex(picture[1, 1]) in CHECKS
+    assert {"near 1", "50 far, as logarithms"} <= set(_texts(figure))
+
+
+def test_an_overlay_leaves_the_background_and_shows_a_mask_as_strong_as_it_is_probable() -> None:
+    image = np.full((1, 2, 3), 0.5, np.float32)
+    task = PARTS.model_copy(update={"labels": ("background", "leg", "ear")})
+    laid = overlay(image, "classes", task, torch.tensor([[0, 1]]), "#000000")
+    assert laid[0, 0].tolist() == [0.5, 0.5, 0.5]
+    assert laid[0, 1].tolist() != [0.5, 0.5, 0.5]
+    mask = overlay(image, "binary", ALIVE, torch.tensor([[[0.0, 1.0]]]), "#FF0000")
+    assert mask[0, 0].tolist() == [0.5, 0.5, 0.5]
+    np.testing.assert_allclose(mask[0, 1], [0.5 + STRENGTH / 2, 0.5 - STRENGTH / 2, 0.5 - STRENGTH / 2], rtol=1e-6)
