@@ -11,7 +11,6 @@ import nas
 from nas.errors import InputError
 from nas.files import write_text_atomically
 from nas.report.html.answer import answer
-from nas.report.html.colours import theme_colours
 from nas.report.html.decision import decision
 from nas.report.html.front import plots
 from nas.report.html.known import Known
@@ -19,6 +18,8 @@ from nas.report.html.next_steps import commands, environment
 from nas.report.html.sharing import heat_maps
 from nas.report.html.tasks import task_table
 from nas.report.html.trees import strip, trees
+from nas.report.palette import task_colours
+from nas.report.theme import DARK, LIGHT
 from nas.run import RunFolder
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def report_page(run: RunFolder) -> str:
         style=_safe(_source("report.css")),
         script=_safe(script),
         policy="; ".join((*policy, "base-uri 'none'", "form-action 'none'")),
-        colours=theme_colours(len(known.table.heads)),
+        colours=_colours(len(known.table.heads)),
         title=run.path.resolve().name,
         version=nas.__version__,
         tasks=list(known.table.heads),
@@ -78,6 +79,14 @@ def try_report(run: RunFolder) -> None:
         write_report(run)
     except (InputError, OSError) as error:
         _LOGGER.warning("no report written: %s", error)
+
+
+def _colours(num_tasks: int) -> list[tuple[str, str, str, str]]:
+    """By task: the colours of surfaces and of text on a light page, then on a dark one."""
+    return [
+        (LIGHT.fill(colour), LIGHT.text(colour), DARK.fill(colour), DARK.text(colour))
+        for colour in task_colours(num_tasks)
+    ]
 
 
 @cache
