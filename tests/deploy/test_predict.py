@@ -12,6 +12,8 @@ from nas.cli.main import run
 from nas.deploy import TaskRecord, as_bytes
 from nas.deploy.input_files import list_files, look_into
 from nas.report import answer_pixels, draw_prediction
+from nas.report.palette import task_colours
+from nas.report.theme import LIGHT
 
 
 @pytest.fixture
@@ -211,3 +213,20 @@ def test_every_map_says_what_its_colours_mean():
     }.items():
         task, answer = maps[name]
         assert [text for text in texts_of([task], {name: answer}) if text != name] == words
+
+
+def test_a_task_that_was_exported_alone_keeps_its_colour():
+    task = record("age", 1, "values", (1,)).model_copy(update={"position": 2})
+    texts = draw_prediction(None, {"age": torch.tensor([3.0])}, [task]).axes[0].texts
+    (name,) = (text for text in texts if text.get_text() == "age")
+    assert name.get_color() == LIGHT.text(task_colours(3)[2])
+
+
+def test_the_first_mask_is_drawn_over_the_picture():
+    task = record("edge", 1, "binary", (1, 4, 4))
+    picture = np.full((4, 4, 3), 0.5, np.float32)
+    figure = draw_prediction(picture, {"edge": torch.ones(1, 4, 4)}, [task])
+    assert "edge over the input" in [text.get_text() for text in figure.axes[0].texts]
+    assert "edge over the input" not in [
+        text.get_text() for text in draw_prediction(None, {"edge": torch.ones(1, 4, 4)}, [task]).axes[0].texts
+    ]
