@@ -4,6 +4,7 @@ The functions are imported when a command runs, so ``nas --help`` and errors of 
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from nas.cli.options import (
     SetOption,
     SplitOption,
     StrategyOption,
+    TensorboardOption,
 )
 from nas.cli.progress import Display, display, quiet_output, training_figures
 from nas.errors import InputError
@@ -174,6 +176,7 @@ def search(
             "--storage", metavar="URI", help="Copy the run to this storage as it proceeds, e.g. s3://bucket/runs."
         ),
     ] = None,
+    tensorboard: TensorboardOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search branch trees within the budgets of a recipe.
@@ -188,7 +191,9 @@ def search(
         run = run_search(
             recipe,
             out=out,
-            changes=_changes(changes, strategy, preset, trainings),
+            changes=_changes(
+                changes, strategy, preset, trainings, {"trials.logs": ["tensorboard"]} if tensorboard else {}
+            ),
             hours=hours,
             resume=resume,
             allow_changed=allow_changed,
@@ -299,7 +304,11 @@ def _begin(shown: Display, label: str, training: "TreeTraining") -> None:
 
 
 def _changes(
-    texts: list[str] | None, strategy: str | None = None, preset: str | None = None, trainings: float | None = None
+    texts: list[str] | None,
+    strategy: str | None = None,
+    preset: str | None = None,
+    trainings: float | None = None,
+    others: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """All changes of the recipe's fields that a command's options make."""
     from nas.recipe import parse_overrides
@@ -308,7 +317,7 @@ def _changes(
     if strategy is not None and preset is not None:
         raise InputError(f"--preset {preset} is a strategy with its settings; leave --strategy {strategy} out")
     name = strategy if preset is None else PRESETS[preset]
-    options = {"strategy": name, "strategy.trainings": trainings}
+    options = {"strategy": name, "strategy.trainings": trainings, **(others or {})}
     given = {key: value for key, value in options.items() if value is not None}
     changes = parse_overrides(texts or ())
     if doubled := sorted(given.keys() & changes.keys()):

@@ -14,6 +14,7 @@ import typer
 # Each adds its commands, which --help lists in this order.
 import nas.cli.found
 import nas.cli.training
+import nas.cli.watch
 
 # isort: split
 import nas.cli.deploy  # noqa: F401

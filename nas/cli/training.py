@@ -17,6 +17,7 @@ from nas.cli.options import (
     RunArg,
     SetOption,
     SplitOption,
+    TensorboardOption,
 )
 from nas.cli.progress import display, quiet_output, training_figures
 
@@ -43,6 +44,7 @@ def retrain(
         list[str] | None,
         typer.Option("--log", metavar="csv|tensorboard", help="Log every epoch in this form; may be repeated."),
     ] = None,
+    tensorboard: TensorboardOption = False,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of weights and batches; by default, that of the recipe.")
     ] = None,
@@ -62,6 +64,7 @@ def retrain(
     """
     from nas.commands import retrain as run_retrain
 
+    logs = list(dict.fromkeys([*(log or ()), *(["tensorboard"] if tensorboard else ())]))
     with display() as shown:
         result = run_retrain(
             run,
@@ -69,7 +72,7 @@ def retrain(
             start=start,
             seed=seed,
             out=out,
-            changes=_changes(changes) | ({"retrain.logs": log} if log else {}),
+            changes=_changes(changes) | ({"retrain.logs": logs} if logs else {}),
             resume=resume,
             recipe=recipe,
             allow_changed=allow_changed,

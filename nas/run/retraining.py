@@ -29,6 +29,7 @@ from nas.files import (
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
 from nas.recipe.record import describe
+from nas.run.beginning import write_beginning
 from nas.run.parts import build_backbone, build_network
 from nas.run.run_folder import RunFolder
 from nas.run.trial_folder import TrialFolder
@@ -42,6 +43,7 @@ from nas.training import (
     TrainingState,
     load_network,
     metric_directions,
+    require_logs,
     require_methods,
 )
 from nas.tree import BranchTree, write_tree
@@ -150,6 +152,7 @@ class TreeTraining:
         exist."""
         # The recipe's settings, not this tree's: a comparison trains single tasks first, which need fewer packages.
         require_methods(self.experiment.retrain.balance, self.experiment.retrain.aggregate)
+        require_logs(self.settings.logs)
         if self.start == "inherited":
             if inherit_from(self.experiment.strategy) is None:
                 raise InputError(
@@ -242,6 +245,7 @@ class TreeTraining:
             self._adopt()
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
+        write_beginning(self.folder, num_epochs or self.settings.epochs, max(self.checkpoints.epochs(), default=0))
         training = Retraining(
             experiment.tasks,
             data,

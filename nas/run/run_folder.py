@@ -242,7 +242,8 @@ class RunFolder:
 
         Unfinished files of a killed writer are removed.
         """
-        with locked_folder(self.path, "run", wait=0.0):
+        # `nas watch` holds the lock for a moment when it looks whether a process is writing.
+        with locked_folder(self.path, "run", wait=0.2):
             yield
 
 
