@@ -26,7 +26,7 @@ from nas.cli.options import (
     StrategyOption,
     TensorboardOption,
 )
-from nas.cli.progress import Display, display, quiet_output, training_figures
+from nas.cli.progress import Display, display, training_figures, working
 from nas.errors import InputError
 from nas.files import without_nan
 
@@ -67,7 +67,7 @@ def check(
     """
     from nas.commands import check as run_check
 
-    with quiet_output():
+    with working("check"):
         report = run_check(recipe, changes=_changes(changes, strategy))
     if as_json:
         _print_json(report)
@@ -124,7 +124,7 @@ def profile(
     """Count MACs, parameters and activations, and measure latencies. Needs no data."""
     from nas.commands import profile as run_profile
 
-    with quiet_output():
+    with working("profile"):
         report = run_profile(
             recipe,
             tree=tree,
@@ -285,7 +285,7 @@ def data(
     """Draw samples with their labels, or write inputs as pictures."""
     from nas.commands import data_sheet
 
-    with quiet_output():
+    with working("data"):
         path = data_sheet(source, out, split=split, num_samples=num_samples, changes=_changes(changes))
     if as_json:
         _print_json({"picture": str(path)})

@@ -19,7 +19,7 @@ from nas.cli.options import (
     SplitOption,
     TensorboardOption,
 )
-from nas.cli.progress import display, quiet_output, training_figures
+from nas.cli.progress import display, training_figures, working
 
 
 @app.command()
@@ -111,7 +111,7 @@ def evaluate(
     """
     from nas.commands import evaluate as run_evaluate
 
-    with quiet_output():
+    with working("evaluate"):
         evaluation = run_evaluate(
             run,
             tree=tree,

@@ -220,7 +220,9 @@ def _resource(record: Mapping[str, Any]) -> str:
 def _read_front(path: Path, resource: str) -> tuple[FoundPoint, ...] | None:
     record = _read(path)
     try:
-        return record and tuple(
+        if record is None:
+            return None
+        return tuple(
             FoundPoint(
                 Path(point["tree"]).stem,
                 None if point["budget"] is None else float(point["budget"]),

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from nas.errors import InputError
 from nas.files import write_text_atomically
 
-
 LogKind = Literal["csv", "tensorboard"]
 
 
