@@ -129,7 +129,7 @@ class Steps:
     def step(self, what: str, done: int, total: int) -> None:
         if done == 0:
             self.progress.reset(self.bar, description=what, total=total)
-        self.progress.update(self.bar, completed=done, total=total)
+        self.progress.update(self.bar, description=what, completed=done, total=total)
 
     def render(self) -> Group:
         waited = time.monotonic() - self.started > _PATIENCE

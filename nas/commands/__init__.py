@@ -30,6 +30,7 @@ from nas.commands.evaluate import evaluate
 from nas.commands.explain import explain
 from nas.commands.export import export
 from nas.commands.front import front
+from nas.commands.open import open
 from nas.commands.predict import predict
 from nas.commands.profile import profile
 from nas.commands.retrain import retrain
@@ -45,6 +46,7 @@ __all__ = [
     "explain",
     "export",
     "front",
+    "open",
     "predict",
     "profile",
     "retrain",

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
 
 from nas.files import make_folder
 from nas.run import Front, Point, RunFolder
 from nas.run.costs import read_costs
 from nas.run.evidence import read_transfer_map
 from nas.tree import CostTable, read_tree
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -24,7 +28,7 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
         drawn: ids of trees that have their picture already.
     """
     try:
-        from nas.report import draw_front, draw_transfer_map, save_figure, save_tree
+        from nas.report import draw_transfer_map, save_figure, save_tree
     except ImportError:
         _LOGGER.warning("no pictures drawn: matplotlib is not installed (pip install 'branched-nas[plot]')")
         return
@@ -38,14 +42,17 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
     for name, point in list(points.items())[:_MOST_TREES]:
         costs = read_costs(run, point.trial)
         save_tree(read_tree(run.path / point.tree), figures / f"{name}.png", costs, resource=front.resource)
-    # Estimated and measured qualities cannot share an axis, nor can those of one seed and of several.
-    scale = front.leading.scale
-    alike = [point for point in front.points if point.scale == scale]
-    records = [point.model_dump() for point in alike]
-    figure = draw_front(records, table, resource=front.resource, curves=_curves(run, alike))
-    save_figure(figure, figures / "front.png")
+    save_figure(front_figure(run, front, table), figures / "front.png")
     if (transfer := read_transfer_map(run.trial(front.leading.trial))) is not None:
         save_figure(draw_transfer_map(transfer), figures / "transfer.png")
+
+
+def front_figure(run: RunFolder, front: Front, table: CostTable | None) -> "Figure":
+    """A run's front with its curves and, with a cost table, its budgets."""
+    from nas.report import draw_front
+
+    records = [point.model_dump() for point in front.alike]
+    return draw_front(records, table, resource=front.resource, curves=_curves(run, front.alike))
 
 
 def _curves(run: RunFolder, points: Sequence[Point]) -> list[list[tuple[float, float]]]:

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from nas.data import DataSource
+from nas.display import Displayed
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.engine.loop import resume
@@ -53,7 +54,7 @@ Start = Literal["fresh", "pretrained", "inherited"]
 backbone loads some); "inherited" are those of the search."""
 
 
-class TrainedNetwork(BaseModel):
+class TrainedNetwork(Displayed, BaseModel):
     """The outcome of one training, as ``result.json`` holds it: metrics at the best epoch by validation loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -65,6 +66,13 @@ class TrainedNetwork(BaseModel):
     num_epochs: int
     best_epoch: int
     test: Measured
+
+    def summary(self) -> str:
+        return f"tree {self.tree_id}, {self.start}, seed {self.seed}, best epoch {self.best_epoch} of {self.num_epochs}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each task, with its loss and metrics on the test split."""
+        return [{"task": task, **values} for task, values in self.test.items()]
 
     def to_dict(self) -> dict[str, Any]:
         return self.model_dump()
