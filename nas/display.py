@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from nas.errors import InputError
 
-_MOST_LINES = 40
+_MOST_LINES = 20
 """At most so many lines of a table are shown; `Displayed.to_frame` has all."""
 
 
@@ -57,8 +57,14 @@ class Displayed:
     def __str__(self) -> str:
         return repr(self)
 
+    @property
+    def pictured(self) -> "Displayed | None":
+        """The value whose picture is shown; this one, unless a class says something else."""
+        return self
+
     def _repr_svg_(self) -> str | None:
-        return None if _draw is None else _draw(self)
+        shown = self.pictured
+        return None if shown is None or shown.picture is None or _draw is None else _draw(shown)
 
     def _repr_html_(self) -> str:
         # A notebook that is offered both shows the HTML.
@@ -78,16 +84,20 @@ def draw_with(draw: Draw) -> None:
 
 
 def html_table(records: Sequence[Mapping[str, Any]]) -> str:
-    """A table of plain values, which it escapes, without the columns that have none."""
-    columns = list(dict.fromkeys(name for record in records for name, value in record.items() if value is not None))
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    """A table of plain values, which it escapes; a value that is the same in all lines stands below it."""
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    values = {name: [record.get(name) for record in records] for name in columns}
+    alike = [name for name in columns if len(records) > 1 and all(value == values[name][0] for value in values[name])]
+    shown = [name for name in columns if name not in alike]
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in shown)
     body = "".join(
-        f"<tr>{''.join(f'<td>{_cell(record.get(name))}</td>' for name in columns)}</tr>"
+        f"<tr>{''.join(f'<td>{_cell(record.get(name))}</td>' for name in shown)}</tr>"
         for record in records[:_MOST_LINES]
     )
     more = len(records) - _MOST_LINES
-    rest = f"<p>{more} more lines: .to_frame()</p>" if more > 0 else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
+    below = [f"{html.escape(name)}: {cell}" for name in alike if (cell := _cell(values[name][0]))]
+    below += [f"{more} more lines: .to_frame()"] if more > 0 else []
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{''.join(f'<p>{b}</p>' for b in below)}"
 
 
 def _cell(value: Any) -> str:

@@ -70,24 +70,24 @@ def check(
     with working("check"):
         report = run_check(recipe, changes=_changes(changes, strategy))
     if as_json:
-        _print_json(report)
+        _print_json(report.to_dict())
         return
     console = _console()
     console.print(check_tables.task_table(report))
     console.print(check_tables.check_table(report))
-    if report["losses"]:
-        console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
-    for warning in report["warnings"]:
+    if report.losses:
+        console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report.losses.items())}")
+    for warning in report.warnings:
         _say(console, f"! {warning}")
-    for budget in report["budgets"]:
+    for budget in report.budgets:
         (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
         console.print(f"budget {budget['budget']:g}: {format_quantity(amount, resource)}")
-    if report["latency"] is not None:
-        _say(console, f"milliseconds of {report['latency']}")
+    if report.latency is not None:
+        _say(console, f"milliseconds of {report.latency}")
     console.print(
-        f"search: about {report['seconds']:.0f} s, memory {tables.bytes_in_words(report['memory_bytes'])}, "
-        f"checkpoints {tables.bytes_in_words(report['disk_bytes'])}"
-        if report["seconds"] is not None
+        f"search: about {report.seconds:.0f} s, memory {tables.bytes_in_words(report.memory_bytes)}, "
+        f"checkpoints {tables.bytes_in_words(report.disk_bytes)}"
+        if report.seconds is not None and report.disk_bytes is not None
         else "search: this strategy predicts neither time nor memory"
     )
 
@@ -136,11 +136,11 @@ def profile(
             changes=_changes(changes),
         )
     if as_json:
-        _print_json(report)
+        _print_json(report.to_dict())
         return
     _console().print(tables.profile_table(report))
-    if "latency" in report:
-        _console().print(tables.latency_table(report["latency"]))
+    if report.latency is not None:
+        _console().print(tables.latency_table(report.latency))
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.commands.show import find
+from nas.display import Displayed
 from nas.errors import InputError
 from nas.run import RunFolder, TrialFolder
 from nas.run.costs import read_table
@@ -52,8 +53,8 @@ class RunnerUp:
         return f"within {' and '.join(places)} the second-best tree {size}: {first} (the first is this tree)"
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Displayed):
     """Why tasks share or part in a tree.
 
     Args:
@@ -73,6 +74,21 @@ class Explanation:
     runners_up: tuple[RunnerUp, ...]
     verdicts: tuple[Verdict, ...]
     transfer: TransferMap | None = None
+
+    @property
+    def pictured(self) -> TransferMap | None:
+        return self.transfer
+
+    def summary(self) -> str:
+        return f"tree {self.tree.id}, {len(self.pairs)} pairs of tasks, by trial {self.trial}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each pair of tasks and each kind of evidence."""
+        return [
+            {"tasks": ", ".join(pair.tasks), "about": section.about, "finding": pair.sentence}
+            for section in self.evidence
+            for pair in section.pairs
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with all numbers by pair and block."""

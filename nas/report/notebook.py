@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 def draw(value: Displayed) -> str | None:
     """A result as an SVG; None if there is no picture of it, or matplotlib is missing."""
-    if value.picture is None:
-        return None
+    assert value.picture is not None
     try:
         from nas.report.canvas import rendered
     except ImportError:
