@@ -113,9 +113,9 @@ def test_a_folder_passes_the_check(tmp_path: Path, recipe: str, write: Any, size
     write(tmp_path / "data")
     changes = {"data.folder": str(tmp_path / "data"), "data.size": size, "input_shape": [3, *size], "goal.budgets": []}
     result = nas.check(RUNS / f"{recipe}.py", changes={**SMALL, **changes})
-    assert list(result["samples"].values()) == samples
+    assert list(result.samples.values()) == samples
     experiment = load_recipe(RUNS / f"{recipe}.py")
-    assert result["losses"].keys() == {task.name for task in experiment.tasks}
+    assert result.losses.keys() == {task.name for task in experiment.tasks}
     # Budgets are shares, and the least one allows the fully shared tree at the recipe's own size, too.
     report = nas.profile(RUNS / f"{recipe}.py", changes={"goal.budgets": [], "num_threads": 1, "device": "cpu"})
     assert report.shared.amounts["macs"] <= min(experiment.goal.budgets) * report.separate.amounts["macs"]

@@ -45,10 +45,11 @@ run
 run.dissimilarity
 
 # %% [markdown]
-# The best tree for 60 % of what separate networks cost. Boxes are blocks, sized by their cost.
+# The best tree for 80 % of what separate networks cost. Boxes are blocks, sized by their cost. This search was much too
+# short, and says so below its table: tasks that have learned nothing make its estimates worthless.
 
 # %%
-tree = run.find_tree(next(point.tree_id for point in run.front.points if point.budget == 0.6))
+tree = run.find_tree(next(point.tree_id for point in run.front.points if point.budget == 0.8))
 tree
 
 # %% [markdown]

@@ -133,3 +133,34 @@ def test_what_is_no_run_is_refused(tmp_path):
         nas.open(tmp_path / "none")
     with pytest.raises(InputError, match="it has no experiment"):
         nas.open(tmp_path)
+
+
+def test_reports_are_typed_and_their_plain_data_keep_names_and_order():
+    recipe = ROOT / "runs" / "digits.py"
+    report = nas.profile(recipe, changes={"num_threads": 1})
+    plain = report.to_dict()
+    fields = ["input_shape", "stem", "blocks", "heads", "single", "shared", "separate", "unsupported", "uncounted"]
+    assert list(plain) == fields
+    assert plain["blocks"][0]["name"] == "block0"
+    assert list(plain["stem"]) == ["macs", "params", "macs_by_operator", "activation_bytes"]
+    assert report.separate.amounts["macs"] == plain["separate"]["macs"] > report.shared.amounts["macs"]
+    small = {"data.num_train": 64, "data.num_architecture": 32, "data.num_validation": 32, "data.num_test": 32}
+    checked = nas.check(recipe, changes={**small, "num_threads": 1, "strategy.candidates": "plain"})
+    fields = [
+        "tasks",
+        "samples",
+        "labels",
+        "uncounted",
+        "losses",
+        "warnings",
+        "seconds",
+        "memory_bytes",
+        "disk_bytes",
+        "budgets",
+        "latency",
+    ]
+    assert list(checked.to_dict()) == fields
+    described = checked.to_dict()["labels"]["train"]["left"]
+    assert list(described) == ["coverage", "known", "min", "max", "balance", "chance"]
+    assert list(checked.to_dict()["tasks"]["left"]) == ["num_outputs", "loss", "metrics", "labels", "dense"]
+    assert len(checked.to_frame()) == 4 * 6

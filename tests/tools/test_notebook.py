@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tools import notebook
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +18,7 @@ def test_a_script_becomes_cells_with_what_they_print_and_show():
     assert last["outputs"] == []
 
 
+@pytest.mark.slow
 def test_the_first_search_runs_and_draws_its_results(tmp_path, monkeypatch):
     script = (ROOT / "runs" / "notebooks" / "first_search.py").read_text()
     monkeypatch.chdir(tmp_path)
