@@ -98,7 +98,9 @@ class Display:
         """The content of the live display."""
         if self.trials is not None:
             return self.trials.render(self.console.height)
-        return Group(self.progress, self.figures) if self.progress.tasks else Group(self.figures)
+        if self.progress.tasks:
+            return Group(self.progress, self.figures)
+        return Group(self.figures) if self.figures.plain else Group()
 
     def _say(self, line: str) -> None:
         if not self.console.is_terminal:
