@@ -7,6 +7,8 @@ imported when first used, so ``import nas.tree`` stays free of torch.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from nas.display import Displayed, draw_with
+
 if TYPE_CHECKING:
     from nas.commands.check import check as check
     from nas.commands.choose import choose as choose
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from nas.commands.explain import explain as explain
     from nas.commands.export import export as export
     from nas.commands.front import front as front
+    from nas.commands.open import open as open
     from nas.commands.predict import predict as predict
     from nas.commands.profile import profile as profile
     from nas.commands.report import write_report as write_report
@@ -62,6 +65,7 @@ _HOMES = {
         "explain",
         "export",
         "front",
+        "open",
         "predict",
         "profile",
         "retrain",
@@ -87,6 +91,15 @@ _HOMES = {
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)
 
+
+def _draw(value: Displayed) -> str | None:
+    from nas.report.notebook import draw
+
+    return draw(value)
+
+
+# Here, above all packages, because the results are in packages below the one that draws them.
+draw_with(_draw)
 
 _MOVED = {"SearchSettings", "SimilaritySettings"}
 

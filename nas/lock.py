@@ -40,6 +40,9 @@ def hold_lock(path: Path, busy: str, *, wait: float = 0.0) -> Iterator[None]:
     descriptor = _open(path)
     try:
         _acquire(descriptor, path, busy, time.monotonic() + wait)
+        # The file's time says since when it is held. It may belong to somebody else.
+        with suppress(OSError):
+            os.utime(descriptor)
         try:
             yield
         finally:
@@ -47,6 +50,22 @@ def hold_lock(path: Path, busy: str, *, wait: float = 0.0) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock of a file; nothing is written, and a missing file is not locked."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Held for microseconds only, and together with other readers; a writer that begins meanwhile has to wait.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _HELD
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _open(path: Path) -> int:

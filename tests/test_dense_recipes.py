@@ -36,7 +36,7 @@ def _searched(recipe: str, out: Path, changes: dict[str, Any]) -> nas.RunFolder:
     folder = nas.search(RUNS / f"{recipe}.py", out=out, changes={**SMALL, **changes})
     for point in folder.front.points:
         tree = read_tree(folder.path / point.tree)
-        assert "share of separate networks" in nas.show(folder.path, tree=tree.id)
+        assert "share of separate networks" in nas.show(folder.path, tree=tree.id).text
         assert (folder.path / "figures" / f"{tree.id}.png").is_file()
     return folder
 
@@ -68,8 +68,8 @@ def test_arrays_are_searched_within_budgets(tmp_path: Path, recipe: str, write: 
     write(tmp_path / "data", num_train=12, num_val=2, size=(24, 32))
     changes = {"data.folder": str(tmp_path / "data"), "data.size": [32, 32], "input_shape": [3, 32, 32]}
     report = nas.profile(RUNS / f"{recipe}.py", changes={**SMALL, **changes, "goal.budgets": []})
-    separate = report["separate"]["macs"]
-    budgets = [(report["shared"]["macs"] / separate + 1) / 2, 1.0]
+    separate = report.separate.amounts["macs"]
+    budgets = [(report.shared.amounts["macs"] / separate + 1) / 2, 1.0]
     folder = _searched(recipe, tmp_path / "run", {**changes, "goal.budgets": budgets})
     found = {point.budget: point for point in folder.front.points}
     # None is the search's own choice.
@@ -113,12 +113,12 @@ def test_a_folder_passes_the_check(tmp_path: Path, recipe: str, write: Any, size
     write(tmp_path / "data")
     changes = {"data.folder": str(tmp_path / "data"), "data.size": size, "input_shape": [3, *size], "goal.budgets": []}
     result = nas.check(RUNS / f"{recipe}.py", changes={**SMALL, **changes})
-    assert list(result["samples"].values()) == samples
+    assert list(result.samples.values()) == samples
     experiment = load_recipe(RUNS / f"{recipe}.py")
-    assert result["losses"].keys() == {task.name for task in experiment.tasks}
+    assert result.losses.keys() == {task.name for task in experiment.tasks}
     # Budgets are shares, and the least one allows the fully shared tree at the recipe's own size, too.
     report = nas.profile(RUNS / f"{recipe}.py", changes={"goal.budgets": [], "num_threads": 1, "device": "cpu"})
-    assert report["shared"]["macs"] <= min(experiment.goal.budgets) * report["separate"]["macs"]
+    assert report.shared.amounts["macs"] <= min(experiment.goal.budgets) * report.separate.amounts["macs"]
 
 
 def _with_one_depth(root: Path, recipe: str) -> None:

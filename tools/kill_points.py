@@ -116,7 +116,7 @@ PREPARATIONS: dict[str, Command] = {
     "store": make_store,
 }
 _TRAINED = ("search", "retrain")
-_ENVIRONMENT = ("*environment.json",)
+_ENVIRONMENT = ("*environment.json", "*begun.json")
 _DRAWING = ("matplotlib.backends.backend_agg", "nas.report")
 _EXPORT = (*_DRAWING, "torch.export", "torch.onnx")
 _ONNX = (*_EXPORT, "onnx", "onnxruntime", "onnxscript")
@@ -130,7 +130,7 @@ CASES: dict[str, Case] = {
     "retrain-recipe": Case(
         ("retrain", RECIPE, "--tree", "tree.json", "--out", "run", *SETTINGS), ("--resume",), ("tree",), _ENVIRONMENT
     ),
-    "compare": Case(("compare", "run", *_OF_A_RUN), (), ("search",)),
+    "compare": Case(("compare", "run", *_OF_A_RUN), (), ("search",), ("*begun.json",)),
     "export-bundle": Case(
         ("export", "run", "--format", "bundle", "--out", "out/bundle", *_OF_A_RUN), (), _TRAINED, (), _EXPORT
     ),

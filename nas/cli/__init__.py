@@ -1,8 +1,9 @@
 """The command line ``nas``: it parses arguments, shows progress and prints results. `nas.commands` does the work.
 
 - Each command is a function with the name of the verb, in `app` (check, profile, search), `pictures` (show, data),
-  `found` (front, explain), `training` (retrain, evaluate, compare), `deploy` (export, predict) or `jobs` (submit, jobs,
-  logs, stop, fetch). It calls the function of the same name in `nas.commands` or `nas.launch.jobs`.
+  `found` (front, explain, report), `training` (retrain, evaluate, compare), `watch`, `deploy` (export, predict) or
+  `jobs` (submit, jobs, logs, stop, fetch). It calls the function of the same name in `nas.commands` or
+  `nas.launch.jobs`.
 - Results go to standard output, as a table or with ``--json`` as JSON; progress, warnings and the output of recipes go
   to standard error.
 - An error is one line. The exit status is 0 on success, 1 if the work failed, 2 if the input was wrong, 130 after

@@ -4,6 +4,7 @@ The functions are imported when a command runs, so ``nas --help`` and errors of 
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,8 +22,9 @@ from nas.cli.options import (
     ResumeOption,
     SetOption,
     StrategyOption,
+    TensorboardOption,
 )
-from nas.cli.progress import Display, display, quiet_output, training_figures
+from nas.cli.progress import Display, display, training_figures, working
 from nas.errors import InputError
 from nas.files import without_nan
 
@@ -63,27 +65,27 @@ def check(
     """
     from nas.commands import check as run_check
 
-    with quiet_output():
+    with working("check"):
         report = run_check(recipe, changes=_changes(changes, strategy))
     if as_json:
-        _print_json(report)
+        _print_json(report.to_dict())
         return
     console = _console()
     console.print(check_tables.task_table(report))
     console.print(check_tables.check_table(report))
-    if report["losses"]:
-        console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report['losses'].items())}")
-    for warning in report["warnings"]:
+    if report.losses:
+        console.print(f"first losses: {', '.join(f'{name} {loss:.3f}' for name, loss in report.losses.items())}")
+    for warning in report.warnings:
         _say(console, f"! {warning}")
-    for budget in report["budgets"]:
+    for budget in report.budgets:
         (resource, amount) = next((key, value) for key, value in budget.items() if key != "budget")
         console.print(f"budget {budget['budget']:g}: {format_quantity(amount, resource)}")
-    if report["latency"] is not None:
-        _say(console, f"milliseconds of {report['latency']}")
+    if report.latency is not None:
+        _say(console, f"milliseconds of {report.latency}")
     console.print(
-        f"search: about {report['seconds']:.0f} s, memory {tables.bytes_in_words(report['memory_bytes'])}, "
-        f"checkpoints {tables.bytes_in_words(report['disk_bytes'])}"
-        if report["seconds"] is not None
+        f"search: about {report.seconds:.0f} s, memory {tables.bytes_in_words(report.memory_bytes)}, "
+        f"checkpoints {tables.bytes_in_words(report.disk_bytes)}"
+        if report.seconds is not None and report.disk_bytes is not None
         else "search: this strategy predicts neither time nor memory"
     )
 
@@ -120,7 +122,7 @@ def profile(
     """Count MACs, parameters and activations, and measure latencies. Needs no data."""
     from nas.commands import profile as run_profile
 
-    with quiet_output():
+    with working("profile"):
         report = run_profile(
             recipe,
             tree=tree,
@@ -132,11 +134,11 @@ def profile(
             changes=_changes(changes),
         )
     if as_json:
-        _print_json(report)
+        _print_json(report.to_dict())
         return
     _console().print(tables.profile_table(report))
-    if "latency" in report:
-        _console().print(tables.latency_table(report["latency"]))
+    if report.latency is not None:
+        _console().print(tables.latency_table(report.latency))
 
 
 @app.command()
@@ -172,6 +174,7 @@ def search(
             "--storage", metavar="URI", help="Copy the run to this storage as it proceeds, e.g. s3://bucket/runs."
         ),
     ] = None,
+    tensorboard: TensorboardOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search branch trees within the budgets of a recipe.
@@ -186,7 +189,9 @@ def search(
         run = run_search(
             recipe,
             out=out,
-            changes=_changes(changes, strategy, preset, trainings),
+            changes=_changes(
+                changes, strategy, preset, trainings, {"trials.logs": ["tensorboard"]} if tensorboard else {}
+            ),
             hours=hours,
             resume=resume,
             allow_changed=allow_changed,
@@ -223,7 +228,11 @@ def _begin(shown: Display, label: str, training: "TreeTraining") -> None:
 
 
 def _changes(
-    texts: list[str] | None, strategy: str | None = None, preset: str | None = None, trainings: float | None = None
+    texts: list[str] | None,
+    strategy: str | None = None,
+    preset: str | None = None,
+    trainings: float | None = None,
+    others: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """All changes of the recipe's fields that a command's options make."""
     from nas.recipe import parse_overrides
@@ -232,7 +241,7 @@ def _changes(
     if strategy is not None and preset is not None:
         raise InputError(f"--preset {preset} is a strategy with its settings; leave --strategy {strategy} out")
     name = strategy if preset is None else PRESETS[preset]
-    options = {"strategy": name, "strategy.trainings": trainings}
+    options = {"strategy": name, "strategy.trainings": trainings, **(others or {})}
     given = {key: value for key, value in options.items() if value is not None}
     changes = parse_overrides(texts or ())
     if doubled := sorted(given.keys() & changes.keys()):

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 from nas.cli.amounts import format_quantity
 from nas.cli.app import _changes, _console, _print_json, app
 from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg, SetOption
-from nas.cli.progress import quiet_output
+from nas.cli.progress import working
 from nas.errors import WorkFailed
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def export(
     """
     from nas.commands import export as run_export
 
-    with quiet_output():
+    with working("export"):
         exported = run_export(
             run,
             format=format,
@@ -140,7 +141,7 @@ def predict(
     """
     from nas.commands import predict as run_predict
 
-    with quiet_output():
+    with working("predict") as steps:
         done = run_predict(
             file,
             inputs,
@@ -150,6 +151,8 @@ def predict(
             recipe=recipe,
             changes=_changes(changes),
             time_limit=time_limit,
+            # With a limit, another process does the work.
+            on_batch=None if time_limit is not None else partial(steps.step, "samples"),
         )
     if as_json:
         _print_json(done.to_dict())

@@ -12,7 +12,7 @@ from nas.cli import tables
 from nas.cli.amounts import format_quantity
 from nas.cli.app import _console, _print_json, _say, app
 from nas.cli.options import TREES, AllowOption, JsonOption, RecipeOption, RunArg, ThemeOption, TransparentOption
-from nas.cli.progress import quiet_output
+from nas.cli.progress import working
 from nas.errors import InputError
 
 MoreArg = Annotated[list[str] | None, typer.Argument(hidden=True, metavar="VALUE")]
@@ -54,7 +54,7 @@ def front(
     from nas.run import recommendation
 
     words = _several(budgets, more, "--budgets")
-    with quiet_output():
+    with working("front"):
         shown = run_front(
             run,
             budgets=None if words is None else [_number(word) for word in words],

@@ -17,6 +17,7 @@ import nas.cli.pictures
 # isort: split
 import nas.cli.found
 import nas.cli.training
+import nas.cli.watch
 
 # isort: split
 import nas.cli.deploy  # noqa: F401

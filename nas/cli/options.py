@@ -37,6 +37,10 @@ AllowOption = Annotated[
     bool, typer.Option("--allow-changed", help="Use the recipe although it has changed since the run began.")
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue a stopped run from its last checkpoint.")]
+TensorboardOption = Annotated[
+    bool,
+    typer.Option("--tensorboard", help="Log every epoch for TensorBoard, in a folder tensorboard/ beside the metrics."),
+]
 AddressOption = Annotated[
     str | None,
     typer.Option("--address", metavar="HOST:PORT|auto", help="Run on this Ray cluster; by default, on this machine."),

@@ -7,7 +7,7 @@ import typer
 
 from nas.cli.app import _changes, _print_json, app
 from nas.cli.options import TREES, JsonOption, SetOption, SplitOption, ThemeOption, TransparentOption
-from nas.cli.progress import quiet_output
+from nas.cli.progress import working
 from nas.errors import InputError
 
 
@@ -112,7 +112,7 @@ def data(
     """Draw samples with their labels, or write inputs as pictures."""
     from nas.commands import data_sheet
 
-    with quiet_output():
+    with working("data"):
         path = data_sheet(
             source,
             out,

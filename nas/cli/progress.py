@@ -16,9 +16,13 @@ from rich.text import Text
 
 from nas.cli.amounts import format_quantity
 from nas.cli.trial_table import TrialTable, trial_name
+from nas.steps import listening
 
 if TYPE_CHECKING:
     from nas.run import Trial, TrialEvent
+
+_PATIENCE = 2.0
+"""Seconds that a command without epochs works before its progress is shown."""
 
 
 class Display:
@@ -26,14 +30,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
+        self.progress = _bar(console)
         self.figures = Text(style="dim", no_wrap=True, overflow="ellipsis")
         self.label = ""
         self.started = time.monotonic()
@@ -49,6 +46,11 @@ class Display:
         self.figures.plain = ""
         self.label, self.started = label, time.monotonic()
         self._say(f"{label}: {total - done} epochs to go")
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Work before the first epoch: labels that are read, for instance."""
+        if not self.progress.tasks:
+            self.figures.plain = f"{what}: {done}/{total}"
 
     def advance(self, figures: str) -> None:
         """One more epoch is finished; figures describe it."""
@@ -96,7 +98,9 @@ class Display:
         """The content of the live display."""
         if self.trials is not None:
             return self.trials.render(self.console.height)
-        return Group(self.progress, self.figures) if self.progress.tasks else Group()
+        if self.progress.tasks:
+            return Group(self.progress, self.figures)
+        return Group(self.figures) if self.figures.plain else Group()
 
     def _say(self, line: str) -> None:
         if not self.console.is_terminal:
@@ -112,8 +116,50 @@ def display() -> Iterator[Display]:
             yield shown
             return
         # Figures are on a separate line, because with them the bar would not fit into 80 columns.
-        with Live(get_renderable=shown.render, console=shown.console):
+        with listening(shown.step), Live(get_renderable=shown.render, console=shown.console):
             yield shown
+
+
+class Steps:
+    """Shows how far a command without epochs is, once it has taken longer than `_PATIENCE`."""
+
+    def __init__(self, name: str, console: Console) -> None:
+        self.progress = _bar(console)
+        self.bar = self.progress.add_task(name, total=None)
+        self.started = time.monotonic()
+
+    def step(self, what: str, done: int, total: int) -> None:
+        if done == 0:
+            self.progress.reset(self.bar, description=what, total=total)
+        self.progress.update(self.bar, description=what, completed=done, total=total)
+
+    def render(self) -> Group:
+        waited = time.monotonic() - self.started > _PATIENCE
+        return Group(self.progress) if waited else Group()
+
+
+@contextmanager
+def working(name: str) -> Iterator[Steps]:
+    """Show the steps of a command on standard error, in a terminal only, with `quiet_output`."""
+    with quiet_output():
+        console = Console(stderr=True)
+        steps = Steps(name, console)
+        if not console.is_terminal:
+            yield steps
+            return
+        with listening(steps.step), Live(get_renderable=steps.render, console=console, transient=True):
+            yield steps
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
 
 
 @contextmanager

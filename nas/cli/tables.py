@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
@@ -15,6 +15,8 @@ from nas.cli.plain_table import SPACING, plain_table
 
 if TYPE_CHECKING:
     from nas.commands.evaluate import Evaluation
+    from nas.commands.profile import CostReport, NetworkCost
+    from nas.deploy.latency import LatencyReport
     from nas.launch.jobs import Job, Package
     from nas.run import Front
     from nas.run.comparison import Comparison, Row
@@ -207,52 +209,45 @@ def _name(row: Row) -> str:
     return {"found": f"found {row.name}", "random": "└ random trees"}.get(row.kind, row.name)
 
 
-def profile_table(report: Mapping[str, Any]) -> Table:
+def profile_table(report: CostReport) -> Table:
     """Costs of parts and networks."""
     from nas.cost import RESOURCES
 
-    counted = [name for name in RESOURCES if name in report["stem"]]
+    counted = [name for name in RESOURCES if name in report.stem.amounts]
     headings = [RESOURCES[name].unit if RESOURCES[name].always else name for name in counted]
     table = plain_table("", *headings, "activations", "of separate")
-    rows: list[tuple[str, Mapping[str, Any]]] = [("stem", report["stem"])]
-    rows += [(block["name"], block) for block in report["blocks"]]
-    rows += [(f"head {name}", head) for name, head in report["heads"].items()]
-    networks: list[tuple[str, Mapping[str, Any]]] = [(f"single {n}", c) for n, c in report["single"].items()]
-    networks += [(name, report[name]) for name in ("shared", "tree", "separate") if name in report]
-    for name, cost in rows:
+    for name, cost in report.parts.items():
         table.add_row(name, *_amounts(cost, counted), "")
     table.add_section()
-    for name, cost in networks:
-        table.add_row(name, *_amounts(cost, counted), _share(cost["macs"], report["separate"]["macs"]))
+    for name, cost in report.networks.items():
+        table.add_row(name, *_amounts(cost, counted), _share(cost.amounts["macs"], report.separate.amounts["macs"]))
     captions = []
-    if report["unsupported"]:
-        calls = [f"{name} ({n} call{'' if n == 1 else 's'})" for name, n in report["unsupported"].items()]
+    if report.unsupported:
+        calls = [f"{name} ({n} call{'' if n == 1 else 's'})" for name, n in report.unsupported.items()]
         captions.append(f"without MACs and not counted: {', '.join(calls)}")
-    if report["uncounted"]:
-        captions.append(f"MACs are incomplete, because these cannot be counted: {', '.join(report['uncounted'])}")
+    if report.uncounted:
+        captions.append(f"MACs are incomplete, because these cannot be counted: {', '.join(report.uncounted)}")
     table.caption = "\n".join(captions) or None
     return table
 
 
-def latency_table(report: Mapping[str, Any]) -> Table:
+def latency_table(report: LatencyReport) -> Table:
     """Measured latencies of networks, and what MACs and the sum of parts predict, as shares of separate networks."""
-    networks = report["networks"]
-    threads = "1 thread" if report["num_threads"] == 1 else f"{report['num_threads']} threads"
-    runtimes = list(networks["separate"]["runtimes"])
+    threads = "1 thread" if report.num_threads == 1 else f"{report.num_threads} threads"
+    runtimes = list(report.networks["separate"].runtimes)
     table = plain_table("", "MACs", "sum of parts", *runtimes)
-    for name, network in networks.items():
-        parts = f"{_digits(network['parts_ms'])} ms ({network['parts_error']:+.1f} %)\n{network['parts_share']:.0%}"
-        timed = [network["runtimes"][runtime] for runtime in runtimes]
+    for name, network in report.networks.items():
+        parts = f"{_digits(network.parts_ms)} ms ({network.parts_error:+.1f} %)\n{network.parts_share:.0%}"
         cells = [
-            f"{_digits(one['median'])} ms ({_digits(one['low'])} to {_digits(one['high'])})\n"
-            f"{_digits(one['throughput'])}/s, {one['share']:.0%}"
-            for one in timed
+            f"{_digits(one.median)} ms ({_digits(one.low)} to {_digits(one.high)})\n"
+            f"{_digits(one.throughput)}/s, {one.share:.0%}"
+            for one in (network.runtimes[runtime] for runtime in runtimes)
         ]
-        table.add_row(name, f"\n{network['macs_share']:.0%}", parts, *cells)
+        table.add_row(name, f"\n{network.macs_share:.0%}", parts, *cells)
     table.caption = (
-        f"batch of {report['batch_size']}, {report['device']}, {threads}; "
+        f"batch of {report.batch_size}, {report.device}, {threads}; "
         "median (tenth to ninetieth percentile); samples a second; shares of separate networks\n"
-        f"sum of parts: {report['table']}, and its error; mean error {report['parts_error']:.1f} %"
+        f"sum of parts: {report.table}, and its error; mean error {report.parts_error:.1f} %"
     )
     return table
 
@@ -284,8 +279,9 @@ def _share(amount: float, whole: float) -> str:
     return f"{amount / whole:.3f}" if whole else ""
 
 
-def _amounts(cost: Mapping[str, Any], counted: Sequence[str]) -> list[str]:
-    return [*(format_quantity(cost[name], name) for name in counted), bytes_in_words(cost["activation_bytes"])]
+def _amounts(cost: NetworkCost, counted: Sequence[str]) -> list[str]:
+    amounts = [format_quantity(cost.amounts[name], name) for name in counted]
+    return [*amounts, bytes_in_words(cost.activation_bytes)]
 
 
 def package_lines(package: Package) -> list[str]:

@@ -17,10 +17,11 @@ from nas.cli.options import (
     RunArg,
     SetOption,
     SplitOption,
+    TensorboardOption,
     ThemeOption,
     TransparentOption,
 )
-from nas.cli.progress import display, quiet_output, training_figures
+from nas.cli.progress import display, training_figures, working
 
 
 @app.command()
@@ -45,6 +46,7 @@ def retrain(
         list[str] | None,
         typer.Option("--log", metavar="csv|tensorboard", help="Log every epoch in this form; may be repeated."),
     ] = None,
+    tensorboard: TensorboardOption = False,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of weights and batches; by default, that of the recipe.")
     ] = None,
@@ -64,6 +66,7 @@ def retrain(
     """
     from nas.commands import retrain as run_retrain
 
+    logs = list(dict.fromkeys([*(log or ()), *(["tensorboard"] if tensorboard else ())]))
     with display() as shown:
         result = run_retrain(
             run,
@@ -71,7 +74,7 @@ def retrain(
             start=start,
             seed=seed,
             out=out,
-            changes=_changes(changes) | ({"retrain.logs": log} if log else {}),
+            changes=_changes(changes) | ({"retrain.logs": logs} if logs else {}),
             resume=resume,
             recipe=recipe,
             allow_changed=allow_changed,
@@ -119,7 +122,7 @@ def evaluate(
     """
     from nas.commands import evaluate as run_evaluate
 
-    with quiet_output():
+    with working("evaluate"):
         evaluation = run_evaluate(
             run,
             tree=tree,

@@ -32,6 +32,7 @@ from nas.commands.evaluate import evaluate
 from nas.commands.explain import explain
 from nas.commands.export import export
 from nas.commands.front import front
+from nas.commands.open import open
 from nas.commands.predict import predict
 from nas.commands.profile import profile
 from nas.commands.report import write_report
@@ -49,6 +50,7 @@ __all__ = [
     "explain",
     "export",
     "front",
+    "open",
     "predict",
     "profile",
     "retrain",

@@ -13,6 +13,7 @@ from nas.commands.estimated_choice import EstimatedChoice, estimated_choices, ha
 from nas.cost import RESOURCES, format_quantity, resolve_budget
 from nas.cost.resources import MS
 from nas.discretize import Constraints
+from nas.display import Displayed
 from nas.errors import InputError
 from nas.files import without_nan
 from nas.run import RunFolder
@@ -21,8 +22,8 @@ from nas.run.costs import read_costs
 from nas.tree import BranchTree, CostTable
 
 
-@dataclass(frozen=True)
-class Choice:
+@dataclass(frozen=True, repr=False)
+class Choice(Displayed):
     """A tree that a comparison has measured.
 
     Args:
@@ -54,6 +55,17 @@ class Choice:
         """The task with the smallest known gain over its single-task network; None if no gain is known."""
         gains = {task: gain for task, gain in self.relative.items() if math.isfinite(gain)}
         return min(gains, key=gains.__getitem__, default=None)
+
+    @property
+    def pictured(self) -> BranchTree:
+        return self.tree
+
+    def summary(self) -> str:
+        return self.describe()
+
+    def records(self) -> list[dict[str, Any]]:
+        """What each task gains over its single-task network, in percent."""
+        return [{"task": task, "gain": gain} for task, gain in self.relative.items()]
 
     def describe(self) -> str:
         """The choice, its cost and its gains in one line."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nas.cost import format_quantity
+from nas.display import Displayed
 from nas.run import RunFolder
 from nas.run.evidence import read_transfer
 from nas.strategies.transfer.gains import Gain, chance_of_all, mean_gain
@@ -12,8 +13,8 @@ from nas.strategies.transfer.record import TransferRecord
 from nas.tree import BranchTree, CostTable
 
 
-@dataclass(frozen=True)
-class EstimatedChoice:
+@dataclass(frozen=True, repr=False)
+class EstimatedChoice(Displayed):
     """A tree whose gains a measured search has estimated.
 
     Args:
@@ -55,6 +56,17 @@ class EstimatedChoice:
     def worst_task(self) -> str:
         """The task with the smallest gain."""
         return min(self.gains, key=lambda task: self.gains[task].mean)
+
+    @property
+    def pictured(self) -> BranchTree:
+        return self.tree
+
+    def summary(self) -> str:
+        return self.describe()
+
+    def records(self) -> list[dict[str, Any]]:
+        """What each task gains over its single-task network, in percent."""
+        return [{"task": task, "gain": gain.mean, "std": gain.std} for task, gain in self.gains.items()]
 
     def describe(self) -> str:
         """The choice, its cost, its gains and where they are from in one line."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from nas.data import SPLITS, SplitName
 from nas.deploy.exported_network import ExportedNetwork, is_export
 from nas.deploy.output_kind import answers, output_kind
+from nas.display import Displayed
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.errors import InputError
 from nas.files import without_nan
@@ -32,8 +33,8 @@ _NUM_DRAWN = 4
 """Samples in a picture of predictions."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Displayed):
     """Losses, metrics, gains and costs of a trained or exported network on a split.
 
     Args:
@@ -48,6 +49,16 @@ class Evaluation:
     measured: Measured
     relative: Mapping[str, float]
     costs: Mapping[str, Mapping[str, float]]
+
+    def summary(self) -> str:
+        return f"tree {self.tree.id}, {len(self.measured)} tasks"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each task: its loss and metrics, its gain in percent, and the cost of its path."""
+        return [
+            {"task": task, **values, "gain": self.relative.get(task), **self.costs[task]}
+            for task, values in self.measured.items()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.commands.show import find
+from nas.display import Displayed
 from nas.errors import InputError
 from nas.report.save import check_look
 from nas.report.theme import ThemeName
@@ -18,8 +19,8 @@ from nas.strategies.transfer.transfer_map import TransferMap
 from nas.tree import BranchTree
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Displayed):
     """Why tasks share or part in a tree.
 
     Args:
@@ -39,6 +40,21 @@ class Explanation:
     runners_up: tuple[RunnerUp, ...]
     verdicts: tuple[Verdict, ...]
     transfer: TransferMap | None = None
+
+    @property
+    def pictured(self) -> TransferMap | None:
+        return self.transfer
+
+    def summary(self) -> str:
+        return f"tree {self.tree.id}, {len(self.pairs)} pairs of tasks, by trial {self.trial}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each pair of tasks and each kind of evidence."""
+        return [
+            {"tasks": ", ".join(pair.tasks), "about": section.about, "finding": pair.sentence}
+            for section in self.evidence
+            for pair in section.pairs
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with all numbers by pair and block."""

@@ -25,6 +25,7 @@ from nas.deploy import (
     is_bundle,
 )
 from nas.deploy.export_macs import warn_of_macs
+from nas.display import Displayed
 from nas.engine.checkpoint import load_tensors
 from nas.errors import InputError
 from nas.files import make_folder, write_json_atomically
@@ -33,7 +34,7 @@ from nas.run import TrainedNetwork, build_backbone, build_network, installed_ver
 from nas.run.opened_run import OpenRun, Recipe, find_tree, open_run
 from nas.tasks import Task
 from nas.training import load_network
-from nas.tree import CostTable, read_tree
+from nas.tree import BranchTree, CostTable, read_tree
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,13 +43,26 @@ NUM_SAMPLES = 8
 _PACKAGES = ("branched-nas", "torch", "safetensors", "onnx", "onnxscript", "onnxruntime")
 
 
-@dataclass(frozen=True)
-class Exported:
+@dataclass(frozen=True, repr=False)
+class Exported(Displayed):
     """The path of an exported network, its description, and the int8 model beside it, if one was wanted."""
 
     path: Path
     description: Description
     int8: "Exported | None" = None
+
+    @property
+    def pictured(self) -> BranchTree:
+        return self.description.branch_tree
+
+    def summary(self) -> str:
+        return f"{self.path}: tree {self.description.branch_tree.id}, {', '.join(self.description.names)}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each task, with its loss and metrics if they are known."""
+        measured = self.description.measured
+        known = {} if measured is None else measured.metrics
+        return [{"task": name, **known.get(name, {})} for name in self.description.names]
 
     def to_dict(self) -> dict[str, Any]:
         beside = {} if self.int8 is None else {"int8": self.int8.to_dict()}

@@ -8,6 +8,7 @@ from typing import Any
 
 from nas.data import Dataset, DataSource, SplitName
 from nas.discretize import Constraints
+from nas.display import Displayed
 from nas.errors import InputError
 from nas.recipe import Experiment
 from nas.report.figures import draw_figures, front_figure
@@ -38,8 +39,8 @@ from nas.strategies.protocol import Cut, cut_of
 from nas.tree import CostTable
 
 
-@dataclass(frozen=True)
-class RunFront:
+@dataclass(frozen=True, repr=False)
+class RunFront(Displayed):
     """The front of a run.
 
     Args:
@@ -55,6 +56,17 @@ class RunFront:
     asked: tuple[Point, ...]
     curve: CurveRecord | None
     separate: float
+
+    @property
+    def pictured(self) -> Front:
+        return self.front
+
+    def summary(self) -> str:
+        return f"{self.path}: {self.front.summary()}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of the front."""
+        return self.front.records()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the fields of ``front.json``, the points that were asked for, and the curve."""

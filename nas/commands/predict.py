@@ -13,6 +13,7 @@ from nas.deploy import open_model
 from nas.deploy.input_files import InputFile, NamedInput, list_files, look_into
 from nas.deploy.pictures import MapTooLargeError, Size
 from nas.deploy.time_limit import call_within
+from nas.display import Displayed
 from nas.errors import InputError, WorkFailed
 from nas.files import make_folder, remove_unfinished
 from nas.networks.backbone import Backbone
@@ -35,8 +36,8 @@ class Resized:
     shown: Size
 
 
-@dataclass(frozen=True)
-class Predictions:
+@dataclass(frozen=True, repr=False)
+class Predictions(Displayed):
     """What was written, and how fast the network was.
 
     Args:
@@ -61,6 +62,14 @@ class Predictions:
     @property
     def samples_per_second(self) -> float:
         return self.num_samples / self.seconds if self.num_samples else 0.0
+
+    def summary(self) -> str:
+        return f"{self.num_samples} samples into {self.out}, {self.samples_per_second:.1f} a second"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each picture that was resized, and for each file without predictions."""
+        resized = [{**asdict(each), "own": str(each.own), "shown": str(each.shown)} for each in self.resized]
+        return [*resized, *({"name": name, "left_out": reason} for name, reason in self.left_out.items())]
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "out": str(self.out), "samples_per_second": self.samples_per_second}

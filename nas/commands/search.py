@@ -32,6 +32,7 @@ from nas.run.costs import read_costs
 from nas.run.evaluator import problem_of
 from nas.run.opened_run import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
 from nas.run.pooling import pool_trials
+from nas.run.results import Run
 from nas.strategies import Problem
 
 _LOGGER = logging.getLogger(__name__)
@@ -51,8 +52,8 @@ def search(
     on_event: Callable[[TrialEvent], None] = lambda _: None,
     on_training: Callable[[Progress], None] = lambda _: None,
     on_training_epoch: Callable[[dict[str, Any]], None] = lambda _: None,
-) -> RunFolder:
-    """Search branch trees for an experiment; returns the run folder with ``front.json``, trees, pictures and report.
+) -> Run:
+    """Search branch trees for an experiment; returns the run with its front, trees, pictures and report.
 
     Args:
         recipe: a recipe file or an Experiment.
@@ -87,7 +88,7 @@ def search(
             stored.add_trials(run.folder.trials)
         store()
         if run.folder.finished and all_done(run):
-            return run.folder
+            return Run(run.folder.path)
         if run.resumed:
             _LOGGER.info("resuming %s", run.folder.path)
         if run.experiment.latency is not None:
@@ -106,7 +107,7 @@ def search(
             points = measure_points(run, data, points, begin_training, on_training_epoch, address)
         _finish(run, points)
         store()
-    return run.folder
+    return Run(run.folder.path)
 
 
 def _plan(recipe: Recipe, changes: Mapping[str, Any], hours: float) -> dict[str, Any]:

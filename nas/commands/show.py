@@ -1,9 +1,12 @@
 """`nas show`: a branch tree as text, or as a picture."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nas.cost import LatencyTable, format_quantity
 from nas.cost.resources import MACS
+from nas.display import Displayed
 from nas.errors import InputError
 from nas.report.save import check_look
 from nas.report.theme import ThemeName
@@ -12,6 +15,35 @@ from nas.run.costs import read_costs, read_table
 from nas.run.front import merit
 from nas.run.verdicts import concern_lines
 from nas.tree import BranchTree, CostTable, read_tree, render_text
+
+
+@dataclass(frozen=True, repr=False)
+class ShownTree(Displayed):
+    """A tree in words, as ``print`` writes it, and as a picture in a notebook.
+
+    Args:
+        text: the drawing in letters, the tree's quality, and concerns about it.
+        tree: the tree; the first one where the retrained trees of a run are shown.
+    """
+
+    text: str
+    tree: BranchTree
+
+    @property
+    def pictured(self) -> BranchTree:
+        return self.tree
+
+    def summary(self) -> str:
+        return self.tree.summary()
+
+    def records(self) -> list[dict[str, Any]]:
+        return self.tree.records()
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.tree.to_dict()
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def show(
@@ -25,7 +57,7 @@ def show(
     out: str | Path | None = None,
     theme: ThemeName | None = None,
     transparent: bool = False,
-) -> str:
+) -> ShownTree:
     """A tree as plain text, with its quality and concerns about it; with ``out``, it is also drawn into that file.
 
     In a run without a search, the retrained trees are shown with their trainings. The recipe is not imported.
@@ -56,7 +88,8 @@ def show(
         raise InputError("`resource` is what `within` counts; add `within=BUDGET`, or leave `resource` out")
     elif tree is None and out is None and path.is_dir() and (run := RunFolder.open(path)).only_retrained:
         table = read_costs(run, latency=latency)
-        return "\n\n".join([*above, *(_of_run(run, read_tree(file), table) for file in run.given_trees)])
+        given = [read_tree(file) for file in run.given_trees]
+        return ShownTree("\n\n".join([*above, *(_of_run(run, one, table) for one in given)]), given[0])
     else:
         found, table = find(path, tree, latency)
     if out is not None:
@@ -64,7 +97,7 @@ def show(
 
         save_tree(found, Path(out), table, theme=look, transparent=transparent)
     text = _of_run(RunFolder.open(path), found, table) if path.is_dir() else _in_words(found, table)
-    return "\n".join([*above, *([""] if above else []), text])
+    return ShownTree("\n".join([*above, *([""] if above else []), text]), found)
 
 
 def _in_words(tree: BranchTree, table: CostTable | None) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from nas.steps import counted
+
 Call = Callable[[], object]
 
 WARM_UP = 3
@@ -59,7 +61,7 @@ def time_rounds(calls: Mapping[str, Call], *, device: torch.device, rounds: int 
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     clock = time.thread_time if alone else time.perf_counter
     with torch.inference_mode():
-        for i in range(WARM_UP + rounds):
+        for i in counted(range(WARM_UP + rounds), "timing", WARM_UP + rounds):
             for name, call in calls.items():
                 _wait(device)
                 start = clock()

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -12,12 +12,76 @@ from nas.cost.resources import MACS, MS
 from nas.cost.timing import Call
 from nas.deploy.onnx_latency import onnxruntime_prefixes
 from nas.deploy.runtimes import make_call
+from nas.display import Displayed
 from nas.errors import InputError
 from nas.recipe import Experiment
 from nas.run import build_backbone, build_network, measure_parts
 from nas.tree import BranchTree
 
 _CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class RuntimeLatency:
+    """What a runtime takes for a network: milliseconds of a batch (median, tenth and ninetieth percentile), samples in
+    a second, and the share of separate networks' measured latency."""
+
+    median: float
+    low: float
+    high: float
+    throughput: float
+    share: float
+
+
+@dataclass(frozen=True)
+class NetworkLatency:
+    """A network's latency, and what its costs predict.
+
+    Args:
+        macs_share, parts_share: shares of separate networks' MACs, and of their parts' summed latencies.
+        parts_ms: the sum of its parts' latencies.
+        parts_error: how many percent the sum is above the latency that was measured in the table's runtime.
+        runtimes: by name.
+    """
+
+    macs_share: float
+    parts_ms: float
+    parts_share: float
+    parts_error: float
+    runtimes: Mapping[str, RuntimeLatency]
+
+
+@dataclass(frozen=True, repr=False)
+class LatencyReport(Displayed):
+    """The latencies of whole networks, compared with those of their parts.
+
+    Args:
+        table: what the table of the parts' latencies has measured.
+        parts_error: the mean of the networks' errors without their signs.
+        device: the table's.
+        networks: by name.
+    """
+
+    table: str
+    parts_error: float
+    device: str
+    num_threads: int
+    batch_size: int
+    networks: Mapping[str, NetworkLatency]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def summary(self) -> str:
+        return f"{len(self.networks)} networks, {self.table}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each network and runtime."""
+        return [
+            {"network": name, "runtime": runtime, **asdict(timed), "parts_ms": network.parts_ms}
+            for name, network in self.networks.items()
+            for runtime, timed in network.runtimes.items()
+        ]
 
 
 def profile_latency(
@@ -28,7 +92,7 @@ def profile_latency(
     batch_size: int,
     rounds: int,
     device: torch.device,
-) -> tuple[LatencyTable, dict[str, Any]]:
+) -> tuple[LatencyTable, LatencyReport]:
     """Measure every part, for a latency table, and whole networks to compare with the sums of their parts.
 
     The networks are those of single tasks, the shared tree, separate networks (one after the other) and ``tree``. They
@@ -38,12 +102,6 @@ def profile_latency(
         runtimes: of the whole networks; the first one is also that of the table.
         device: of PyTorch; onnxruntime runs on the CPU.
 
-    Returns:
-        the table, and plain data: "table" (its description), "device" (the table's), "num_threads", "batch_size",
-        "parts_error" (the mean of the networks' errors without their signs) and by network "macs_share" and
-        "parts_share" (of separate networks' MACs, and of their parts' summed latencies), "parts_ms", "parts_error" (how
-        many percent the sum is above the latency that was measured in the table's runtime), and by runtime "median",
-        "low", "high" in ms, "throughput" in samples per second and "share" of separate networks' measured latency.
     """
     if batch_size < 1 or rounds < 2:
         raise InputError(
@@ -72,31 +130,31 @@ def profile_latency(
     table = replace(measured, latency=parts).table
     separate = table.separate_cost()
     costs = {name: table.tree_cost(built) for name, built in trees.items()} | {"separate": separate}
-    networks: dict[str, dict[str, Any]] = {
-        name: {
-            "macs_share": cost[MACS.name] / separate[MACS.name],
-            "parts_ms": cost[MS.name],
-            "parts_share": cost[MS.name] / separate[MS.name],
-            "parts_error": 100 * (cost[MS.name] / timings[parts.runtime][name].median - 1),
-            "runtimes": {
-                runtime: {
+    networks = {
+        name: NetworkLatency(
+            macs_share=cost[MACS.name] / separate[MACS.name],
+            parts_ms=cost[MS.name],
+            parts_share=cost[MS.name] / separate[MS.name],
+            parts_error=100 * (cost[MS.name] / timings[parts.runtime][name].median - 1),
+            runtimes={
+                runtime: RuntimeLatency(
                     **timed[name].to_dict(),
-                    "throughput": 1e3 * batch_size / timed[name].median,
-                    "share": timed[name].median / timed["separate"].median,
-                }
+                    throughput=1e3 * batch_size / timed[name].median,
+                    share=timed[name].median / timed["separate"].median,
+                )
                 for runtime, timed in timings.items()
             },
-        }
+        )
         for name, cost in costs.items()
     }
-    return parts, {
-        "table": parts.description,
-        "parts_error": statistics.fmean(abs(network["parts_error"]) for network in networks.values()),
-        "device": parts.device,
-        "num_threads": torch.get_num_threads(),
-        "batch_size": batch_size,
-        "networks": networks,
-    }
+    return parts, LatencyReport(
+        table=parts.description,
+        parts_error=statistics.fmean(abs(network.parts_error) for network in networks.values()),
+        device=parts.device,
+        num_threads=torch.get_num_threads(),
+        batch_size=batch_size,
+        networks=networks,
+    )
 
 
 def part_prefixes(experiment: Experiment, runtime: Runtime, *, batch_size: int, device: torch.device) -> Prefixes:

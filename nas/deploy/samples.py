@@ -12,6 +12,7 @@ from nas.deploy.description import Pixels
 from nas.errors import InputError
 from nas.recipe import Experiment
 from nas.run import build_data
+from nas.steps import counted
 
 SPLIT: SplitName = "test"
 
@@ -57,7 +58,8 @@ def as_bytes(inputs: Tensor, pixels: Pixels) -> Tensor:
 def _spread(data: DataSource, num_samples: int, shape: tuple[int, ...], split: SplitName) -> Tensor:
     dataset = data.split(split)
     num_samples = min(num_samples, len(dataset))
-    inputs = [dataset[i * len(dataset) // num_samples][0].cpu() for i in range(num_samples)]
+    places = [i * len(dataset) // num_samples for i in range(num_samples)]
+    inputs = [dataset[i][0].cpu() for i in counted(places, f"samples of split {split!r}", num_samples)]
     return torch.stack(
         [x if x.shape == shape else functional.interpolate(x[None], shape[1:], mode="bilinear")[0] for x in inputs]
     )

@@ -34,6 +34,7 @@ from nas.run.evaluator import problem_of
 from nas.run.opened_run import OpenRun, Recipe
 from nas.run.search_trial import OnEpoch, run_trial
 from nas.strategies.protocol import check_problem, trees_at_once
+from nas.training import require_logs
 
 if TYPE_CHECKING:
     from nas.launch.run_storage import RunStorage
@@ -67,6 +68,7 @@ def check_trials(experiment: Experiment, recipe: Recipe, address: str | None, la
         InputError: a part of the recipe does not work, a range has a value that its field cannot have, a budget
             allows no tree, or several trials or processes of an Experiment without a recipe file.
     """
+    require_logs(experiment.trials.logs)
     if experiment.processes > 1:
         _check_shared(experiment, recipe, address, labels)
         return None

@@ -144,6 +144,8 @@ class TrialsSettings(BaseModel):
         storage_uri: a URI (``s3://bucket/runs``) that every machine of a cluster can reach; checkpoints and files of
             the run are copied there. Without it, every machine must reach the run folder. The checkpoints of trials
             that Ray runs are only there; ``nas fetch`` downloads them.
+        logs: beside each trial's ``metrics.jsonl``, "csv" writes ``metrics.csv`` and "tensorboard" a folder for
+            TensorBoard.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -162,6 +164,7 @@ class TrialsSettings(BaseModel):
     max_failures: NonNegativeInt = 3
     scheduler: Literal["asha"] | None = None
     storage_uri: str | None = None
+    logs: tuple[Literal["csv", "tensorboard"], ...] = ()
 
     @field_validator("budgets", "seeds", "objectives")
     @classmethod
@@ -215,6 +218,7 @@ EXTENDABLE = frozenset(
         "max_trials",
         "max_failures",
         "storage_uri",
+        "logs",
     )
 )
-"""Fields that a resumed run may change: the number of trials and where they run, but not what a trial computes."""
+"""Fields that a resumed run may change: the number of trials, where they run, what they log; not what they compute."""

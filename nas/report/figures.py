@@ -53,19 +53,16 @@ def draw_figures(run: RunFolder, front: Front, table: CostTable, *, drawn: Conta
         save_figure(draw_transfer_map(transfer), figures / "transfer.png")
 
 
-def front_figure(run: RunFolder, front: Front, table: CostTable, theme: ThemeName = "light") -> Figure:
-    """The front of a run with its curves.
+def front_figure(run: RunFolder, front: Front, table: CostTable | None, theme: ThemeName = "light") -> Figure:
+    """A run's front with its curves and, with a cost table, its budgets.
 
     Raises:
         InputError: matplotlib is missing.
     """
     from nas.report import draw_front
 
-    # Estimated and measured qualities cannot share an axis, nor can those of one seed and of several.
-    scale = front.leading.scale
-    alike = [point for point in front.points if point.scale == scale]
-    records = [point.model_dump() for point in alike]
-    return draw_front(records, table, resource=front.resource, curves=curves_beside(run, alike), theme=theme)
+    records = [point.model_dump() for point in front.alike]
+    return draw_front(records, table, resource=front.resource, curves=curves_beside(run, front.alike), theme=theme)
 
 
 def curves_beside(run: RunFolder, points: Sequence[Point]) -> list[list[tuple[float, float]]]:

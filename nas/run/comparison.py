@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from nas.display import Displayed
 from nas.errors import InputError, explain
 from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
 from nas.recipe import Experiment
@@ -60,8 +61,8 @@ class Row:
         return None if self.kind == "single" else half_interval(self.by_seed)
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Displayed):
     """All rows, single-task networks first, and conclusions from them in words.
 
     delta_m is the mean over ``tasks`` in every row (`nas.training.comparable`); None stands for all tasks.
@@ -72,6 +73,26 @@ class Comparison:
     rows: Sequence[Row]
     verdicts: Sequence[str] = field(default_factory=tuple)
     tasks: Sequence[str] | None = None
+
+    def summary(self) -> str:
+        gains = [f"{row.name} {row.delta_m:+.2f} %" for row in self.rows if row.kind in ("shared", "found")]
+        return f"{len(self.seeds)} seeds, delta_m: {', '.join(gains)}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each row, with a column for each task's mean gain, in percent."""
+        return [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                **row.cost,
+                "share": row.share,
+                "delta_m": row.delta_m,
+                "half_interval": row.half_interval,
+                "num_trainings": row.num_trainings,
+                **{task: statistics.fmean(gains) for task, gains in row.relative.items()},
+            }
+            for row in self.rows
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         return {

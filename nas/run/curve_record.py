@@ -1,10 +1,11 @@
 """``curve.json`` of a trial: the best tree for every cost."""
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from nas.discretize import Curve
+from nas.display import Displayed
 from nas.tree import Partition
 
 
@@ -19,8 +20,10 @@ class RecordedTree(BaseModel):
     partitions: tuple[Partition, ...]
 
 
-class CurveRecord(BaseModel):
+class CurveRecord(Displayed, BaseModel):
     """A `nas.discretize.Curve` as plain data, cheapest tree first; ``resource`` is the cost that counts."""
+
+    picture: ClassVar[str | None] = "curve"
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +31,13 @@ class CurveRecord(BaseModel):
     resource: str
     exact: bool
     points: tuple[RecordedTree, ...] = Field(min_length=1)
+
+    def summary(self) -> str:
+        return f"{len(self.points)} trees by {self.resource}{'' if self.exact else ', by beam search'}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each tree; the lower its value, the better it is."""
+        return [{"tree": point.tree, self.resource: point.cost, "value": point.value} for point in self.points]
 
     @classmethod
     def of(cls, curve: Curve) -> "CurveRecord":

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nas.discretize import Constraints
+from nas.display import Displayed
 from nas.files import read_record, write_json_atomically
 from nas.strategies.confidence import Grade, grade
 
@@ -99,8 +100,10 @@ class Point(BaseModel):
         return self.quality.kind, self.quality.measure, bool(self.pooled and self.measured is None)
 
 
-class Front(BaseModel):
+class Front(Displayed, BaseModel):
     """All points of a run, cheapest first; ``resource`` is the cost that counts."""
+
+    picture: ClassVar[str | None] = "front"
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -131,6 +134,38 @@ class Front(BaseModel):
     def leading(self) -> Point:
         """The recommended point; if all are withheld, the first one."""
         return self.best or self.points[0]
+
+    @property
+    def alike(self) -> list[Point]:
+        """The points on the scale of the leading one: estimates and measurements cannot share an axis."""
+        return [point for point in self.points if point.scale == self.leading.scale]
+
+    def summary(self) -> str:
+        best = self.best
+        chosen = "no tree" if best is None else f"{best.tree_id}, {best.quality.kind} {best.quality.amount}"
+        return f"{len(self.points)} trees by {self.resource}, recommended: {chosen}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each point."""
+        return [
+            {
+                "tree": point.tree_id,
+                "trial": point.trial,
+                "budget": point.budget,
+                **point.cost,
+                "quality": point.quality.value,
+                "std": point.quality.std,
+                "kind": point.quality.kind,
+                "measure": point.quality.measure,
+                "estimate": None if point.estimate is None else point.estimate.value,
+                "confidence": point.confidence,
+                "grade": point.grade,
+                "recommended": point is self.best,
+                "dominated": point.dominated,
+                "withheld": point.withheld,
+            }
+            for point in self.points
+        ]
 
     def write(self, path: Path) -> None:
         write_json_atomically(path, self.model_dump())

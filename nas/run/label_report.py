@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from nas.recipe import Experiment
 from nas.tasks import Task
@@ -14,25 +14,39 @@ _LARGEST_RATIO = 100.0
 """A larger ratio between two weighted losses is reported."""
 
 
-def describe_split(tasks: Sequence[Task], split: SplitLabels) -> dict[str, dict[str, Any]]:
-    """Describe the labels of each task as plain data.
+@dataclass(frozen=True)
+class SeenLabels:
+    """The labels of a task in a split.
 
-    Returns:
-        by task: "coverage", the share of samples that have a label; "known", the share of entries with a value in these
-        labels; "min" and "max" of the values; "balance": the share of the "commonest" class and the number of "absent"
-        ones, or the "positive" share; "chance": "loss" and "accuracy" or "rmse" of the best constant prediction.
+    Args:
+        coverage: the share of samples that have a label.
+        known: the share of entries with a value in these labels.
+        min, max: of the values.
+        balance: the share of the "commonest" class and the number of "absent" ones, or the "positive" share.
+        chance: "loss" and "accuracy" or "rmse" of the best constant prediction.
     """
+
+    coverage: float
+    known: float
+    min: float | None
+    max: float | None
+    balance: Mapping[str, float] | None
+    chance: Mapping[str, float]
+
+
+def describe_split(tasks: Sequence[Task], split: SplitLabels) -> dict[str, SeenLabels]:
+    """The labels of each task."""
     described = {}
     for task in tasks:
         labels = split.tasks[task.name]
-        described[task.name] = {
-            "coverage": labels.num_samples / split.num_samples,
-            "known": labels.num_known / labels.num_entries if labels.num_entries else 0.0,
-            "min": labels.low,
-            "max": labels.high,
-            "balance": _balance(task, labels),
-            "chance": _chance(task, labels),
-        }
+        described[task.name] = SeenLabels(
+            coverage=labels.num_samples / split.num_samples,
+            known=labels.num_known / labels.num_entries if labels.num_entries else 0.0,
+            min=labels.low,
+            max=labels.high,
+            balance=_balance(task, labels),
+            chance=_chance(task, labels),
+        )
     return described
 
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from nas.data import DataSource
+from nas.display import Displayed
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.engine.loop import resume
@@ -29,6 +30,7 @@ from nas.files import (
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
 from nas.recipe.record import describe
+from nas.run.beginning import write_beginning
 from nas.run.parts import build_backbone, build_network
 from nas.run.run_folder import RunFolder
 from nas.run.trial_folder import TrialFolder
@@ -42,6 +44,7 @@ from nas.training import (
     TrainingState,
     load_network,
     metric_directions,
+    require_logs,
     require_methods,
 )
 from nas.tree import BranchTree, write_tree
@@ -51,7 +54,7 @@ Start = Literal["fresh", "pretrained", "inherited"]
 backbone loads some); "inherited" are those of the search."""
 
 
-class TrainedNetwork(BaseModel):
+class TrainedNetwork(Displayed, BaseModel):
     """The outcome of one training, as ``result.json`` holds it: metrics at the best epoch by validation loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -63,6 +66,13 @@ class TrainedNetwork(BaseModel):
     num_epochs: int
     best_epoch: int
     test: Measured
+
+    def summary(self) -> str:
+        return f"tree {self.tree_id}, {self.start}, seed {self.seed}, best epoch {self.best_epoch} of {self.num_epochs}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each task, with its loss and metrics on the test split."""
+        return [{"task": task, **values} for task, values in self.test.items()]
 
     def to_dict(self) -> dict[str, Any]:
         return self.model_dump()
@@ -150,6 +160,7 @@ class TreeTraining:
         exist."""
         # The recipe's settings, not this tree's: a comparison trains single tasks first, which need fewer packages.
         require_methods(self.experiment.retrain.balance, self.experiment.retrain.aggregate)
+        require_logs(self.settings.logs)
         if self.start == "inherited":
             if inherit_from(self.experiment.strategy) is None:
                 raise InputError(
@@ -242,6 +253,7 @@ class TreeTraining:
             self._adopt()
         make_folder(self.folder)
         write_tree(self.tree, self.folder / "tree.json")
+        write_beginning(self.folder, num_epochs or self.settings.epochs, max(self.checkpoints.epochs(), default=0))
         training = Retraining(
             experiment.tasks,
             data,

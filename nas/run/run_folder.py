@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nas.errors import InputError
 from nas.files import make_folder, read_json, write_json_atomically
@@ -78,7 +78,7 @@ class RunFolder:
             write_json_atomically(self.path / "experiment.json", record)
 
     @classmethod
-    def open(cls, path: Path) -> "RunFolder":
+    def open(cls, path: Path) -> Self:
         """An existing run folder.
 
         Raises:
@@ -197,7 +197,7 @@ class RunFolder:
         trial = self.trial_of(tree)
         return {} if trial is None else trial.network_changes
 
-    def find_tree(self, name: str | None) -> BranchTree:
+    def find_tree(self, name: str | None = None) -> BranchTree:
         """A tree by its file, its id or the beginning of its id.
 
         Without a name it is the recommended tree of the front; in a run without a search, the only retrained tree.
@@ -242,7 +242,8 @@ class RunFolder:
 
         Unfinished files of a killed writer are removed.
         """
-        with locked_folder(self.path, "run", wait=0.0):
+        # `nas watch` holds the lock for a moment when it looks whether a process is writing.
+        with locked_folder(self.path, "run", wait=0.2):
             yield
 
 

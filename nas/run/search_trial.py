@@ -10,6 +10,7 @@ from nas.cost import format_quantity, resolve_budget
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.errors import WorkFailed
 from nas.recipe.experiment import Experiment
+from nas.run.beginning import write_beginning
 from nas.run.evaluator import RunEvaluator
 from nas.run.front import Point, Quality
 from nas.run.outcome import TrialResult, write_outcome
@@ -20,6 +21,7 @@ from nas.run.trial_folder import TrialFolder
 from nas.run.trial_plan import Trial
 from nas.strategies import Found, FoundTree, History, Strategy
 from nas.strategies.evaluator import Evaluator
+from nas.training import EpochLogs
 from nas.tree import BranchTree, CostTable
 
 OnEpoch = Callable[[dict[str, Any]], None]
@@ -53,6 +55,7 @@ def run_trial(
         # An earlier failure is not the outcome of this attempt.
         (folder.path / "failure.json").unlink(missing_ok=True)
         folder.write_setting(trial)
+        write_beginning(folder.path, experiment.num_epochs, folder.epochs_done)
         built = parts or TrialParts.build(experiment)
         ranks.call_on_first(lambda: run.labels.check_all(experiment, built.data))
         own = RunEvaluator(run, experiment, built.data, device, folder.path / "trainings")
@@ -76,16 +79,20 @@ def search_in(
     folder.make()
     folder.write_costs(parts.table, part_shapes(parts.backbone, experiment.tasks), parts.uncounted)
     folder.write_splits(parts.data)
-
-    def record(history: History) -> None:
-        folder.write_metrics(history)
-        on_epoch(dict(history[-1]))
-
     strategy: Strategy = experiment.strategy
-    found = strategy.search(parts.problem(experiment, device, folder.store, record, ranks, evaluator))
+    with EpochLogs(folder.path, experiment.trials.logs if ranks.is_first else ()) as logs:
+
+        def record(history: History) -> None:
+            folder.write_metrics(history)
+            logs.write(history)
+            on_epoch(dict(history[-1]))
+
+        found = strategy.search(parts.problem(experiment, device, folder.store, record, ranks, evaluator))
+        if ranks.is_first:
+            # `record` was not called for epochs that came from a checkpoint.
+            folder.write_metrics(found.history)
+            logs.write(found.history)
     if ranks.is_first:
-        # `record` was not called for epochs that came from a checkpoint.
-        folder.write_metrics(found.history)
         if found.curve is not None:
             folder.write_curve(found.curve)
         if found.diagnosis is not None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from nas.data.batch import Batch, Dataset, Sample
 from nas.data.loader import batches
 from nas.errors import InputError
+from nas.steps import counted
 from nas.tasks.checks import accepted_labels
 from nas.tasks.labels import Accepts, as_floats
 from nas.tasks.task import Task
@@ -92,7 +93,7 @@ def survey(
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         loader = batches(dataset, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers)
-        for batch in loader:
+        for batch in counted(loader, f"labels of {where}", math.ceil(len(dataset) / batch_size)):
             shapes[tuple(batch.inputs.shape[1:])] = None
             for task in tasks:
                 if task.name in batch.labels:

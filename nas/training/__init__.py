@@ -21,7 +21,7 @@ Where to start:
 
 from nas.training.evaluate import TreeNetwork, estimate_batch_statistics, evaluate, try_metrics
 from nas.training.interval import FEWEST_SEEDS, half_interval, standard_error
-from nas.training.logs import EpochLogs
+from nas.training.logs import EpochLogs, LogKind, require_logs
 from nas.training.measured import Measured, Value
 from nas.training.methods import require_methods
 from nas.training.relative import Directions, comparable, delta_m, metric_directions
@@ -34,6 +34,7 @@ __all__ = [
     "Directions",
     "DistillSettings",
     "EpochLogs",
+    "LogKind",
     "Measured",
     "Retraining",
     "TrainingRecord",
@@ -49,6 +50,7 @@ __all__ = [
     "load_network",
     "metric_directions",
     "parameter_groups",
+    "require_logs",
     "require_methods",
     "standard_error",
     "try_metrics",

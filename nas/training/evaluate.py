@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nas.data import Batch, Dataset, Sample, batches, collate
 from nas.errors import InputError, as_input_errors
 from nas.networks.branched import BranchedNetwork
+from nas.steps import counted
 from nas.tasks import METRICS, SplitLoss, Task, task_losses
 from nas.tasks.checks import accepted_by_loss, check_losses, qualified
 from nas.tasks.labels import CLASSES
@@ -69,7 +70,8 @@ def evaluate(
     was_training = network.training
     network.eval()
     loader = batches(dataset, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False, num_workers=num_workers)
-    for batch in (batch.to(device) for batch in loader):
+    for read in counted(loader, "measuring", math.ceil(len(dataset) / batch_size)):
+        batch = read.to(device)
         outputs = run_network(network, batch.inputs)
         for task in chosen:
             if (labels := batch.labels.get(task.name)) is not None and len(labels):

@@ -1,4 +1,4 @@
-"""Logs of a training. They are written anew from its history, so a resumed training logs every epoch once."""
+"""Logs of a search or a training, written anew from its history, so that a resumed one logs every epoch once."""
 
 import csv
 import io
@@ -7,19 +7,23 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from nas.errors import InputError
 from nas.files import write_text_atomically
 
+LogKind = Literal["csv", "tensorboard"]
+
 
 def flat(record: Mapping[str, Any], place: str = "") -> dict[str, float]:
-    """The numbers of a nested record by dotted names: ``validation.tasks.depth.rmse``."""
+    """The numbers of a nested record by dotted names: ``validation.tasks.depth.rmse``, ``entropy.0``; text has none."""
     numbers: dict[str, float] = {}
     for name, value in record.items():
+        if isinstance(value, list | tuple):
+            value = {str(i): element for i, element in enumerate(value)}
         if isinstance(value, Mapping):
             numbers |= flat(value, f"{place}{name}.")
-        else:
+        elif isinstance(value, int | float):
             numbers[f"{place}{name}"] = value
     return numbers
 
@@ -35,18 +39,16 @@ def as_csv(history: Sequence[Mapping[str, Any]]) -> str:
 
 
 class EpochLogs:
-    """The logs of one training in its folder: ``metrics.csv``, and ``tensorboard/`` for ``tensorboard --logdir``.
+    """The logs of one search or training in its folder: ``metrics.csv``, and ``tensorboard/`` for
+    ``tensorboard --logdir``.
 
     A context manager.
-
-    Args:
-        kinds: "csv", "tensorboard", both or none.
 
     Raises:
         InputError: TensorBoard is asked for and not installed.
     """
 
-    def __init__(self, folder: Path, kinds: Iterable[str]) -> None:
+    def __init__(self, folder: Path, kinds: Iterable[LogKind]) -> None:
         self._csv = folder / "metrics.csv" if "csv" in kinds else None
         self._writer = _summary_writer(folder / "tensorboard") if "tensorboard" in kinds else None
         self._num_written = 0
@@ -74,13 +76,24 @@ class EpochLogs:
         self._num_written = len(history)
 
 
-def _summary_writer(folder: Path) -> Any:
+def require_logs(kinds: Iterable[LogKind]) -> None:
+    """InputError if TensorBoard is asked for and not installed."""
+    if "tensorboard" in kinds:
+        _import_summary_writer()
+
+
+def _import_summary_writer() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise InputError(
-            "retrain.logs=tensorboard needs tensorboard, which is not installed: pip install 'branched-nas[train]'"
+            "a log for TensorBoard needs tensorboard, which is not installed: pip install 'branched-nas[train]'"
         ) from error
+    return SummaryWriter
+
+
+def _summary_writer(folder: Path) -> Any:
+    writer = _import_summary_writer()
     # Older events are in the history and are logged again, or belong to epochs after the last checkpoint.
     shutil.rmtree(folder, ignore_errors=True)
-    return SummaryWriter(str(folder))
+    return writer(str(folder))

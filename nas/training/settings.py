@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
+from nas.training.logs import LogKind
 from nas.training.methods import AGGREGATIONS, BALANCES
 
 
@@ -70,7 +71,7 @@ class TrainingSettings(BaseModel):
     balance: str = "none"
     aggregate: str = "none"
     compute: ComputeSettings = ComputeSettings()
-    logs: tuple[Literal["csv", "tensorboard"], ...] = ()
+    logs: tuple[LogKind, ...] = ()
 
     @field_validator("balance")
     @classmethod

@@ -5,22 +5,24 @@ import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 
+from nas.display import Displayed
 from nas.errors import InputError, brief
 from nas.limits import MOST_BLOCKS, MOST_PARTS, MOST_TASKS
 from nas.tree.cost_table import Cost, CostTable, checked_cost
 from nas.tree.partition import Group, Partition, canonical_partition, check_names, check_refines, short_list
+from nas.tree.quantities import plain_quantity
 
 SCHEMA_VERSION = 1
 FIELDS = ("schema_version", "tasks", "blocks", "partitions", "cost")
 """Fields of a tree's record; blocks and cost may be missing."""
 
 
-@dataclass(frozen=True, eq=False)
-class BranchTree:
+@dataclass(frozen=True, eq=False, repr=False)
+class BranchTree(Displayed):
     """L partitions of the tasks, each refining the one before (what has split stays split).
 
     The value is canonical: groups and the tasks in them are kept in the order of ``tasks``, whatever order
@@ -36,6 +38,8 @@ class BranchTree:
     Raises:
         InputError: tasks are doubled, unknown or missing, or a partition does not refine the one before.
     """
+
+    picture: ClassVar[str | None] = "tree"
 
     tasks: tuple[str, ...]
     partitions: tuple[Partition, ...]
@@ -124,6 +128,21 @@ class BranchTree:
         """Eight hexadecimal digits of the identity; equal trees have equal ids."""
         identity = [sorted(sorted(group) for group in partition) for partition in self.partitions]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+
+    def summary(self) -> str:
+        cost = "".join(f", {plain_quantity(amount, name)}" for name, amount in (self.cost or {}).items())
+        return f"{self.id}: {len(self.tasks)} tasks, {'-'.join(map(str, self.num_groups))} groups{cost}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each group of each block: the block, its tasks, and how many there are."""
+        return [
+            {"block": name, "tasks": ", ".join(group), "num_tasks": len(group)}
+            for name, partition in zip(self.blocks, self.partitions, strict=True)
+            for group in partition
+        ]
+
+    def _repr_html_(self) -> str:
+        return self._repr_svg_() or super()._repr_html_()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BranchTree):

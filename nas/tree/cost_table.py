@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+from nas.display import Displayed
 from nas.errors import InputError, brief
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ Cost = Mapping[str, float]
 """An amount of each resource, e.g. ``{"macs": 1200, "params": 340}``."""
 
 
-@dataclass(frozen=True)
-class CostTable:
+@dataclass(frozen=True, repr=False)
+class CostTable(Displayed):
     """Costs of one instance of the stem, of each of the L blocks, and of each task's head.
 
     MACs are per sample (one multiply-add is one), parameters are counted, both exact integers; latency, where
@@ -52,6 +53,14 @@ class CostTable:
         object.__setattr__(self, "blocks", blocks)
         object.__setattr__(self, "heads", heads)
         object.__setattr__(self, "block_names", names)
+
+    def summary(self) -> str:
+        return f"{len(self.blocks)} blocks, {len(self.heads)} heads: {', '.join(self.resources)}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each part, with its cost in each resource."""
+        parts = [("stem", self.stem), *zip(self.block_names, self.blocks, strict=True)]
+        return [{"part": name, **cost} for name, cost in [*parts, *((f"head {t}", c) for t, c in self.heads.items())]]
 
     @property
     def resources(self) -> tuple[str, ...]:

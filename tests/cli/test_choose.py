@@ -203,7 +203,7 @@ def test_a_run_searched_by_macs_answers_in_milliseconds_of_a_latency_table(folde
     assert json.loads(capsys.readouterr().out)["cost"]["ms"] == 22.5
     assert run(["show", str(folder), "--within", "23", "--latency", str(path)]) == 0
     assert capsys.readouterr().out.splitlines()[1:3] == ["milliseconds of eager on cpu, 1 thread, batches of 1", ""]
-    assert nas.show(folder, tree=LATE.id, latency=path).startswith("milliseconds of eager on cpu, 1 thread")
+    assert nas.show(folder, tree=LATE.id, latency=path).text.startswith("milliseconds of eager on cpu, 1 thread")
     line = refused(capsys, "show", folder, "--within", "23", "--resource", "ms")
     assert "measure a latency table with nas profile RECIPE --latency FILE, and name it with --latency FILE" in line
     latencies((2.0, 9.0, 1.0)).write(path)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def _experiment(data: Any) -> nas.Experiment:
 
 def test_a_recipe_with_it_passes_the_check(folder: Path) -> None:
     report = nas.check(_experiment(nas.lazy(_photos(), folder=str(folder))))
-    assert set(report["losses"]) == {"kind", "weight"}
-    assert report["labels"]["test"]["kind"] == {
+    assert set(report.losses) == {"kind", "weight"}
+    assert asdict(report.labels["test"]["kind"]) == {
         "coverage": 3 / 5,
         "known": 1.0,
         "min": 0,

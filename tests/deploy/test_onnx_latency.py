@@ -55,7 +55,7 @@ def test_a_profile_writes_the_table_of_its_first_runtime(tmp_path):
     )
     report = nas.profile(
         experiment, latency=tmp_path / "table.json", runtimes=("onnxruntime", "eager", "onnxruntime"), rounds=3
-    )["latency"]
+    ).latency.to_dict()
     table = LatencyTable.read(tmp_path / "table.json")
     assert table.description == report["table"] == "onnxruntime on cpu, 1 thread, batches of 1"
     assert len(table.blocks) == 2

@@ -11,7 +11,7 @@ from nas.commands import compare, search
 from nas.errors import InputError, WorkFailed
 from nas.launch import trials
 from nas.launch.run_storage import RunStorage
-from nas.run import TrialFailure, write_outcome
+from nas.run import RunFolder, TrialFailure, write_outcome
 from nas.run.opened_run import begin_run, new_run
 
 RECIPE = Path(__file__).with_name("toy_trials.py")
@@ -21,7 +21,9 @@ def files(folder):
     """Everything that a run leaves but its pictures and records of the machine, and when it was."""
     names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     kept = [name for name in names if name.name == "front.json" or name.parts[0] == "trials"]
-    return {str(name): (folder / name).read_bytes() for name in kept if not name.name.startswith(".")}
+    return {
+        str(name): (folder / name).read_bytes() for name in kept if name.name[0] != "." and name.name != "begun.json"
+    }
 
 
 def test_a_time_limit_ends_a_single_trial_after_an_epoch_and_it_goes_on(tmp_path):
@@ -75,6 +77,6 @@ def test_trees_that_processes_of_a_cluster_cannot_reach_are_not_promised_to_be_m
 
 def test_trees_of_other_backbones_are_not_compared_with_networks_of_the_recipes(tmp_path, monkeypatch):
     run = search(RECIPE, out=tmp_path / "run")
-    monkeypatch.setattr(type(run), "changes_of", lambda self, tree: {"backbone.width": 8})
+    monkeypatch.setattr(RunFolder, "changes_of", lambda self, tree: {"backbone.width": 8})
     with pytest.raises(InputError, match="for another backbone than the recipe's"):
         compare(run.path)

@@ -157,12 +157,12 @@ def test_only_a_gradient_search_needs_labels_in_the_architecture_split(caplog):
     change = without("architecture", "t1")
     with pytest.raises(InputError, match="split 'architecture': no sample has a label of t1"):
         check(new_experiment(change, strategy="gradient"))
-    assert any("split 'architecture'" in warning for warning in check(new_experiment(change))["warnings"])
+    assert any("split 'architecture'" in warning for warning in check(new_experiment(change)).warnings)
 
 
 def test_a_metric_that_epochs_are_chosen_by_needs_both_kinds_of_labels():
     experiment = new_experiment(setting("validation", "flag", 1.0))
-    assert "are all alike, 1" in check(experiment)["warnings"][0]
+    assert "are all alike, 1" in check(experiment).warnings[0]
     with pytest.raises(InputError, match=r"retrain\.stop_on chooses epochs by one of its metrics"):
         check(experiment.with_fields({"retrain.stop_on": {"flag.binary_f1": 1.0}}))
 
@@ -299,12 +299,12 @@ def test_check_compares_inputs_losses_and_classes(caplog):
             part.labels["t1"] *= 1000
 
     report = check(new_experiment(change))
-    assert report["samples"] == dict.fromkeys(("train", "architecture", "validation", "test"), 24)
-    labels = report["labels"]["train"]
+    assert report.samples == dict.fromkeys(("train", "architecture", "validation", "test"), 24)
+    labels = report.to_dict()["labels"]["train"]
     assert labels["t0"]["balance"] == {"commonest": pytest.approx(22 / 24), "absent": 1}
     assert labels["t0"]["chance"]["accuracy"] == pytest.approx(22 / 24)
     assert labels["flag"]["balance"] == {"positive": 0.5}
     assert labels["flag"]["chance"]["loss"] == pytest.approx(math.log(2))
     assert labels["t1"]["chance"]["loss"] == pytest.approx(labels["t1"]["chance"]["rmse"] ** 2)
-    (warning,) = report["warnings"]
+    (warning,) = report.warnings
     assert warning.startswith("the first loss of t1 times its weight is ")

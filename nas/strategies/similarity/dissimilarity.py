@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.data import batches, derive_seed
+from nas.display import Displayed
 from nas.errors import InputError
 from nas.networks.supernet import Supernet
 from nas.strategies.similarity.copy_training import CopyTraining
@@ -19,8 +21,8 @@ from nas.strategies.similarity.measures import dissimilarity
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Dissimilarity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dissimilarity(Displayed):
     """Dissimilarities of T tasks at L blocks, measured between K copies of each.
 
         d_l(s, t)     = mean over all pairs of a copy of s and a copy of t
@@ -84,6 +86,20 @@ class Dissimilarity:
     def above_floor(self, times: float = 1.0) -> Floats:
         """d - times * floor. Below zero, two tasks differ by less than ``times`` the difference that chance makes."""
         return self.dissimilarity_LTT - times * self.floor_LTT
+
+    def summary(self) -> str:
+        return f"{self.measure}, {len(self.tasks)} tasks, {len(self.floor_LTT)} blocks"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A line for each pair of tasks: how much they differ above the noise floor at each block."""
+        above_LTT = self.above_floor()
+        return [
+            {
+                "tasks": f"{self.tasks[s]}, {self.tasks[t]}",
+                **{f"block {l}": float(above_TT[s, t]) for l, above_TT in enumerate(above_LTT)},
+            }
+            for s, t in combinations(range(len(self.tasks)), 2)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for a file."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from nas.display import Displayed
 from nas.strategies.transfer.gains import LEVELS, Gain, PairEffects
 
 
@@ -22,13 +23,15 @@ class Panel:
     gains_TT: tuple[tuple[Gain | None, ...], ...]
 
 
-@dataclass(frozen=True)
-class TransferMap:
+@dataclass(frozen=True, repr=False)
+class TransferMap(Displayed):
     """Who helps and who hurts whom: one panel for each range of blocks, and one for all blocks if there are several.
 
     Args:
         levels: `nas.strategies.transfer.gains.LEVELS`, which a picture explains.
     """
+
+    picture: ClassVar[str | None] = "transfer map"
 
     tasks: tuple[str, ...]
     panels: tuple[Panel, ...]
@@ -38,6 +41,19 @@ class TransferMap:
         """Plain data; a gain is [mean, standard deviation] in percent."""
         panels = [{"name": one.name, "blocks": list(one.blocks), "gains_TT": one.gains_TT} for one in self.panels]
         return {"tasks": list(self.tasks), "panels": panels}
+
+    def summary(self) -> str:
+        return f"{len(self.tasks)} tasks; {', '.join(panel.name for panel in self.panels)}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """What each task gains, in percent of its loss, if it shares the blocks with one other task."""
+        return [
+            {"blocks": panel.name, "task": task, "with": other, **gain._asdict(), "certainty": gain.certainty}
+            for panel in self.panels
+            for task, row in zip(self.tasks, panel.gains_TT, strict=True)
+            for other, gain in zip(self.tasks, row, strict=True)
+            if gain is not None
+        ]
 
 
 MOST_RANGES = 7
