@@ -5,7 +5,7 @@ The functions are imported when a command runs, so ``nas --help`` and errors of 
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,7 +25,7 @@ from nas.cli.options import (
     StrategyOption,
 )
 from nas.cli.progress import Display, display, quiet_output, training_figures
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.files import without_nan
 
 if TYPE_CHECKING:
@@ -149,9 +149,10 @@ def search(
         typer.Option("--out", help="The run folder, new or empty; by default out/NAME/TIME beside the recipe."),
     ] = None,
     preset: Annotated[
-        Literal["quick", "measured", "bmtas"] | None,
+        str | None,
         typer.Option(
             "--preset",
+            metavar="NAME",
             help="quick: similarity of own copies, for the cost of one or two trainings. measured: short trainings of "
             "trees, for --trainings. bmtas: the published gradient search, about ten trainings.",
         ),
@@ -307,6 +308,8 @@ def _changes(
 
     if strategy is not None and preset is not None:
         raise InputError(f"--preset {preset} is a strategy with its settings; leave --strategy {strategy} out")
+    if preset is not None and preset not in PRESETS:
+        raise InputError(f"--preset: {no_such('preset', preset, PRESETS)}")
     name = strategy if preset is None else PRESETS[preset]
     options = {"strategy": name, "strategy.trainings": trainings}
     given = {key: value for key, value in options.items() if value is not None}

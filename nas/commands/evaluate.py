@@ -12,7 +12,7 @@ import torch
 from nas.data import SPLITS, SplitName
 from nas.deploy.exported_network import ExportedNetwork, is_export
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.files import without_nan
 from nas.networks.branched import check_fits
 from nas.run import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network
@@ -72,7 +72,7 @@ def evaluate(
         InputError: no such tree, nothing trained, or a checkpoint of another network.
     """
     if split not in SPLITS:
-        raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
+        raise InputError(no_such("split", split, SPLITS))
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     path = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     network, device = _open_network(opened, path, tree, named=checkpoint is not None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.commands.show import find
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.run import RunFolder, TrialFolder
 from nas.run.costs import read_table
 from nas.run.evidence import SOURCES, Pair, Section, num_shared, read_transfer_map
@@ -147,10 +147,10 @@ def _draw(transfer: TransferMap | None, trial: TrialFolder, out: str | Path) -> 
 
 def _checked(tasks: Sequence[str] | None, tree: BranchTree) -> Sequence[str]:
     tasks = tree.tasks if tasks is None else tasks
-    known = ", ".join(tree.tasks)
     if unknown := [task for task in tasks if task not in tree.tasks]:
-        raise InputError(f"`tasks`: the tree has no task {unknown[0]!r}; its tasks are {known}")
+        raise InputError(f"`tasks`: {no_such('task', unknown[0], tree.tasks)}")
     if len(set(tasks)) < max(2, len(tasks)):
+        known = ", ".join(tree.tasks)
         raise InputError(f"`tasks` names two or more different tasks; found {', '.join(tasks)}, and there are {known}")
     return tasks
 

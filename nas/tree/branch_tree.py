@@ -9,7 +9,7 @@ from typing import Any
 
 import networkx as nx
 
-from nas.errors import InputError, brief
+from nas.errors import InputError, brief, no_such
 from nas.limits import MOST_BLOCKS, MOST_PARTS, MOST_TASKS
 from nas.tree.cost_table import Cost, CostTable, checked_cost
 from nas.tree.partition import Group, Partition, canonical_partition, check_names, check_refines, short_list
@@ -146,7 +146,7 @@ class BranchTree:
         """The sub-tree that only these tasks need (their order is kept)."""
         unknown = [task for task in tasks if task not in self.tasks]
         if unknown:
-            raise InputError(f"the tree has no tasks {unknown}; its tasks are {list(self.tasks)}")
+            raise InputError(no_such("task", unknown[0], self.tasks))
         partitions = tuple(
             tuple(kept for group in partition if (kept := tuple(t for t in group if t in tasks)))
             for partition in self.partitions

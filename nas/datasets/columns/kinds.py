@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nas.datasets.columns.table import Table
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.tasks import Task
 from nas.tasks.task import is_reserved
 
@@ -84,7 +84,7 @@ def column_of(table: Table, name: str, kind: Stated, train: Sequence[int]) -> Co
     if not isinstance(kind, str):
         return _classes(name, cells, table, list(kind))
     if kind not in KINDS:
-        raise InputError(f"{table.path}: column {name!r} cannot be {kind!r}; known are {', '.join(KINDS)} and mask")
+        raise InputError(f"{table.path}: column {name!r}: {no_such('kind', kind, (*KINDS, 'mask'))}")
     if kind == "classes":
         return _classes(name, cells, table)
     if kind == "yes_no":

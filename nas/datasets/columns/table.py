@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.reading import read_text, require_folder
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "<na>"})
 """Cells without a value, in small letters and without blanks around them."""
@@ -39,7 +39,7 @@ class Table:
     def column(self, name: str) -> Cells:
         """InputError that lists the columns if there is none of this name."""
         if name not in self.columns:
-            raise InputError(f"{self.path}: has no column {name!r}; its columns are {', '.join(self.columns)}")
+            raise InputError(f"{self.path}: {no_such('column', name, self.columns)}")
         return self.columns[name]
 
     def place(self, row: int) -> str:
