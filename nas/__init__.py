@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from nas.commands.explain import explain as explain
     from nas.commands.export import export as export
     from nas.commands.front import front as front
+    from nas.commands.init import init as init
     from nas.commands.predict import predict as predict
     from nas.commands.profile import profile as profile
     from nas.commands.retrain import retrain as retrain
     from nas.commands.search import search as search
+    from nas.commands.settings import settings as settings
     from nas.commands.show import show as show
     from nas.deploy import load_bundle as load_bundle
     from nas.deploy import open_model as open_model
@@ -60,10 +62,12 @@ _HOMES = {
         "explain",
         "export",
         "front",
+        "init",
         "predict",
         "profile",
         "retrain",
         "search",
+        "settings",
         "show",
     ),
     "nas.launch.jobs": ("fetch", "jobs", "logs", "stop", "submit"),

@@ -101,7 +101,7 @@ def no_such(kind: str, name: object, known: Iterable[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that `name` may stand for: the one with the nearest spelling, or those with its last part.
+    """The known names that `name` may stand for: that with the nearest spelling, or those whose last part it is.
 
     >>> nearest("stratgy.epochs", ["strategy.epochs", "retrain.epochs"])
     ['strategy.epochs']
@@ -111,8 +111,8 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     names = list(known)
     if alike := difflib.get_close_matches(name, names, n=1, cutoff=0.75):
         return alike
-    parts = {one: one.rpartition(".")[2] for one in names if "." in one}
-    last = difflib.get_close_matches(name.rpartition(".")[2], set(parts.values()), n=1, cutoff=0.75)
+    parts = {one: one.rpartition(".")[2] for one in names if "." in one and "." not in name}
+    last = difflib.get_close_matches(name, set(parts.values()), n=1, cutoff=0.75)
     ends = [one for one, part in parts.items() if part in last]
     fewest = min((one.count(".") for one in ends), default=0)
     return [one for one in ends if one.count(".") == fewest][:3]

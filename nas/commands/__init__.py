@@ -30,10 +30,12 @@ from nas.commands.evaluate import evaluate
 from nas.commands.explain import explain
 from nas.commands.export import export
 from nas.commands.front import front
+from nas.commands.init import init
 from nas.commands.predict import predict
 from nas.commands.profile import profile
 from nas.commands.retrain import retrain
 from nas.commands.search import search
+from nas.commands.settings import settings
 from nas.commands.show import show
 
 __all__ = [
@@ -45,9 +47,11 @@ __all__ = [
     "explain",
     "export",
     "front",
+    "init",
     "predict",
     "profile",
     "retrain",
     "search",
+    "settings",
     "show",
 ]

@@ -106,7 +106,7 @@ def _no_field(owner: Any, place: str, paths: Sequence[Sequence[str]], known: Ite
     wrong = ".".join(paths[0])
     meant = " or ".join(repr(prefix + name) for name in nearest(wrong, _dotted_names(owner)))
     return (
-        f"{prefix + wrong!r}: there is no field {paths[0][0]!r}; "
+        f"{prefix + paths[0][0]!r}: there is no field {paths[0][0]!r}; "
         f"{f'did you mean {meant}? ' if meant else ''}known are {', '.join(known)}"
     )
 
