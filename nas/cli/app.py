@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Find out which tasks should share which part of a network: search, retrain, compare and export branch trees.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
