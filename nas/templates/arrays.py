@@ -72,7 +72,7 @@ def write(wanted: Wanted) -> str:
                 ["NpyLayout", "root=FOLDER", "labels=LABELS", "resize=Resize(SIZE)"],
                 backbone,
                 num_training=round(0.95 * num_pictures),
-                steps=300,
+                steps=150,
                 most_batch=8,
                 fields="        tasks=TASKS,\n",
             ),

@@ -85,7 +85,7 @@ def write(wanted: Wanted) -> str:
                 ["pictures", "folder=FOLDER", "targets=TARGETS"],
                 backbone,
                 num_training=columns_text.num_training(table, roles),
-                steps=300,
+                steps=150,
                 most_batch=32,
             ),
         ]
