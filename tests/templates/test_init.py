@@ -16,22 +16,15 @@ from nas.recipe import load_recipe
 SMALL = ("strategy.epochs=1", "strategy.batch_size=8", "strategy.candidates=plain", "device=cpu", "num_threads=1")
 
 
-def changes(*own):
-    return [part for change in (*SMALL, *own) for part in ("--set", change)]
+def changes():
+    return [part for change in SMALL for part in ("--set", change)]
 
 
 def is_formatted(path):
     """Whether linters and formatters have nothing to say, with short and with long lines."""
-    for command in (
-        ["check", "--select=E,F,W,I,UP,B,SIM,C4"],
-        ["format", "--check"],
-        ["format", "--check", "--line-length=120"],
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(path)],
-            capture_output=True,
-            text=True,
-        )
+    for words in ("check --select=E,F,W,I,UP,B,SIM,C4", "format --check", "format --check --line-length=120"):
+        command = [sys.executable, "-m", "ruff", *words.split(), "--isolated", "--no-cache", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     return True
 
@@ -70,15 +63,9 @@ def test_pictures_with_a_table(here, capsys):
     assert "recipe.py: tasks species, weight_g, ill, outline" in said
     assert "next: nas check recipe.py" in said
     text = (here / "recipe.py").read_text()
-    for words in (
-        '"weight (g)": "number"',
-        "# 3 classes: ash, elm, oak",
-        '"outline": "mask"',
-        '"file" names the pictures',
-    ):
+    for words in ('"weight (g)": "number"', "3 classes: ash, elm, oak", '"outline": "mask"', '"file" names the pict'):
         assert words in text
     assert is_formatted("recipe.py")
-    assert run(["check", "recipe.py", *changes("data.size=[32,32]", "backbone.width=0.25")]) == 0
     # It goes with its data to another folder.
     (here / "moved").mkdir()
     for name in ("photos", "recipe.py"):
@@ -135,6 +122,8 @@ def test_a_module_of_ones_own(here, capsys):
     assert is_formatted("recipe.py")
     backbone = load_recipe(here / "recipe.py").backbone()
     assert backbone.block_names == ("2", "4")
+    assert run(["check", "recipe.py", *changes()]) == 0
+    capsys.readouterr()
     assert "own_net_of_mine:Nett" in refusal(capsys, "photos", "--backbone", "own_net_of_mine:Nett", "--out", "b.py")
 
 

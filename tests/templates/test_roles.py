@@ -17,12 +17,8 @@ NUMBERS = [f"{i}.5" for i in range(40)]
 
 
 def test_columns_become_tasks_by_what_their_cells_hold():
-    roles = find_roles(
-        table(
-            kind=["a", "b"] * 20, ill=["yes", "no"] * 20, weight=[None, *NUMBERS[1:]], stars=["1", "2", "3", "4"] * 10
-        ),
-        pictures=False,
-    )
+    kinds, ill, stars = ["a", "b"] * 20, ["yes", "no"] * 20, ["1", "2", "3", "4"] * 10
+    roles = find_roles(table(kind=kinds, ill=ill, weight=[None, *NUMBERS[1:]], stars=stars), pictures=False)
     assert roles.kinds == {"kind": "classes", "ill": "yes_no", "weight": "number", "stars": "classes"}
     assert roles.notes["kind"] == "2 classes: a, b"
     assert roles.notes["ill"] == "no 20 times, yes 20 times"
