@@ -4,8 +4,9 @@ The names below are all that most programs need; each command of the command lin
 imported when first used, so ``import nas.tree`` stays free of torch.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from nas.lazy_names import on_first_use
 
 if TYPE_CHECKING:
     from nas.commands.check import check as check
@@ -52,42 +53,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "nas.commands": (
-        "check",
-        "choose",
-        "compare",
-        "data_sheet",
-        "evaluate",
-        "explain",
-        "export",
-        "front",
-        "init",
-        "predict",
-        "profile",
-        "retrain",
-        "search",
-        "settings",
-        "show",
-    ),
-    "nas.launch.jobs": ("fetch", "jobs", "logs", "stop", "submit"),
-    "nas.deploy": ("load_bundle", "open_model"),
-    "nas.errors": ("InputError", "WorkFailed"),
-    "nas.recipe": ("CompareSettings", "Experiment", "lazy"),
-    "nas.run": ("RunFolder",),
-    "nas.networks.branched": ("BranchedNetwork",),
-    "nas.strategies": (
-        *("Goal", "Gradient", "Similarity", "Transfer", "bmtas"),
-        *("RandomTrees", "Evolution", "TPE", "PolicyRL"),
-    ),
-    "nas.tasks": ("Task",),
-    "nas.training": ("TrainingSettings",),
-    "nas.tree": ("BranchTree",),
-}
-
-__all__ = sorted(name for names in _HOMES.values() for name in names)
-
-
+_first_use, __dir__ = on_first_use(__name__)
 _MOVED = {"SearchSettings", "SimilaritySettings"}
 
 
@@ -97,11 +63,4 @@ def __getattr__(name: str) -> Any:
             f"nas.{name}: write goal=nas.Goal(budgets=...) for the trees that are wanted, and "
             "strategy=nas.Similarity(...), nas.Gradient(...) or nas.Transfer(...) for how they are found"
         )
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(home), name)
-    raise AttributeError(f"module 'nas' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return _first_use(name)

@@ -62,7 +62,7 @@ def check(
 
     Reads all labels and takes one step of the search; writes nothing.
     """
-    from nas.commands import check as run_check
+    from nas.commands.check import check as run_check
 
     with quiet_output():
         report = run_check(recipe, changes=_changes(changes, strategy))
@@ -119,7 +119,7 @@ def profile(
     as_json: JsonOption = False,
 ) -> None:
     """Count MACs, parameters and activations, and measure latencies. Needs no data."""
-    from nas.commands import profile as run_profile
+    from nas.commands.profile import profile as run_profile
 
     with quiet_output():
         report = run_profile(
@@ -180,7 +180,7 @@ def search(
 
     Writes the trees, a table of them and their pictures into a run folder.
     """
-    from nas.commands import search as run_search
+    from nas.commands.search import search as run_search
     from nas.run import plan_trials, recommendation
     from nas.run.verdicts import concern_lines
 
@@ -252,14 +252,15 @@ def show(
 
     In a run without a search, the retrained trees are shown.
     """
-    from nas.commands import choose
-    from nas.commands import show as run_show
     from nas.commands.show import find
+    from nas.commands.show import show as run_show
 
     text = run_show(path, tree=tree, within=within, worst=worst, resource=resource, latency=latency, out=out)
     if not as_json:
         print(text)
     elif within is not None or worst is not None:
+        from nas.commands.choose import choose
+
         _print_json(choose(path, within=within, worst=worst, resource=resource, latency=latency).to_dict())
     else:
         _print_json(find(path, tree, latency)[0].to_dict())
@@ -278,7 +279,7 @@ def data(
     as_json: JsonOption = False,
 ) -> None:
     """Draw samples with their labels, or write inputs as pictures."""
-    from nas.commands import data_sheet
+    from nas.commands.data import data_sheet
 
     with quiet_output():
         path = data_sheet(source, out, split=split, num_samples=num_samples, changes=_changes(changes))

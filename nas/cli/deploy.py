@@ -90,7 +90,7 @@ def export(
 
     The export is run on samples and compared with the network; if its outputs differ, it is removed.
     """
-    from nas.commands import export as run_export
+    from nas.commands.export import export as run_export
 
     with quiet_output():
         exported = run_export(
@@ -138,7 +138,7 @@ def predict(
 
     Writes maps as pictures and arrays, and other predictions as a table.
     """
-    from nas.commands import predict as run_predict
+    from nas.commands.predict import predict as run_predict
 
     with quiet_output():
         done = run_predict(

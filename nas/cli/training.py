@@ -60,7 +60,7 @@ def retrain(
     networks in (0, 1], or an absolute amount of goal.resource). The same name gives the same tree in every command that
     has --tree.
     """
-    from nas.commands import retrain as run_retrain
+    from nas.commands.retrain import retrain as run_retrain
 
     with display() as shown:
         result = run_retrain(
@@ -106,7 +106,7 @@ def evaluate(
 
     Prints losses, metrics and costs, and gains over single-task networks where nas compare has trained these.
     """
-    from nas.commands import evaluate as run_evaluate
+    from nas.commands.evaluate import evaluate as run_evaluate
 
     with quiet_output():
         evaluation = run_evaluate(
@@ -145,7 +145,7 @@ def compare(
     The baselines are single-task networks, the shared tree, and random trees of equal cost. Run the command again to
     continue a comparison that was stopped; no training is repeated.
     """
-    from nas.commands import compare as run_compare
+    from nas.commands.compare import compare as run_compare
     from nas.run import RunFolder
     from nas.run.safety import check_margin, require_safe
 

@@ -16,42 +16,9 @@
 Traceback (most recent call last):
 nas.errors.InputError: `tree` names a tree, but `within` and `worst` choose one; leave one of them out
 
-The package holds one module for each verb, with the verb's name. To read one from top to bottom, start with
-`search`: it opens or begins a run (`nas.run.opened_run`), runs its trials (`nas.launch.trials`), retrains trees if
-their quality is to be measured (`nas.launch.measured_quality`), and draws the result. `compare` adds baselines
-(`nas.run.comparison` has the table, `nas.run.safety` the check of a margin).
+The package holds one module for each verb, with the verb's name; `nas.show` is the function `show` of the module
+`nas.commands.show`. To read one from top to bottom, start with `search`: it opens or begins a run
+(`nas.run.opened_run`), runs its trials (`nas.launch.trials`), retrains trees if their quality is to be measured
+(`nas.launch.measured_quality`), and draws the result. `compare` adds baselines (`nas.run.comparison` has the table,
+`nas.run.safety` the check of a margin).
 """
-
-from nas.commands.check import check
-from nas.commands.choose import choose
-from nas.commands.compare import compare
-from nas.commands.data import data_sheet
-from nas.commands.evaluate import evaluate
-from nas.commands.explain import explain
-from nas.commands.export import export
-from nas.commands.front import front
-from nas.commands.init import init
-from nas.commands.predict import predict
-from nas.commands.profile import profile
-from nas.commands.retrain import retrain
-from nas.commands.search import search
-from nas.commands.settings import settings
-from nas.commands.show import show
-
-__all__ = [
-    "check",
-    "choose",
-    "compare",
-    "data_sheet",
-    "evaluate",
-    "explain",
-    "export",
-    "front",
-    "init",
-    "predict",
-    "profile",
-    "retrain",
-    "search",
-    "settings",
-    "show",
-]

@@ -18,7 +18,7 @@ from nas.networks.branched import check_fits
 from nas.run import TrainedNetwork, TreeTraining, build_backbone, build_data, build_network
 from nas.run.opened_run import OpenRun, Recipe, find_tree, open_run
 from nas.training import Measured, TreeNetwork, delta_m, load_network, metric_directions
-from nas.training import evaluate as evaluate_network
+from nas.training.evaluate import evaluate as evaluate_network
 from nas.tree import BranchTree, read_tree
 
 

@@ -16,7 +16,7 @@ from pydantic import (
 
 from nas.cost import find_resource
 from nas.fields import Settings
-from nas.limits import MOST_TASKS
+from nas.limits import MAX_THREADS, MOST_TASKS
 from nas.recipe.lazy import Lazy
 from nas.recipe.overrides import apply_changes
 from nas.recipe.trial_settings import TrialsSettings
@@ -25,9 +25,6 @@ from nas.strategies.names import strategy_named
 from nas.strategies.protocol import check_goal, num_compared_epochs, num_epochs, shared_trainings
 from nas.tasks import Task
 from nas.training import TrainingSettings
-
-MAX_THREADS = 1024
-"""More threads or workers than any machine has. A much larger number ends the process without an error message."""
 
 
 class CompareSettings(Settings):

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from nas.errors import InputError, explain
 from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
 from nas.recipe import Experiment
-from nas.run.retraining import TrainedNetwork
+from nas.run.trained_network import TrainedNetwork
 from nas.training import FEWEST_SEEDS, Directions, Value, comparable, delta_m, half_interval, metric_directions
 from nas.tree import BranchTree, CostTable
 

@@ -1,11 +1,15 @@
 """``curve.json`` of a trial: the best tree for every cost."""
 
-from typing import Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from nas.discretize import Curve
 from nas.tree import Partition
+
+if TYPE_CHECKING:
+    from nas.discretize import Curve
 
 
 class RecordedTree(BaseModel):
@@ -30,7 +34,7 @@ class CurveRecord(BaseModel):
     points: tuple[RecordedTree, ...] = Field(min_length=1)
 
     @classmethod
-    def of(cls, curve: Curve) -> "CurveRecord":
+    def of(cls, curve: Curve) -> CurveRecord:
         points = [
             RecordedTree(cost=point.cost, value=point.value, tree=point.tree.id, partitions=point.tree.partitions)
             for point in curve

@@ -6,22 +6,25 @@ one, write the function and list it in `SOURCES`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import InputError
 from nas.files import read_record
-from nas.run import TrialFolder
+from nas.run.trial_folder import TrialFolder
 from nas.strategies.confidence import confidence, grade
 from nas.strategies.gradient.logits_record import FILE, LogitsRecord
-from nas.strategies.similarity.own_copies import read_dissimilarity
+from nas.strategies.similarity.dissimilarity import FILE as SIMILARITY
+from nas.strategies.similarity.dissimilarity import read_dissimilarity
 from nas.strategies.transfer.exchange import Exchange
 from nas.strategies.transfer.gains import Gain
-from nas.strategies.transfer.record import TransferRecord
 from nas.strategies.transfer.transfer_map import TransferMap, transfer_map
 from nas.tree import BranchTree
+
+if TYPE_CHECKING:
+    from nas.strategies.transfer.record import TransferRecord
 
 Floats = NDArray[np.float64]
 
@@ -106,9 +109,9 @@ Source = Callable[[TrialFolder, BranchTree, Sequence[Pair]], Section | None]
 
 def of_features(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) -> Section | None:
     """Distances of features between own copies (``similarity.json``): of two tasks, and of one task (the floor)."""
-    if not (trial.path / "similarity.json").is_file():
+    if not (trial.path / SIMILARITY).is_file():
         return None
-    measured = read_dissimilarity(trial.store)
+    measured = read_dissimilarity(trial.path)
     evidence = []
     for pair in pairs:
         index = (slice(None), *_places(pair, measured.tasks, len(measured.floor_LTT), trial))
@@ -186,10 +189,15 @@ def of_trainings(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) ->
     return Section("transfer", about, tuple(evidence), caption, gains or {})
 
 
-def read_transfer(trial: TrialFolder) -> TransferRecord | None:
+def read_transfer(trial: TrialFolder) -> "TransferRecord | None":
     """What the trial of a measured search measured and learned; None if it was another search."""
     path = trial.path / "transfer.json"
-    return read_record(path, TransferRecord) if path.is_file() else None
+    if not path.is_file():
+        return None
+    # What the search learned is fitted again, which needs torch.
+    from nas.strategies.transfer.record import TransferRecord
+
+    return read_record(path, TransferRecord)
 
 
 def read_transfer_map(trial: TrialFolder) -> TransferMap | None:

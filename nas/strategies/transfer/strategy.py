@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from nas.errors import InputError
 from nas.strategies.protocol import FirstSteps, Found, Problem
+from nas.strategies.similarity.dissimilarity import read_dissimilarity
 from nas.strategies.similarity.own_copies import (
     first_copy_steps,
     make_copy_training,
-    read_dissimilarity,
     train_copies,
 )
 from nas.strategies.transfer.conclusion import conclude, read_record, write_record
@@ -62,7 +62,7 @@ class Transfer(TransferSettings):
     def cut(self, problem: Problem) -> Found:
         """Trees for another goal, from what the search measured."""
         record = read_record(problem.store)
-        advice = None if self.start is None else read_dissimilarity(problem.store).above_floor(1.0)
+        advice = None if self.start is None else read_dissimilarity(problem.store.folder).above_floor(1.0)
         return conclude(problem, record, advice)
 
     def first_steps(self, problem: Problem) -> FirstSteps:
