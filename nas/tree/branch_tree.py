@@ -5,14 +5,15 @@ import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, brief, no_such
 from nas.limits import MOST_BLOCKS, MOST_PARTS, MOST_TASKS
 from nas.tree.cost_table import Cost, CostTable, checked_cost
 from nas.tree.partition import Group, Partition, canonical_partition, check_names, check_refines, short_list
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 SCHEMA_VERSION = 1
 FIELDS = ("schema_version", "tasks", "blocks", "partitions", "cost")
@@ -163,6 +164,8 @@ class BranchTree:
         Nodes carry ``kind`` ("stem", "block" or "head"), ``block`` (index; -1 for the stem, L for heads),
         ``tasks`` and, with a table, each resource of their cost as an attribute (``macs``, ``params``).
         """
+        import networkx as nx
+
         graph: nx.DiGraph[Any] = nx.DiGraph()
         graph.add_node("stem", kind="stem", block=-1, tasks=self.tasks, **(dict(table.stem) if table else {}))
         for l, (name, partition) in enumerate(zip(self.blocks, self.partitions, strict=True)):
