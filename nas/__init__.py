@@ -4,10 +4,10 @@ The names below are all that most programs need; each command of the command lin
 imported when first used, so ``import nas.tree`` stays free of torch.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from nas.display import Displayed, draw_with
+from nas.lazy_names import on_first_use
 
 if TYPE_CHECKING:
     from nas.commands.check import check as check
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from nas.commands.explain import explain as explain
     from nas.commands.export import export as export
     from nas.commands.front import front as front
+    from nas.commands.init import init as init
     from nas.commands.open import open as open
     from nas.commands.predict import predict as predict
     from nas.commands.profile import profile as profile
     from nas.commands.report import write_report as write_report
     from nas.commands.retrain import retrain as retrain
     from nas.commands.search import search as search
+    from nas.commands.settings import settings as settings
     from nas.commands.show import show as show
     from nas.commands.tree_difference import tree_difference as tree_difference
     from nas.deploy import load_bundle as load_bundle
@@ -55,42 +57,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "nas.commands": (
-        "check",
-        "choose",
-        "compare",
-        "data_sheet",
-        "evaluate",
-        "explain",
-        "export",
-        "front",
-        "open",
-        "predict",
-        "profile",
-        "retrain",
-        "search",
-        "show",
-        "tree_difference",
-        "write_report",
-    ),
-    "nas.launch.jobs": ("fetch", "jobs", "logs", "stop", "submit"),
-    "nas.deploy": ("load_bundle", "open_model"),
-    "nas.errors": ("InputError", "WorkFailed"),
-    "nas.recipe": ("CompareSettings", "Experiment", "lazy"),
-    "nas.run": ("RunFolder",),
-    "nas.networks.branched": ("BranchedNetwork",),
-    "nas.strategies": (
-        *("Goal", "Gradient", "Similarity", "Transfer", "bmtas"),
-        *("RandomTrees", "Evolution", "TPE", "PolicyRL"),
-    ),
-    "nas.tasks": ("Task",),
-    "nas.training": ("TrainingSettings",),
-    "nas.tree": ("BranchTree",),
-}
-
-__all__ = sorted(name for names in _HOMES.values() for name in names)
-
 
 def _draw(value: Displayed) -> str | None:
     from nas.report.notebook import draw
@@ -100,7 +66,7 @@ def _draw(value: Displayed) -> str | None:
 
 # Here, above all packages, because the results are in packages below the one that draws them.
 draw_with(_draw)
-
+_first_use, __dir__ = on_first_use(__name__)
 _MOVED = {"SearchSettings", "SimilaritySettings"}
 
 
@@ -110,11 +76,4 @@ def __getattr__(name: str) -> Any:
             f"nas.{name}: write goal=nas.Goal(budgets=...) for the trees that are wanted, and "
             "strategy=nas.Similarity(...), nas.Gradient(...) or nas.Transfer(...) for how they are found"
         )
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(home), name)
-    raise AttributeError(f"module 'nas' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return _first_use(name)

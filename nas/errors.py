@@ -3,10 +3,11 @@
 The commands print either in one line, without a traceback, and end with exit status 2 or 1.
 """
 
+import difflib
 import errno
 import reprlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,39 @@ def _is_of_shared_memory(error: BaseException) -> bool:
 
 
 _FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
+
+
+def no_such(kind: str, name: object, known: Iterable[str]) -> str:
+    """What every message about a wrong name says: there is none, which one may be meant, and which there are.
+
+    >>> no_such("strategy", "simlarity", ["similarity", "gradient"])
+    "there is no strategy 'simlarity'; did you mean 'similarity'? known are similarity, gradient"
+    """
+    names = list(known)
+    meant = " or ".join(map(repr, nearest(str(name), names)))
+    return f"there is no {kind} {brief(name)}; " + (f"did you mean {meant}? " if meant else "") + _known(names)
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that `name` may stand for: that with the nearest spelling, or those whose last part it is.
+
+    >>> nearest("stratgy.epochs", ["strategy.epochs", "retrain.epochs"])
+    ['strategy.epochs']
+    >>> nearest("epoch", ["strategy.epochs", "retrain.epochs", "seed"])
+    ['strategy.epochs', 'retrain.epochs']
+    """
+    names = list(known)
+    if alike := difflib.get_close_matches(name, names, n=1, cutoff=0.75):
+        return alike
+    parts = {one: one.rpartition(".")[2] for one in names if "." in one and "." not in name}
+    last = difflib.get_close_matches(name, set(parts.values()), n=1, cutoff=0.75)
+    ends = [one for one, part in parts.items() if part in last]
+    fewest = min((one.count(".") for one in ends), default=0)
+    return [one for one in ends if one.count(".") == fewest][:3]
+
+
+def _known(names: list[str]) -> str:
+    return f"known are {', '.join(names)}" if names else "none is known"
 
 
 def brief(value: object) -> str:

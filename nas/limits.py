@@ -29,3 +29,6 @@ MOST_PARTS = 100_000
 
 MOST_OUTPUTS = 100_000
 """A task has at most 100,000 outputs."""
+
+MAX_THREADS = 1024
+"""More threads or workers than any machine has. A much larger number ends the process without an error message."""

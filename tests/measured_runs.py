@@ -6,7 +6,8 @@ import numpy as np
 
 from nas.run import Point, Quality, RunFolder, make_front
 from nas.strategies.transfer import TransferModel, TransferRecord
-from nas.strategies.transfer.record import TrainedTree, fit_model, learned
+from nas.strategies.transfer.fitting import fit_model, learned
+from nas.strategies.transfer.record import TrainedTree
 from nas.tree import BranchTree, CostTable, enumerate_trees
 
 TASKS = ("depth", "normals", "edge")

@@ -10,9 +10,11 @@ import sys
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+COMMANDS = [f"nas.commands.{verb}" for verb in ("search", "retrain", "compare", "export")]
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["nas.cli.main", "nas.commands", "nas.strategies", "fvcore.nn", "matplotlib.pyplot", "sklearn.datasets"]
+    ["nas.cli.main", *COMMANDS, "nas.strategies.names", "fvcore.nn", "matplotlib.pyplot", "sklearn.datasets"]
 )
 
 

@@ -163,7 +163,8 @@ def sweep(names: Sequence[str], scratch: Path, sample: int | None, seed: int) ->
 
     for name in names:
         case, start = CASES[name], time.monotonic()
-        for module in ("nas.cli.main", "nas.commands", *case.imports):
+        commands = [f"nas.commands.{verb}" for verb in ("search", "retrain", "compare", "export")]
+        for module in ("nas.cli.main", *commands, *case.imports):
             importlib.import_module(module)
         tried, found = find_faults(
             nas_command(case.arguments),

@@ -6,7 +6,7 @@ The functions are imported when a command runs, so ``nas --help`` and errors of 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,7 +25,7 @@ from nas.cli.options import (
     TensorboardOption,
 )
 from nas.cli.progress import Display, display, training_figures, working
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.files import without_nan
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Find out which tasks should share which part of a network: search, retrain, compare and export branch trees.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -63,7 +62,7 @@ def check(
 
     Reads all labels and takes one step of the search; writes nothing.
     """
-    from nas.commands import check as run_check
+    from nas.commands.check import check as run_check
 
     with working("check"):
         report = run_check(recipe, changes=_changes(changes, strategy))
@@ -120,7 +119,7 @@ def profile(
     as_json: JsonOption = False,
 ) -> None:
     """Count MACs, parameters and activations, and measure latencies. Needs no data."""
-    from nas.commands import profile as run_profile
+    from nas.commands.profile import profile as run_profile
 
     with working("profile"):
         report = run_profile(
@@ -149,9 +148,10 @@ def search(
         typer.Option("--out", help="The run folder, new or empty; by default out/NAME/TIME beside the recipe."),
     ] = None,
     preset: Annotated[
-        Literal["quick", "measured", "bmtas"] | None,
+        str | None,
         typer.Option(
             "--preset",
+            metavar="NAME",
             help="quick: similarity of own copies, for the cost of one or two trainings. measured: short trainings of "
             "trees, for --trainings. bmtas: the published gradient search, about ten trainings.",
         ),
@@ -181,7 +181,7 @@ def search(
 
     Writes the trees, a table of them, their pictures and a report (HTML) into a run folder.
     """
-    from nas.commands import search as run_search
+    from nas.commands.search import search as run_search
     from nas.run import plan_trials, recommendation
     from nas.run.verdicts import concern_lines
 
@@ -240,6 +240,8 @@ def _changes(
 
     if strategy is not None and preset is not None:
         raise InputError(f"--preset {preset} is a strategy with its settings; leave --strategy {strategy} out")
+    if preset is not None and preset not in PRESETS:
+        raise InputError(f"--preset: {no_such('preset', preset, PRESETS)}")
     name = strategy if preset is None else PRESETS[preset]
     options = {"strategy": name, "strategy.trainings": trainings, **(others or {})}
     given = {key: value for key, value in options.items() if value is not None}

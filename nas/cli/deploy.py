@@ -91,7 +91,7 @@ def export(
 
     The export is run on samples and compared with the network; if its outputs differ, it is removed.
     """
-    from nas.commands import export as run_export
+    from nas.commands.export import export as run_export
 
     with working("export"):
         exported = run_export(
@@ -139,7 +139,7 @@ def predict(
 
     Writes maps as pictures and arrays, and other predictions as a table.
     """
-    from nas.commands import predict as run_predict
+    from nas.commands.predict import predict as run_predict
 
     with working("predict") as steps:
         done = run_predict(

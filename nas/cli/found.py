@@ -50,7 +50,7 @@ def front(
 
     The new trees join the run, so that show, retrain, compare and export find them.
     """
-    from nas.commands import front as run_front
+    from nas.commands.front import front as run_front
     from nas.run import recommendation
 
     words = _several(budgets, more, "--budgets")
@@ -100,7 +100,7 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say why tasks share or part in the recommended tree, and how sure the search is."""
-    from nas.commands import explain as run_explain
+    from nas.commands.explain import explain as run_explain
 
     names = _several(tasks, more, "--tasks")
     explained = run_explain(run, tasks=names, tree=tree, out=out, theme=theme, transparent=transparent)
@@ -142,7 +142,7 @@ def report(
 
     The file loads nothing: it opens from a disk, prints, and can be sent. search and compare write it, too.
     """
-    from nas.commands import write_report
+    from nas.commands.report import write_report
 
     page = write_report(run, out)
     if as_json:

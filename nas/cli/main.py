@@ -20,7 +20,8 @@ import nas.cli.training
 import nas.cli.watch
 
 # isort: split
-import nas.cli.deploy  # noqa: F401
+import nas.cli.deploy
+import nas.cli.recipes  # noqa: F401
 from nas.cli.app import _printable, app
 from nas.cli.flags import with_flags
 from nas.cli.jobs import jobs_app

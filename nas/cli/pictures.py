@@ -61,13 +61,14 @@ def show(
 
     In a run without a search, the retrained trees are shown.
     """
-    from nas.commands import choose, tree_difference
-    from nas.commands import show as run_show
     from nas.commands.show import find
+    from nas.commands.show import show as run_show
 
     if against is not None:
         if any(value is not None for value in (within, worst, resource)):
             raise InputError("--against compares the tree of --tree; leave --within, --worst and --resource out")
+        from nas.commands.tree_difference import tree_difference
+
         difference = tree_difference(
             path, against, tree=tree, latency=latency, out=out, theme=theme, transparent=transparent
         )
@@ -90,6 +91,8 @@ def show(
     if not as_json:
         print(text)
     elif within is not None or worst is not None:
+        from nas.commands.choose import choose
+
         _print_json(choose(path, within=within, worst=worst, resource=resource, latency=latency).to_dict())
     else:
         _print_json(find(path, tree, latency)[0].to_dict())
@@ -110,7 +113,7 @@ def data(
     as_json: JsonOption = False,
 ) -> None:
     """Draw samples with their labels, or write inputs as pictures."""
-    from nas.commands import data_sheet
+    from nas.commands.data import data_sheet
 
     with working("data"):
         path = data_sheet(

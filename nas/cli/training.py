@@ -64,7 +64,7 @@ def retrain(
     networks in (0, 1], or an absolute amount of goal.resource). The same name gives the same tree in every command that
     has --tree.
     """
-    from nas.commands import retrain as run_retrain
+    from nas.commands.retrain import retrain as run_retrain
 
     logs = list(dict.fromkeys([*(log or ()), *(["tensorboard"] if tensorboard else ())]))
     with display() as shown:
@@ -120,7 +120,7 @@ def evaluate(
 
     Prints losses, metrics and costs, and gains over single-task networks where nas compare has trained these.
     """
-    from nas.commands import evaluate as run_evaluate
+    from nas.commands.evaluate import evaluate as run_evaluate
 
     with working("evaluate"):
         evaluation = run_evaluate(
@@ -163,7 +163,7 @@ def compare(
     The baselines are single-task networks, the shared tree, and random trees of equal cost. Run the command again to
     continue a comparison that was stopped; no training is repeated.
     """
-    from nas.commands import compare as run_compare
+    from nas.commands.compare import compare as run_compare
     from nas.report.figures import COMPARISON
     from nas.run import RunFolder
     from nas.run.safety import check_margin, require_safe

@@ -18,44 +18,9 @@ Two names are taken by packages: `nas data` is `data_sheet`, and `nas report` is
 Traceback (most recent call last):
 nas.errors.InputError: `tree` names a tree, but `within` and `worst` choose one; leave one of them out
 
-The package holds one module for each verb, with the verb's name; `show --against` is `tree_difference`. To read one
-from top to bottom, start with `search`: it opens or begins a run (`nas.run.opened_run`), runs its trials
-(`nas.launch.trials`), retrains trees if their quality is to be measured (`nas.launch.measured_quality`), and draws the
-result. `compare` adds baselines (`nas.run.comparison` has the table, `nas.run.safety` the check of a margin).
+The package holds one module for each verb, with the verb's name; `nas.show` is the function `show` of the module
+`nas.commands.show`, and `show --against` is `tree_difference`. To read one from top to bottom, start with `search`: it
+opens or begins a run (`nas.run.opened_run`), runs its trials (`nas.launch.trials`), retrains trees if their quality is
+to be measured (`nas.launch.measured_quality`), and draws the result. `compare` adds baselines (`nas.run.comparison` has
+the table, `nas.run.safety` the check of a margin).
 """
-
-from nas.commands.check import check
-from nas.commands.choose import choose
-from nas.commands.compare import compare
-from nas.commands.data import data_sheet
-from nas.commands.evaluate import evaluate
-from nas.commands.explain import explain
-from nas.commands.export import export
-from nas.commands.front import front
-from nas.commands.open import open
-from nas.commands.predict import predict
-from nas.commands.profile import profile
-from nas.commands.report import write_report
-from nas.commands.retrain import retrain
-from nas.commands.search import search
-from nas.commands.show import show
-from nas.commands.tree_difference import tree_difference
-
-__all__ = [
-    "check",
-    "choose",
-    "compare",
-    "data_sheet",
-    "evaluate",
-    "explain",
-    "export",
-    "front",
-    "open",
-    "predict",
-    "profile",
-    "retrain",
-    "search",
-    "show",
-    "tree_difference",
-    "write_report",
-]

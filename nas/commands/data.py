@@ -12,7 +12,7 @@ from nas.datasets.dense_tasks import scene_tasks
 from nas.datasets.digits import DigitPairs, digit_tasks
 from nas.datasets.scenes import Scenes
 from nas.deploy import Pixels, as_bytes
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.files import make_folder, write_bytes_atomically
 from nas.recipe import Experiment
 from nas.report.save import check_look
@@ -50,7 +50,7 @@ def data_sheet(
         InputError: no such recipe, name or split, an unknown suffix, or inputs that are not pictures.
     """
     if split not in SPLITS:
-        raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
+        raise InputError(no_such("split", split, SPLITS))
     look = check_look(out if Path(out).suffix else None, theme, transparent)
     data, tasks = _open(source, changes or {})
     if not Path(out).suffix:
@@ -68,7 +68,7 @@ def _open(source: Recipe, changes: Mapping[str, Any]) -> tuple[DataSource, Seque
         experiment = open_experiment(source, changes)
         return build_data(experiment), experiment.tasks
     if str(source) not in SOURCES:
-        raise InputError(f"{source}: expected a recipe (*.py) or a built-in data set: {', '.join(SOURCES)}")
+        raise InputError(f"{source}: is not a recipe (*.py), and {no_such('built-in data set', str(source), SOURCES)}")
     if changes:
         raise InputError(f"only a recipe has fields for `changes`; {source} is a built-in data set")
     make_data, make_tasks = SOURCES[str(source)]

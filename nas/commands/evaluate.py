@@ -16,7 +16,7 @@ from nas.deploy.exported_network import ExportedNetwork, is_export
 from nas.deploy.output_kind import answers, output_kind
 from nas.display import Displayed
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.files import without_nan
 from nas.networks.branched import check_fits
 from nas.report.save import check_look
@@ -25,7 +25,7 @@ from nas.run import TrainedNetwork, TreeTraining, build_backbone, build_data, bu
 from nas.run.opened_run import OpenRun, Recipe, find_tree, open_run
 from nas.tasks import Task
 from nas.training import Measured, TreeNetwork, delta_m, load_network, metric_directions
-from nas.training import evaluate as evaluate_network
+from nas.training.evaluate import evaluate as evaluate_network
 from nas.training.evaluate import run_network
 from nas.tree import BranchTree, read_tree
 
@@ -103,7 +103,7 @@ def evaluate(
     if num_samples is not None and out is None:
         raise InputError("`num_samples` is how many samples are drawn; name a file with `out=FILE`, or leave it out")
     if split not in SPLITS:
-        raise InputError(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
+        raise InputError(no_such("split", split, SPLITS))
     opened = open_run(run, recipe=recipe, changes=changes, allow_changed=allow_changed)
     path = best_checkpoint(opened, tree) if checkpoint is None else Path(checkpoint)
     network, device = _open_network(opened, path, tree, named=checkpoint is not None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.commands.show import find
 from nas.display import Displayed
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.report.save import check_look
 from nas.report.theme import ThemeName
 from nas.run import RunFolder, TrialFolder
@@ -132,9 +132,9 @@ def _draw(
 
 def _checked(tasks: Sequence[str] | None, tree: BranchTree) -> Sequence[str]:
     tasks = tree.tasks if tasks is None else tasks
-    known = ", ".join(tree.tasks)
     if unknown := [task for task in tasks if task not in tree.tasks]:
-        raise InputError(f"`tasks`: the tree has no task {unknown[0]!r}; its tasks are {known}")
+        raise InputError(f"`tasks`: {no_such('task', unknown[0], tree.tasks)}")
     if len(set(tasks)) < max(2, len(tasks)):
+        known = ", ".join(tree.tasks)
         raise InputError(f"`tasks` names two or more different tasks; found {', '.join(tasks)}, and there are {known}")
     return tasks

@@ -27,7 +27,7 @@ from nas.deploy import (
 from nas.deploy.export_macs import warn_of_macs
 from nas.display import Displayed
 from nas.engine.checkpoint import load_tensors
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.files import make_folder, write_json_atomically
 from nas.networks.branched import BranchedNetwork, sub_network
 from nas.run import TrainedNetwork, build_backbone, build_network, installed_version
@@ -228,9 +228,7 @@ def _network(
     load_network(network, load_tensors(checkpoint), str(checkpoint))
     by_name = {task.name: task for task in opened.experiment.tasks}
     if unknown := [name for name in tasks or () if name not in tree.tasks]:
-        raise InputError(
-            f"`tasks={','.join(unknown)}`: not a task of tree {tree.id}; its tasks are {', '.join(tree.tasks)}"
-        )
+        raise InputError(f"`tasks`: {no_such('task', unknown[0], tree.tasks)} (tree {tree.id})")
     kept = [by_name[name] for name in (tree.tasks if tasks is None else tasks)]
     return (network if tasks is None else sub_network(network, kept)).eval(), kept
 

@@ -15,10 +15,10 @@ from nas.run import (
     TrainedNetwork,
     TreeTraining,
     build_data,
-    default_folder,
     is_tree_name,
     trial_threads,
 )
+from nas.run.default_folder import default_folder
 from nas.run.named_trees import FORMS
 from nas.run.opened_run import OpenRun, Recipe, begin_run, find_tree, new_run, open_run, warn_of_new_start
 from nas.tree import read_tree

@@ -20,8 +20,6 @@ from nas.run import (
     RunFolder,
     TrialEvent,
     TrialParts,
-    default_folder,
-    latest_unfinished,
     make_front,
     plain_changes,
     resolve_device,
@@ -29,6 +27,7 @@ from nas.run import (
     use_threads,
 )
 from nas.run.costs import read_costs
+from nas.run.default_folder import default_folder, latest_unfinished
 from nas.run.evaluator import problem_of
 from nas.run.opened_run import OpenRun, Recipe, begin_run, new_run, open_experiment, open_run, warn_of_new_start
 from nas.run.pooling import pool_trials

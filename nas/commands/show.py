@@ -74,13 +74,13 @@ def show(
     Raises:
         InputError: no such run or tree, a malformed file, an unknown suffix; or as `nas.choose` does.
     """
-    from nas.commands.choose import choose
-
     path, look = Path(path), check_look(out, theme, transparent)
     above = [] if latency is None else [f"milliseconds of {LatencyTable.read(Path(latency)).description}"]
     if within is not None or worst is not None:
         if tree is not None:
             raise InputError("`tree` names a tree, but `within` and `worst` choose one; leave one of them out")
+        from nas.commands.choose import choose
+
         choice = choose(path, within=within, worst=worst, resource=resource, latency=latency)
         found, table = choice.tree, read_costs(RunFolder.open(path), latency=latency)
         above.insert(0, choice.describe())

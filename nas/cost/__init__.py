@@ -31,15 +31,22 @@ True
 Start with `nas.cost.operators`, which defines a MAC, and `nas.cost.table`, which measures.
 """
 
-from nas.cost.budget import resolve_budget, smallest_budget
-from nas.cost.expected import expected_cost, expected_groups
-from nas.cost.latency import LatencyTable, Runtime, describe_device
-from nas.cost.operators import einsum_macs
-from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
-from nas.cost.prefixes import Prefixes, torch_prefixes
-from nas.cost.resources import RESOURCES, Resource, find_resource, format_quantity
-from nas.cost.table import PartCost, Profile, count_module, measure_costs
-from nas.cost.timing import Timing, time_calls, time_rounds
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from nas.cost.budget import resolve_budget, smallest_budget
+    from nas.cost.expected import expected_cost, expected_groups
+    from nas.cost.latency import LatencyTable, Runtime, describe_device
+    from nas.cost.operators import einsum_macs
+    from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
+    from nas.cost.prefixes import Prefixes, torch_prefixes
+    from nas.cost.resources import RESOURCES, Resource, find_resource, format_quantity
+    from nas.cost.table import PartCost, Profile, count_module, measure_costs
+    from nas.cost.timing import Timing, time_calls, time_rounds
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = [
     "RESOURCES",

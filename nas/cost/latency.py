@@ -3,11 +3,12 @@
 `nas.cost.prefixes` says how parts are measured.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from nas.cost.resources import MS
@@ -15,6 +16,9 @@ from nas.cost.timing import Timing
 from nas.errors import InputError
 from nas.files import read_record, write_json_atomically
 from nas.tree import CostTable
+
+if TYPE_CHECKING:
+    import torch
 
 Runtime = Literal["eager", "compiled", "onnxruntime"]
 """PyTorch in eager mode, PyTorch with `torch.compile`, and onnxruntime on the CPU."""
@@ -51,7 +55,7 @@ class LatencyTable(BaseModel):
         write_json_atomically(path, self.model_dump())
 
     @classmethod
-    def read(cls, path: Path) -> "LatencyTable":
+    def read(cls, path: Path) -> LatencyTable:
         """Raises InputError if the file is missing or malformed."""
         return read_record(path, cls, "a latency table")
 
@@ -84,5 +88,7 @@ class LatencyTable(BaseModel):
 def describe_device(device: torch.device) -> str:
     """``cpu`` or ``cuda``, with the hardware's name where torch knows it."""
     if device.type == "cuda":
+        import torch
+
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type

@@ -3,10 +3,11 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from nas.errors import InputError
+from nas.fields import Settings
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,7 @@ class PenaltyState:
         return cls(**{field: float(record[field]) for field in fields})
 
 
-class _Penalty(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Penalty(Settings):
     def initial_state(self, expected_cost: float) -> PenaltyState:
         """The state at the start of a search."""
         return PenaltyState(expected_cost)
@@ -50,7 +49,8 @@ class FixedPenalty(_Penalty):
     means no penalty. The budget is not used.
 
     Args:
-        weight: >= 0.
+        kind: "fixed".
+        weight: factor of the expected cost, 0 or more.
         per: the amount of the resource to which the weight applies.
     """
 
@@ -88,6 +88,7 @@ class DualPenalty(_Penalty):
     it pulls tasks together after their losses have begun to separate them.
 
     Args:
+        kind: "dual".
         ramp: share of the search after which the target is the budget.
         rate: growth of the dual variable in a whole search, per unit of excess.
         damping: share of a search over which the current excess is extrapolated; 0 is plain dual ascent.

@@ -1,13 +1,18 @@
 """Timing several calls in turns, so that a disturbance of the machine affects all of them."""
 
+from __future__ import annotations
+
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from nas.steps import counted
+
+if TYPE_CHECKING:
+    import torch
 
 Call = Callable[[], object]
 
@@ -25,7 +30,7 @@ class Timing(BaseModel):
     high: float = Field(ge=0.0, allow_inf_nan=False)
 
     @classmethod
-    def of(cls, milliseconds: Sequence[float]) -> "Timing":
+    def of(cls, milliseconds: Sequence[float]) -> Timing:
         """Of at least two calls."""
         deciles = statistics.quantiles(milliseconds, n=10, method="inclusive")
         return cls(median=statistics.median(milliseconds), low=deciles[0], high=deciles[-1])
@@ -58,6 +63,8 @@ def time_rounds(calls: Mapping[str, Call], *, device: torch.device, rounds: int 
         calls, device, rounds: as in `time_calls`.
     """
     seen: dict[str, list[float]] = {name: [] for name in calls}
+    import torch
+
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     clock = time.thread_time if alone else time.perf_counter
     with torch.inference_mode():
@@ -74,4 +81,6 @@ def time_rounds(calls: Mapping[str, Call], *, device: torch.device, rounds: int 
 
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
+        import torch
+
         torch.cuda.synchronize(device)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 
 SplitName = Literal["train", "architecture", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "architecture", "validation", "test")
@@ -63,7 +63,7 @@ class DataSource(Protocol):
 def find_split(splits: Mapping[Any, Split], name: str) -> Split:
     """The split of a name; InputError listing the known ones."""
     if name not in splits:
-        raise InputError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
+        raise InputError(no_such("split", name, SPLITS))
     return splits[name]
 
 

@@ -28,14 +28,21 @@ Start with `nas.discretize.programme`, which has the formula; `nas.discretize.ch
 `EXACT_TASKS` tasks, `nas.discretize.beam` the one for more.
 """
 
-from nas.discretize.allowed import keeps_constraints
-from nas.discretize.argmax import argmax_tree, count_changed_choices
-from nas.discretize.cheapest import cheapest_tree
-from nas.discretize.constraints import Apart, Constraints, Together
-from nas.discretize.curve import Curve, CurvePoint
-from nas.discretize.dissimilarity import dissimilarity_from_logits
+from typing import TYPE_CHECKING
+
 from nas.discretize.margin import Margin, margin, value_of
-from nas.discretize.programme import EXACT_TASKS, discretize
+from nas.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from nas.discretize.allowed import keeps_constraints
+    from nas.discretize.argmax import argmax_tree, count_changed_choices
+    from nas.discretize.cheapest import cheapest_tree
+    from nas.discretize.constraints import Apart, Constraints, Together
+    from nas.discretize.curve import Curve, CurvePoint
+    from nas.discretize.dissimilarity import dissimilarity_from_logits
+    from nas.discretize.programme import EXACT_TASKS, discretize
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = [
     "EXACT_TASKS",

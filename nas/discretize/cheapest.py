@@ -6,8 +6,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, kron, vstack
 
 from nas.discretize.allowed import Allowed, Bools, own_costs
 from nas.discretize.constraints import Constraints
@@ -88,6 +86,9 @@ def _solve(together_RTT: Bools, apart_RTT: Bools, accompanied_RT: Bools, cost_R:
     Variables of a stage: whether each of its P pairs shares, then whether each task starts a group. Rows of the
     programme are at least a bound.
     """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array, kron, vstack
+
     num_stages, num_tasks = accompanied_RT.shape
     first_P, second_P = np.triu_indices(num_tasks, k=1)
     num_pairs, task_T = len(first_P), np.arange(num_tasks)[:, None]
@@ -127,6 +128,8 @@ def _solve(together_RTT: Bools, apart_RTT: Bools, accompanied_RT: Bools, cost_R:
 
 def _closed_triples(num_tasks: int) -> Any:
     """Rows x(s, t) - x(t, u) - x(s, u) >= -1 for all ways to name three tasks: two pairs that share make the third."""
+    from scipy.sparse import csr_array
+
     index_TT = np.zeros((num_tasks, num_tasks), np.int64)
     pairs = np.triu_indices(num_tasks, k=1)
     num_pairs = index_TT[pairs].size

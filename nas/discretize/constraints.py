@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, model_validator
+
+from nas.fields import Settings
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Group(Settings):
     tasks: tuple[str, ...] = Field(min_length=2)
 
     @model_validator(mode="after")
@@ -34,14 +34,14 @@ def _as_group(value: Any) -> Any:
     return {"tasks": value} if isinstance(value, list | tuple) else value
 
 
-class Constraints(BaseModel):
+class Constraints(Settings):
     """Constraints on discretisation; every tree from `discretize` keeps them all.
 
     Blocks count from 0. A plain list of tasks is a group with the default block.
 
     Args:
-        together: groups of tasks that must share.
-        apart: groups in which no two tasks may share.
+        together: groups of tasks that must share: lists of names, or {"tasks": names, "through_block": number}.
+        apart: groups in which no two tasks may share: lists of names, or {"tasks": names, "from_block": number}.
         shared_prefix: how many of the first blocks all tasks share.
         frozen_prefix: whether neither the search nor any training changes the weights of the stem and of the shared
             prefix. Their weights should be pretrained.
@@ -53,8 +53,6 @@ class Constraints(BaseModel):
     >>> Constraints(apart=[["depth", "edge"]], together=[{"tasks": ["semseg", "parts"], "through_block": 2}]).apart
     (Apart(tasks=('depth', 'edge'), from_block=0),)
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     together: tuple[Annotated[Together, BeforeValidator(_as_group)], ...] = ()
     apart: tuple[Annotated[Apart, BeforeValidator(_as_group)], ...] = ()

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from nas.errors import InputError
+from nas.fields import Settings
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -26,7 +26,7 @@ _COMPILED_PARTS = 1024
 """How often torch may recompile one piece of code; each different block of a network is one compilation."""
 
 
-class ComputeSettings(BaseModel):
+class ComputeSettings(Settings):
     """Precision, memory format and compilation. With the defaults every method returns what it is given.
 
     Args:
@@ -36,8 +36,6 @@ class ComputeSettings(BaseModel):
         compile: compile stem, blocks and heads with `torch.compile`, each separately, since every step may run other
             ones. It needs a C++ compiler, and takes minutes at the start.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     channels_last: bool = False

@@ -5,13 +5,20 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from nas.fields import Settings
 
 
-class OptimizerSettings(BaseModel):
-    """One of torch's optimisers with its settings; only SGD takes `momentum`."""
+class OptimizerSettings(Settings):
+    """One of torch's optimisers with its settings.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Args:
+        kind: "adam", "adamw" or "sgd".
+        lr: the learning rate.
+        weight_decay: decay of the weights: of "adamw" apart from the gradient, of the others as part of it.
+        momentum: of "sgd"; the others have none.
+    """
 
     kind: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = Field(default=1e-3, gt=0.0, allow_inf_nan=False)
@@ -43,7 +50,7 @@ class OptimizerSettings(BaseModel):
         return (torch.optim.Adam if self.kind == "adam" else torch.optim.AdamW)(parameters, **chosen)
 
 
-class ScheduleSettings(BaseModel):
+class ScheduleSettings(Settings):
     """The learning rate's factor as a pure function of progress in [0, 1].
 
     After a linear warm-up over the first `warmup` share, with q the progress through the rest:
@@ -51,9 +58,12 @@ class ScheduleSettings(BaseModel):
         constant    1
         cosine      (1 + cos(pi q)) / 2
         polynomial  (1 - q) ** power
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Args:
+        kind: "constant", "cosine" or "polynomial".
+        power: the exponent of "polynomial".
+        warmup: share of the training in which the rate rises from 0.
+    """
 
     kind: Literal["constant", "cosine", "polynomial"] = "cosine"
     power: PositiveFloat = 0.9

@@ -24,14 +24,21 @@ it imports, `overrides` applies ``--set``, `record` writes an experiment as JSON
 separate searches a run makes.
 """
 
-from nas.recipe.experiment import CompareSettings, Experiment
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
 from nas.recipe.lazy import Lazy, lazy
-from nas.recipe.load import call_recipe, load_recipe, recipe_hash
-from nas.recipe.modules import changed_modules, module_hashes
-from nas.recipe.overrides import apply_changes, parse_overrides
-from nas.recipe.record import describe
-from nas.recipe.stated_by_data import complete, without_data
-from nas.recipe.trial_settings import EXTENDABLE, Int, LogUniform, OneOf, Range, TrialsSettings, Uniform
+
+if TYPE_CHECKING:
+    from nas.recipe.experiment import CompareSettings, Experiment
+    from nas.recipe.load import call_recipe, load_recipe, recipe_hash
+    from nas.recipe.modules import changed_modules, module_hashes
+    from nas.recipe.overrides import apply_changes, parse_overrides
+    from nas.recipe.record import describe
+    from nas.recipe.stated_by_data import complete, without_data
+    from nas.recipe.trial_settings import EXTENDABLE, Int, LogUniform, OneOf, Range, TrialsSettings, Uniform
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = [
     "EXTENDABLE",

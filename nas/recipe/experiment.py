@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -16,7 +15,8 @@ from pydantic import (
 )
 
 from nas.cost import find_resource
-from nas.limits import MOST_TASKS
+from nas.fields import Settings
+from nas.limits import MAX_THREADS, MOST_TASKS
 from nas.recipe.lazy import Lazy
 from nas.recipe.overrides import apply_changes
 from nas.recipe.trial_settings import TrialsSettings
@@ -26,11 +26,8 @@ from nas.strategies.protocol import check_goal, num_compared_epochs, num_epochs,
 from nas.tasks import Task
 from nas.training import TrainingSettings
 
-MAX_THREADS = 1024
-"""More threads or workers than any machine has. A much larger number ends the process without an error message."""
 
-
-class CompareSettings(BaseModel):
+class CompareSettings(Settings):
     """What `compare` trains beside the found trees.
 
     Args:
@@ -38,8 +35,6 @@ class CompareSettings(BaseModel):
         random_trees: number of random trees of (nearly) the same cost for each found tree.
         tolerance: how far a random tree's cost may be below the found tree's cost, as a share.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seeds: tuple[NonNegativeInt, ...] = Field(default=(0, 1, 2), min_length=1)
     random_trees: NonNegativeInt = 3
@@ -66,7 +61,7 @@ def _as_strategy(value: Any, info: ValidationInfo) -> Any:
 LazyObject = Annotated[Lazy, BeforeValidator(_as_lazy)]
 
 
-class Experiment(BaseModel):
+class Experiment(Settings):
     """Everything a run depends on. Building one does no I/O.
 
     Args:
@@ -101,7 +96,7 @@ class Experiment(BaseModel):
             (`nas.cost.operators`). The budgets then apply to the counted part. Otherwise such budgets are refused.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     tasks: tuple[Task, ...] = Field(default=(), max_length=MOST_TASKS)
     backbone: LazyObject

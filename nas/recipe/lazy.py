@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Lazy:
         except ValueError:  # some of Python's built-in types have no signature
             return Lazy(self.target, {**self.args, name: value})
         if name not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
-            raise InputError(f"{self.name} has no argument {name!r}; it has {', '.join(known)}")
+            raise InputError(f"{self.name}: {no_such('argument', name, known)}")
         return Lazy(self.target, {**self.args, name: value})
 
     @property

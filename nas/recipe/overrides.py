@@ -3,13 +3,13 @@
 import json
 import math
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from nas.errors import InputError, as_input_errors, explain
+from nas.errors import InputError, as_input_errors, explain, nearest
 from nas.recipe.lazy import Lazy
 from nas.tasks import Task
 
@@ -87,7 +87,7 @@ def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any
         raise InputError(f"{name!r}: {place!r} has no fields that can be set")
     # `Lazy.with_argument` checks the name, since arguments may have defaults that the recipe does not state.
     if head not in known and not isinstance(owner, Lazy):
-        raise InputError(f"{name!r}: there is no field {head!r}; known are {', '.join(known)}")
+        raise InputError(_no_field(owner, place, [(head, *rest) for rest, _ in changes], known))
     current = known.get(head)
     for rest, value in changes:
         if not rest:
@@ -98,6 +98,23 @@ def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any
     if any(not rest for rest, _ in changes):
         current = (_fields(_with(owner, {head: current}, place)) or {})[head]
     return _changed(current, deeper, name)
+
+
+def _no_field(owner: Any, place: str, paths: Sequence[Sequence[str]], known: Iterable[str]) -> str:
+    """The message about a name that `owner` has no field for; fields of its fields may be meant, too."""
+    prefix = f"{place}." if place else ""
+    wrong = ".".join(paths[0])
+    meant = " or ".join(repr(prefix + name) for name in nearest(wrong, _dotted_names(owner)))
+    return (
+        f"{prefix + paths[0][0]!r}: there is no field {paths[0][0]!r}; "
+        f"{f'did you mean {meant}? ' if meant else ''}known are {', '.join(known)}"
+    )
+
+
+def _dotted_names(owner: Any) -> Iterator[str]:
+    for name, value in (_fields(owner) or {}).items():
+        yield name
+        yield from (f"{name}.{below}" for below in _dotted_names(value))
 
 
 def _fields(owner: Any) -> dict[str, Any] | None:

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -20,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
+from nas.fields import Settings
 
-class _Range(BaseModel, ABC):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
+class _Range(Settings, ABC):
     @property
     @abstractmethod
     def extremes(self) -> tuple[Any, ...]:
@@ -118,7 +116,7 @@ BUDGETS = "goal.budgets"
 """The field that holds a trial's budget; a range of this field proposes a single budget."""
 
 
-class TrialsSettings(BaseModel):
+class TrialsSettings(Settings):
     """The trials of an experiment: one for each pair of budget and seed, times `num_samples` if Optuna proposes values.
 
     Args:
@@ -148,11 +146,9 @@ class TrialsSettings(BaseModel):
             TensorBoard.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     budgets: tuple[PositiveFloat, ...] = ()
     seeds: PositiveInt | tuple[NonNegativeInt, ...] = 1
-    ranges: dict[str, Range] = {}
+    ranges: dict[str, Range] = Field(default_factory=dict)
     num_samples: PositiveInt = 1
     sampler: Literal["tpe", "random", "qmc"] = "tpe"
     objectives: tuple[Literal["quality", "cost"], ...] = Field(default=("quality", "cost"), min_length=1)

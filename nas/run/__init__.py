@@ -24,28 +24,35 @@ a run together with its recipe, which must be `unchanged`. `comparison` turns tr
 `safety` checks the margin of each task, and `verdicts` collects what the trials conclude in words.
 """
 
-from nas.run.begun_here import require_begun_here
-from nas.run.default_folder import default_folder, latest_unfinished
-from nas.run.environment import describe_environment, installed_version, resolve_device, use_threads
-from nas.run.front import Front, Point, Quality, make_front
-from nas.run.labels import LabelRecord
-from nas.run.named_trees import is_tree_name, named_tree
-from nas.run.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
-from nas.run.part_shapes import changed_parts, part_shapes
-from nas.run.parts import (
-    TrialParts,
-    build_backbone,
-    build_data,
-    build_network,
-    check_budgets,
-    check_counted,
-    measure_parts,
-)
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
 from nas.run.recommendation import recommendation
-from nas.run.retraining import Start, TrainedNetwork, TreeTraining
-from nas.run.run_folder import RunFolder, plain_changes
-from nas.run.trial_folder import TrialFolder, locked_folder
-from nas.run.trial_plan import Trial, TrialEvent, check_ranges, plan_trials, trial_threads
+
+if TYPE_CHECKING:
+    from nas.run.begun_here import require_begun_here
+    from nas.run.environment import describe_environment, installed_version, resolve_device, use_threads
+    from nas.run.front import Front, Point, Quality, make_front
+    from nas.run.labels import LabelRecord
+    from nas.run.named_trees import is_tree_name, named_tree
+    from nas.run.outcome import Outcome, TrialFailure, TrialResult, describe_failure, read_outcome, write_outcome
+    from nas.run.part_shapes import changed_parts
+    from nas.run.parts import (
+        TrialParts,
+        build_backbone,
+        build_data,
+        build_network,
+        check_budgets,
+        check_counted,
+        measure_parts,
+    )
+    from nas.run.retraining import Start, TreeTraining
+    from nas.run.run_folder import RunFolder, plain_changes
+    from nas.run.trained_network import TrainedNetwork
+    from nas.run.trial_folder import TrialFolder, locked_folder
+    from nas.run.trial_plan import Trial, TrialEvent, check_ranges, plan_trials, trial_threads
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = [
     "Front",
@@ -70,17 +77,14 @@ __all__ = [
     "check_budgets",
     "check_counted",
     "check_ranges",
-    "default_folder",
     "describe_environment",
     "describe_failure",
     "installed_version",
     "is_tree_name",
-    "latest_unfinished",
     "locked_folder",
     "make_front",
     "measure_parts",
     "named_tree",
-    "part_shapes",
     "plain_changes",
     "plan_trials",
     "read_outcome",

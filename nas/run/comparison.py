@@ -1,5 +1,7 @@
 """The result of a comparison: delta_m over seeds, metrics and costs of each network, as rows, JSON, CSV and words."""
 
+from __future__ import annotations
+
 import csv
 import io
 import math
@@ -7,17 +9,19 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from nas.display import Displayed
 from nas.errors import InputError, explain
 from nas.files import make_folder, read_json, without_nan, write_json_atomically, write_text_atomically
-from nas.recipe import Experiment
-from nas.run.retraining import TrainedNetwork
-from nas.training import FEWEST_SEEDS, Directions, Value, comparable, delta_m, half_interval, metric_directions
+from nas.run.trained_network import TrainedNetwork
+from nas.training import FEWEST_SEEDS, Directions, Value, comparable, delta_m, half_interval
 from nas.tree import BranchTree, CostTable
+
+if TYPE_CHECKING:
+    from nas.recipe import Experiment
 
 Kind = Literal["single", "shared", "found", "random"]
 
@@ -105,7 +109,7 @@ class Comparison(Displayed):
         }
 
     @classmethod
-    def read(cls, folder: Path) -> "Comparison":
+    def read(cls, folder: Path) -> Comparison:
         """Read what `write` wrote; InputError if it is missing or malformed."""
         path = folder / "results.json"
         record = read_json(path)
@@ -154,6 +158,8 @@ def judge(
     A gain is unknown if no metric of the task has a value on the test split, or if the single-task network's value is
     0. A task whose gain is unknown for some network is NaN in ``relative`` and left out of every delta_m.
     """
+    from nas.training import metric_directions  # which loads torch
+
     seeds, resource = experiment.compare.seeds, experiment.goal.resource
     singles = {contender.name: contender.tree for contender in contenders if contender.kind == "single"}
     reference = {seed: {task: results[tree.id, seed].test[task] for task, tree in singles.items()} for seed in seeds}

@@ -1,5 +1,6 @@
 """Reads the cost tables of a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from nas.cost import LatencyTable
@@ -39,3 +40,8 @@ def read_table(path: Path) -> CostTable:
         return CostTable.from_dict(read_json(path))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path}: not a cost table ({error})") from error
+
+
+def lacking_macs(uncounted: Sequence[str]) -> str:
+    """What costs in MACs lack, in a sentence."""
+    return f"MACs are incomplete, because these operators cannot be counted: {', '.join(uncounted)}"

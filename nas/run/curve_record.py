@@ -1,12 +1,16 @@
 """``curve.json`` of a trial: the best tree for every cost."""
 
-from typing import Any, ClassVar, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from nas.discretize import Curve
 from nas.display import Displayed
 from nas.tree import Partition
+
+if TYPE_CHECKING:
+    from nas.discretize import Curve
 
 
 class RecordedTree(BaseModel):
@@ -40,7 +44,7 @@ class CurveRecord(Displayed, BaseModel):
         return [{"tree": point.tree, self.resource: point.cost, "value": point.value} for point in self.points]
 
     @classmethod
-    def of(cls, curve: Curve) -> "CurveRecord":
+    def of(cls, curve: Curve) -> CurveRecord:
         points = [
             RecordedTree(cost=point.cost, value=point.value, tree=point.tree.id, partitions=point.tree.partitions)
             for point in curve

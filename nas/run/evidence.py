@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from nas.errors import InputError
 from nas.files import read_record
-from nas.run import TrialFolder
 from nas.run.costs import read_table
+from nas.run.trial_folder import TrialFolder
 from nas.strategies.confidence import confidence, grade
 from nas.strategies.gradient.logits_record import FILE, LogitsRecord
-from nas.strategies.similarity.own_copies import read_dissimilarity
+from nas.strategies.similarity.dissimilarity import FILE as SIMILARITY
+from nas.strategies.similarity.dissimilarity import read_dissimilarity
 from nas.strategies.transfer.exchange import Exchange
 from nas.strategies.transfer.gains import Gain
 from nas.strategies.transfer.record import TransferRecord
@@ -108,9 +109,9 @@ Source = Callable[[TrialFolder, BranchTree, Sequence[Pair]], Section | None]
 
 def of_features(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) -> Section | None:
     """Distances of features between own copies (``similarity.json``): of two tasks, and of one task (the floor)."""
-    if not (trial.path / "similarity.json").is_file():
+    if not (trial.path / SIMILARITY).is_file():
         return None
-    measured = read_dissimilarity(trial.store)
+    measured = read_dissimilarity(trial.path)
     evidence = []
     for pair in pairs:
         index = (slice(None), *_places(pair, measured.tasks, len(measured.floor_LTT), trial))

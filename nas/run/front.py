@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nas.discretize import Constraints
+from nas.discretize.constraints import Constraints
 from nas.display import Displayed
 from nas.files import read_record, write_json_atomically
 from nas.strategies.confidence import Grade, grade

@@ -17,6 +17,7 @@ from nas.errors import InputError, as_input_errors, in_one_line
 from nas.networks.backbone import Backbone, FrozenPrefix, check_backbone
 from nas.networks.branched import BranchedNetwork
 from nas.recipe.experiment import Experiment
+from nas.run.costs import lacking_macs
 from nas.strategies import History, Problem, Store
 from nas.strategies.evaluator import Evaluator
 from nas.training import metric_directions, require_methods
@@ -185,11 +186,6 @@ def check_budgets(experiment: Experiment, table: CostTable, budgets: Sequence[fl
     cheapest = cheapest_tree(experiment.task_names, table, goal.resource, goal.constraints)
     for budget in budgets:
         resolve_budget(budget, table, goal.resource, cheapest=cheapest)
-
-
-def lacking_macs(uncounted: Sequence[str]) -> str:
-    """What costs in MACs lack, in a sentence."""
-    return f"MACs are incomplete, because these operators cannot be counted: {', '.join(uncounted)}"
 
 
 def check_counted(experiment: Experiment, uncounted: Sequence[str], budgets: Sequence[float]) -> None:

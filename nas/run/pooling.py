@@ -6,66 +6,18 @@ seeds are pooled by their strategy (``pool`` in `nas.strategies.protocol`), and 
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from nas.files import read_record, write_json_atomically
+from nas.files import write_json_atomically
 from nas.recipe.experiment import Experiment
 from nas.run.costs import read_table
 from nas.run.front import Point
+from nas.run.pooled_record import PooledRecord, PooledTree, PooledTrials, pooled_file
 from nas.run.run_folder import RunFolder
 from nas.run.search_trial import check_found, make_point
 from nas.run.trial_folder import TrialFolder
 from nas.strategies.diagnosis import Diagnosis, Verdict
 from nas.strategies.protocol import pool_of
-from nas.tree import SplitAgreement, read_tree, split_agreement
-
-
-class PooledTree(BaseModel):
-    """A tree that several seeds found together, and how many of their own trees agree with each of its splits."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tree: str
-    budget: float | None
-    splits: tuple[SplitAgreement, ...]
-
-    def in_words(self) -> list[str]:
-        """One line for each split; a doubtful one begins with an exclamation mark."""
-        return [f"{'!' if split.doubtful else ' '} {split.in_words('seeds')}" for split in self.splits]
-
-
-class PooledTrials(BaseModel):
-    """Trials that differ only in their seeds, the trees that they found together, and the checks of these."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    trials: tuple[int, ...]
-    trees: tuple[PooledTree, ...]
-    diagnosis: Diagnosis
-
-
-class PooledRecord(BaseModel):
-    """``pooled.json`` of a run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1] = 1
-    groups: tuple[PooledTrials, ...]
-
-    def find(self, tree_id: str) -> tuple[PooledTrials, PooledTree] | None:
-        """A pooled tree and the trials that found it."""
-        # The tree that a search chose without a budget comes last, and may also be that of a budget.
-        found = ((group, tree) for group in self.groups for tree in reversed(group.trees) if tree.tree == tree_id)
-        return next(found, None)
-
-
-def read_pooled(run: RunFolder) -> PooledRecord:
-    """The pooled trees of a run; InputError if their file is malformed."""
-    path = _path(run)
-    return read_record(path, PooledRecord) if path.is_file() else PooledRecord(groups=())
+from nas.tree import read_tree, split_agreement
 
 
 def pool_trials(run: RunFolder, experiment: Experiment, points: Sequence[Point]) -> list[Point]:
@@ -84,7 +36,7 @@ def pool_trials(run: RunFolder, experiment: Experiment, points: Sequence[Point])
         result for trials in _groups(run, points) if (result := _pool(run, experiment, trials, points)) is not None
     ]
     if pooled:
-        write_json_atomically(_path(run), PooledRecord(groups=tuple(group for group, _ in pooled)).model_dump())
+        write_json_atomically(pooled_file(run), PooledRecord(groups=tuple(group for group, _ in pooled)).model_dump())
     return [point for _, found in pooled for point in found]
 
 
@@ -133,7 +85,3 @@ def _judge_splits(tree: PooledTree) -> list[Verdict]:
     which = f"tree {tree.tree}" + ("" if tree.budget is None else f" (budget {tree.budget:g})")
     text = f"{which}: {'; '.join(split.in_words('seeds') for split in tree.splits)}"
     return [Verdict(about="seeds", concern=any(split.doubtful for split in tree.splits), text=text)]
-
-
-def _path(run: RunFolder) -> Path:
-    return run.path / "pooled.json"

@@ -7,11 +7,10 @@ from nas.display import Displayed
 from nas.run.comparison import Comparison
 from nas.run.costs import read_costs
 from nas.run.curve_record import CurveRecord
-from nas.run.retraining import TrainedNetwork
 from nas.run.run_folder import RunFolder
+from nas.run.trained_network import TrainedNetwork
 from nas.run.trial_folder import TrialFolder
-from nas.strategies.similarity.dissimilarity import Dissimilarity
-from nas.strategies.similarity.own_copies import read_dissimilarity
+from nas.strategies.similarity.dissimilarity import FILE, Dissimilarity, read_dissimilarity
 from nas.strategies.transfer.transfer_map import TransferMap
 from nas.tree import BranchTree, CostTable, read_tree
 
@@ -43,8 +42,8 @@ class Run(Displayed, RunFolder):
     @property
     def dissimilarity(self) -> Dissimilarity | None:
         """How much tasks differ at each block; None if the strategy did not compare own copies."""
-        store = self._leading.store
-        return read_dissimilarity(store) if (store.folder / "similarity.json").is_file() else None
+        folder = self._leading.path
+        return read_dissimilarity(folder) if (folder / FILE).is_file() else None
 
     @property
     def transfer_map(self) -> TransferMap | None:

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
 
 from nas.data import DataSource
-from nas.display import Displayed
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder, load_tensors
 from nas.engine.loop import resume
@@ -22,7 +20,6 @@ from nas.files import (
     make_folder,
     new_folder,
     read_json,
-    read_record,
     without_nan,
     write_json_atomically,
     write_text_atomically,
@@ -33,6 +30,7 @@ from nas.recipe.record import describe
 from nas.run.beginning import write_beginning
 from nas.run.parts import build_backbone, build_network
 from nas.run.run_folder import RunFolder
+from nas.run.trained_network import TrainedNetwork
 from nas.run.trial_folder import TrialFolder
 from nas.strategies.protocol import inherit_from
 from nas.training import (
@@ -52,34 +50,6 @@ from nas.tree import BranchTree, write_tree
 Start = Literal["fresh", "pretrained", "inherited"]
 """The starting weights of a network: "fresh" and "pretrained" are those of the backbone ("pretrained" requires that the
 backbone loads some); "inherited" are those of the search."""
-
-
-class TrainedNetwork(Displayed, BaseModel):
-    """The outcome of one training, as ``result.json`` holds it: metrics at the best epoch by validation loss."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    schema_version: Literal[1] = 1
-    tree_id: str
-    seed: int
-    start: str
-    num_epochs: int
-    best_epoch: int
-    test: Measured
-
-    def summary(self) -> str:
-        return f"tree {self.tree_id}, {self.start}, seed {self.seed}, best epoch {self.best_epoch} of {self.num_epochs}"
-
-    def records(self) -> list[dict[str, Any]]:
-        """A line for each task, with its loss and metrics on the test split."""
-        return [{"task": task, **values} for task, values in self.test.items()]
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.model_dump()
-
-    @classmethod
-    def read(cls, path: Path) -> "TrainedNetwork":
-        return read_record(path, cls, "the result of a training")
 
 
 class TreeTraining:

@@ -1,24 +1,27 @@
 """The run folder: everything one command did, in one place that can be moved and read without running code."""
 
+from __future__ import annotations
+
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nas.errors import InputError
 from nas.files import make_folder, read_json, write_json_atomically
-from nas.recipe.experiment import MAX_THREADS, Experiment
-from nas.recipe.load import recipe_hash
-from nas.recipe.modules import module_hashes
-from nas.recipe.record import describe
+from nas.limits import MAX_THREADS
 from nas.run.begun_here import mark_begun
 from nas.run.front import Front
-from nas.run.labels import LabelRecord
 from nas.run.recommendation import withheld_reason
 from nas.run.trial_folder import TrialFolder, locked_folder
 from nas.tree import BranchTree, CostTable, read_tree, write_tree
+
+if TYPE_CHECKING:
+    from nas.recipe import Experiment
+    from nas.run.labels import LabelRecord
 
 _MAX_PATH = 4096
 """Most characters in the path of a recipe."""
@@ -29,7 +32,13 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.labels = LabelRecord(path / "labels.json")
+
+    @cached_property
+    def labels(self) -> LabelRecord:
+        """What the labels of each split contain."""
+        from nas.run.labels import LabelRecord
+
+        return LabelRecord(self.path / "labels.json")
 
     def require_new(self) -> None:
         """InputError unless there is nothing at the folder's path, or an empty folder."""
@@ -49,6 +58,8 @@ class RunFolder:
         environment: Mapping[str, Any],
     ) -> None:
         """Make the folder, which must be new or empty, and write the record of the experiment into it."""
+        from nas.recipe import describe, module_hashes, recipe_hash
+
         run_id = secrets.token_hex(16)
         record = {
             "schema_version": 1,
@@ -72,6 +83,8 @@ class RunFolder:
 
     def change(self, experiment: Experiment, changes: Mapping[str, Any]) -> None:
         """Record changed fields of a resumed run: more trials, or other places where they run."""
+        from nas.recipe import describe
+
         overrides = {**self.record["overrides"], **plain_changes(changes)}
         record = {**self.record, "overrides": overrides, "experiment": describe(experiment)}
         with self.locked():
@@ -116,7 +129,7 @@ class RunFolder:
             return 0
         return number if isinstance(number, int) else 0
 
-    def _beside(self) -> "list[RunFolder]":
+    def _beside(self) -> list[RunFolder]:
         return [RunFolder(path.parent) for path in self.path.absolute().parent.glob("*/experiment.json")]
 
     @property

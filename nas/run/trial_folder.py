@@ -1,13 +1,14 @@
 """The folder of one trial in a run folder, with all files of one search."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nas.data import DataSource
-from nas.discretize import Curve
 from nas.errors import InputError, in_one_line
 from nas.files import (
     make_folder,
@@ -22,10 +23,14 @@ from nas.files import (
 from nas.lock import hold_lock
 from nas.run.curve_record import CurveRecord
 from nas.run.outcome import Outcome, read_outcome
-from nas.run.part_shapes import Shapes
 from nas.run.trial_plan import Trial
-from nas.strategies import Store
 from nas.tree import BranchTree, CostTable, write_tree
+
+if TYPE_CHECKING:
+    from nas.data import DataSource
+    from nas.discretize import Curve
+    from nas.run.part_shapes import Shapes
+    from nas.strategies import Store
 
 _WAIT_FOR_WRITER = 30.0
 """Seconds to wait for another writer to end; the processes of a killed command end within one or two."""
@@ -36,9 +41,15 @@ class TrialFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.store = Store(path)
         self.metrics = path / "metrics.jsonl"
         self.costs = path / "costs.json"
+
+    @cached_property
+    def store(self) -> Store:
+        """The checkpoints and records of the strategy."""
+        from nas.strategies.store import Store
+
+        return Store(self.path)
 
     def make(self) -> None:
         """Make the folder and its subfolder for trees."""

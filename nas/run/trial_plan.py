@@ -1,11 +1,15 @@
 """The trials of an experiment, and events that report their progress."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from nas.recipe.experiment import Experiment
 from nas.recipe.trial_settings import BUDGETS
+
+if TYPE_CHECKING:
+    from nas.recipe import Experiment
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What the trials of a run conclude about their results, in words."""
 
-from nas.run.pooling import read_pooled
+from nas.run.pooled_record import read_pooled
 from nas.run.run_folder import RunFolder
 from nas.strategies.diagnosis import Diagnosis, Verdict, judge_seeds
 from nas.tree import BranchTree, read_tree

@@ -23,16 +23,23 @@ Start with `protocol`: it documents what a strategy gets and returns, with an ex
 write its file and add one line to `names`.
 """
 
-from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
-from nas.strategies.goal import Goal
-from nas.strategies.gradient import Gradient, bmtas
-from nas.strategies.names import PRESETS, STRATEGIES
-from nas.strategies.nni import TPE, Evolution, PolicyRL
-from nas.strategies.proposals import RandomTrees
-from nas.strategies.protocol import FirstSteps, Found, FoundTree, History, Problem, Strategy
-from nas.strategies.similarity import Similarity
-from nas.strategies.store import Store
-from nas.strategies.transfer import Transfer
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
+    from nas.strategies.goal import Goal
+    from nas.strategies.gradient import Gradient, bmtas
+    from nas.strategies.names import PRESETS, STRATEGIES
+    from nas.strategies.nni import TPE, Evolution, PolicyRL
+    from nas.strategies.proposals import RandomTrees
+    from nas.strategies.protocol import FirstSteps, Found, FoundTree, History, Problem, Strategy
+    from nas.strategies.similarity import Similarity
+    from nas.strategies.store import Store
+    from nas.strategies.transfer import Transfer
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = [
     "PRESETS",

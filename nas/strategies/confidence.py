@@ -1,8 +1,7 @@
 """How sure a search is of a tree: the probability that it beats the second-best tree, and a grade in words."""
 
+import math
 from typing import Literal
-
-from scipy.special import ndtr, stdtr
 
 Grade = Literal["certain", "likely", "toss-up"]
 
@@ -30,7 +29,11 @@ def confidence(gap: float, noise: float | None, degrees: int | None = None) -> f
         return None
     if noise == 0:
         return 1.0 if gap > 0 else 0.5
-    return float(ndtr(gap / noise) if degrees is None else stdtr(degrees, gap / noise))
+    if degrees is None:
+        return 0.5 * math.erfc(-gap / noise / math.sqrt(2.0))
+    from scipy.special import stdtr
+
+    return float(stdtr(degrees, gap / noise))
 
 
 def grade(probability: float | None) -> Grade | None:

@@ -2,18 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import AfterValidator, Field, PositiveFloat
 
 from nas.cost import find_resource
 from nas.cost.resources import MACS
 from nas.discretize import Constraints
+from nas.fields import Settings
 
 
 def _known(resource: str) -> str:
     return find_resource(resource).name
 
 
-class Goal(BaseModel):
+class Goal(Settings):
     """Which trees are wanted.
 
     Args:
@@ -24,8 +25,6 @@ class Goal(BaseModel):
         measure: which of the found trees are retrained after the search to measure their quality: "none", "all", or
             the number of trees, best estimates first.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     budgets: tuple[PositiveFloat, ...] = ()
     resource: Annotated[str, AfterValidator(_known)] = MACS.name

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from nas.errors import no_such
 from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
 from nas.strategies.gradient import Gradient, bmtas
 from nas.strategies.nni import TPE, Evolution, PolicyRL
@@ -43,7 +44,7 @@ def strategy_named(name: str, own: Mapping[str, Strategy]) -> Strategy:
     if name in own:
         return own[name]
     if name not in STRATEGIES:
-        raise ValueError(f"there is no strategy {name!r}; known are {', '.join({**own, **STRATEGIES})}")
+        raise ValueError(no_such("strategy", name, {**own, **STRATEGIES}))
     start = own.get("similarity")
     if name == "transfer" and isinstance(start, SimilaritySettings):
         # The tolerance is about the tree that the similarity search itself recommends.

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -15,12 +14,14 @@ from pydantic import (
 )
 from torch import nn
 
+from nas.errors import no_such
+from nas.fields import Settings
 from nas.tasks.library import torchmetrics
 from nas.tasks.losses import LOSSES, LossFunction
 from nas.tasks.metrics import METRICS
 
 
-class Task(BaseModel):
+class Task(Settings):
     """A task on the shared input.
 
     Args:
@@ -39,7 +40,7 @@ class Task(BaseModel):
             then wants the weight ``1 / scale**2``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)
     num_outputs: PositiveInt
@@ -84,5 +85,5 @@ def is_reserved(name: str) -> bool:
 
 def _known(kind: str, given: Any, known: Iterable[str]) -> Any:
     if isinstance(given, str) and given not in known:
-        raise ValueError(f"there is no {kind} {given!r}; known are {', '.join(known)}; pass any other as a function")
+        raise ValueError(f"{no_such(kind, given, known)}; pass any other as a function")
     return given

@@ -19,15 +19,23 @@ Where to start:
 - `interval` says how much a mean over a few seeds can be off.
 """
 
-from nas.training.evaluate import TreeNetwork, estimate_batch_statistics, evaluate, try_metrics
-from nas.training.interval import FEWEST_SEEDS, half_interval, standard_error
-from nas.training.logs import EpochLogs, LogKind, require_logs
-from nas.training.measured import Measured, Value
-from nas.training.methods import require_methods
-from nas.training.relative import Directions, comparable, delta_m, metric_directions
-from nas.training.retrain import Retraining
-from nas.training.settings import DistillSettings, TrainingSettings
-from nas.training.state import TrainingRecord, TrainingState, load_network, parameter_groups
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from nas.training.directions import metric_directions
+    from nas.training.evaluate import TreeNetwork, estimate_batch_statistics, try_metrics
+    from nas.training.interval import FEWEST_SEEDS, half_interval, standard_error
+    from nas.training.logs import EpochLogs, LogKind, require_logs
+    from nas.training.measured import Measured, Value
+    from nas.training.methods import require_methods
+    from nas.training.relative import Directions, comparable, delta_m
+    from nas.training.retrain import Retraining
+    from nas.training.settings import DistillSettings, TrainingSettings
+    from nas.training.state import TrainingRecord, TrainingState, load_network, parameter_groups
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = [
     "FEWEST_SEEDS",
@@ -45,7 +53,6 @@ __all__ = [
     "comparable",
     "delta_m",
     "estimate_batch_statistics",
-    "evaluate",
     "half_interval",
     "load_network",
     "metric_directions",

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 from nas.tasks import Task
+from nas.training.directions import metric_directions
 from nas.training.measured import Measured
-from nas.training.relative import metric_directions
 
 
 class EpochScore:
@@ -47,8 +47,7 @@ def _measure(name: str, weight: float, tasks: Sequence[Task]) -> tuple[str, str,
     owner, _, metric = name.partition(".")
     task = next((task for task in tasks if task.name == owner), None)
     if task is None:
-        known = ", ".join(task.name for task in tasks)
-        raise InputError(f"retrain.stop_on: there is no task {owner!r}; tasks are {known}")
+        raise InputError(f"retrain.stop_on: {no_such('task', owner, [task.name for task in tasks])}")
     if not metric:
         return owner, "loss", weight
     directions = metric_directions([task])[owner]

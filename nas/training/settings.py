@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
+from nas.errors import no_such
+from nas.fields import Settings
 from nas.training.logs import LogKind
 from nas.training.methods import AGGREGATIONS, BALANCES
 
 
-class DistillSettings(BaseModel):
+class DistillSettings(Settings):
     """Distillation: learning from single-task networks, which are trained first with the same recipe and seed.
 
     Args:
@@ -19,13 +21,11 @@ class DistillSettings(BaseModel):
         temperature: tau, for tasks whose outputs are classes; other tasks do not use it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     weight: NonNegativeFloat = 0.0
     temperature: PositiveFloat = 2.0
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Settings):
     """Settings of training a discrete network, the same for found trees and for their baselines.
 
     Args:
@@ -53,8 +53,6 @@ class TrainingSettings(BaseModel):
         compute: precision, memory format, compilation. Evaluation is always in float32.
         logs: beside ``metrics.jsonl``, "csv" writes ``metrics.csv`` and "tensorboard" a folder for TensorBoard.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: PositiveInt = 30
     batch_size: int = Field(default=64, ge=2)
@@ -97,5 +95,5 @@ class TrainingSettings(BaseModel):
 def _known(kind: str, name: str, known: Iterable[str]) -> str:
     names = ("none", *known)
     if name not in names:
-        raise ValueError(f"there is no {kind} {name!r}; known are {', '.join(names)}")
+        raise ValueError(no_such(kind, name, names))
     return name

@@ -5,16 +5,17 @@ import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nas.display import Displayed
-from nas.errors import InputError, brief
+from nas.errors import InputError, brief, no_such
 from nas.limits import MOST_BLOCKS, MOST_PARTS, MOST_TASKS
 from nas.tree.cost_table import Cost, CostTable, checked_cost
 from nas.tree.partition import Group, Partition, canonical_partition, check_names, check_refines, short_list
 from nas.tree.quantities import plain_quantity
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 SCHEMA_VERSION = 1
 FIELDS = ("schema_version", "tasks", "blocks", "partitions", "cost")
@@ -165,7 +166,7 @@ class BranchTree(Displayed):
         """The sub-tree that only these tasks need (their order is kept)."""
         unknown = [task for task in tasks if task not in self.tasks]
         if unknown:
-            raise InputError(f"the tree has no tasks {unknown}; its tasks are {list(self.tasks)}")
+            raise InputError(no_such("task", unknown[0], self.tasks))
         partitions = tuple(
             tuple(kept for group in partition if (kept := tuple(t for t in group if t in tasks)))
             for partition in self.partitions
@@ -182,6 +183,8 @@ class BranchTree(Displayed):
         Nodes carry ``kind`` ("stem", "block" or "head"), ``block`` (index; -1 for the stem, L for heads),
         ``tasks`` and, with a table, each resource of their cost as an attribute (``macs``, ``params``).
         """
+        import networkx as nx
+
         graph: nx.DiGraph[Any] = nx.DiGraph()
         graph.add_node("stem", kind="stem", block=-1, tasks=self.tasks, **(dict(table.stem) if table else {}))
         for l, (name, partition) in enumerate(zip(self.blocks, self.partitions, strict=True)):

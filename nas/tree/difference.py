@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError
 from nas.tree.branch_tree import BranchTree
 from nas.tree.partition import short_list
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Pair = tuple[str, str]
 
@@ -59,6 +60,8 @@ def describe_difference(
     """
     check_comparable(a, b)
     shared_a, shared_b = _num_shared(a, a.tasks), _num_shared(b, a.tasks)
+    import networkx as nx
+
     alike: dict[tuple[int, int], list[Pair]] = {}
     for pair, in_a in shared_a.items():
         if (in_b := shared_b[pair]) != in_a:
@@ -95,6 +98,8 @@ def _num_shared(tree: BranchTree, tasks: Sequence[str]) -> dict[Pair, int]:
 
 def _products(graph: "nx.Graph[Any]", order: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
     """A graph's edges, each once, as products of two sets of tasks; or one set and [] for all pairs in it."""
+    import networkx as nx
+
     components = [[task for task in order if task in component] for component in nx.connected_components(graph)]
     for component in sorted((c for c in components if len(c) > 1), key=lambda tasks: order.index(tasks[0])):
         part = graph.subgraph(component)

@@ -9,7 +9,6 @@ import pytest
 from small_digits import RECIPE, refused
 
 import nas
-from nas import commands
 from nas.cli.flags import flags_of, with_flags
 from nas.cli.main import app
 from nas.launch import jobs
@@ -17,18 +16,19 @@ from nas.launch import jobs
 PACKAGE = Path(nas.__file__).parent
 
 NAMES = {
-    "check": commands.check,
-    "profile": commands.profile,
-    "search": commands.search,
-    "show": commands.show,
-    "front": commands.front,
-    "explain": commands.explain,
-    "data": commands.data_sheet,
-    "retrain": commands.retrain,
-    "evaluate": commands.evaluate,
-    "compare": commands.compare,
-    "export": commands.export,
-    "predict": commands.predict,
+    "check": nas.check,
+    "profile": nas.profile,
+    "search": nas.search,
+    "show": nas.show,
+    "front": nas.front,
+    "explain": nas.explain,
+    "data": nas.data_sheet,
+    "init": nas.init,
+    "retrain": nas.retrain,
+    "evaluate": nas.evaluate,
+    "compare": nas.compare,
+    "export": nas.export,
+    "predict": nas.predict,
     "submit": jobs.submit,
     "fetch": jobs.fetch,
 }

@@ -176,7 +176,7 @@ def test_a_bug_of_our_own_keeps_its_traceback(monkeypatch, capsys):
     def broken(*_: object, **__: object) -> None:
         raise AssertionError("promised")
 
-    monkeypatch.setattr("nas.commands.profile", broken)
+    monkeypatch.setattr("nas.commands.profile.profile", broken)
     assert run(["profile", RECIPE]) == 1
     errors = capsys.readouterr().err
     assert "Traceback" in errors

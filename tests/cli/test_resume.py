@@ -11,7 +11,8 @@ from small_digits import RECIPE, changes, refused
 from nas.cli.main import run
 from nas.lock import hold_lock
 from nas.recipe import load_recipe
-from nas.run import RunFolder, default_folder, latest_unfinished
+from nas.run import RunFolder
+from nas.run.default_folder import default_folder, latest_unfinished
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ COMMANDS = {
 )
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_signal_ends_every_command_in_one_line(command, number, status, words, monkeypatch, capsys):
-    monkeypatch.setattr(f"nas.commands.{command}", lambda *_, **__: signal.raise_signal(number))
+    monkeypatch.setattr(f"nas.commands.{command}.{command}", lambda *_, **__: signal.raise_signal(number))
     before = signal.getsignal(signal.SIGTERM)
     arguments, going_on = COMMANDS[command]
     assert run([command, *arguments]) == status
@@ -45,7 +45,7 @@ def test_what_fails_because_of_sigterm_is_not_blamed(monkeypatch, capsys):
         finally:
             raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated.")
 
-    monkeypatch.setattr("nas.commands.profile", end)
+    monkeypatch.setattr("nas.commands.profile.profile", end)
     assert run(["profile", RECIPE]) == 143
     assert capsys.readouterr().err == "stopped by SIGTERM\n"
 

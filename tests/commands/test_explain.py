@@ -201,7 +201,7 @@ def test_a_search_that_keeps_no_evidence_says_so(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--tasks", "depth", "normal"], "--tasks: the tree has no task 'normal'; its tasks are depth, normals, edge"),
+        (["--tasks", "depth", "normal"], "--tasks: there is no task 'normal'; did you mean 'normals'?"),
         (["--tasks", "depth"], "--tasks names two or more different tasks; found depth"),
         (["--tasks", "depth,depth"], "found depth, depth"),
         (["depth"], "unexpected argument 'depth'"),

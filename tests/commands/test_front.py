@@ -114,7 +114,7 @@ def test_a_command_that_is_killed_leaves_the_front_and_is_completed_by_the_next(
 
     for place in ("write_outcome", "draw_figures"):
         with monkeypatch.context() as patched:
-            patched.setattr(sys.modules["nas.commands.front"], place, killed)
+            patched.setattr(sys.modules["nas.commands.further_trees"], place, killed)
             with pytest.raises(KeyboardInterrupt):
                 nas.front(own_run, budgets=(0.5,))
         assert (own_run / "front.json").read_bytes() == before

@@ -14,8 +14,8 @@ from tree_strategies import trees
 from nas import Goal
 from nas.cli.main import run
 from nas.cost import RESOURCES, Resource, count_module, expected_cost, measure_costs
+from nas.cost.peak import peak_bytes
 from nas.cost.resources import decimal_units
-from nas.cost.resources.activation import peak_bytes
 from nas.datasets.digits import digit_tasks
 from nas.networks.branched import BranchedNetwork
 from nas.networks.supernet import one_hot_routing

@@ -70,8 +70,8 @@ def test_a_text_that_no_training_row_has_is_no_input(folder):
     [
         ({"targets": []}, "`targets` names no column"),
         ({"targets": ["price"], "inputs": ["price"]}, "`inputs` must name columns that are not targets"),
-        ({"targets": ["price"], "inputs": ["weight"]}, "has no column 'weight'"),
-        ({"targets": ["height"]}, "has no column 'height'"),
+        ({"targets": ["price"], "inputs": ["weight"]}, "there is no column 'weight'"),
+        ({"targets": ["height"]}, "there is no column 'height'"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(folder, arguments, words):

@@ -7,7 +7,7 @@ from small_digits import refused
 
 pytest.importorskip("ray")
 
-from nas.commands import compare, search
+from nas import compare, search
 from nas.errors import InputError, WorkFailed
 from nas.launch import trials
 from nas.launch.run_storage import RunStorage

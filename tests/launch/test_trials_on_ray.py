@@ -11,7 +11,7 @@ pytest.importorskip("ray")
 
 from small_digits import refused
 
-from nas.commands import search
+from nas import search
 from nas.errors import InputError
 from nas.recipe import load_recipe
 

@@ -11,7 +11,8 @@ from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, names, toy_tasks
 from nas.errors import InputError
 from nas.recipe import Experiment, lazy
 from nas.run import RunFolder, make_front, plan_trials
-from nas.run.pooling import pool_trials, read_pooled
+from nas.run.pooled_record import read_pooled
+from nas.run.pooling import pool_trials
 from nas.run.search_trial import run_trial
 from nas.run.verdicts import concern_lines
 from nas.strategies import Found, FoundTree

@@ -11,7 +11,8 @@ from nas.data import batches
 from nas.errors import InputError
 from nas.networks.branched import BranchedNetwork
 from nas.tasks import METRICS, Task
-from nas.training import estimate_batch_statistics, evaluate, try_metrics
+from nas.training import estimate_batch_statistics, try_metrics
+from nas.training.evaluate import evaluate
 from nas.tree import BranchTree
 
 TASKS = toy_tasks(3)

@@ -37,7 +37,7 @@ def test_of_a_mix_counts_what_a_network_has():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("t9", "retrain.stop_on: there is no task 't9'; tasks are t0, t1, t2"),
+        ("t9", "retrain.stop_on: there is no task 't9'; known are t0, t1, t2"),
         ("t0.rmse", "retrain.stop_on: task t0 has no metric 'rmse'; it has accuracy, f1"),
     ],
 )

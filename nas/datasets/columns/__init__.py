@@ -11,18 +11,22 @@
 ['classes', 'yes_no', 'number']
 """
 
-from nas.datasets.columns.kinds import Column, Kind, Stated, column_of, infer_kind, stated_kinds, task_name
-from nas.datasets.columns.splits import split_rows
-from nas.datasets.columns.table import Table, find_table, read_table
+from nas.datasets.columns.kinds import Column, Kind, Stated, column_of, holds_names, infer_kind, stated_kinds, task_name
+from nas.datasets.columns.splits import names_splits, split_rows
+from nas.datasets.columns.table import ENDINGS, Cells, Table, find_table, read_table
 
 __all__ = [
+    "ENDINGS",
+    "Cells",
     "Column",
     "Kind",
     "Stated",
     "Table",
     "column_of",
     "find_table",
+    "holds_names",
     "infer_kind",
+    "names_splits",
     "read_table",
     "split_rows",
     "stated_kinds",

@@ -9,8 +9,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from nas.datasets.columns.table import Table
-from nas.errors import InputError
+from nas.datasets.columns.table import Cells, Table
+from nas.errors import InputError, no_such
 from nas.tasks import Task
 from nas.tasks.task import is_reserved
 
@@ -63,6 +63,16 @@ def infer_kind(cells: Sequence[str | None]) -> Kind:
     return "classes" if whole and len(present) <= MOST_NUMBER_CLASSES else "number"
 
 
+def holds_names(cells: Cells) -> bool:
+    """Whether a column of texts has so many different ones that they are names, not classes."""
+    num_texts = len(set(cells) - {None})
+    return num_texts > MOST_CLASSES or (num_texts > 1 and 2 * num_texts > _num_present(cells) > 10)
+
+
+def _num_present(cells: Cells) -> int:
+    return sum(cell is not None for cell in cells)
+
+
 def column_of(table: Table, name: str, kind: Stated, train: Sequence[int]) -> Column:
     """A column as a task and labels.
 
@@ -84,7 +94,7 @@ def column_of(table: Table, name: str, kind: Stated, train: Sequence[int]) -> Co
     if not isinstance(kind, str):
         return _classes(name, cells, table, list(kind))
     if kind not in KINDS:
-        raise InputError(f"{table.path}: column {name!r} cannot be {kind!r}; known are {', '.join(KINDS)} and mask")
+        raise InputError(f"{table.path}: column {name!r}: {no_such('kind', kind, (*KINDS, 'mask'))}")
     if kind == "classes":
         return _classes(name, cells, table)
     if kind == "yes_no":
@@ -141,11 +151,10 @@ def _classes(name: str, cells: Sequence[str | None], table: Table, stated: Seque
         )
     if len(found) == 1:
         raise InputError(f"{table.path}: column {name!r} has a single value, {next(iter(found))!r}; leave it out")
-    num_present = sum(cell is not None for cell in cells)
-    if len(found) > MOST_CLASSES or (len(found) > 1 and 2 * len(found) > num_present > 10):
+    if holds_names(cells):
         raise InputError(
-            f"{table.path}: column {name!r} has {len(found)} different texts in {num_present} cells, so they are "
-            "names, not classes; leave it out"
+            f"{table.path}: column {name!r} has {len(found)} different texts in {_num_present(cells)} cells, so they "
+            "are names, not classes; leave it out"
         )
     classes = list(stated) or sorted(found, key=lambda cell: (_number(cell) is None, _number(cell) or 0.0, cell))
     index = {cell: torch.tensor(i) for i, cell in enumerate(classes)}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nas.data.batch import SPLITS, SplitName
 from nas.data.splits import split_indices
-from nas.datasets.columns.table import Table
+from nas.datasets.columns.table import Cells, Table
 from nas.errors import InputError
 
 _SPELLINGS: dict[str, SplitName] = {
@@ -20,6 +20,12 @@ _SPELLINGS: dict[str, SplitName] = {
 }
 _SHARES: dict[SplitName, float] = {"test": 0.2, "validation": 0.15, "architecture": 0.15}
 """The share of all rows that a split gets if the table does not name it."""
+
+
+def names_splits(cells: Cells) -> bool:
+    """Whether a column divides the rows: each cell says train, validation, test or architecture, not all the same."""
+    named = {_SPELLINGS.get(cell.casefold()) if cell is not None else None for cell in cells}
+    return None not in named and len(named) > 1
 
 
 def split_rows(table: Table, *, split: str | None, group: str | None, seed: int) -> dict[SplitName, tuple[int, ...]]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.reading import read_text, require_folder
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "<na>"})
 """Cells without a value, in small letters and without blanks around them."""
 
-_ENDINGS = (".csv", ".tsv", ".parquet")
+ENDINGS = (".csv", ".tsv", ".parquet")
 
 Cells = Sequence[str | None]
 """One column; None is a cell without a value."""
@@ -39,7 +39,7 @@ class Table:
     def column(self, name: str) -> Cells:
         """InputError that lists the columns if there is none of this name."""
         if name not in self.columns:
-            raise InputError(f"{self.path}: has no column {name!r}; its columns are {', '.join(self.columns)}")
+            raise InputError(f"{self.path}: {no_such('column', name, self.columns)}")
         return self.columns[name]
 
     def place(self, row: int) -> str:
@@ -56,7 +56,7 @@ def find_table(folder: Path, name: str | None) -> Path:
     require_folder(folder, "the folder with the table")
     if name is not None:
         return folder / name
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise InputError(

@@ -16,7 +16,7 @@ from nas.deploy.formats.format import Export, ExportFormat, Run
 from nas.deploy.formats.graph import GraphFormat
 from nas.deploy.formats.onnx import ONNX
 from nas.deploy.formats.pt2 import PT2
-from nas.errors import InputError
+from nas.errors import InputError, no_such
 
 FORMATS: dict[str, ExportFormat] = {
     format.name: format
@@ -31,7 +31,7 @@ FORMATS: dict[str, ExportFormat] = {
 def find_format(name: str) -> ExportFormat:
     """The format of a name; InputError listing the known ones."""
     if name not in FORMATS:
-        raise InputError(f"there is no format {name!r}; formats are {', '.join(FORMATS)}")
+        raise InputError(no_such("format", name, FORMATS))
     return FORMATS[name]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nas.report.html.known import Gains, Known
 from nas.report.summary import summary
 from nas.run import Point, recommendation
-from nas.run.parts import lacking_macs
+from nas.run.costs import lacking_macs
 from nas.run.runners_up import runners_up
 from nas.run.verdicts import verdicts
 from nas.strategies.diagnosis import Diagnosis, Verdict

@@ -1,12 +1,13 @@
 """The settings of the search that merges blocks while it trains."""
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
+from nas.fields import Settings
 from nas.strategies.affinity.training_data import Splits
 
 
-class MergingSettings(BaseModel):
+class MergingSettings(Settings):
     """Settings of the training and of the comparison of features; it runs in float32.
 
     Args:
@@ -19,8 +20,6 @@ class MergingSettings(BaseModel):
         schedule: how the learning rate changes, step by step.
         num_rows: number of rows (samples, or positions in samples) on which the features of a block are compared.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: PositiveInt = 20
     warmup: NonNegativeInt = 5

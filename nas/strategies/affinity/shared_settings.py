@@ -1,12 +1,13 @@
 """The settings of a training of the fully shared network, in which steps are measured."""
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
+from nas.fields import Settings
 from nas.strategies.affinity.training_data import Splits
 
 
-class SharedNetworkSettings(BaseModel):
+class SharedNetworkSettings(Settings):
     """Settings of the training of the fully shared network; it runs in float32.
 
     Args:
@@ -17,8 +18,6 @@ class SharedNetworkSettings(BaseModel):
         schedule: how the learning rate changes, step by step.
         every: every so many steps are measured, beginning with the first of each epoch.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: PositiveInt = 20
     batch_size: int = Field(default=64, ge=4)

@@ -7,9 +7,10 @@ from itertools import combinations
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from nas.fields import Settings
 from nas.strategies.affinity.conclusion import conclude
 from nas.strategies.affinity.record import AffinityRecord
 from nas.strategies.affinity.spending import cost_in_trainings
@@ -25,7 +26,7 @@ from nas.tree import BranchTree, CostTable
 MEASURE = "mean gain by networks of two tasks, % of loss"
 
 
-class TwoTask(BaseModel):
+class TwoTask(Settings):
     """Trains networks of two tasks, for each pair and each place where they may part, and finds trees by their results.
 
     With y_t(s, l) the result of task t in the network in which it shares the first l blocks with task s, in percent of
@@ -52,8 +53,6 @@ class TwoTask(BaseModel):
         batch: number of trees that are trained at a time. With more than one the search runs on Ray. The result does
             not depend on it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     length: float = Field(default=0.3, gt=0.0, le=1.0)
     stages: PositiveInt = 4

@@ -15,11 +15,18 @@ Start with `steps`, which has the two optimiser steps. `search` arranges them in
 holds all that changes, `settings` documents every field, and `diagnostics` describes how decided the logits are.
 """
 
-from nas.strategies.gradient.search import BilevelSearch
-from nas.strategies.gradient.settings import GradientSettings, published
-from nas.strategies.gradient.state import SearchRecord, SearchState
-from nas.strategies.gradient.steps import logits_step, weight_step
-from nas.strategies.gradient.strategy import Gradient, bmtas
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from nas.strategies.gradient.search import BilevelSearch
+    from nas.strategies.gradient.settings import GradientSettings, published
+    from nas.strategies.gradient.state import SearchRecord, SearchState
+    from nas.strategies.gradient.steps import logits_step, weight_step
+    from nas.strategies.gradient.strategy import Gradient, bmtas
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = [
     "BilevelSearch",

@@ -1,13 +1,17 @@
 """``logits.json`` of a trial: the logits at the end of a gradient search."""
 
-from typing import Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FiniteFloat, field_validator
-from torch import Tensor
 
-from nas.strategies.store import Store
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nas.strategies.store import Store
 
 _NAME = "logits"
 FILE = f"{_NAME}.json"

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from nas.cost import DualPenalty, FixedPenalty, Penalty
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings
+from nas.fields import Settings
 from nas.strategies.similarity.settings import SimilaritySettings
 
 
@@ -14,7 +15,7 @@ def _named_init(value: Any) -> Any:
     return SimilaritySettings() if value == "similarity" else value
 
 
-class GradientSettings(BaseModel):
+class GradientSettings(Settings):
     """Settings of a bilevel search (BMTAS, Bruggemann et al., BMVC 2020, whose steps each field names).
 
     Args:
@@ -50,8 +51,6 @@ class GradientSettings(BaseModel):
             less memory, more time, the same results.
         compute: precision, memory format and compilation.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     discretize: Literal["exact", "argmax"] = "exact"
     epochs: PositiveInt = 20

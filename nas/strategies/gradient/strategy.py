@@ -31,7 +31,8 @@ from nas.strategies.similarity.own_copies import (
 from nas.strategies.similarity.start import candidate_sources, start_candidates, starting_logits
 from nas.strategies.store import Store
 from nas.tasks import Task
-from nas.training import estimate_batch_statistics, evaluate
+from nas.training import estimate_batch_statistics
+from nas.training.evaluate import evaluate
 from nas.tree import BranchTree
 
 MEASURE = "minus validation loss, inherited weights"

@@ -8,7 +8,7 @@ from nas.discretize import keeps_constraints
 from nas.strategies.evaluator import Evaluation, Request
 from nas.strategies.proposals.record import ProposalRecord
 from nas.strategies.protocol import Problem
-from nas.strategies.transfer.record import trained_trees
+from nas.strategies.transfer.fitting import trained_trees
 from nas.strategies.transfer.results import at_both_lengths, record_of
 from nas.strategies.transfer.settings import SpendingSettings
 from nas.strategies.transfer.spending import Spending, evaluator_of

@@ -15,14 +15,22 @@ look alike, so `learned` compares their validation losses with chance first, and
 stop. `start` turns the result into the first candidates and logits of a gradient search.
 """
 
-from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
-from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
-from nas.strategies.similarity.features import features_by_block
-from nas.strategies.similarity.learned import learned_shares
-from nas.strategies.similarity.measures import MEASURES, dissimilarity, linear_cka, r_squared, rdm_correlation
-from nas.strategies.similarity.settings import SimilaritySettings
-from nas.strategies.similarity.start import candidate_sources, medoid, start_candidates, starting_logits
-from nas.strategies.similarity.strategy import Similarity
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState
+    from nas.strategies.similarity.dissimilarity import Dissimilarity
+    from nas.strategies.similarity.features import features_by_block
+    from nas.strategies.similarity.learned import learned_shares
+    from nas.strategies.similarity.measures import MEASURES, linear_cka, r_squared, rdm_correlation
+    from nas.strategies.similarity.measuring import measure_dissimilarity
+    from nas.strategies.similarity.settings import SimilaritySettings
+    from nas.strategies.similarity.start import candidate_sources, medoid, start_candidates, starting_logits
+    from nas.strategies.similarity.strategy import Similarity
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = [
     "MEASURES",
@@ -32,7 +40,6 @@ __all__ = [
     "Similarity",
     "SimilaritySettings",
     "candidate_sources",
-    "dissimilarity",
     "features_by_block",
     "learned_shares",
     "linear_cka",

@@ -1,22 +1,17 @@
 """Distances between the features of different tasks, block by block, and between copies of one task (noise floor)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from nas.data import batches, derive_seed
 from nas.display import Displayed
 from nas.errors import InputError
-from nas.networks.supernet import Supernet
-from nas.strategies.similarity.copy_training import CopyTraining
-from nas.strategies.similarity.features import features_by_block
-from nas.strategies.similarity.measures import dissimilarity
+from nas.files import read_json
 
 Floats = NDArray[np.float64]
 
@@ -129,35 +124,11 @@ class Dissimilarity(Displayed):
         return cls(tasks, measure, *arrays)
 
 
-def measure_dissimilarity(training: CopyTraining, copies: Supernet, num_rows: int | None = None) -> Dissimilarity:
-    """Dissimilarities of a warm-up's tasks, on samples that it was trained on; labels do not count.
-
-    Args:
-        num_rows: number of rows if it is not that of the settings.
-    """
-    settings = training.settings
-    with torch.random.fork_rng(devices=[training.device] if training.device.type == "cuda" else []):
-        features = _features(training, copies, num_rows or settings.num_rows)
-        copies_LCC = np.stack([dissimilarity(features_CNW, settings.measure) for features_CNW in features])
-    names = [task.name for task in training.tasks]
-    return Dissimilarity.of_copies(names, f"{settings.measure} of features", copies_LCC)
+NAME = "similarity"
+FILE = f"{NAME}.json"
+"""The file of the dissimilarities in a trial's folder."""
 
 
-def _features(training: CopyTraining, copies: Supernet, num_rows: int) -> Iterator[Tensor]:
-    dataset, seed = training.training_set, derive_seed(training.seed, "features")
-
-    def inputs() -> Iterable[Tensor]:
-        # Data sets that draw from torch's global generator give the same samples again.
-        torch.manual_seed(seed)
-        loader = batches(
-            dataset,
-            training.settings.batch_size,
-            seed=seed,
-            epoch=0,
-            shuffle=True,
-            drop_last=False,
-            num_workers=training.num_workers,
-        )
-        return (batch.inputs.to(training.device) for batch in loader)
-
-    return features_by_block(copies, inputs, len(dataset), num_rows, seed=seed)
+def read_dissimilarity(folder: Path) -> Dissimilarity:
+    """The dissimilarities that a trial's search wrote; InputError if the file is missing or malformed."""
+    return Dissimilarity.from_dict(read_json(folder / FILE), str(folder / FILE))

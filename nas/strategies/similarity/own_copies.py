@@ -11,8 +11,9 @@ from nas.strategies.curve import Limits, budget_limits
 from nas.strategies.goal import Goal
 from nas.strategies.protocol import FirstSteps, Problem, state_bytes
 from nas.strategies.similarity.copy_training import CopyTraining, CopyTrainingState, Look
-from nas.strategies.similarity.dissimilarity import Dissimilarity, measure_dissimilarity
+from nas.strategies.similarity.dissimilarity import NAME, Dissimilarity
 from nas.strategies.similarity.learned import learned_shares
+from nas.strategies.similarity.measuring import measure_dissimilarity
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.store import Store
 from nas.tree import CostTable
@@ -20,8 +21,6 @@ from nas.tree import CostTable
 LOOK_ROWS = 1024
 """Most rows on which features are compared after an epoch, to see whether the trees change. They are the same ones
 after every epoch, and enough for 128 components (`nas.strategies.similarity.measures.ROWS_PER_COMPONENT`)."""
-
-_RECORD = "similarity"
 
 
 def make_copy_training(
@@ -63,13 +62,8 @@ def train_copies(
 
     training.run(state, checkpoints, lambda _: problem.on_epoch(state.history), look)
     measured = measure_dissimilarity(training, state.copies)
-    problem.store.write(_RECORD, measured.to_dict())
+    problem.store.write(NAME, measured.to_dict())
     return state, measured
-
-
-def read_dissimilarity(store: Store) -> Dissimilarity:
-    """The dissimilarities that `train_copies` wrote; InputError if the file is missing or malformed."""
-    return Dissimilarity.from_dict(store.read(_RECORD), f"{store.folder / _RECORD}.json")
 
 
 def first_copy_steps(problem: Problem, settings: SimilaritySettings) -> FirstSteps:

@@ -2,14 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
+from nas.fields import Settings
 from nas.strategies.similarity.measures import Measure
 
 
-class SimilaritySettings(BaseModel):
+class SimilaritySettings(Settings):
     """Settings of the training of own copies and of their comparison.
 
     Args:
@@ -34,8 +35,6 @@ class SimilaritySettings(BaseModel):
             and not at 1 (0.0 to 0.1: tools/evidence.py).
         candidates, checkpoint_activations, compute: how the copies run, as in `nas.strategies.Gradient`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     copies: int = Field(default=2, ge=1, le=8)
     epochs: PositiveInt = 20

@@ -12,7 +12,7 @@ from nas.strategies.goal import Goal
 from nas.strategies.inherit import inherit_copies
 from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training
 from nas.strategies.similarity.copies import make_copies
-from nas.strategies.similarity.dissimilarity import Dissimilarity, Floats
+from nas.strategies.similarity.dissimilarity import Dissimilarity, Floats, read_dissimilarity
 from nas.strategies.similarity.learned import learned_shares
 from nas.strategies.similarity.own_copies import (
     check_tasks,
@@ -20,7 +20,6 @@ from nas.strategies.similarity.own_copies import (
     first_copy_steps,
     limits_of,
     make_copy_training,
-    read_dissimilarity,
     train_copies,
 )
 from nas.strategies.similarity.settings import SimilaritySettings
@@ -70,13 +69,13 @@ class Similarity(SimilaritySettings):
 
     def cut(self, problem: Problem) -> Found:
         """The trees of another goal, from the dissimilarities of a finished search."""
-        measured = read_dissimilarity(problem.store)
+        measured = read_dissimilarity(problem.store.folder)
         check_tasks(measured.tasks, problem.task_names, problem.store)
         return self._found([measured], problem.table, problem.goal)
 
     def pool(self, stores: Sequence[Store], table: CostTable, goal: Goal) -> Found:
         """The trees of the mean dissimilarities of several searches, with the spread over the searches."""
-        return self._found([read_dissimilarity(store) for store in stores], table, goal)
+        return self._found([read_dissimilarity(store.folder) for store in stores], table, goal)
 
     def _found(self, seeds: Sequence[Dissimilarity], table: CostTable, goal: Goal) -> Found:
         """The trees of the mean over the seeds."""
@@ -111,7 +110,7 @@ class Similarity(SimilaritySettings):
         assert saved is not None
         check_tasks(saved["tasks"], copies.task_names, store)
         copies.load_state_dict(saved["supernet"])
-        measured = read_dissimilarity(store)
+        measured = read_dissimilarity(store.folder)
         check_tasks(measured.tasks, [task.name for task in tasks], store)
         inherit_copies(network, copies, measured)
 

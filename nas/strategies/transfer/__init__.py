@@ -17,9 +17,16 @@ trained next, `strategy` the order of things, `findings` what is concluded. `rec
 `gains`, `exchange` and `transfer_map` say which task helps and which hurts which other one.
 """
 
-from nas.strategies.transfer.model import TransferModel
-from nas.strategies.transfer.record import TransferRecord
-from nas.strategies.transfer.settings import TransferSettings
-from nas.strategies.transfer.strategy import Transfer
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from nas.strategies.transfer.model import TransferModel
+    from nas.strategies.transfer.record import TransferRecord
+    from nas.strategies.transfer.settings import TransferSettings
+    from nas.strategies.transfer.strategy import Transfer
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = ["Transfer", "TransferModel", "TransferRecord", "TransferSettings"]

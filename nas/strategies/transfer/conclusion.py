@@ -11,7 +11,8 @@ from nas.strategies.protocol import Found, FoundTree
 from nas.strategies.store import Store
 from nas.strategies.transfer.choice import curve_of_effects
 from nas.strategies.transfer.findings import Contest, diagnose
-from nas.strategies.transfer.record import TransferRecord, fit_model
+from nas.strategies.transfer.fitting import fit_model
+from nas.strategies.transfer.record import TransferRecord
 from nas.strategies.transfer.spending import limits_of
 from nas.tree import CostTable
 

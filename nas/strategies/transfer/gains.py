@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from nas.strategies.confidence import CERTAIN, LIKELY, confidence, grade
 
@@ -104,5 +103,7 @@ def chance_of_all(gains: Sequence[Gain], correlation: float, least: float) -> fl
     z_Z1 = np.linspace(-8.0, 8.0, 641)[:, None]
     weight_Z = np.exp(-0.5 * z_Z1[:, 0] ** 2)
     apart_ZT = (mean_T - least) / std_T + correlation**0.5 * z_Z1
+    from scipy.special import ndtr
+
     chance_Z = ndtr(apart_ZT / (1.0 - correlation) ** 0.5).prod(axis=1)
     return float(chance_Z @ weight_Z / weight_Z.sum())

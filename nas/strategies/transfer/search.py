@@ -12,8 +12,9 @@ from nas.discretize import discretize, keeps_constraints
 from nas.strategies.evaluator import Evaluation, Request
 from nas.strategies.protocol import Problem
 from nas.strategies.transfer.choice import draw_trees, spread_trees
+from nas.strategies.transfer.fitting import fit_model, trained_trees
 from nas.strategies.transfer.model import TransferModel
-from nas.strategies.transfer.record import TransferRecord, fit_model, trained_trees
+from nas.strategies.transfer.record import TransferRecord
 from nas.strategies.transfer.results import at_both_lengths, longest_of, record_of
 from nas.strategies.transfer.settings import TransferSettings
 from nas.strategies.transfer.spending import Spending, evaluator_of

@@ -3,9 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -13,6 +11,7 @@ from pydantic import (
     field_validator,
 )
 
+from nas.fields import Settings
 from nas.strategies.similarity.settings import SimilaritySettings
 
 
@@ -20,7 +19,7 @@ def _named_start(value: Any) -> Any:
     return SimilaritySettings() if value == "similarity" else value
 
 
-class SpendingSettings(BaseModel):
+class SpendingSettings(Settings):
     """What a search that trains trees may spend, and on what.
 
     A training is one full training (`retrain.epochs`) of a tree that costs as much as the largest budget; shorter
@@ -36,8 +35,6 @@ class SpendingSettings(BaseModel):
         finals: number of trees for each budget that are trained to the full length at the end.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     trainings: PositiveFloat = 10.0
     hours: PositiveFloat | None = None
     length: float = Field(default=0.3, gt=0.0, le=1.0)
@@ -49,7 +46,7 @@ class TransferSettings(SpendingSettings):
     """Settings of the measured search.
 
     Args:
-        trainings: those of ``start`` are included.
+        trainings: the search spends at most so many, those of ``start`` included.
         start: settings of the similarity search that the prior comes from, "similarity" for the default ones, or None
             for a search without it.
         margin: the search stops early if no other tree is likely to gain so much more, in percent of a task's loss on

@@ -7,16 +7,15 @@ from dataclasses import replace
 from nas.errors import InputError
 from nas.strategies.goal import Goal
 from nas.strategies.protocol import FirstSteps, Found, Problem
-from nas.strategies.similarity.dissimilarity import Dissimilarity
+from nas.strategies.similarity.dissimilarity import Dissimilarity, read_dissimilarity
 from nas.strategies.similarity.own_copies import (
     first_copy_steps,
     make_copy_training,
-    read_dissimilarity,
     train_copies,
 )
 from nas.strategies.store import Store
 from nas.strategies.transfer.conclusion import conclude, read_record, write_record
-from nas.strategies.transfer.record import learned
+from nas.strategies.transfer.fitting import learned
 from nas.strategies.transfer.search import MeasuredSearch
 from nas.strategies.transfer.settings import TransferSettings
 from nas.strategies.transfer.spending import Spending
@@ -75,7 +74,7 @@ class Transfer(TransferSettings):
         """
         advice = None
         if self.start is not None:
-            advice = Dissimilarity.mean([read_dissimilarity(store) for store in stores]).above_floor(1.0)
+            advice = Dissimilarity.mean([read_dissimilarity(store.folder) for store in stores]).above_floor(1.0)
         return conclude([read_record(store) for store in stores], table, goal, advice)
 
     def first_steps(self, problem: Problem) -> FirstSteps:

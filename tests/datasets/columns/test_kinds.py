@@ -93,7 +93,7 @@ def test_targets_are_columns_that_become_different_tasks():
     assert stated_kinds(found, {"price": "number"}) == {"price": "number"}
     for targets, words in (
         ([], "`targets` names no column"),
-        (["height"], "has no column 'height'"),
+        (["height"], "there is no column 'height'"),
         (["my kind", "my-kind"], "columns 'my kind' and 'my-kind' would both be the task 'my_kind'"),
     ):
         with pytest.raises(InputError, match=words):
@@ -108,7 +108,7 @@ def test_targets_are_columns_that_become_different_tasks():
         ([f"name{i}" for i in range(12)], None, "are names, not classes"),
         (["1", "x"], "number", "line 3: column 'c' is 'x', not a finite number"),
         (["1.5", "1.5"], "number", "is 1.5 in all training rows"),
-        (["1", "2"], "colour", "cannot be 'colour'; known are classes, yes_no, number, angle and mask"),
+        (["1", "2"], "colour", "there is no kind 'colour'; known are classes, yes_no, number, angle, mask"),
     ],
 )
 def test_a_column_that_is_no_task_is_refused(cells, kind, words):

@@ -77,5 +77,5 @@ def test_a_folder_has_one_table_or_its_name_is_given(tmp_path):
 
 
 def test_an_unknown_column_lists_the_known_ones(tmp_path):
-    with pytest.raises(InputError, match="has no column 'c'; its columns are a, b"):
+    with pytest.raises(InputError, match="there is no column 'c'; known are a, b"):
         read_table(write(tmp_path, "a,b\n1,2\n")).column("c")

@@ -163,7 +163,7 @@ def test_errors_name_the_line_of_the_file_after_rows_were_left_out(folder):
     ("arguments", "words"),
     [
         ({"targets": []}, "`targets` names no column that is to be a task; its columns are file, species"),
-        ({"targets": ["height"]}, "has no column 'height'"),
+        ({"targets": ["height"]}, "there is no column 'height'"),
         ({"targets": {"ill": "angle"}}, "is 'no', not a finite number"),
         ({"targets": {"species": "mask"}}, "ash of column 'species' is not in it"),
         ({"targets": ["ill"], "image": "outline"}, "column 'outline' names no picture"),

@@ -34,7 +34,7 @@ def test_tasks_that_cannot_be_kept_are_refused():
     network = BranchedNetwork(VectorBackbone(2), TASKS[:2], tree)
     with pytest.raises(InputError, match="at least one task; the network has t0, t1"):
         sub_network(network, ())
-    with pytest.raises(InputError, match=r"no tasks \['t4'\]"):
+    with pytest.raises(InputError, match="no task 't4'"):
         sub_network(network, (TASKS[0], TASKS[4]))
     with pytest.raises(InputError, match="t0"):
         sub_network(network, (TASKS[0], TASKS[0]))

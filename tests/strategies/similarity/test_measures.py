@@ -3,8 +3,14 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from nas.strategies.similarity import MEASURES, dissimilarity, linear_cka, r_squared, rdm_correlation
-from nas.strategies.similarity.measures import ROWS_PER_COMPONENT
+from nas.strategies.similarity.measures import (
+    MEASURES,
+    ROWS_PER_COMPONENT,
+    dissimilarity,
+    linear_cka,
+    r_squared,
+    rdm_correlation,
+)
 
 ROTATION_BLIND = ("r2", "cka")
 

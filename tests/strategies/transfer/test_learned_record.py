@@ -9,7 +9,7 @@ from measured_runs import SEPARATE, SHARED, TASKS, TREE, measured, trainings
 from nas.errors import InputError
 from nas.files import read_record
 from nas.strategies.transfer import TransferRecord
-from nas.strategies.transfer.record import learned
+from nas.strategies.transfer.fitting import learned
 
 MODEL, RECORD = measured()
 
