@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, VectorHead, assert_same, copied_state, names, toy_tasks
 
-import nas
 from nas.errors import InputError
 from nas.recipe import Experiment, lazy
 from nas.run import RunFolder, TreeTraining
 from nas.training import TrainingSettings
+from nas.training.evaluate import evaluate
 from nas.tree import BranchTree
 from search_spaces import PlantedBackbone, from_module
 
@@ -84,9 +84,7 @@ def test_the_result_is_measured_on_the_average(tmp_path):
     data = ToyData(TASKS, size=24)
     averaged = training(tmp_path, {"retrain.ema": 0.9, "retrain.epochs": 2})
     result = averaged.train(data, DEVICE)
-    measured = nas.training.evaluate(
-        averaged.trained(data, DEVICE), TASKS, data.split("test"), batch_size=12, device=DEVICE
-    )
+    measured = evaluate(averaged.trained(data, DEVICE), TASKS, data.split("test"), batch_size=12, device=DEVICE)
     assert result.test == measured
 
 

@@ -160,7 +160,7 @@ def test_it_never_overwrites_and_leaves_no_recipe_that_fails(here, capsys):
 def test_texts_of_a_table_stay_texts(here):
     """Names and cells with quotes, line breaks and backslashes become neither code nor other texts."""
     column = 'a"""\nimport os\\'
-    write_houses(here / "houses", kind=[f'"x\nraise SystemExit(1)\r{i % 2}"' for i in range(60)])
+    write_houses(here / "houses", kind=[f'"\x1b\nraise SystemExit(1)\r{i % 2}"' for i in range(60)])
     table = here / "houses" / "houses.csv"
     table.write_text(table.read_text().replace("district", '"' + column.replace('"', '""') + '"', 1))
     assert run(["init", "houses", "--targets", "price", "kind", "--out", "it's.py"]) == 0
@@ -168,6 +168,7 @@ def test_texts_of_a_table_stay_texts(here):
     imported = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert {name.name for node in imported for name in node.names}.isdisjoint({"os"})
     assert column in load_recipe(here / "it's.py").data.args["inputs"]
+    assert all(line.isprintable() for line in text.splitlines())
     assert is_formatted("it's.py")
 
 

@@ -24,7 +24,7 @@ def test_a_wheel_of_what_the_dockerfile_copies_runs_without_the_project(tmp_path
                 place.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / source, place)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", "wheels", "source"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", "wheels", "./source"]
     subprocess.run([*pip, *build], cwd=tmp_path, check=True)
     (wheel,) = (tmp_path / "wheels").glob("*.whl")
     subprocess.run([sys.executable, "-m", "venv", "fresh"], cwd=tmp_path, check=True)
