@@ -23,8 +23,15 @@ Start with `strategy`; `measurements` spends the trainings, `conclusion` chooses
 trial has every result and the cost of the search.
 """
 
-from nas.strategies.proposals.random_trees import RandomTrees
-from nas.strategies.proposals.strategy import Proposals
-from nas.strategies.proposals.turn import Turn
+from typing import TYPE_CHECKING
+
+from nas.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from nas.strategies.proposals.random_trees import RandomTrees
+    from nas.strategies.proposals.strategy import Proposals
+    from nas.strategies.proposals.turn import Turn
+else:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 __all__ = ["Proposals", "RandomTrees", "Turn"]
