@@ -213,7 +213,7 @@ def _trainings(known: Known) -> Trainings | None:
         record = known.transfer
         return _table(known, record.tasks, len(record.blocks), record.trainings, record.cost, record.full_epochs)
     if (known.trial.path / "proposals.json").is_file():
-        found = read_record(known.trial.store)
+        found = read_record(known.trial.path)
         return _table(known, found.tasks, len(found.blocks), found.trainings, found.cost, found.full_epochs)
     return None
 

@@ -1,16 +1,17 @@
 """``proposals.json`` of a trial: which trees were trained, what they reached, and what the search cost."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from nas.files import read_record as read_file
-from nas.strategies.store import Store
+from nas.files import write_json_atomically
 from nas.strategies.transfer.record import TrainedTree
 from nas.tree import BranchTree
 
-_RECORD = "proposals"
+FILE = "proposals.json"
 
 
 class ProposalRecord(BaseModel):
@@ -63,11 +64,11 @@ class ProposalRecord(BaseModel):
         return row.num_epochs == num_epochs and row.tree == self.reference
 
 
-def write_record(store: Store, record: ProposalRecord) -> None:
-    """Write ``proposals.json``."""
-    store.write(_RECORD, record.model_dump())
+def write_record(folder: Path, record: ProposalRecord) -> None:
+    """Write ``proposals.json`` into a trial's folder."""
+    write_json_atomically(folder / FILE, record.model_dump())
 
 
-def read_record(store: Store) -> ProposalRecord:
+def read_record(folder: Path) -> ProposalRecord:
     """Read ``proposals.json``; InputError if it is missing or malformed."""
-    return read_file(store.folder / f"{_RECORD}.json", ProposalRecord)
+    return read_file(folder / FILE, ProposalRecord)

@@ -52,7 +52,7 @@ class Proposals(SpendingSettings, ABC):
         measurements.train_finals()
         record = measurements.record()
         found = conclude(problem, record)
-        write_record(problem.store, record)
+        write_record(problem.store.folder, record)
         return replace(found, history=measurements.history)
 
     def cut(self, problem: Problem) -> Found:
@@ -61,7 +61,7 @@ class Proposals(SpendingSettings, ABC):
         Raises:
             InputError: the store lacks what it needs, or none of the trees keeps the goal.
         """
-        return conclude(problem, read_record(problem.store))
+        return conclude(problem, read_record(problem.store.folder))
 
     def first_steps(self, problem: Problem) -> FirstSteps:
         """The predicted time of the whole search; no losses."""

@@ -108,7 +108,7 @@ def test_no_more_than_the_trainings_are_spent(trainings, length, batch, finals, 
         return
     found = strategy.search(problem)
     assert cost_of(problem) <= trainings + 1e-6
-    assert read_record(problem.store).cost == pytest.approx(cost_of(problem))
+    assert read_record(problem.store.folder).cost == pytest.approx(cost_of(problem))
     # No training is asked for twice, and each one is short or full.
     assert len(set(problem.evaluator.asked)) == len(problem.evaluator.asked)
     assert {request.num_epochs for request in problem.evaluator.asked} <= {max(1, round(length * 10)), 10}
@@ -241,7 +241,7 @@ def test_the_diagnosis_says_what_was_spent_and_if_nothing_beats_the_cheapest_tre
     found = RandomTrees(trainings=8.0).search(planted(tmp_path))
     (first, *_) = found.diagnosis.verdicts
     assert not first.concern
-    cost = read_record(planted(tmp_path).store).cost
+    cost = read_record(tmp_path).cost
     assert f"for {cost:.2g} trainings" in first.text
     (margin,) = (record for record in found.diagnosis.margins if record.budget == 0.8)
     assert margin.tree == found.trees[1].tree.id
