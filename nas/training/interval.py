@@ -4,8 +4,6 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from scipy.special import stdtrit
-
 LEVEL = 0.95
 """The probability with which an interval covers the true mean, for values from a normal distribution."""
 
@@ -32,5 +30,7 @@ def half_interval(values: Sequence[float], level: float = LEVEL) -> float | None
     >>> round(half_interval([1.0, 2.0, 3.0]), 2)
     2.48
     """
+    from scipy.special import stdtrit  # which commands without an interval need not wait for
+
     error = standard_error(values)
     return None if error is None else float(stdtrit(len(values) - 1, (1 + level) / 2)) * error
