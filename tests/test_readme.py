@@ -47,25 +47,28 @@ def test_the_commands_run_one_after_the_other(tmp_path, monkeypatch):
         "data",
         "profile",
         "show",
+        "report",
         "retrain",
         "evaluate",
         "compare",
+        "init",
         "check",
         "search",
     ]
     write_photos(tmp_path / "photos", 40, size=(32, 32), column="weight")
     for words in found:
-        own = "runs/images_csv.py" in words
-        words = [str(ROOT / word) if word.endswith(".py") else word for word in words]
+        own = words[:2] == ["check", "photos.py"]
+        words = [str(ROOT / word) if word.startswith("runs/") and word.endswith(".py") else word for word in words]
         if own:
-            words += ["--set", "backbone.width=0.25", "--set", "data.size=[32,32]"]
+            words += ["--set", "backbone.width=0.25"]
         elif words[0] in ("search", "check"):
             fields = SMALL | (MEASURED if "--preset" in words else GRADIENT)
             words += [part for name, value in fields.items() for part in ("--set", f"{name}={value}")]
         assert run(words) == 0, words
     assert (tmp_path / "runs/out/measured/figures/transfer.png").is_file()
     assert (tmp_path / "tree.svg").is_file()
-    assert (tmp_path / "sheet.png").is_file()
+    for name in ("sheet.png", "predicted.png", "runs/out/first/report.html", "photos.py"):
+        assert (tmp_path / name).is_file(), name
 
 
 def test_the_example_runs(tmp_path, monkeypatch):
