@@ -220,27 +220,6 @@ def read_json(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> 
         raise InputError(f"{path}: holds an integer that is too long") from None
 
 
-def read_json_lines(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Read a file with one JSON object a line; NaN and infinity are allowed, since losses may be.
-
-    Raises:
-        InputError: the file cannot be read, is longer than `MAX_BYTES`, or a line is not an object.
-    """
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError(f"{path}: longer than {MAX_BYTES // 2**20} MiB, the most that is read of such a file")
-        records = [json.loads(line) for line in data.decode().splitlines()]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not one JSON object a line") from error
-    if not all(isinstance(record, dict) for record in records):
-        raise InputError(f"{path}: not one JSON object a line")
-    return records
-
-
 def is_temporary(name: str) -> bool:
     """Whether a name is one of those that files and folders have until they are complete."""
     return _TEMPORARY.fullmatch(name) is not None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, in_one_line
 from nas.files import (
+    MAX_BYTES,
     make_folder,
     read_json,
-    read_json_lines,
     read_record,
     remove_unfinished,
     require_writable,
@@ -105,7 +105,7 @@ class TrialFolder:
     @property
     def history(self) -> list[dict[str, Any]]:
         """The records of the finished epochs; InputError if the file is malformed."""
-        return read_json_lines(self.metrics) if self.metrics.is_file() else []
+        return _read_lines(self.metrics) if self.metrics.is_file() else []
 
     def write_tree(self, tree: BranchTree) -> Path:
         path = self.path / "trees" / f"{tree.id}.json"
@@ -157,3 +157,24 @@ def locked_folder(path: Path, what: str, *, wait: float = _WAIT_FOR_WRITER) -> I
     with hold_lock(path / ".lock", f"{path}: another process is writing into this {what}", wait=wait):
         remove_unfinished(path)
         yield
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read a file with one JSON object a line; NaN and infinity are allowed, since losses may be.
+
+    Raises:
+        InputError: the file cannot be read, is longer than `MAX_BYTES`, or a line is not an object.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise InputError(f"{path}: longer than {MAX_BYTES // 2**20} MiB, the most that is read of such a file")
+        records = [json.loads(line) for line in data.decode().splitlines()]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not one JSON object a line") from error
+    if not all(isinstance(record, dict) for record in records):
+        raise InputError(f"{path}: not one JSON object a line")
+    return records
