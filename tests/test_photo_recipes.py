@@ -20,6 +20,7 @@ def settings(*changes):
     return [part for change in (*SMALL, *changes) for part in ("--set", change)]
 
 
+@pytest.mark.slow
 def test_from_a_bare_folder_to_an_exported_network(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_photos(tmp_path / "photos", 60, size=(32, 40))

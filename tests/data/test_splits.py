@@ -62,7 +62,7 @@ def test_bad_shares_and_names_are_refused() -> None:
     for shares in ({"architecture": 0}, {"validation": 0}, {"architecture": -0.1}, {"validation": float("nan")}):
         with pytest.raises(InputError, match=r"SplitSource: architecture and validation must be shares above 0"):
             SplitSource(TRAIN, TEST, **shares)
-    with pytest.raises(InputError, match=r"no split 'val'; splits are train, architecture, validation, test"):
+    with pytest.raises(InputError, match=r"no split 'val'; known are train, architecture, validation, test"):
         SplitSource(TRAIN, TEST).split("val")  # type: ignore[arg-type]
 
 

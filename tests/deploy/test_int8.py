@@ -141,6 +141,7 @@ def test_a_failed_quantisation_leaves_the_float_model_only(trained, tmp_path, mo
     assert not (trained / "exports" / "left.int8.onnx.json").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_quantisation_keeps_no_record_of_the_one_before(trained, done, monkeypatch):
     record = trained / "exports" / done.int8.path.with_name("again.int8.onnx.json").name
     out = done.path.with_name("again.onnx")

@@ -134,6 +134,7 @@ def test_a_task_that_fails_is_one_line(recipe, tmp_path, monkeypatch):
     assert "\n" not in str(failed.value)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_a_search_on_ray_finds_what_one_process_finds(recipe, tmp_path):
     (tmp_path / "processes").mkdir()

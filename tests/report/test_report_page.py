@@ -244,6 +244,7 @@ def test_commands_are_quoted_for_a_shell(hostile):
     assert words[-2:] == ["--recipe", "RECIPE"]
 
 
+@pytest.mark.slow
 def test_two_hundred_trees_stay_below_three_megabytes(tmp_path):
     tasks, rng = [f"a long name of task {i}" for i in range(8)], np.random.default_rng(0)
     table = CostTable(

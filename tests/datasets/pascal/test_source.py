@@ -247,7 +247,7 @@ def test_no_file_stays_open(pristine: tuple[Path, Truth], tmp_path: Path) -> Non
 
 
 def test_unknown_splits_are_refused(pristine: tuple[Path, Truth]) -> None:
-    with pytest.raises(InputError, match="no split 'val'; splits are train, architecture, validation, test"):
+    with pytest.raises(InputError, match="no split 'val'; known are train, architecture, validation, test"):
         PascalMT(pristine[0]).split("val")  # type: ignore[arg-type]
 
 

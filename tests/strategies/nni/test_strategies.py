@@ -203,7 +203,7 @@ def test_wrong_settings_are_refused(fields, words):
 PROBE = """
 import logging, os, sys
 from pathlib import Path
-import nas.strategies
+from nas.strategies import Similarity, Transfer
 files = set(Path.home().rglob("*"))
 assert "nni" not in sys.modules
 {before}
