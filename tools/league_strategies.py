@@ -102,6 +102,21 @@ def gradient(problem: Problem, experiment: Experiment, epochs: int) -> dict[str,
     return {"strategy": experiment.strategies.get("gradient", default), "strategy.epochs": epochs}
 
 
+def one_path(problem: Problem, experiment: Experiment, search: SearchProblem, cost: float) -> Experiment | None:
+    """One-path steps on candidates and logits that start from the recipe's own copies, which take three fifths of the
+    cost at most."""
+    copies = experiment.strategies["similarity"]
+    per_epoch = predicted_cost(copies, search) / copies.epochs
+    start = copies.model_copy(update={"epochs": max(1, min(copies.epochs, int(0.6 * cost / per_epoch)))})
+
+    def changes(problem: Problem, experiment: Experiment, epochs: int) -> dict[str, Any]:
+        own = dict(gradient(problem, experiment, epochs)["strategy"])
+        fields = {"init": start, "warmup": None, "routing": "one_path", "epochs": epochs}
+        return {"strategy": Gradient(**(own | fields))}
+
+    return for_epochs(changes)(problem, experiment, search, cost)
+
+
 def published(problem: Problem, experiment: Experiment, epochs: int) -> dict[str, Any]:
     """BMTAS as `evidence_problems.published` has it, but discretised exactly, since it cannot keep a budget."""
     method = next(method for method in problem.methods if method.name == "published")
@@ -133,6 +148,7 @@ STRATEGIES: dict[str, Entry] = {
     "similarity": for_epochs(own_copies()),
     "what_to_share": for_epochs(own_copies(measure="rdm", copies=1)),
     "gradient": for_epochs(gradient),
+    "one_path": one_path,
     "bmtas": for_epochs(published),
     "gradient_affinity": for_epochs(like_copies("gradient_affinity")),
     "lookahead": for_epochs(like_copies("lookahead")),
