@@ -8,7 +8,7 @@ A package states its names once, as ordinary imports that only type checkers fol
         __getattr__, __dir__ = on_first_use(__name__)
 
 A name that is also that of a module of the package is imported as usual, outside of the block: once the module is
-loaded, the package's attribute is the module, and nobody asks for the name.
+loaded, the package's attribute is the module, so `__getattr__` is not called for the name.
 """
 
 import ast

@@ -1,6 +1,6 @@
 """Steps of work that takes seconds and has no epochs: samples that are read, calls that are timed.
 
-The code that does the work counts its steps, and whoever shows progress listens; nobody has to.
+The code that does the work counts its steps. A display of progress can listen; without one, counting does nothing.
 
 >>> with listening(lambda what, done, total: print(f"{what}: {done} of {total}")):
 ...     letters = list(counted("ab", "letters", 2))
@@ -33,7 +33,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def counted(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
-    """The items, each of which is a step that is done when the next one is asked for."""
+    """The items. Each is a step, which is done when the next item is requested."""
     tell = _LISTENER.get() or _ignore
     tell(what, 0, total)
     for done, item in enumerate(items, start=1):
@@ -42,4 +42,4 @@ def counted(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
 
 
 def _ignore(what: str, done: int, total: int) -> None:
-    """Nobody listens."""
+    """What happens without a listener."""

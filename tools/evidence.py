@@ -49,7 +49,7 @@ class Searches:
             if method.name in self.methods or (unit.folder / f"{method.name}.json").is_file():
                 trees += search(unit, number, method)
         write_json_atomically(unit.folder / "trees.json", {"separate": parts.table.separate_cost(), "trees": trees})
-        # Of problems of which only the valid seeds count, only the found trees matter.
+        # Where only valid seeds count, the found trees matter and not their networks.
         if not unit.problem.only_valid:
             unit.train_all(experiment, parts.data, trees)
 

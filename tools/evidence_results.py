@@ -37,7 +37,7 @@ class Judge:
 
     Args:
         tests: test results by the trees' ids.
-        references: the records of the planted tree, or of the single-task networks, all of which are trained.
+        references: the records of the planted tree, or of the single-task networks; all have been trained.
         separate: MACs of separate networks.
     """
 

@@ -47,7 +47,7 @@ class Unit:
         return experiment.with_fields({"backbone.weights": str(path)})
 
     def is_valid(self, experiment: Experiment, data: DataSource, controls: Sequence[Tree]) -> bool:
-        """Whether the planted tree is worth finding on its own data, for problems of which only such seeds count.
+        """Whether the planted tree is worth finding on its own data, for problems where only such seeds count.
 
         Otherwise ``invalid.json`` is written.
         """

@@ -16,7 +16,7 @@ class RunnerUp:
     """The second-best tree within a budget: how it differs from the tree, and by how much it is worse.
 
     Args:
-        budgets: the budgets of which it is second-best; None stands for the cost that the search chose.
+        budgets: the budgets within which it is second-best; None stands for the cost that the search chose.
         gap: value of the second-best tree minus value of the tree, in units of the dissimilarity.
         noise: standard deviation of the gap; None if unknown.
         differences: sentences about "the first tree", which is the explained one, and "the second" (tree).

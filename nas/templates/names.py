@@ -39,7 +39,7 @@ def template_for(source: Path, name: str | None = None) -> str:
         return "arrays"
     if source.is_file():
         if source.suffix.lower() not in ENDINGS:
-            raise InputError(f"{source}: is no table; its name must end with {', '.join(ENDINGS)}")
+            raise InputError(f"{source}: is not a table; its name must end with {', '.join(ENDINGS)}")
         return "table"
     if not any(path.suffix.lower() in ENDINGS for path in source.iterdir()):
         raise InputError(f"{source}: holds neither a table (*.csv, *.tsv, *.parquet) nor train/image/0.npy")

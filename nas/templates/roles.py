@@ -81,7 +81,7 @@ def _repeats(cells: Cells) -> bool:
 
 
 def _reason(name: str, cells: Cells, roles: Roles, *, chosen: bool) -> str | None:
-    """Why a column is no task; None if it can be one."""
+    """Why a column cannot be a task; None if it can."""
     present = [cell for cell in cells if cell is not None]
     if not present:
         return "has no values"

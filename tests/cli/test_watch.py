@@ -37,7 +37,7 @@ def unfinished(folder):
 
 @pytest.fixture
 def begun(tmp_path):
-    """A run of two trials, of which the first began 100 s ago with two epochs, and finished its fourth 20 s ago."""
+    """A run of two trials. The first began 100 s ago with two epochs done, and finished its fourth 20 s ago."""
     trial, now = tmp_path / "trials/0", time.time()
     trial.mkdir(parents=True)
     trials = {"seeds": 2, "budgets": [], "num_samples": 1, "max_trials": None}

@@ -137,7 +137,7 @@ def test_a_module_of_ones_own(here, capsys):
         (["photos", "--backbone", "resnt"], "--backbone: there is no backbone 'resnt'; did you mean 'resnet18'?"),
         (["photos", "--backbone", "a b:c"], "write MODULE:ATTRIBUTE"),
         (["photos", "--out", "recipe.txt"], "--out recipe.txt: a recipe is a Python file"),
-        (["photos/images/0.png"], "is no table"),
+        (["photos/images/0.png"], "is not a table"),
         (["photos/images"], "holds neither a table"),
     ],
 )

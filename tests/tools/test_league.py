@@ -153,7 +153,7 @@ def unit(tmp_path_factory):
 
 @pytest.fixture
 def other(unit, tmp_path):
-    """The same unit elsewhere, of which only networks are trained."""
+    """The same unit in another folder, where only networks are trained."""
     folder = tmp_path / "tiny" / "0"
     shutil.copytree(unit.folder / "networks", folder / "networks")
     return Unit(TINY, 0, folder)

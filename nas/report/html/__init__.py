@@ -13,7 +13,7 @@ Each section of the page has a module that turns the run's files into plain data
 - `tasks`: every task in every compared network, against its single-task network;
 - `sharing`: who helps and hurts whom, and how unlike the tasks are, block by block;
 - `decision`: what the search saw on its way: probabilities, losses, trainings;
-- `next_steps`: the commands that go on from here, and the environment.
+- `next_steps`: the commands that come next, and the environment.
 
 `known` reads the run once for all of them. `tree_picture` and `plot` compute vector pictures, `page` puts all together.
 

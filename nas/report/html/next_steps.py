@@ -1,4 +1,4 @@
-"""The commands that go on from a report, for a shell, and the environment of its run."""
+"""The commands that come after a report, for a shell, and the environment of its run."""
 
 import shlex
 from dataclasses import dataclass
