@@ -104,7 +104,7 @@ class Way:
         if way == "published":
             # torch's default, which the published code uses.
             self.state.weight_optimizer = torch.optim.Adam(supernet.parameters(), lr=1e-3, weight_decay=1e-4)
-            self.state.logits_optimizer = torch.optim.Adam([self.state.logits_LTC], lr=1e-2, weight_decay=5e-5)
+            self.state.logits_optimizer = torch.optim.Adam([self.state.logits_LTP], lr=1e-2, weight_decay=5e-5)
         self.batch = problem.batch.to(device)
         self.hard = self.settings.routing != "soft"
 
@@ -116,16 +116,16 @@ class Way:
         weight_step(self.state, self.batch, routing_LTC.to(self.device), self.problem.tasks, self.settings)
 
     def logits_step(self, temperature: float, seed: int) -> None:
-        routing_LTC = self.sample(self.state.logits_LTC, temperature, seed)
+        routing_LTC = self.sample(self.state.logits_LTP, temperature, seed)
         arguments = (self.problem.tasks, self.settings, self.problem.table, None, 0.5)
         logits_step(self.state, self.batch, routing_LTC, *arguments)
         with torch.no_grad():
             # All steps are timed with the same logits.
-            self.state.logits_LTC.zero_()
+            self.state.logits_LTP.zero_()
 
     def jobs(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """The functions that are timed, by name; the times of functions with the same name are averaged."""
-        zeros_LTC = torch.zeros(self.state.logits_LTC.shape)
+        zeros_LTC = torch.zeros(self.state.logits_LTP.shape)
         for seed in range(NUM_SAMPLES if self.hard else 1):
             routing_LTC = self.sample(zeros_LTC, 5.0, seed)
             yield "weight step, uniform", lambda routing_LTC=routing_LTC: self.weight_step(routing_LTC)
@@ -139,7 +139,7 @@ class Way:
     def phases(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Weight steps along a schedule: own copies for a twentieth, then temperature 5 to 0.1, while the logits go
         from zero to those of a tree of half the separate cost, whose choices end up at a probability above .9."""
-        num_blocks, num_tasks, num_candidates = self.state.logits_LTC.shape
+        num_blocks, num_tasks, num_candidates = self.state.logits_LTP.shape
         own_LTC = own_copy_routing(num_blocks, num_tasks, num_candidates)
         yield "weight step, warm-up", lambda: self.weight_step(own_LTC)
         tree = half_shared_tree(self.problem, 0)
@@ -203,7 +203,7 @@ def peak_memory(problem: Problem, name: str, device: torch.device) -> dict[str, 
     before. The peak of a process never falls, so each measurement needs a new process."""
     way = Way(problem, name, device)
     before = _peak(device)
-    way.weight_step(way.sample(torch.zeros(way.state.logits_LTC.shape), 5.0, 0))
+    way.weight_step(way.sample(torch.zeros(way.state.logits_LTP.shape), 5.0, 0))
     way.logits_step(5.0, 0)
     return {"bytes": _peak(device), "before": before}
 

@@ -93,7 +93,7 @@ def search(ranks, settings, budgets=()):
         state = job.start(supernet)
         job.run(state, CheckpointFolder(Path(folder)), lambda _: None)
         assert any(Path(folder).iterdir()) == ranks.is_first
-    return {"weights": state.supernet.state_dict(), "logits": state.logits_LTC.detach(), "history": state.history}
+    return {"weights": state.supernet.state_dict(), "logits": state.logits_LTP.detach(), "history": state.history}
 
 
 def searches(ranks):

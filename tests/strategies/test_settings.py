@@ -44,6 +44,7 @@ NUMBERS = {
     ("gradient", "batch_size"): 8,
     ("gradient", "num_candidates"): 2,
     ("gradient", "routing"): "hard",
+    ("gradient", "sampler"): "entmax",
     ("gradient", "temperature"): (2.0, 1.0),
     ("gradient", "weight_step"): "per_task",
     ("gradient", "weights"): SGD,

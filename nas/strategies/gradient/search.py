@@ -14,7 +14,7 @@ from nas.discretize import count_changed_choices
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.loop import run_epochs, seeded
-from nas.networks.supernet import Supernet, own_copy_routing, reset_running_statistics, sample_routing
+from nas.networks.supernet import Supernet, own_copy_routing, reset_running_statistics
 from nas.strategies.gradient.diagnostics import drift, entropy_L, probabilities_LTC
 from nas.strategies.gradient.settings import GradientSettings
 from nas.strategies.gradient.state import SearchRecord, SearchState
@@ -56,11 +56,12 @@ class BilevelSearch:
         self.target = max(self.budgets, default=None)
 
     def start(self, supernet: Supernet, logits_LTC: Tensor | None = None) -> SearchState:
-        """The state before the first epoch, with these logits (uniform by default) and fresh optimisers."""
-        state = SearchState.start(supernet, self.settings, self.device, self.ranks)
+        """The state before the first epoch, with these logits (undecided by default) and fresh optimisers."""
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "logits"))
+        state = SearchState.start(supernet, self.settings, self.device, self.ranks, generator)
         if logits_LTC is not None:
             with torch.no_grad():
-                state.logits_LTC.copy_(self.ranks.broadcast(logits_LTC))
+                state.logits_LTP.copy_(self.ranks.broadcast(logits_LTC))
         return replace(state, penalty=self.settings.penalty.initial_state(self.expected_cost(state)))
 
     def run(self, state: SearchState, checkpoints: CheckpointFolder, on_epoch: Callable[[SearchRecord], None]) -> None:
@@ -74,7 +75,7 @@ class BilevelSearch:
     def train_epoch(self, state: SearchState, epoch: int) -> SearchRecord:
         """One pass over the logits' split (after the warm-up), then one over the weights' split."""
         settings = self.settings
-        before_LTC = state.logits_LTC.detach().clone()
+        before_LTC = self.logits_LTC(state, epoch).clone()
         warm = epoch < settings.warmup_epochs
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
         with seeded(derive_seed(self.seed, "dropout", epoch, *self.ranks.seed_suffix), self.device):
@@ -83,14 +84,14 @@ class BilevelSearch:
                 state.reset_optimizers(settings)
             architecture = None if warm else self._logits_pass(state, epoch, generator)
             weights = self._weights_pass(state, epoch, generator, warm)
-        after_LTC = state.logits_LTC.detach()
+        after_LTC = self.logits_LTC(state, epoch)
         return {
             "epoch": epoch,
             "phase": "warm-up" if warm else "search",
-            "temperature": None if warm else settings.temperature_at(epoch),
+            "temperature": None if warm or not settings.sampler.has_temperature else settings.temperature_at(epoch),
             "weights": weights,
             "architecture": architecture,
-            "expected_cost": self.expected_cost(state),
+            "expected_cost": self.expected_cost(state, epoch),
             "budget": self.target,
             "penalty": state.penalty.to_dict(),
             "entropy": entropy_L(after_LTC).tolist(),
@@ -99,11 +100,17 @@ class BilevelSearch:
             "drift": drift(before_LTC, after_LTC),
         }
 
-    def expected_cost(self, state: SearchState) -> float:
-        """Expected cost of softmax(logits), in the goal's resource."""
-        with torch.no_grad():
-            probs_LTC = torch.softmax(state.logits_LTC, dim=-1)
-            return expected_cost(probs_LTC, self.table, self.resource).item()
+    def logits_LTC(self, state: SearchState, epoch: int) -> Tensor:
+        """Logits whose softmax is the probability of each candidate at an epoch, detached."""
+        settings = self.settings
+        return settings.sampler.log_probabilities(
+            state.logits_LTP.detach(), state.supernet.num_candidates, settings.temperature_at(epoch)
+        )
+
+    def expected_cost(self, state: SearchState, epoch: int = 0) -> float:
+        """Expected cost under the probabilities of the candidates at an epoch, in the goal's resource."""
+        probs_LTC = torch.softmax(self.logits_LTC(state, epoch), dim=-1)
+        return expected_cost(probs_LTC, self.table, self.resource).item()
 
     def try_steps(self, state: SearchState) -> tuple[dict[str, float], float]:
         """One weight step and one logits step on the first batches, as in the first epoch after the warm-up.
@@ -119,7 +126,9 @@ class BilevelSearch:
         batch = next(iter(self._batches("architecture", epoch)))
         routing_LTC = self._sample(state, epoch, generator)
         logits_step(
-            *(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, 0.0), resource=self.resource
+            *(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, 0.0),
+            resource=self.resource,
+            temperature=settings.temperature_at(epoch),
         )
         middle = time.perf_counter()
         batch = next(iter(self._batches("train", epoch)))
@@ -143,6 +152,7 @@ class BilevelSearch:
             seen = logits_step(
                 *(state, batch, routing_LTC, self.tasks, settings, self.table, self.target, min(progress, 1.0)),
                 resource=self.resource,
+                temperature=settings.temperature_at(epoch),
                 generator=generator,
                 ranks=self.ranks,
             )
@@ -153,7 +163,8 @@ class BilevelSearch:
         return self._means(losses)
 
     def _weights_pass(self, state: SearchState, epoch: int, generator: torch.Generator, warm: bool) -> MeanLosses:
-        own = own_copy_routing(*state.logits_LTC.shape).to(self.device)
+        shape = (*state.logits_LTP.shape[:2], state.supernet.num_candidates)
+        own = own_copy_routing(*shape).to(self.device)
         losses = self._losses("train", epoch)
         for batch in self._batches("train", epoch):
             with torch.no_grad():
@@ -171,8 +182,12 @@ class BilevelSearch:
         return {"total": total, "tasks": {name: mean.item() for name, mean in sorted(means.items())}}
 
     def _sample(self, state: SearchState, epoch: int, generator: torch.Generator) -> Tensor:
-        hard = self.settings.routing != "soft"
-        sampled = sample_routing(state.logits_LTC, self.settings.temperature_at(epoch), hard=hard, generator=generator)
+        settings = self.settings
+        sampled = settings.sampler.sample(
+            *(state.logits_LTP, state.supernet.num_candidates, settings.temperature_at(epoch)),
+            hard=settings.routing != "soft",
+            generator=generator,
+        )
         return self.ranks.broadcast(sampled)
 
     def _batches(self, split: SplitName, epoch: int) -> Iterable[Batch]:

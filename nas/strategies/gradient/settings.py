@@ -8,11 +8,16 @@ from nas.cost import DualPenalty, FixedPenalty, Penalty
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings
 from nas.fields import Settings
+from nas.networks.supernet.samplers import AnySampler, Gumbel
 from nas.strategies.similarity.settings import SimilaritySettings
 
 
 def _named_init(value: Any) -> Any:
     return SimilaritySettings() if value == "similarity" else value
+
+
+def _named_sampler(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
 
 
 class GradientSettings(Settings):
@@ -33,8 +38,11 @@ class GradientSettings(Settings):
         routing: "soft" mixes all candidates. "hard" samples one candidate per task and block: only this one runs in
             the weights' pass, and all run in the logits' pass for straight-through gradients. "one_path" runs only the
             sampled candidates in both passes, and the logits learn from these (see `logits_step`).
-        temperature: temperature of the Gumbel-softmax; after the warm-up it changes linearly, epoch by epoch, from the
-            first value to the second.
+        sampler: what turns the logits into weights of the candidates (`nas.networks.supernet.samplers`): "gumbel" (as
+            published), "dselect_k" or "entmax", or settings of one. The two others draw a candidate only for "hard"
+            and "one_path" routing.
+        temperature: temperature of the sampler; after the warm-up it changes linearly, epoch by epoch, from the first
+            value to the second, (5, 0.1) by default. "dselect_k" has none.
         weight_step: "per_task" is one optimiser step per task and batch, as published; "joint" is one step on
             the weighted sum of the tasks' losses.
         weights, logits: the two optimisers.
@@ -59,7 +67,8 @@ class GradientSettings(Settings):
     batch_size: int = Field(default=64, ge=2)
     num_candidates: PositiveInt | None = None
     routing: Literal["soft", "hard", "one_path"] = "soft"
-    temperature: tuple[PositiveFloat, PositiveFloat] = (5.0, 0.1)
+    sampler: Annotated[AnySampler, BeforeValidator(_named_sampler)] = Gumbel()
+    temperature: tuple[PositiveFloat, PositiveFloat] | None = None
     weight_step: Literal["per_task", "joint"] = "joint"
     weights: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)
     logits: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-2, weight_decay=5e-5)
@@ -80,6 +89,17 @@ class GradientSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_sampler(self) -> "GradientSettings":
+        kind = self.sampler.kind
+        if self.temperature is not None and not self.sampler.has_temperature:
+            raise ValueError(f"temperature {self.temperature}: the sampler {kind!r} has none; leave it out (null)")
+        if self.init is not None and kind != "gumbel":
+            raise ValueError(
+                f"init gives logits to start from, and the sampler {kind!r} cannot hold them; leave it out"
+            )
+        return self
+
     @property
     def warmup_epochs(self) -> int:
         """Number of epochs before the first logits step."""
@@ -88,7 +108,7 @@ class GradientSettings(Settings):
 
     def temperature_at(self, epoch: int) -> float:
         """Linear per epoch from the first value to the last, which the final epoch reaches."""
-        start, end = self.temperature
+        start, end = self.temperature or (5.0, 0.1)
         first, last = self.warmup_epochs, self.epochs - 1
         progress = 1.0 if last <= first else min(max((epoch - first) / (last - first), 0.0), 1.0)
         return start + (end - start) * progress

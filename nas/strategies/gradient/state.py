@@ -41,11 +41,12 @@ class SearchRecord(TypedDict):
 class SearchState(LoopState[SearchRecord]):
     """Weights, logits, their optimisers, the loss scale, the penalty's dual variable, and the progress of the search.
 
-    ``logits_LTC`` is a leaf on the supernet's device.
+    ``logits_LTP`` is a leaf on the supernet's device: the P parameters of each choice, as the sampler wants them. For
+    Gumbel-softmax these are the C logits.
     """
 
     supernet: Supernet
-    logits_LTC: Tensor
+    logits_LTP: Tensor
     weight_optimizer: torch.optim.Optimizer
     logits_optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -53,21 +54,32 @@ class SearchState(LoopState[SearchRecord]):
 
     @classmethod
     def start(
-        cls, supernet: Supernet, settings: GradientSettings, device: torch.device, ranks: Ranks = SINGLE_PROCESS
+        cls,
+        supernet: Supernet,
+        settings: GradientSettings,
+        device: torch.device,
+        ranks: Ranks = SINGLE_PROCESS,
+        generator: torch.Generator | None = None,
     ) -> "SearchState":
-        """Uniform logits and fresh optimisers; the supernet is set up by the settings, with rank 0's weights."""
+        """Undecided logits and fresh optimisers; the supernet is set up by the settings, with rank 0's weights.
+
+        Args:
+            generator: random numbers of a sampler that starts from random parameters; the same on all ranks.
+        """
+        generator = torch.Generator().manual_seed(0) if generator is None else generator
         supernet.to(device)
         ranks.copy_from_first(supernet.state_dict().values())
         synchronise_batch_norm(supernet, ranks)
         settings.compute.prepare(supernet)
         supernet.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
-        shape = (supernet.num_blocks, len(supernet.task_names), supernet.num_candidates)
-        logits_LTC = torch.zeros(shape, device=device, requires_grad=True)
+        shape = (supernet.num_blocks, len(supernet.task_names))
+        started = settings.sampler.start(shape, supernet.num_candidates, generator)
+        logits_LTP = started.to(device).requires_grad_()
         return cls(
             supernet,
-            logits_LTC,
+            logits_LTP,
             settings.weights.make(supernet.parameters()),
-            settings.logits.make([logits_LTC]),
+            settings.logits.make([logits_LTP]),
             settings.compute.scaler(device),
             PenaltyState(initial_cost=0.0),
         )
@@ -75,14 +87,14 @@ class SearchState(LoopState[SearchRecord]):
     def reset_optimizers(self, settings: GradientSettings) -> None:
         """Reset the moments and step counts of both optimisers."""
         self.weight_optimizer = settings.weights.make(self.supernet.parameters())
-        self.logits_optimizer = settings.logits.make([self.logits_LTC])
+        self.logits_optimizer = settings.logits.make([self.logits_LTP])
 
     def record(self) -> dict[str, Any]:
         """The state as tensors and plain values, for a checkpoint."""
         return {
             "tasks": list(self.supernet.task_names),
             "supernet": self.supernet.state_dict(),
-            "logits_LTC": self.logits_LTC.detach(),
+            "logits_LTC": self.logits_LTP.detach(),
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "logits_optimizer": self.logits_optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -95,13 +107,13 @@ class SearchState(LoopState[SearchRecord]):
             # The rows of the logits have this order, and the names of the weights do not show it.
             if list(record["tasks"]) != list(self.supernet.task_names):
                 raise ValueError(f"its tasks are {record['tasks']}, here they are {list(self.supernet.task_names)}")
-            if record["logits_LTC"].shape != self.logits_LTC.shape:
+            if record["logits_LTC"].shape != self.logits_LTP.shape:
                 raise ValueError(
-                    f"its logits are {list(record['logits_LTC'].shape)}, here they are {list(self.logits_LTC.shape)}"
+                    f"its logits are {list(record['logits_LTC'].shape)}, here they are {list(self.logits_LTP.shape)}"
                 )
             self.supernet.load_state_dict(record["supernet"])
             with torch.no_grad():
-                self.logits_LTC.copy_(record["logits_LTC"])
+                self.logits_LTP.copy_(record["logits_LTC"])
             self.weight_optimizer.load_state_dict(record["weight_optimizer"])
             self.logits_optimizer.load_state_dict(record["logits_optimizer"])
             self.scaler.load_state_dict(record["scaler"])

@@ -61,13 +61,14 @@ def logits_step(
     progress: float,
     *,
     resource: str = "macs",
+    temperature: float = 1.0,
     generator: torch.Generator | None = None,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> Losses:
     """Update the logits on one batch: the tasks' losses under a sampled routing, plus the resource penalty.
 
-    The penalty is on the expected cost of softmax(logits), without noise, and is added once per task with a
-    loss, as BMTAS does; gradients are summed over the tasks and one step is taken. Nothing changes on a batch
+    The penalty is on the expected cost under the sampler's probabilities, without noise, and is added once per task
+    with a loss, as BMTAS does; gradients are summed over the tasks and one step is taken. Nothing changes on a batch
     without labels.
 
     With one-path routing only the sampled candidates run, as the network of their tree. The routing weight of the
@@ -88,10 +89,11 @@ def logits_step(
 
     Args:
         batch: the batch, or this rank's part of it.
-        routing_LTC: a sample that carries the gradient to ``state.logits_LTC``.
+        routing_LTC: a sample that carries the gradient to ``state.logits_LTP``.
         budget: the target as an absolute amount of the resource; None if the search has no target.
         progress: share of the search after its warm-up, in [0, 1].
         resource: the resource of the penalised cost.
+        temperature: of the sampler's probabilities.
         generator: random numbers for the paths of a sampled expected cost, which is used with too many tasks for the
             exact one.
         ranks: processes that share the batch; all have the same routing.
@@ -106,11 +108,14 @@ def logits_step(
         else:
             losses = ranks.weighted_losses(*_losses(state, batch, routing_LTC, labelled, settings), shares)
             total = weighted_sum(labelled, losses)
-        cost = expected_cost(torch.softmax(state.logits_LTC, dim=-1), table, resource, generator=generator)
+        choices = (state.logits_LTP, state.supernet.num_candidates)
+        probs_LTC = settings.sampler.probabilities(*choices, temperature)
+        cost = expected_cost(probs_LTC, table, resource, generator=generator)
         # The penalty uses the cost of separate networks as its unit.
         scale = table.separate_cost()[resource]
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
-        total = total + ranks.zero_unless_first(len(losses) * penalty.to(state.logits_LTC))
+        penalty = len(losses) * penalty.to(probs_LTC) + settings.sampler.regulariser(*choices)
+        total = total + ranks.zero_unless_first(penalty)
         seen = _descend(state, state.logits_optimizer, total, losses, ranks)
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, scale)
     return seen

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from nas.data import SplitName, derive_seed
 from nas.discretize import Curve, argmax_tree, discretize, dissimilarity_from_logits
 from nas.engine.loop import resume, seeded
@@ -89,7 +91,7 @@ class Gradient(GradientSettings):
         search.run(state, problem.store.checkpoints, on_epoch)
         if not problem.ranks.is_first:
             return Found(())
-        write_logits(problem.store, problem.task_names, state.logits_LTC)
+        write_logits(problem.store, problem.task_names, self._logits_LTC(state.logits_LTP, state.supernet))
         return replace(self._found(state, problem), history=[*earlier, *state.history])
 
     def cut(self, problem: Problem) -> Found:
@@ -121,7 +123,7 @@ class Gradient(GradientSettings):
         )
 
     def start(self, problem: Problem) -> tuple[BilevelSearch, SearchState]:
-        """The search, and its state before the first epoch: a fresh supernet by the problem's seed, uniform logits."""
+        """The search, and its state before the first epoch: a supernet by the problem's seed, undecided logits."""
         search = BilevelSearch(
             problem.tasks,
             problem.data,
@@ -159,7 +161,7 @@ class Gradient(GradientSettings):
         self, state: SearchState, problem: Problem
     ) -> tuple[list[tuple[float | None, BranchTree]], Diagnosis, Curve | None]:
         names, table, goal = problem.task_names, problem.table, problem.goal
-        logits_LTC = state.logits_LTC.detach().cpu()
+        logits_LTC = self._logits_LTC(state.logits_LTP, state.supernet).cpu()
         num_choices = logits_LTC.shape[0] * logits_LTC.shape[1]
         verdicts = judge_logits(state.history, num_choices, table.block_names, goal.resource)
         if self.discretize == "argmax":
@@ -173,7 +175,7 @@ class Gradient(GradientSettings):
 
     def _estimate(self, tree: BranchTree, state: SearchState, problem: Problem) -> float:
         network = BranchedNetwork(problem.backbone, problem.tasks, tree)
-        inherit_weights(network, state.supernet, state.logits_LTC)
+        inherit_weights(network, state.supernet, self._logits_LTC(state.logits_LTP, state.supernet))
         network.to(problem.device)
         estimate_batch_statistics(
             network,
@@ -191,6 +193,11 @@ class Gradient(GradientSettings):
             device=problem.device,
         )
         return -sum(task.weight * measured[task.name]["loss"] for task in problem.tasks)
+
+    def _logits_LTC(self, logits_LTP: Tensor, supernet: Supernet) -> Tensor:
+        """Logits whose softmax is the probability of each candidate at the end of the search, detached."""
+        last = self.temperature_at(self.epochs - 1)
+        return self.sampler.log_probabilities(logits_LTP.detach(), supernet.num_candidates, last)
 
     def first_steps(self, problem: Problem) -> FirstSteps:
         """The losses of one step of each kind, and the predicted time of the search."""
@@ -210,7 +217,7 @@ class Gradient(GradientSettings):
         # The rows of the logits are in this order.
         check_tasks(saved["tasks"], [task.name for task in tasks], store)
         supernet.load_state_dict(saved["supernet"])
-        inherit_weights(network, supernet, saved["logits_LTC"])
+        inherit_weights(network, supernet, self._logits_LTC(saved["logits_LTC"], supernet))
 
 
 def bmtas(**changes: Any) -> Gradient:

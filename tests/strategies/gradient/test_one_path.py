@@ -53,7 +53,7 @@ def new_state(backbone, tasks, step_settings, seed=0, num_candidates=None):
                 nn.init.normal_(norm.weight, 1.0, 0.3)
         state = SearchState.start(supernet, step_settings, DEVICE)
         with torch.no_grad():
-            state.logits_LTC.normal_()
+            state.logits_LTP.normal_()
         return state
 
     return seeded(make, seed)
@@ -113,7 +113,7 @@ def test_the_weight_step_trains_the_branched_network_in_every_space(space, candi
 
 def naive_logits_gradient(state, batch, tasks, temperature, seed):
     """Every task by itself, its weights as numbers that are one, and the sampled entries of the soft sample."""
-    leaf_LTC = state.logits_LTC.detach().clone().requires_grad_()
+    leaf_LTC = state.logits_LTP.detach().clone().requires_grad_()
     generator = torch.Generator().manual_seed(seed)
     soft_LTC = sample_routing(leaf_LTC, temperature, hard=False, generator=generator)
     choices_LT = soft_LTC.argmax(dim=-1)
@@ -154,13 +154,13 @@ def test_the_logits_gradient_is_that_of_the_formula(space, without, candidates):
         labels = {name: label for name, label in whole.labels.items() if name not in without}
         batch = Batch(whole.inputs, labels, {name: whole.present[name] for name in labels})
         expected_LTC = naive_logits_gradient(state, batch, tasks, 1.5, seed)
-        before_LTC, weights = state.logits_LTC.detach().clone(), copied_state(state.supernet.heads)
+        before_LTC, weights = state.logits_LTP.detach().clone(), copied_state(state.supernet.heads)
         generator = torch.Generator().manual_seed(seed)
-        routing_LTC = sample_routing(state.logits_LTC, 1.5, hard=True, generator=generator)
+        routing_LTC = sample_routing(state.logits_LTP, 1.5, hard=True, generator=generator)
         losses = logits_step(state, batch, routing_LTC, tasks, step_settings, table, None, 0.5)
         assert set(losses) == set(labels)
         # Logits are in single precision.
-        torch.testing.assert_close(before_LTC - state.logits_LTC.detach(), expected_LTC, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(before_LTC - state.logits_LTP.detach(), expected_LTC, rtol=1e-4, atol=1e-5)
         assert expected_LTC.abs().max() > 0.1
         torch.testing.assert_close(copied_state(state.supernet.heads), weights, rtol=0, atol=0)
 
@@ -178,7 +178,7 @@ def test_both_steps_run_the_sampled_tree_and_no_other_candidate():
     step_settings = GradientSettings(routing="one_path")
     state, batch = new_state(backbone, tasks, step_settings), random_batch(tasks, shape, None, 0)
     table = measure_costs(backbone, tasks, shape).table
-    routing_LTC = sample_routing(state.logits_LTC, 1.0, hard=True, generator=torch.Generator().manual_seed(0))
+    routing_LTC = sample_routing(state.logits_LTP, 1.0, hard=True, generator=torch.Generator().manual_seed(0))
     runs = count_runs(state)
     choices = routing_LTC.argmax(dim=-1).tolist()
     tree = BranchTree.from_choices(names(tasks), choices)

@@ -11,7 +11,8 @@ from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings
 from nas.errors import InputError, WorkFailed
 from nas.networks.supernet import Supernet
-from nas.strategies.gradient import BilevelSearch, GradientSettings, published, search
+from nas.networks.supernet.samplers import gumbel
+from nas.strategies.gradient import BilevelSearch, GradientSettings, published
 from nas.tasks import Task
 
 TASKS = toy_tasks(3)
@@ -139,9 +140,9 @@ def test_the_warm_up_leaves_the_logits_alone(tmp_path):
     searching = new_search(GradientSettings(**{**QUICK, "warmup": 0.5}))
     state = new_state(searching)
     searching.train_epoch(state, 0)
-    assert not state.logits_LTC.any()
+    assert not state.logits_LTP.any()
     searching.train_epoch(state, 2)
-    assert state.logits_LTC.any()
+    assert state.logits_LTP.any()
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_optimizers_are_reset_at_every_epoch(reset):
         searching.train_epoch(state, epoch)
     steps = [
         state.weight_optimizer.state[state.supernet.stem[0].weight]["step"].item(),
-        state.logits_optimizer.state[state.logits_LTC]["step"].item(),
+        state.logits_optimizer.state[state.logits_LTP]["step"].item(),
     ]
     assert steps == ([3, 3] if reset else [9, 6])
 
@@ -206,14 +207,14 @@ def test_optimizers_are_reset_at_every_epoch(reset):
 @pytest.mark.parametrize("routing", ["soft", "hard"])
 def test_samples_are_drawn_at_the_epochs_temperature(monkeypatch, tmp_path, routing):
     drawn = []
-    sample = search.sample_routing
+    sample = gumbel.sample_routing
 
     def remember(logits_LTC, temperature, *, hard, generator):
         routing_LTC = sample(logits_LTC, temperature, hard=hard, generator=generator)
         drawn.append((temperature, hard, torch.is_grad_enabled(), routing_LTC.detach()))
         return routing_LTC
 
-    monkeypatch.setattr(search, "sample_routing", remember)
+    monkeypatch.setattr(gumbel, "sample_routing", remember)
     run(new_search(GradientSettings(**QUICK, routing=routing, temperature=(4.0, 2.0))), tmp_path)
     # Three batches in each of two passes, in each of the three epochs after the warm-up.
     assert [temperature for temperature, *_ in drawn] == [4.0] * 6 + [3.0] * 6 + [2.0] * 6

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from nas.cost import DualPenalty, FixedPenalty
 from nas.engine.optimizer import OptimizerSettings
+from nas.networks.supernet.samplers import DSelectK, Entmax
 from nas.strategies import Goal, Gradient, bmtas
 from nas.strategies.gradient import GradientSettings
 from nas.strategies.similarity import SimilaritySettings
@@ -20,6 +21,7 @@ def test_bmtas_is_the_published_table():
     assert settings.routing == "soft"
     assert (settings.epochs, settings.batch_size) == (160, 16)
     assert settings.warmup_epochs == 8  # the first 1/20
+    assert settings.sampler.kind == "gumbel"
     assert settings.temperature == (5.0, 0.1)
     assert (settings.temperature_at(8), settings.temperature_at(159)) == pytest.approx((5.0, 0.1))
     assert settings.weights == OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)
@@ -100,11 +102,23 @@ def test_a_single_epoch_of_search_is_at_the_last_temperature():
         ({"unrolled": True}, "unrolled"),
         ({"init": "similarity", "warmup": 0.1}, "init already trains own copies instead of a warm-up"),
         ({"init": "copies"}, "init"),
+        ({"sampler": "dselect"}, "sampler"),
+        ({"sampler": {"kind": "dselect_k", "k": 0}}, "sampler.dselect_k.k"),
+        ({"sampler": "dselect_k", "temperature": (5.0, 0.1)}, "temperature .* has none; leave it out"),
+        ({"sampler": "entmax", "init": "similarity"}, "init gives logits .* 'entmax' cannot hold them"),
     ],
 )
 def test_bad_settings_name_the_field(fields, message):
     with pytest.raises(ValidationError, match=message):
         GradientSettings(**fields)
+
+
+def test_a_sampler_is_named_or_set():
+    assert GradientSettings(sampler="entmax").sampler == Entmax()
+    assert GradientSettings(sampler={"kind": "dselect_k", "k": 2}).sampler == DSelectK(k=2)
+    assert GradientSettings(temperature=None).temperature_at(0) == GradientSettings(
+        temperature=(5.0, 0.1)
+    ).temperature_at(0)
 
 
 def test_own_copies_take_the_place_of_the_warmup():

@@ -29,9 +29,9 @@ def saved_record():
 
 def test_a_search_starts_from_uniform_logits():
     state = new_state(num_candidates=2)
-    assert torch.equal(state.logits_LTC, torch.zeros(2, 3, 2))
-    assert state.logits_LTC.is_leaf
-    assert state.logits_LTC.requires_grad
+    assert torch.equal(state.logits_LTP, torch.zeros(2, 3, 2))
+    assert state.logits_LTP.is_leaf
+    assert state.logits_LTP.requires_grad
     assert (state.num_epochs, state.best_epoch, state.history) == (0, None, [])
 
 
@@ -39,7 +39,7 @@ def test_the_optimizers_have_their_own_parameters_each():
     state = new_state()
     (weights,), (logits,) = state.weight_optimizer.param_groups, state.logits_optimizer.param_groups
     assert [id(parameter) for parameter in weights["params"]] == [id(p) for p in state.supernet.parameters()]
-    assert [id(parameter) for parameter in logits["params"]] == [id(state.logits_LTC)]
+    assert [id(parameter) for parameter in logits["params"]] == [id(state.logits_LTP)]
     assert (weights["lr"], weights["weight_decay"]) == (1e-3, 1e-4)
     assert (logits["lr"], logits["weight_decay"]) == (1e-2, 5e-5)
 
@@ -50,7 +50,7 @@ def test_a_record_is_taken_over_whole():
     state.penalty = PenaltyState(5.0, 0.5, 0.25)
     state.best_epoch, state.best_loss, state.history = 3, 0.5, [{"epoch": 0}]
     with torch.no_grad():
-        state.logits_LTC.normal_()
+        state.logits_LTP.normal_()
     other = new_state()
     other.load({"num_epochs": 4, **state.record()}, "here")
     assert other.num_epochs == 4

@@ -20,14 +20,14 @@ def new_state(settings, tasks=TASKS, num_candidates=3):
         supernet = Supernet(BACKBONE, tasks, num_candidates, equal_start=False)
         state = SearchState.start(supernet, settings, DEVICE)
         with torch.no_grad():
-            state.logits_LTC.normal_()
+            state.logits_LTP.normal_()
         return state
 
     return seeded(make)
 
 
 def soft_routing(state):
-    return sample_routing(state.logits_LTC, 1.0, hard=False, generator=torch.Generator().manual_seed(0))
+    return sample_routing(state.logits_LTP, 1.0, hard=False, generator=torch.Generator().manual_seed(0))
 
 
 def take_logits_step(state, batch, settings, tasks=TASKS, routing_LTC=None, progress=0.5):
@@ -47,12 +47,12 @@ def is_statistic(name):
 def test_the_weight_step_leaves_the_logits_bitwise_alone(kind):
     settings = GradientSettings(weight_step=kind)
     state = new_state(settings)
-    before_LTC, weights = state.logits_LTC.detach().clone(), parameters(state)
+    before_LTC, weights = state.logits_LTP.detach().clone(), parameters(state)
     weight_step(state, toy_batch(TASKS), soft_routing(state), TASKS, settings)
-    assert torch.equal(state.logits_LTC, before_LTC)
-    assert state.logits_LTC.grad is None
+    assert torch.equal(state.logits_LTP, before_LTC)
+    assert state.logits_LTP.grad is None
     assert not state.logits_optimizer.state
-    assert state.logits_LTC.requires_grad
+    assert state.logits_LTP.requires_grad
     changed = [
         name for name, parameter in state.supernet.named_parameters() if not torch.equal(parameter, weights[name])
     ]
@@ -62,9 +62,9 @@ def test_the_weight_step_leaves_the_logits_bitwise_alone(kind):
 def test_the_logits_step_leaves_the_weights_bitwise_alone_and_moves_the_statistics():
     settings = GradientSettings()
     state = new_state(settings)
-    before, before_LTC = copied_state(state.supernet), state.logits_LTC.detach().clone()
+    before, before_LTC = copied_state(state.supernet), state.logits_LTP.detach().clone()
     take_logits_step(state, toy_batch(TASKS), settings)
-    assert torch.all(state.logits_LTC != before_LTC)
+    assert torch.all(state.logits_LTP != before_LTC)
     assert not state.weight_optimizer.state
     for name, tensor in state.supernet.state_dict().items():
         # In training mode, a BatchNorm's running statistics see the batch; nothing else of a supernet may change.
@@ -116,23 +116,23 @@ def test_a_task_without_labels_moves_no_weight_of_its_own(kind):
 def test_a_task_without_labels_gives_its_logits_no_gradient():
     settings = GradientSettings(logits=SGD, penalty=FixedPenalty(weight=0.0))
     state = new_state(settings)
-    before_LTC = state.logits_LTC.detach().clone()
+    before_LTC = state.logits_LTP.detach().clone()
     losses = take_logits_step(state, toy_batch(TASKS, without=["t1"]), settings)
     assert list(losses) == ["t0", "t2"]
-    changed_T = (state.logits_LTC != before_LTC).any(dim=2).any(dim=0)
+    changed_T = (state.logits_LTP != before_LTC).any(dim=2).any(dim=0)
     assert changed_T.tolist() == [True, False, True]
-    assert not state.logits_LTC.grad[:, 1].any()
+    assert not state.logits_LTP.grad[:, 1].any()
 
 
 @pytest.mark.parametrize("kind", ["per_task", "joint"])
 def test_a_batch_without_labels_changes_nothing(kind):
     settings = GradientSettings(weight_step=kind)
     state, batch = new_state(settings), toy_batch(TASKS, without=names(TASKS))
-    before, before_LTC, penalty = copied_state(state.supernet), state.logits_LTC.detach().clone(), state.penalty
+    before, before_LTC, penalty = copied_state(state.supernet), state.logits_LTP.detach().clone(), state.penalty
     assert weight_step(state, batch, soft_routing(state), TASKS, settings) == {}
     assert take_logits_step(state, batch, settings) == {}
     torch.testing.assert_close(copied_state(state.supernet), before, rtol=0, atol=0)
-    assert torch.equal(state.logits_LTC, before_LTC)
+    assert torch.equal(state.logits_LTP, before_LTC)
     assert state.penalty == penalty
 
 
@@ -187,7 +187,7 @@ def test_the_logits_step_follows_losses_and_one_penalty_per_labelled_task(withou
     settings = GradientSettings(logits=SGD, penalty=FixedPenalty(weight=0.7, per=100.0))
     tasks = tuple(task.model_copy(update={"weight": 1.0 + t}) for t, task in enumerate(TASKS))
     state, batch = new_state(settings), toy_batch(TASKS, without=without)
-    before_LTC = state.logits_LTC.detach().clone()
+    before_LTC = state.logits_LTP.detach().clone()
     leaf_LTC = before_LTC.clone().requires_grad_()
     routing_LTC = sample_routing(leaf_LTC, 1.0, hard=False, generator=torch.Generator().manual_seed(0))
     losses = task_losses(tasks, state.supernet(batch.inputs, routing_LTC), batch)
@@ -196,7 +196,7 @@ def test_the_logits_step_follows_losses_and_one_penalty_per_labelled_task(withou
     total = sum(weights[name] * loss for name, loss in losses.items()) + len(losses) * 0.7 * cost / 100.0
     (gradient_LTC,) = torch.autograd.grad(total, leaf_LTC)
     returned = take_logits_step(state, batch, settings, tasks)
-    torch.testing.assert_close(state.logits_LTC.detach(), before_LTC - gradient_LTC)
+    torch.testing.assert_close(state.logits_LTP.detach(), before_LTC - gradient_LTC)
     assert set(returned) == set(names(TASKS)) - set(without)
     assert state.penalty.progress == 0.5
 
@@ -219,10 +219,10 @@ def test_gradients_do_not_pile_up_over_steps():
     with torch.no_grad():
         for parameter, other in zip(state.supernet.parameters(), fresh.supernet.parameters(), strict=True):
             parameter.copy_(other)
-        state.logits_LTC.copy_(fresh.logits_LTC)
+        state.logits_LTP.copy_(fresh.logits_LTP)
     for one in (state, fresh):
         routing_LTC = soft_routing(fresh)
         weight_step(one, batch, routing_LTC, TASKS, settings)
         take_logits_step(one, batch, settings)
     torch.testing.assert_close(parameters(state), parameters(fresh))
-    torch.testing.assert_close(state.logits_LTC, fresh.logits_LTC)
+    torch.testing.assert_close(state.logits_LTP, fresh.logits_LTP)
