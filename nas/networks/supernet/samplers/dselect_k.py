@@ -69,7 +69,7 @@ class DSelectK(Sampler):
         """The probability that each selector takes each option, [..., k, C]."""
         num_bits = _num_bits(num_options)
         x = (logits_P[..., : self.k * num_bits] / self.width).clamp(-0.5, 0.5)
-        one_KB = (-2.0 * x**3 + 1.5 * x + 0.5).unflatten(-1, (self.k, num_bits)) if num_bits else None
+        one_KB = (-2.0 * x**3 + 1.5 * x + 0.5).reshape(*x.shape[:-1], self.k, num_bits) if num_bits else None
         options = []
         for option in range(num_options):
             probability_K = logits_P.new_ones(*logits_P.shape[:-1], self.k)

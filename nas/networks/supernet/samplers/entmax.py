@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from entmax import entmax15
 from torch import Tensor
 
 from nas.networks.supernet.samplers.sampler import Sampler
@@ -25,5 +24,7 @@ class Entmax(Sampler):
 
     def probabilities(self, logits_P: Tensor, num_options: int, temperature: float = 1.0) -> Tensor:
         """entmax(logits / temperature), [..., C]."""
+        from entmax import entmax15
+
         probs_C: Tensor = entmax15(logits_P / temperature, dim=-1)
         return probs_C
