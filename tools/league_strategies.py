@@ -91,8 +91,12 @@ def own_copies(**fields: Any) -> Changes:
     return lambda problem, experiment, epochs: {"strategy": "similarity", **changes, "strategy.epochs": epochs}
 
 
-def two_task(problem: Problem, experiment: Experiment, epochs: int) -> dict[str, Any]:
-    return {"strategy": "two_task", "strategy.length": epochs / experiment.retrain.epochs}
+def pairs(name: str) -> Changes:
+    """A strategy that trains networks of two tasks for some epochs each."""
+    return lambda problem, experiment, epochs: {
+        "strategy": name,
+        "strategy.length": epochs / experiment.retrain.epochs,
+    }
 
 
 def gradient(problem: Problem, experiment: Experiment, epochs: int) -> dict[str, Any]:
@@ -115,6 +119,17 @@ def one_path(problem: Problem, experiment: Experiment, search: SearchProblem, co
         return {"strategy": Gradient(**(own | fields))}
 
     return for_epochs(changes)(problem, experiment, search, cost)
+
+
+def sampled(name: str) -> Changes:
+    """The recipe's gradient search with another sampler of the branching points."""
+
+    def changes(problem: Problem, experiment: Experiment, epochs: int) -> dict[str, Any]:
+        own = gradient(problem, experiment, epochs)["strategy"]
+        fields = dict(own) | {"sampler": name, "temperature": None, "epochs": epochs}
+        return {"strategy": Gradient(**fields)}
+
+    return changes
 
 
 def published(problem: Problem, experiment: Experiment, epochs: int) -> dict[str, Any]:
@@ -144,10 +159,13 @@ STRATEGIES: dict[str, Entry] = {
     "evolution": spending("evolution"),
     "tpe": spending("tpe"),
     "transfer": spending("transfer"),
-    "two_task": for_epochs(two_task),
+    "two_task": for_epochs(pairs("two_task")),
+    "grouping": for_epochs(pairs("grouping")),
     "similarity": for_epochs(own_copies()),
     "what_to_share": for_epochs(own_copies(measure="rdm", copies=1)),
     "gradient": for_epochs(gradient),
+    "dselect_k": for_epochs(sampled("dselect_k")),
+    "entmax": for_epochs(sampled("entmax")),
     "one_path": one_path,
     "bmtas": for_epochs(published),
     "gradient_affinity": for_epochs(like_copies("gradient_affinity")),

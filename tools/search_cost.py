@@ -16,8 +16,9 @@ strategies that train for a number of epochs, and what a measured search may spe
 from collections.abc import Iterable
 
 from nas.strategies import Problem, Strategy
-from nas.strategies.affinity import BottomUp, TwoTask
+from nas.strategies.affinity import BottomUp
 from nas.strategies.affinity.merging_training import MergingTraining
+from nas.strategies.affinity.pair_training import PairTraining
 from nas.strategies.affinity.shared_network import SharedNetworkStrategy
 from nas.strategies.gradient.settings import GradientSettings
 from nas.strategies.similarity.settings import SimilaritySettings
@@ -48,7 +49,7 @@ def predicted_cost(strategy: Strategy, problem: Problem) -> float:
     if isinstance(strategy, GradientSettings):
         copies = 0.0 if strategy.init is None else _own_copies(strategy.init, problem)
         return copies + _supernet(strategy, problem)
-    if isinstance(strategy, TwoTask | SharedNetworkStrategy):
+    if isinstance(strategy, PairTraining | SharedNetworkStrategy):
         cost = strategy.predicted_cost(problem)
         assert cost is not None, "the problem has an evaluator"
         return cost

@@ -25,7 +25,7 @@ StrategyOption = Annotated[
         "--strategy",
         metavar="NAME",
         help="How to find trees: similarity, transfer, gradient, bmtas, random, evolution, tpe, policy_rl, two_task, "
-        "gradient_affinity, lookahead, what_to_share, bottom_up, or a name that the recipe defines.",
+        "grouping, gradient_affinity, lookahead, what_to_share, bottom_up, or a name that the recipe defines.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

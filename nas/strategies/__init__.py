@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from nas.lazy_names import on_first_use
 
 if TYPE_CHECKING:
-    from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
+    from nas.strategies.affinity import BottomUp, GradientAffinity, Grouping, Lookahead, TwoTask, what_to_share
     from nas.strategies.goal import Goal
     from nas.strategies.gradient import Gradient, bmtas
     from nas.strategies.names import PRESETS, STRATEGIES
@@ -53,6 +53,7 @@ __all__ = [
     "Goal",
     "Gradient",
     "GradientAffinity",
+    "Grouping",
     "History",
     "Lookahead",
     "PolicyRL",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from nas.errors import no_such
-from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
+from nas.strategies.affinity import BottomUp, GradientAffinity, Grouping, Lookahead, TwoTask, what_to_share
 from nas.strategies.gradient import Gradient, bmtas
 from nas.strategies.nni import TPE, Evolution, PolicyRL
 from nas.strategies.proposals import RandomTrees
@@ -17,6 +17,7 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "bmtas": bmtas,
     "transfer": Transfer,
     "two_task": TwoTask,
+    "grouping": Grouping,
     "gradient_affinity": GradientAffinity,
     "lookahead": Lookahead,
     "what_to_share": what_to_share,

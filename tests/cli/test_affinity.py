@@ -17,7 +17,7 @@ import sys
 sys.path.append(PLACE)
 import nas
 from nas import Experiment, Goal, lazy
-from nas.strategies.affinity import BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
+from nas.strategies.affinity import BottomUp, GradientAffinity, Grouping, Lookahead, TwoTask, what_to_share
 from toys import IN_FEATURES, ToyData, VectorBackbone, toy_tasks
 
 TASKS = toy_tasks(3)
@@ -29,6 +29,7 @@ def experiment():
         input_shape=(IN_FEATURES,), goal=Goal(budgets=(0.7, 0.95)),
         strategies={
     "two_task": TwoTask(length=0.4),
+            "grouping": Grouping(length=0.4),
             "gradient_affinity": GradientAffinity(**SHARED),
             "lookahead": Lookahead(**SHARED),
             "what_to_share": what_to_share(candidates="plain", num_rows=64, **SHARED),
@@ -38,7 +39,7 @@ def experiment():
     )
 """
 
-NAMES = ("two_task", "gradient_affinity", "lookahead", "what_to_share", "bottom_up")
+NAMES = ("two_task", "grouping", "gradient_affinity", "lookahead", "what_to_share", "bottom_up")
 
 RECORDS = {"bottom_up": "merging.json", "what_to_share": "similarity.json"}
 
@@ -96,6 +97,12 @@ def test_a_search_that_is_killed_ends_the_same(name, place, recipe, tmp_path, ep
     ("name", "change", "words"),
     [
         ("two_task", "strategy.epochs=3", "no field 'epochs'"),
+        ("grouping", "strategy.stages=2", "no field 'stages'"),
+        (
+            "grouping",
+            'goal.constraints={"shared_prefix": 1, "apart": [{"tasks": ["t0", "t1"], "from_block": 1}]}',
+            "at the root only",
+        ),
         ("gradient_affinity", "strategy.rate=0.1", "no field 'rate'"),
         ("gradient_affinity", "processes=2", "GradientAffinity does not share batches"),
         ("lookahead", "strategy.rate=0", "strategy.rate"),

@@ -11,6 +11,7 @@ and `nas.discretize.discretize` gives the best tree within every budget:
 | strategy | affinity | source |
 | --- | --- | --- |
 | `TwoTask` | results of trained networks of two tasks | TreeMTL |
+| `Grouping` | results of trained networks of two tasks; trees that branch at the root only | Standley et al. |
 | `GradientAffinity` | cosine of the tasks' gradients in the shared network | many; prototype of this project |
 | `Lookahead` | what a step on one task does to the loss of another | TAG |
 | `what_to_share` | rank correlation of representation dissimilarities | Vandenhende et al. |
@@ -23,6 +24,7 @@ docstring where it differs from its source.
 
 from nas.strategies.affinity.bottom_up import BottomUp
 from nas.strategies.affinity.gradient_affinity import GradientAffinity
+from nas.strategies.affinity.grouping import Grouping
 from nas.strategies.affinity.lookahead import Lookahead
 from nas.strategies.affinity.pair_means import unlikeness
 from nas.strategies.affinity.record import AffinityRecord
@@ -33,6 +35,7 @@ __all__ = [
     "AffinityRecord",
     "BottomUp",
     "GradientAffinity",
+    "Grouping",
     "Lookahead",
     "TwoTask",
     "unlikeness",

@@ -25,9 +25,8 @@ def conclude(seeds: Sequence[AffinityRecord], table: CostTable, goal: Goal) -> F
     Raises:
         InputError: the records have other tasks, blocks or measures.
     """
+    check_alike(seeds)
     first = seeds[0]
-    if any((one.tasks, one.blocks, one.measure) != (first.tasks, first.blocks, first.measure) for one in seeds):
-        raise InputError("affinities of several seeds must have the same tasks, blocks and measure")
     each = [one.unlike_LTT for one in seeds]
     mean_LTT = np.mean(each, axis=0)
     curve = discretize(first.tasks, mean_LTT, table, goal.resource, constraints=goal.constraints)
@@ -50,6 +49,12 @@ def conclude(seeds: Sequence[AffinityRecord], table: CostTable, goal: Goal) -> F
         diagnosis=diagnosis.model_copy(update={"verdicts": verdicts}),
         curve=curve,
     )
+
+
+def check_alike(seeds: Sequence[AffinityRecord]) -> None:
+    """InputError if the records have other tasks, blocks or measures."""
+    if len({(one.tasks, one.blocks, one.measure) for one in seeds}) > 1:
+        raise InputError("affinities of several seeds must have the same tasks, blocks and measure")
 
 
 def judge_pairs(record: AffinityRecord, unlike_LTT: NDArray[np.float64]) -> list[Verdict]:

@@ -1,32 +1,22 @@
 """The two-task strategy: trains networks of two tasks that part at different blocks, and adds up what they say."""
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import combinations
-from typing import Any
+from collections.abc import Sequence
 
-import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor
 
-from nas.fields import Settings
 from nas.strategies.affinity.conclusion import conclude
+from nas.strategies.affinity.pair_training import PairTraining
 from nas.strategies.affinity.record import AffinityRecord
-from nas.strategies.affinity.spending import cost_in_trainings
-from nas.strategies.evaluator import Evaluation, Request
 from nas.strategies.goal import Goal
-from nas.strategies.protocol import FirstSteps, Found, Problem
-from nas.strategies.store import Store
+from nas.strategies.protocol import Found, Problem
 from nas.strategies.transfer.choice import dissimilarity_of
-from nas.strategies.transfer.results import results_of
-from nas.strategies.transfer.spending import evaluator_of
-from nas.tree import BranchTree, CostTable
+from nas.tree import CostTable
 
 MEASURE = "mean gain by networks of two tasks, % of loss"
 
 
-class TwoTask(Settings):
+class TwoTask(PairTraining):
     """Trains networks of two tasks, for each pair and each place where they may part, and finds trees by their results.
 
     With y_t(s, l) the result of task t in the network in which it shares the first l blocks with task s, in percent of
@@ -47,96 +37,19 @@ class TwoTask(Settings):
     blocks; the programme optimises over all trees within a budget.
 
     Args:
-        length: length of the trainings as a share of a full one.
+        length, batch: as in `PairTraining`.
         stages: at most so many places where two tasks may part; with more blocks, blocks are grouped into so many
             ranges, and a range's effect is divided equally among its blocks.
-        batch: number of trees that are trained at a time. With more than one the search runs on Ray. The result does
-            not depend on it.
     """
 
-    length: float = Field(default=0.3, gt=0.0, le=1.0)
     stages: PositiveInt = 4
-    batch: PositiveInt = 1
 
     @property
-    def num_epochs(self) -> int:
-        """One for the separate tree, and one for every stage."""
-        return 1 + self.stages
+    def num_stages(self) -> int:
+        return self.stages
 
-    @property
-    def trees_at_once(self) -> int:
-        return self.batch
+    def record_of(self, problem: Problem, effects_LTT: Tensor, cost: float | None) -> AffinityRecord:
+        return AffinityRecord.of(problem, MEASURE, effects_LTT, dissimilarity_of(2.0 * effects_LTT), cost=cost)
 
-    def search(self, problem: Problem) -> Found:
-        """Train the networks, and discretise. The evaluator trains nothing again that is trained already."""
-        done: list[Evaluation] = []
-        history: list[dict[str, Any]] = []
-        for name, trees in self._rounds(problem):
-            for start in range(0, len(trees), self.batch):
-                requests = [Request(tree, self._num_epochs(problem)) for tree in trees[start : start + self.batch]]
-                done += evaluator_of(problem).train(requests)
-            history.append({"epoch": len(history), "phase": name})
-            problem.on_epoch(history)
-        effects_LTT = self._effects(problem, done)
-        record = AffinityRecord.of(
-            *(problem, MEASURE, effects_LTT, dissimilarity_of(2.0 * effects_LTT)),
-            cost=cost_in_trainings(problem, [(one.tree, len(one.validation)) for one in done]),
-        )
-        record.write(problem.store)
-        return replace(conclude([record], problem.table, problem.goal), history=history)
-
-    def cut(self, problem: Problem) -> Found:
-        """Trees for another goal, from the measured effects."""
-        return conclude([AffinityRecord.read(problem.store, problem.task_names)], problem.table, problem.goal)
-
-    def pool(self, stores: Sequence[Store], table: CostTable, goal: Goal) -> Found:
-        """The trees of the mean effects of several searches."""
-        return conclude([AffinityRecord.read(store) for store in stores], table, goal)
-
-    def first_steps(self, problem: Problem) -> FirstSteps:
-        """The predicted time of all trainings, by a few steps of the separate tree's; no losses."""
-        trees = [tree for _, trees in self._rounds(problem) for tree in trees]
-        costs = [problem.table.tree_cost(tree)[problem.goal.resource] for tree in trees]
-        seconds = evaluator_of(problem).seconds_per_epoch(trees[0]) * self._num_epochs(problem)
-        return FirstSteps({}, seconds * sum(costs) / costs[0], 0)
-
-    def predicted_cost(self, problem: Problem) -> float | None:
-        """The cost of the search before it begins, as its record has it afterwards."""
-        trees = [tree for _, trees in self._rounds(problem) for tree in trees]
-        return cost_in_trainings(problem, [(tree, self._num_epochs(problem)) for tree in trees])
-
-    def _num_epochs(self, problem: Problem) -> int:
-        return max(1, round(self.length * evaluator_of(problem).num_epochs))
-
-    def _stops(self, num_blocks: int) -> list[int]:
-        """How many blocks two tasks share at each stage; the last stage is all of them."""
-        stages = min(self.stages, num_blocks)
-        return [math.ceil(stage * num_blocks / stages) for stage in range(1, stages + 1)]
-
-    def _rounds(self, problem: Problem) -> Iterator[tuple[str, list[BranchTree]]]:
-        """What is trained, with its name: the separate tree first, then all pairs at one stage after the other."""
-        names, num_blocks = problem.task_names, len(problem.table.blocks)
-        yield "separate networks", [BranchTree.separate(names, num_blocks)]
-        for stop in self._stops(num_blocks):
-            pairs = [_part_after(pair, stop, num_blocks) for pair in combinations(names, 2)]
-            yield f"pairs of tasks that share {stop} of {num_blocks} blocks", pairs
-
-    def _effects(self, problem: Problem, done: Sequence[Evaluation]) -> Tensor:
-        """What sharing each block with task s does to task t alone, in percent, [l, t, s]."""
-        names, num_blocks = problem.task_names, len(problem.table.blocks)
-        results = dict(zip([one.tree for one in done], results_of(done, names), strict=True))
-        separate_T = results[BranchTree.separate(names, num_blocks)]
-        effects_LTT = torch.zeros(num_blocks, len(names), len(names), dtype=torch.float64)
-        for pair in combinations(range(len(names)), 2):
-            start, before_T = 0, separate_T
-            for stop in self._stops(num_blocks):
-                after_T = results[_part_after([names[t] for t in pair], stop, num_blocks)]
-                for t, s in (pair, pair[::-1]):
-                    effects_LTT[start:stop, t, s] = (after_T[t] - before_T[t]) / (stop - start)
-                start, before_T = stop, after_T
-        return effects_LTT
-
-
-def _part_after(pair: Sequence[str], shared: int, num_blocks: int) -> BranchTree:
-    """The tree over two tasks that share the first blocks."""
-    return BranchTree.from_choices(pair, [[0, int(l >= shared)] for l in range(num_blocks)])
+    def conclude(self, seeds: Sequence[AffinityRecord], table: CostTable, goal: Goal) -> Found:
+        return conclude(seeds, table, goal)

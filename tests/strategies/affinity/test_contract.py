@@ -7,10 +7,19 @@ from affinity_toys import BUDGETS, TABLE, TASKS, facts, toy_problem
 from toys import VectorBackbone, assert_same, names
 
 from nas.discretize import keeps_constraints, value_of
+from nas.discretize.grouping import gains_by_pairs
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
 from nas.errors import InputError
 from nas.strategies import STRATEGIES, Goal, Store
-from nas.strategies.affinity import AffinityRecord, BottomUp, GradientAffinity, Lookahead, TwoTask, what_to_share
+from nas.strategies.affinity import (
+    AffinityRecord,
+    BottomUp,
+    GradientAffinity,
+    Grouping,
+    Lookahead,
+    TwoTask,
+    what_to_share,
+)
 from nas.strategies.protocol import check_goal, check_problem, first_steps, num_epochs
 
 SGD = OptimizerSettings(kind="sgd", lr=0.3)
@@ -18,6 +27,7 @@ SHARED = {"epochs": 3, "batch_size": 16, "every": 2}
 
 QUICK = {
     "two_task": TwoTask(length=0.2),
+    "grouping": Grouping(length=0.2),
     "gradient_affinity": GradientAffinity(**SHARED),
     "lookahead": Lookahead(**SHARED),
     "bottom_up": BottomUp(epochs=3, warmup=1, batch_size=16, num_rows=64),
@@ -32,6 +42,7 @@ OF_SHARED_NETWORK = {
 }
 CHANGES = {
     "two_task": {"length": 0.4, "stages": 1},
+    "grouping": {"length": 0.4},
     "gradient_affinity": OF_SHARED_NETWORK,
     "lookahead": {**OF_SHARED_NETWORK, "rate": 0.5},
     "bottom_up": {
@@ -46,7 +57,7 @@ CHANGES = {
 }
 """By strategy and field, a value that gives other numbers than the one above."""
 
-RESULT_DOES_NOT_DEPEND = {("two_task", "batch")}
+RESULT_DOES_NOT_DEPEND = {("two_task", "batch"), ("grouping", "batch")}
 
 EACH = pytest.mark.parametrize("name", QUICK)
 
@@ -102,7 +113,7 @@ def test_a_search_that_is_stopped_anywhere_ends_the_same(name, searched, tmp_pat
         resumed = QUICK[name].search(toy_problem(folder, on_epoch=lambda history, seen=seen: seen.append(len(history))))
         assert facts(resumed) == facts(whole)
         assert list(resumed.history) == list(whole.history)
-        if name != "two_task":
+        if name not in ("two_task", "grouping"):
             # No epoch is trained again; the evaluator of two-task networks is asked again, and only reads.
             assert seen == list(range(last + 2, len(whole.history) + 1))
             assert_same(Store(folder).checkpoints.latest(), problem.store.checkpoints.latest())
@@ -179,9 +190,18 @@ def test_searches_of_several_seeds_are_pooled(name, searched, tmp_path):
     ]
     pooled = strategy.pool(stores, TABLE, BUDGETS)
     assert all(tree.std is not None for tree in pooled.trees)
-    mean_LTT = np.mean([AffinityRecord.read(store).unlike_LTT for store in stores], axis=0)
-    for tree in pooled.trees:
-        assert tree.value == pytest.approx(-value_of(tree.tree, mean_LTT))
+    if name == "grouping":
+        # A group's weight is 1 / (|G| - 1), and its gain is linear in those of the pairs.
+        gains = [np.sum(AffinityRecord.read(store).affinity_LTT, axis=0) for store in stores]
+        for tree in pooled.trees:
+            groups_GT = np.array([[task in group for task in names(TASKS)] for group in tree.tree.partitions[0]])
+            each = [gains_by_pairs(groups_GT, gain_TT).sum() / len(TASKS) for gain_TT in gains]
+            assert tree.value == pytest.approx(np.mean(each))
+            assert tree.std == pytest.approx(np.std(each, ddof=1) / np.sqrt(3))
+    else:
+        mean_LTT = np.mean([AffinityRecord.read(store).unlike_LTT for store in stores], axis=0)
+        for tree in pooled.trees:
+            assert tree.value == pytest.approx(-value_of(tree.tree, mean_LTT))
     other = toy_problem(tmp_path / "other", backbone=VectorBackbone(3))
     strategy.search(other)
     with pytest.raises(InputError, match="several seeds must have the same tasks, blocks and measure"):
@@ -214,7 +234,7 @@ def test_first_steps_change_nothing(name, searched, tmp_path):
     check_problem(QUICK[name], problem)
     steps = first_steps(QUICK[name], problem)
     assert steps.seconds > 0.0
-    assert steps.losses.keys() == (set() if name == "two_task" else set(names(TASKS)))
+    assert steps.losses.keys() == (set() if name in ("two_task", "grouping") else set(names(TASKS)))
     assert list(tmp_path.iterdir()) == []
     assert facts(QUICK[name].search(problem)) == facts(searched[name][1])
 
