@@ -114,7 +114,7 @@ def logits_step(
         # The penalty uses the cost of separate networks as its unit.
         scale = table.separate_cost()[resource]
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
-        penalty = len(losses) * penalty.to(probs_LTC) + settings.sampler.regulariser(*choices)
+        penalty = len(losses) * penalty.to(probs_LTC) + settings.sampler.regulariser(*choices, progress)
         total = total + ranks.zero_unless_first(penalty)
         seen = _descend(state, state.logits_optimizer, total, losses, ranks)
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, scale)

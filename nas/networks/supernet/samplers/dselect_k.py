@@ -59,11 +59,11 @@ class DSelectK(Sampler):
         mixture_K = torch.softmax(logits_P[..., self.k * _num_bits(num_options) :], dim=-1)
         return (mixture_K.unsqueeze(-1) * selectors_KC).sum(dim=-2)
 
-    def regulariser(self, logits_P: Tensor, num_options: int) -> Tensor:
-        """``entropy`` times the entropy of the selectors, a scalar."""
+    def regulariser(self, logits_P: Tensor, num_options: int, progress: float) -> Tensor:
+        """The entropy of the selectors, times ``entropy`` and the progress, a scalar."""
         # The entropy is that of -p log p at p = 0, whose gradient would be infinite times zero.
         selectors_KC = self._selectors(logits_P, num_options).clamp_min(1e-12)
-        return -self.entropy * (selectors_KC * selectors_KC.log()).sum() / self.k
+        return -self.entropy * progress * (selectors_KC * selectors_KC.log()).sum() / self.k
 
     def _selectors(self, logits_P: Tensor, num_options: int) -> Tensor:
         """The probability that each selector takes each option, [..., k, C]."""

@@ -51,6 +51,6 @@ class Sampler(Settings):
         # The value of the bracket is exactly zero, so the forward routing is exactly one-hot.
         return one_hot_C + (probs_C - probs_C.detach())
 
-    def regulariser(self, logits_P: Tensor, num_options: int) -> Tensor:
-        """A term for the loss of the logits, a scalar; by default zero."""
+    def regulariser(self, logits_P: Tensor, num_options: int, progress: float) -> Tensor:
+        """A term for the loss of the logits at a progress of the search in [0, 1], a scalar; by default zero."""
         return logits_P.new_zeros(())

@@ -47,10 +47,10 @@ def test_an_exact_bit_has_no_gradient():
 
 def test_the_regulariser_is_the_entropy():
     sampler = DSelectK(entropy=2.0)
-    assert sampler.regulariser(torch.zeros(3, 2), 4).item() == pytest.approx(2.0 * 3 * math.log(4.0))
+    assert sampler.regulariser(torch.zeros(3, 2), 4, 1.0).item() == pytest.approx(2.0 * 3 * math.log(4.0))
     # Exact bits have no entropy, but for the twelve zeros that count as 1e-12.
-    assert sampler.regulariser(torch.full((3, 2), 0.5), 4).item() == pytest.approx(0.0, abs=1e-8)
-    assert DSelectK(entropy=0.0).regulariser(torch.zeros(3, 2), 4).item() == 0.0
+    assert sampler.regulariser(torch.full((3, 2), 0.5), 4, 1.0).item() == pytest.approx(0.0, abs=1e-8)
+    assert DSelectK(entropy=0.0).regulariser(torch.zeros(3, 2), 4, 1.0).item() == 0.0
 
 
 def test_descending_the_regulariser_makes_choices_one_hot():
@@ -59,7 +59,7 @@ def test_descending_the_regulariser_makes_choices_one_hot():
     optimizer = torch.optim.Adam([logits], lr=1e-2)
     for _ in range(300):
         optimizer.zero_grad()
-        sampler.regulariser(logits, 6).backward()
+        sampler.regulariser(logits, 6, 1.0).backward()
         optimizer.step()
     probs = sampler.probabilities(logits.detach(), 6)
     assert ((probs == 0) | (probs == 1)).all()

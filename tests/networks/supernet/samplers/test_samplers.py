@@ -45,7 +45,7 @@ def test_the_gradient_is_that_of_finite_differences(sampler):
     # Small enough that no bit of DSelect-k is at the edge of its smooth step, where the second derivative jumps.
     logits = some_logits(sampler, 5, 1, scale=0.03).requires_grad_()
     assert torch.autograd.gradcheck(lambda z: sampler.probabilities(z, 5, 0.7), logits)
-    assert torch.autograd.gradcheck(lambda z: sampler.regulariser(z, 5), logits)
+    assert torch.autograd.gradcheck(lambda z: sampler.regulariser(z, 5, 1.0), logits)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
