@@ -75,6 +75,11 @@ class PlantedEvaluator:
     num_epochs = 10
     seed = 0
     """Another seed has other luck."""
+    distils = False
+    """Whether single-task networks must be trained first."""
+
+    def teachers(self, tree: BranchTree) -> list[BranchTree]:
+        return [BranchTree.shared([task], len(tree.partitions)) for task in tree.tasks] if self.distils else []
 
     def __init__(self, effects_LTT: torch.Tensor, noise: float = 0.0, seconds: float = 0.0) -> None:
         self.effects_LTT, self.noise, self.seconds = effects_LTT, noise, seconds

@@ -43,6 +43,9 @@ class RayEvaluator:
     def num_epochs(self) -> int:
         return self.own.num_epochs
 
+    def teachers(self, tree: BranchTree) -> Sequence[BranchTree]:
+        return self.own.teachers(tree)
+
     def seconds_per_epoch(self, tree: BranchTree) -> float:
         return self.own.seconds_per_epoch(tree)
 

@@ -40,6 +40,9 @@ class RunEvaluator:
     def num_epochs(self) -> int:
         return self.experiment.retrain.epochs
 
+    def teachers(self, tree: BranchTree) -> Sequence[BranchTree]:
+        return [teacher.tree for teacher in self.training(tree).teachers()]
+
     def train(self, requests: Sequence[Request]) -> list[Evaluation]:
         return [
             evaluate_tree(self.training(request.tree), request.num_epochs, self.data, self.device)

@@ -42,6 +42,9 @@ class Evaluator(Protocol):
     def num_epochs(self) -> int:
         """Length of the recipe's training."""
 
+    def teachers(self, tree: BranchTree) -> Sequence[BranchTree]:
+        """Single-task networks whose full trainings a tree's needs first, for distillation; none without it."""
+
     def train(self, requests: Sequence[Request]) -> list[Evaluation]:
         """The evaluations in the order of the requests; trainings that exist are only read."""
 

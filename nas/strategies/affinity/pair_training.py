@@ -67,7 +67,7 @@ class PairTraining(Settings):
             history.append({"epoch": len(history), "phase": name})
             problem.on_epoch(history)
         effects_LTT = self._effects(problem, done)
-        cost = cost_in_trainings(problem, [(one.tree, len(one.validation)) for one in done])
+        cost = cost_in_trainings(problem, [*_teachers(problem), *((one.tree, len(one.validation)) for one in done)])
         record = self.record_of(problem, effects_LTT, cost)
         record.write(problem.store)
         return replace(self.conclude([record], problem.table, problem.goal), history=history)
@@ -90,7 +90,7 @@ class PairTraining(Settings):
     def predicted_cost(self, problem: Problem) -> float | None:
         """The cost of the search before it begins, as its record has it afterwards."""
         trees = [tree for _, trees in self._rounds(problem) for tree in trees]
-        return cost_in_trainings(problem, [(tree, self._num_epochs(problem)) for tree in trees])
+        return cost_in_trainings(problem, [*_teachers(problem), *((tree, self._num_epochs(problem)) for tree in trees)])
 
     def _num_epochs(self, problem: Problem) -> int:
         return max(1, round(self.length * evaluator_of(problem).num_epochs))
@@ -122,6 +122,13 @@ class PairTraining(Settings):
                     effects_LTT[start:stop, t, s] = (after_T[t] - before_T[t]) / (stop - start)
                 start, before_T = stop, after_T
         return effects_LTT
+
+
+def _teachers(problem: Problem) -> list[tuple[BranchTree, int]]:
+    """The teachers of distillation with the length of their trainings."""
+    evaluator = evaluator_of(problem)
+    separate = BranchTree.separate(problem.task_names, len(problem.table.blocks))
+    return [(tree, evaluator.num_epochs) for tree in evaluator.teachers(separate)]
 
 
 def _part_after(pair: Sequence[str], shared: int, num_blocks: int) -> BranchTree:

@@ -76,10 +76,11 @@ class Proposals(SpendingSettings, ABC):
         """
         spending = Spending(self, problem)
         trainings = 3600.0 * hours / spending.seconds_of_training
-        if trainings < spending.least:
+        least = spending.before + spending.least
+        if trainings < least:
             raise InputError(
                 f"`hours`: {hours:g} hours are too little for the first four trees, which take about "
-                f"{spending.least * spending.seconds_of_training / 3600.0:.2g} hours; take more time, or shorten "
+                f"{least * spending.seconds_of_training / 3600.0:.2g} hours; take more time, or shorten "
                 "strategy.length"
             )
         return trainings

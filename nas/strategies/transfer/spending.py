@@ -47,6 +47,16 @@ class Spending:
         return start.epochs / self.full * copies / self.largest
 
     @cached_property
+    def teachers(self) -> float:
+        """The cost of the teachers' trainings."""
+        return sum(self.cost(tree, self.full) for tree in evaluator_of(self.problem).teachers(self.ends[0]))
+
+    @property
+    def before(self) -> float:
+        """The cost of what comes before the first tree: own copies and teachers."""
+        return self.copies + self.teachers
+
+    @cached_property
     def limits(self) -> "Limits":
         """The budgets."""
         return limits_of(self.problem.task_names, self.problem.table, self.problem.goal)
@@ -73,22 +83,24 @@ class Spending:
         """What is kept of the allowed trainings for the full ones at the end: as many as are wanted and as half of what
         is left after the first trees pays, since without data the best trees are unknown."""
         each = 1.0 - self.short / self.full
-        half = max(0.0, 0.5 * (allowed - self.copies - self.least))
+        half = max(0.0, 0.5 * (allowed - self.before - self.least))
         wanted = self.settings.finals * len(self.limits)
         return each * min(wanted, math.floor(half / each) if each else 0)
 
     def require_enough(self) -> None:
-        """InputError unless the trainings suffice for the own copies and the first four trees."""
-        copies, least = self.copies, self.least
-        if self.settings.trainings < copies + least:
-            costs = f"the first four trees cost {least:.2g} trainings of a tree"
-            fields = "strategy.length"
-            if copies:
-                costs = f"own copies cost {copies:.2g} trainings of a tree, and the first four trees {least:.2g}"
-                fields = "strategy.start.epochs or strategy.length"
+        """InputError unless the trainings suffice for own copies, teachers and the first four trees."""
+        least = self.before + self.least
+        if self.settings.trainings < least:
+            parts = {
+                "own copies": (self.copies, "strategy.start.epochs"),
+                "the teachers of distillation": (self.teachers, None),
+                "the first four trees": (self.least, "strategy.length"),
+            }
+            costs = " and ".join(f"{what} cost {cost:.2g}" for what, (cost, _) in parts.items() if cost)
+            fields = " or ".join(field for cost, field in parts.values() if cost and field)
             raise InputError(
-                f"strategy.trainings {self.settings.trainings:g}: {costs}; allow "
-                f"{math.ceil(10.0 * (copies + least)) / 10.0:g} or more, or shorten {fields}"
+                f"strategy.trainings {self.settings.trainings:g}: {costs} trainings of a tree; "
+                f"allow {math.ceil(10.0 * least) / 10.0:g} or more, or shorten {fields}"
             )
 
     def cost(self, tree: BranchTree, num_epochs: int) -> float:
@@ -97,8 +109,15 @@ class Spending:
         return self.problem.table.tree_cost(tree)[resource] / self.largest * num_epochs / self.full
 
     def spent(self, done: Sequence[Evaluation]) -> float:
-        """The cost of own copies and of trainings; of several evaluations of one tree the longest counts."""
-        return self.copies + sum(self.cost(each.tree, len(each.validation)) for each in longest_of(done))
+        """The cost of own copies, teachers and trainings; of several evaluations of one tree the longest counts.
+
+        Teachers count with the first tree, whose time has theirs in it.
+        """
+        return (
+            self.copies
+            + (self.teachers if done else 0.0)
+            + sum(self.cost(each.tree, len(each.validation)) for each in longest_of(done))
+        )
 
     def allowed(self, done: Sequence[Evaluation]) -> float:
         """How many trainings may be spent in all, by `trainings` and `hours`."""

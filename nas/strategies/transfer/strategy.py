@@ -93,10 +93,11 @@ class Transfer(TransferSettings):
         training = spending.seconds_of_training
         copies = self._first_copy_steps(problem).seconds
         trainings = (3600.0 * hours - copies) / training
-        if trainings < spending.least:
+        least = spending.teachers + spending.least
+        if trainings < least:
             raise InputError(
                 f"`hours`: {hours:g} hours are too little for own copies and the first four trees, which take about "
-                f"{(copies + spending.least * training) / 3600.0:.2g} hours; take more time, or shorten "
+                f"{(copies + least * training) / 3600.0:.2g} hours; take more time, or shorten "
                 "strategy.start.epochs or strategy.length"
             )
         return spending.copies + trainings

@@ -156,3 +156,29 @@ def test_a_tolerance_that_nothing_reads_is_refused():
 def test_a_measured_search_by_name_starts_with_the_recipes_similarity_but_for_what_it_does_not_read():
     own = {"similarity": Similarity(epochs=7, tolerance=1.0)}
     assert strategy_named("transfer", own).start == SimilaritySettings(epochs=7)
+
+
+@pytest.mark.parametrize("start", [None, SimilaritySettings(epochs=5)])
+def test_teachers_count(start, tmp_path):
+    its, alone = problem(tmp_path), Spending(Transfer(start=start), problem(tmp_path))
+    its.evaluator.distils = True
+    spending = Spending(Transfer(start=start), its)
+    # Three networks with all blocks in full: a stem, blocks and a head cost 1 + 3 + 2 + 1, the largest budget 18.9.
+    assert spending.teachers == pytest.approx(3 * 7.0 / 18.9)
+    assert spending.before == pytest.approx(alone.copies + spending.teachers)
+    done = its.evaluator.train([Request(tree, 3) for tree in spending.ends])
+    assert spending.spent([]) == alone.spent([])
+    assert spending.spent(done) == pytest.approx(alone.spent(done) + spending.teachers)
+    # Half of what is left pays for two finals of .7 each without teachers, and for fewer with them.
+    left = spending.before + spending.least + 2.0
+    assert (spending.reserve(left), alone.reserve(left)) == pytest.approx((0.7, 1.4))
+
+
+def test_too_few_trainings_for_the_teachers_are_refused(tmp_path):
+    its = problem(tmp_path)
+    its.evaluator.distils = True
+    with pytest.raises(
+        InputError, match=r"the teachers of distillation cost 1.1 and the first four trees cost \S+ train"
+    ):
+        Transfer(trainings=1.2, start=None).search(its)
+    assert not its.evaluator.asked

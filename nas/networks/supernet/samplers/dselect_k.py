@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from nas.networks.supernet.samplers.sampler import Sampler
@@ -29,14 +29,15 @@ class DSelectK(Sampler):
         kind: "dselect_k".
         k: selectors of a choice.
         width: of the smooth step; bits start at random within a hundredth of it, as in the paper's code.
-        entropy: weight of the selectors' entropy, in nats, in the loss of the logits: the sum over choices, the mean
-            over selectors. It makes choices one-hot.
+        entropy: weight of the selectors' entropy in the loss of the logits, in nats, the sum over choices and the mean
+            over selectors. It makes choices one-hot. It grows linearly from 0 to this weight during the search: one
+            that acts from the start decides the choices before the losses do.
     """
 
     kind: Literal["dselect_k"] = "dselect_k"
     k: PositiveInt = 1
     width: PositiveFloat = 1.0
-    entropy: NonNegativeFloat = Field(default=0.01)
+    entropy: NonNegativeFloat = 0.3
 
     has_temperature: ClassVar[bool] = False
 
@@ -61,7 +62,7 @@ class DSelectK(Sampler):
 
     def regulariser(self, logits_P: Tensor, num_options: int, progress: float) -> Tensor:
         """The entropy of the selectors, times ``entropy`` and the progress, a scalar."""
-        # The entropy is that of -p log p at p = 0, whose gradient would be infinite times zero.
+        # At p = 0 the gradient of p log p is infinite, and that of p is zero.
         selectors_KC = self._selectors(logits_P, num_options).clamp_min(1e-12)
         return -self.entropy * progress * (selectors_KC * selectors_KC.log()).sum() / self.k
 
