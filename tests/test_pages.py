@@ -1,0 +1,78 @@
+"""What the pages say works: their commands and their Python run, small, from the first block to the last."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import leaves
+import numpy as np
+import pytest
+from pages import ELSEWHERE, LANGUAGES, ROOT, blocks, commands, run_page
+
+PLAIN = {"strategy.batch_size": 8, "strategy.candidates": "plain", "device": "cpu", "num_threads": 1}
+
+ELSEWHERE_PAGES = {"README.md": "tests/test_readme.py"}
+"""Pages whose blocks another test runs, with more to check."""
+
+
+def pages() -> list[str]:
+    """All pages with blocks of code: files of Markdown that git tracks or would track."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [page for page in found if blocks(page)]
+
+
+PAGES = pages()
+
+SLOW = {f"nas/howto/{name}.md" for name in ("own_data", "choose_a_budget", "run_on_a_cluster", "deploy")}
+
+
+def houses(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.1f},{d},{a * 3000 + d * 50000:.0f},{'yes' if a > 100 else 'no'}"
+            for a, d in zip(rng.uniform(20, 200, 60), rng.integers(0, 2, 60), strict=True)]  # fmt: skip
+    (folder / "houses.csv").write_text("\n".join(["area,garden,price,sold", *rows]) + "\n")
+
+
+def small(words: list[str]) -> dict[str, object]:
+    """Settings for the recipes that `nas init` writes."""
+    if words[1] not in ("check", "search") or words[2] not in ("photos.py", "mine.py", "houses.py"):
+        return {}
+    return PLAIN | {"strategy.epochs": 1} | ({"backbone.width": 0.25} if words[2] == "photos.py" else {})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """What a page takes for granted: photos with a table, a table, and a recipe."""
+    leaves.write_leaves(tmp_path / "photos")
+    houses(tmp_path)
+    return tmp_path
+
+
+def marked(page: str) -> object:
+    return pytest.param(page, marks=pytest.mark.slow) if page in SLOW else page
+
+
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES if page not in ELSEWHERE_PAGES])
+def test_its_blocks_run(page, world, monkeypatch):
+    (world / "recipe.py").write_text(leaves.RECIPE)
+    run_page(page, world, monkeypatch, small)
+
+
+def test_the_pages_are_found():
+    assert {"README.md", "nas/howto/own_data.md", "nas/data/README.md", "nas/networks/backbone/README.md"} <= set(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_states_its_language(page):
+    assert {block.language for block in blocks(page)} <= LANGUAGES
+    # No fence is left that is not the beginning or the end of a block.
+    assert len(re.findall(r"^ *```", (ROOT / page).read_text(), re.MULTILINE)) == 2 * len(blocks(page))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tools_that_it_names_exist(page):
+    named = [words[0] for block in blocks(page) if block.language == "sh" for words in commands(block)]
+    for tool in named:
+        assert not tool.startswith("tools/") or (ROOT / tool).is_file(), tool
+        assert tool in ELSEWHERE, tool
