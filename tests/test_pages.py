@@ -7,7 +7,10 @@ from pathlib import Path
 import leaves
 import numpy as np
 import pytest
-from pages import ELSEWHERE, LANGUAGES, ROOT, blocks, commands, run_page
+import typer
+from pages import ELSEWHERE, LANGUAGES, ROOT, blocks, commands, is_nas, needs_cluster, run_page
+
+from nas.cli.main import app
 
 PLAIN = {"strategy.batch_size": 8, "strategy.candidates": "plain", "device": "cpu", "num_threads": 1}
 
@@ -24,7 +27,10 @@ def pages() -> list[str]:
 
 PAGES = pages()
 
-SLOW = {f"nas/howto/{name}.md" for name in ("own_data", "choose_a_budget", "run_on_a_cluster", "deploy")}
+SLOW = {
+    f"nas/howto/{name}.md"
+    for name in ("own_data", "choose_a_budget", "when_not_to_trust_it", "run_on_a_cluster", "deploy")
+}
 
 
 def houses(folder: Path) -> None:
@@ -34,11 +40,19 @@ def houses(folder: Path) -> None:
     (folder / "houses.csv").write_text("\n".join(["area,garden,price,sold", *rows]) + "\n")
 
 
+INITIAL = {
+    "photos.py": {"data.size": [32, 32], "backbone.width": 0.25},
+    "mine.py": {"data.size": [32, 32]},
+    "houses.py": {},
+}
+"""Settings for the recipes that `nas init` writes."""
+
+
 def small(words: list[str]) -> dict[str, object]:
-    """Settings for the recipes that `nas init` writes."""
-    if words[1] not in ("check", "search") or words[2] not in ("photos.py", "mine.py", "houses.py"):
+    """Settings with which a command takes seconds."""
+    if words[1] not in ("check", "search") or words[2] not in INITIAL:
         return {}
-    return PLAIN | {"strategy.epochs": 1} | ({"backbone.width": 0.25} if words[2] == "photos.py" else {})
+    return PLAIN | {"strategy.epochs": 1} | INITIAL[words[2]]
 
 
 @pytest.fixture
@@ -68,6 +82,25 @@ def test_every_block_states_its_language(page):
     assert {block.language for block in blocks(page)} <= LANGUAGES
     # No fence is left that is not the beginning or the end of a block.
     assert len(re.findall(r"^ *```", (ROOT / page).read_text(), re.MULTILINE)) == 2 * len(blocks(page))
+
+
+CLUSTER_COMMANDS = sorted(
+    {
+        tuple(words[1:])
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "sh"
+        for words in commands(block)
+        if is_nas(words) and needs_cluster(words)
+    }
+)
+
+
+@pytest.mark.parametrize("words", CLUSTER_COMMANDS, ids=" ".join)
+def test_a_command_for_a_cluster_has_arguments_that_exist(words):
+    """`tests/launch/test_cluster.py` runs those of the page on clusters."""
+    program = typer.main.get_command(app)
+    program.commands[words[0]].make_context(words[0], list(words[1:]))
 
 
 @pytest.mark.parametrize("page", PAGES)

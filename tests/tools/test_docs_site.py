@@ -142,7 +142,7 @@ def test_every_link_of_the_site_leads_to_a_file(site):
     for page in site.rglob("*.html"):
         for link in re.findall(r'(?:href|src)="([^"]+)"', page.read_text()):
             path = urldefrag(unquote(link))[0]
-            if path and not re.match(r"[a-z]+:", path) and page.name != "404.html":
+            if path and not re.match(r"[a-z]+:", path):
                 assert (page.parent / path).exists(), f"{page}: {link}"
 
 

@@ -89,6 +89,10 @@ def taken(*path):
     return float(groups_by_paths(apart_LTC)[0] - (1 - share_T).sum())
 
 
+def noisy():
+    return tuple(logit - math.log(e) for logit, e in zip(VALUES["logits"], VALUES["e"], strict=True))
+
+
 def sampled(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "exponential_", lambda self, generator: self.copy_(torch.tensor(VALUES["e"])))
     logits_LTC = torch.tensor([[VALUES["logits"]]], dtype=torch.float64)
@@ -139,6 +143,8 @@ def results(monkeypatch):
     found = {
         "p": tuple(torch.tensor(VALUES["logits"], dtype=torch.float64).softmax(0).tolist()),
         "g": tuple(-math.log(e) for e in VALUES["e"]),
+        "x": noisy(),
+        "x / tau": tuple(x / VALUES["tau"] for x in noisy()),
         "routing(first)": sampled(monkeypatch),
         "E[cost]": float(expected_cost(probs_LTC, small_table(), "macs")),
         "curve": tuple((point.cost, point.value) for point in curve),
@@ -183,7 +189,7 @@ def test_every_result_is_what_the_code_says(monkeypatch):
     assert {name for name in VALUES if not INPUTS.fullmatch(name)} == set(expected)
     for line in LINES:
         if (name := sides(line)[0]) in expected:
-            tolerance = rounding(sides(line)[-1]) if name in ("p", "g", "routing(first)") else 1e-9
+            tolerance = rounding(sides(line)[-1]) if name in ("p", "g", "x", "x / tau", "routing(first)") else 1e-9
             np.testing.assert_allclose(VALUES[name], expected[name], rtol=0, atol=tolerance, err_msg=name)
 
 

@@ -41,6 +41,8 @@ def build(out: Path, *, strict: bool = False) -> None:
         config.plugins.on_startup(command="build", dirty=False)
         build_site(config)
         config.plugins.on_shutdown()
+    # A page for servers: its links begin at their root.
+    (out / "404.html").unlink()
 
 
 def main() -> int:
