@@ -112,7 +112,11 @@ def test_the_page_on_clusters(cluster, tmp_path):
     write_leaves(tmp_path / "photos")
     (tmp_path / "recipe.py").write_text(RECIPE)
     (block,) = [one for one in blocks("nas/howto/run_on_a_cluster.md") if "$ADDRESS" in one.text]
-    known = {"$ADDRESS": cluster.address, "$STORAGE": str(cluster.store)}
+    known = {
+        "$ADDRESS": cluster.address,
+        "$STORAGE": str(cluster.store),
+        "data.folder=$DATA": f"data.folder={tmp_path}/photos",
+    }
     environment = cluster.environment | {"PYTHONPATH": str(ROOT)}
     for words in commands(block):
         command = [sys.executable, "-m", *(known.get(word, word) for word in words)]
