@@ -60,14 +60,15 @@ def is_nas(words: list[str]) -> bool:
     return words[0] in ("nas", "tools/nas")
 
 
-def needs_cluster(words: list[str]) -> bool:
-    return bool({"--address", "--storage"} & set(words))
+def needs_cluster(block: Block) -> bool:
+    """Whether a command of the block talks to a cluster, or to where it keeps its runs."""
+    return block.language == "sh" and any({"--address", "--storage"} & set(words) for words in commands(block))
 
 
 def run_page(page: str, folder: Path, monkeypatch, small: Small = lambda words: {}) -> None:
     """Run a page in a folder, which has what the page takes for granted.
 
-    Commands that need a cluster are left to the tests that have one.
+    Blocks that need a cluster are left to the tests that have one.
     """
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
@@ -81,9 +82,9 @@ def run_page(page: str, folder: Path, monkeypatch, small: Small = lambda words: 
                 importlib.invalidate_caches()
             elif block.language == "python":
                 exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), names)
-            elif block.language == "sh":
+            elif block.language == "sh" and not needs_cluster(block):
                 for words in commands(block):
-                    if is_nas(words) and not needs_cluster(words):
+                    if is_nas(words):
                         more = [part for name, value in small(words).items() for part in ("--set", f"{name}={value}")]
                         assert run([*words[1:], *more]) == 0, f"{where}: {shlex.join(words)}"
                     else:

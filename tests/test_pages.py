@@ -89,9 +89,9 @@ CLUSTER_COMMANDS = sorted(
         tuple(words[1:])
         for page in PAGES
         for block in blocks(page)
-        if block.language == "sh"
+        if needs_cluster(block)
         for words in commands(block)
-        if is_nas(words) and needs_cluster(words)
+        if is_nas(words)
     }
 )
 
