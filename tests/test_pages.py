@@ -1,7 +1,6 @@
 """What the pages say works: their commands and their Python run, small, from the first block to the last."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import leaves
@@ -19,10 +18,9 @@ ELSEWHERE_PAGES = {"README.md": "tests/test_readme.py"}
 
 
 def pages() -> list[str]:
-    """All pages with blocks of code: files of Markdown that git tracks or would track."""
-    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    return [page for page in found if blocks(page)]
+    """All pages with blocks of code."""
+    found = [path for places in ("*.md", "nas/**/*.md", "runs/*.md") for path in sorted(ROOT.glob(places))]
+    return [page for path in found if blocks(page := str(path.relative_to(ROOT)))]
 
 
 PAGES = pages()

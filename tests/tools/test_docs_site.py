@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from urllib.parse import unquote, urldefrag
 
 import pytest
@@ -11,7 +12,7 @@ from browser import chromium, needs_chromium
 
 import nas
 from tools.docs_site import __main__ as command
-from tools.docs_site.contents import ROOT, contents
+from tools.docs_site.contents import _FOUND_LAST, ROOT, contents
 from tools.docs_site.examples import fenced
 from tools.docs_site.links import links_of, target_of, with_links
 from tools.docs_site.write import navigation, write_pages
@@ -40,7 +41,8 @@ def in_navigation(sections):
 def test_every_page_of_the_navigation_is_written(sections, written):
     assert len(in_navigation(sections)) == len(set(in_navigation(sections)))
     for path in in_navigation(sections):
-        assert (written / path).read_text().startswith(("# ", "::: ")), path
+        text = (written / path).read_text().removeprefix(_FOUND_LAST)
+        assert text.startswith(("# ", "::: ")), path
     named = re.findall(r"'([\w/.]+\.md)'", str(navigation(sections)))
     assert named == in_navigation(sections)
 
@@ -73,8 +75,6 @@ def test_every_link_to_a_heading_leads_to_one(written):
 
 
 def test_a_link_that_leads_nowhere_is_named(sections, tmp_path):
-    from dataclasses import replace
-
     (page,) = sections["Start"]
     broken = replace(page, text=lambda: "# Start\n\n[here](nas/howto/nothing.md)\n")
     with pytest.raises(ValueError, match=r"^README\.md: the link to nas/howto/nothing\.md leads nowhere$"):
