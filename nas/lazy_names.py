@@ -22,7 +22,7 @@ from typing import Any
 def on_first_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` of a package: they import what its ``if TYPE_CHECKING:`` block names."""
     module = sys.modules[package]
-    homes = _homes(Path(str(module.__file__)))
+    homes = homes_of(Path(str(module.__file__)))
 
     def get(name: str) -> Any:
         if name not in homes:
@@ -34,7 +34,7 @@ def on_first_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
     return get, lambda: sorted({*vars(module), *homes})
 
 
-def _homes(file: Path) -> dict[str, tuple[str, str]]:
+def homes_of(file: Path) -> dict[str, tuple[str, str]]:
     """By name, the module that has it, and its name there."""
     statements = ast.parse(file.read_bytes()).body
     blocks = [one.body for one in statements if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"]

@@ -283,7 +283,7 @@ def judge_sharing(curve: Curve, chosen: float | None = None, sufficient: float |
     if sufficient is None:
         why = f"the elbow of its curve; trees improve by the estimate up to {_tree(last, curve)}"
     elif own.tree == last.tree:
-        why = "since dearer trees only separate tasks that hardly differ more than two networks of one task"
+        why = "the best one within the cost of separating tasks that clearly differ more than two networks of one task"
     else:
         why = f"the best one within the largest budget; without budgets it would be {_tree(last, curve)}"
     return Verdict(about="sharing", concern=False, text=f"the search chose {_tree(own, curve)}, {why}")

@@ -22,7 +22,7 @@ ROWS = ("a.png,2,1.5", "b.png,,2", "c.png,0,", "d.png,,", "e.png,1,0.5")
 
 
 def _photos() -> Any:
-    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "class Photos" in block]
     assert len([line for line in example.splitlines() if line]) <= 25
     namespace: dict[str, Any] = {"__name__": "example"}
     exec(example, namespace)

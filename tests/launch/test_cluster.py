@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from leaves import RECIPE, write_leaves
+from pages import blocks, commands
 from small_digits import changes
 
 pytest.importorskip("ray")
@@ -103,6 +105,26 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
     finally:
         subprocess.run([TOOL, "down"], env=environment, check=True)
     assert not (folder / "state").exists()
+
+
+def test_the_page_on_clusters(cluster, tmp_path):
+    """The commands of nas/howto/run_on_a_cluster.md that need one, in their order."""
+    write_leaves(tmp_path / "photos")
+    (tmp_path / "recipe.py").write_text(RECIPE)
+    (block,) = [one for one in blocks("nas/howto/run_on_a_cluster.md") if "$ADDRESS" in one.text]
+    known = {
+        "$ADDRESS": cluster.address,
+        "$STORAGE": str(cluster.store),
+        "data.folder=$DATA": f"data.folder={tmp_path}/photos",
+    }
+    environment = cluster.environment | {"PYTHONPATH": str(ROOT)}
+    for words in commands(block):
+        command = [sys.executable, "-m", *(known.get(word, word) for word in words)]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS_FOR_A_JOB
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    assert (tmp_path / "fetched" / "front.json").is_file()
 
 
 def test_nothing_listens_on_other_than_loopback(cluster):

@@ -175,7 +175,9 @@ def test_the_chosen_tree_is_named_with_its_reason():
     assert len({point.tree for point in (cheapest, middle, last)}) == 3
     # By the noise floor; cut by a budget; by the curve's elbow; and not at all.
     enough = judge_sharing(curve, middle.cost, middle.cost)
-    assert enough.text.startswith(f"the search chose tree {middle.tree.id} ({middle.cost:g} MACs), since dearer trees")
+    assert enough.text.startswith(
+        f"the search chose tree {middle.tree.id} ({middle.cost:g} MACs), the best one within the"
+    )
     cut = judge_sharing(curve, middle.cost, last.cost).text
     assert cut.startswith(f"the search chose tree {middle.tree.id} (")
     assert f"without budgets it would be tree {last.tree.id} (" in cut

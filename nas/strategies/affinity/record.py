@@ -22,7 +22,7 @@ class AffinityRecord(BaseModel):
 
     Args:
         measure: what the quality of a tree is, in a few words: minus the sum of dissimilarities within groups.
-        affinity_LTT: what the strategy measured, [l][t][s]: what task s does for task t at block l.
+        affinity_LTT: what the strategy measured, ``[l][t][s]``: what task s does for task t at block l.
         dissimilarity_LTT: what the programme minimises, symmetric and zero on the diagonal.
         error_LTT: standard error of the dissimilarities by the steps of one training, which is a lower bound; None if
             it is not known.

@@ -82,8 +82,8 @@ def logits_step(
 
     Differs from GDAS (Dong and Yang, CVPR 2019): its published code gives the weight of a candidate that did not run
     the sum of d loss / d x, as if its output were one everywhere. Differs from straight-through ("hard"): there all
-    candidates run and get <d loss_t / d x_{l+1,t}, block[l][c](x_{l,t})>; here only the term of the sampled candidate
-    remains. The estimate is biased: contributions that are equal for all candidates of a block cancel in the
+    candidates run and get ``<d loss_t / d x_{l+1,t}, block[l][c](x_{l,t})>``; here only the term of the sampled
+    candidate remains. The estimate is biased: contributions that are equal for all candidates of a block cancel in the
     straight-through gradient, but not here. If the loss does not depend on the scale of x_{l+1,t}, as before a
     convolution with BatchNorm, the inner product is zero (Euler), and the logits learn only from the penalty.
 

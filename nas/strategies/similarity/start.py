@@ -29,7 +29,7 @@ def medoid(group: Sequence[int], dissimilarity_TT: Floats) -> int:
 
 
 def candidate_sources(measured: Dissimilarity, num_candidates: int) -> list[list[int]]:
-    """The task whose first copy each candidate starts from, per block, [L][C].
+    """The task whose first copy each candidate starts from, per block, ``[L][C]``.
 
     With C >= T candidates, candidate t starts from task t, and the remaining ones start from no task (-1). With C < T,
     the best tree by dissimilarity above the floor (`nas.discretize.discretize`) with at most C groups at every block

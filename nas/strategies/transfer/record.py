@@ -35,8 +35,8 @@ class TransferRecord(BaseModel):
         full_epochs: epochs of a full training.
         cost: what the search spent, in full trainings of a tree that costs the largest budget.
         effects_LTT, errors_LTT: mean and standard deviation of the effects of sharing in percent of a task's loss,
-            [l][t][s]: what it does to task t to share block l with task s, in the units of `TransferModel`.
-        covariances_TTLL: for each pair [t][s], the covariance of its effects at two blocks.
+            ``[l][t][s]``: what it does to task t to share block l with task s, in the units of `TransferModel`.
+        covariances_TTLL: for each pair ``[t][s]``, the covariance of its effects at two blocks.
         correlation: mean correlation of two tasks' errors.
         noise: standard deviation of a task's result at full length, in percent.
         gains: for each tree on the curve and each trained tree, by id: mean and standard deviation of what each task
