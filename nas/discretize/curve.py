@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.discretize.bound import lower_bound
 from nas.discretize.chains import Programme
 from nas.discretize.lattice import Floats, Ints
 from nas.errors import InputError
@@ -34,11 +35,13 @@ class Source:
         programme: the problem.
         partition_KL: indices of the points' partitions in the programme's lattice.
         unit: a value of 1 in the programme, in units of the dissimilarity.
+        dissimilarity_LTT: what is minimised.
     """
 
     programme: Programme
     partition_KL: Ints
     unit: float
+    dissimilarity_LTT: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,18 @@ class Curve:
                 f"no tree costs at most {budget} {self.resource}; the cheapest costs {self.cost_K[0]:.15g}"
             )
         return int(np.searchsorted(self.cost_K, budget, side="right")) - 1
+
+    def share_of_possible(self, budget: float) -> float:
+        """At least how much of what any tree within a budget gains over the cheapest tree the curve's tree gains.
+
+        By `nas.discretize.bound.lower_bound`, in [0, 1]. It is 1 if the cheapest tree reaches the bound.
+        """
+        assert self.source is not None, "only a curve from `discretize` has a source"
+        cost_L = np.array([block[self.resource] for block in self.table.blocks], np.float64)
+        fixed = self.table.total(self.resource, [0] * len(cost_L), self.tasks)
+        bound = lower_bound(self.source.dissimilarity_LTT, cost_L, budget - fixed)
+        first, found = float(self.value_K[0]), float(self.value_K[self.index_within(budget)])
+        return min(1.0, (first - found) / (first - bound)) if bound < first else 1.0
 
     def elbow(self) -> CurvePoint:
         """A compromise without a budget: the point farthest below the straight line between the curve's ends.

@@ -40,8 +40,9 @@ def discretize(
 
     Up to `EXACT_TASKS` tasks the curve is exact, by dynamic programming over (block, partition) with real costs
     (`nas.discretize.chains`). For more tasks, a beam search finds it (`nas.discretize.beam`); it always contains the
-    cheapest tree. No tree exceeds its budget, to the last unit of `CostTable.tree_cost`. Among equal values, and values
-    that differ only by rounding (L T / 2^33 of the greatest d for 8 tasks and 18 blocks), the cheaper tree wins.
+    cheapest tree, and `Curve.share_of_possible` bounds what it may have missed. No tree exceeds its budget, to the last
+    unit of `CostTable.tree_cost`. Among equal values, and values that differ only by rounding (L T / 2^33 of the
+    greatest d for 8 tasks and 18 blocks), the cheaper tree wins.
 
     Args:
         tasks: names of the T tasks.
@@ -56,7 +57,8 @@ def discretize(
             contradict each other, or no tree (that keeps them) costs at most ``max_cost``.
     """
     tasks = tuple(tasks)
-    objective = Objective.of(_checked(tasks, dissimilarity_LTT, table, resource))
+    checked_LTT = _checked(tasks, dissimilarity_LTT, table, resource)
+    objective = Objective.of(checked_LTT)
     cost_L = np.array([block[resource] for block in table.blocks], np.float64)
     fixed = table.total(resource, [0] * len(cost_L), tasks)
     cheapest = cheapest_tree(tasks, table, resource, constraints)
@@ -80,7 +82,7 @@ def discretize(
     best = _without_ties(best[cost_K[best] <= max_cost], chains.value_K, objective.rounding)
     value_K = chains.value_K[best].astype(np.float64) * objective.unit
     choices_KLT = programme.lattice.labels_PT[chains.partition_KL[best]]
-    source = Source(programme, chains.partition_KL[best], objective.unit)
+    source = Source(programme, chains.partition_KL[best], objective.unit, checked_LTT)
     return Curve(tasks, table, resource, cost_K[best], value_K, choices_KLT, exact, source)
 
 

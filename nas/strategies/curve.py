@@ -59,4 +59,7 @@ def diagnose_curve(
     found = [(budget, margin(curve, limit)) for budget, limit in limits]
     margins = tuple(record(budget, between) for budget, between in found if between is not None)
     sharing = judge_sharing(curve, dict(limits).get(None), sufficient)
-    return Diagnosis(verdicts=(sharing, *judge_exactness(curve), *judge_margins(margins)), margins=margins)
+    return Diagnosis(
+        verdicts=(sharing, *judge_exactness(curve, [limit for _, limit in limits]), *judge_margins(margins)),
+        margins=margins,
+    )

@@ -246,13 +246,19 @@ def not_learned(shares: Mapping[str, float]) -> list[str]:
     return [task for task, share in shares.items() if share < LEARNED]
 
 
-def judge_exactness(curve: Curve) -> list[Verdict]:
-    """A verdict if the curve's trees come from a beam search, which may miss better ones."""
+def judge_exactness(curve: Curve, limits: Sequence[float]) -> list[Verdict]:
+    """A verdict if the curve's trees come from a beam search, which may miss better ones, and how much it may miss.
+
+    Args:
+        limits: absolute amounts of the curve's resource.
+    """
     if curve.exact:
         return []
+    reached = min(curve.share_of_possible(limit) for limit in limits)
     text = (
         f"not exact: a beam search found the trees of {len(curve.tasks)} tasks (up to {EXACT_TASKS} are searched "
-        "exactly); it may have missed better trees, and better second-best ones"
+        "exactly); it may have missed better trees, and better second-best ones. Counted from the cheapest tree, the "
+        f"trees within the budgets reach at least {reached:.0%} of what any tree can, by a bound that may be far off"
     )
     return [Verdict(about="exactness", concern=False, text=text)]
 

@@ -197,7 +197,21 @@ def test_a_beam_search_is_said_to_be_one():
     beam = discretize(tasks, np.full((1, 9, 9), -1.0), parts, "macs")
     (verdict,) = (each for each in diagnose_curve(beam, [(None, 99.0)], None).verdicts if each.about == "exactness")
     assert verdict.text.startswith("not exact: a beam search found the trees of 9 tasks")
-    assert judge_exactness(discretize(TASKS, np.full((3, 4, 4), -1.0), table(), "macs")) == []
+    # All tasks are alike, so the cheapest tree, the shared one, is the best.
+    assert "reach at least 100% of what any tree can" in verdict.text
+    assert judge_exactness(discretize(TASKS, np.full((3, 4, 4), -1.0), table(), "macs"), [99.0]) == []
+
+
+def test_how_much_a_beam_search_may_have_missed():
+    tasks = tuple(f"t{t}" for t in range(10))
+    parts = CostTable({"macs": 1}, ({"macs": 3},), {task: {"macs": 1} for task in tasks}, ("b0",))
+    place_T = np.repeat([0.0, 5.0], 5)
+    curve = discretize(tasks, (np.abs(place_T[:, None] - place_T) - 1.0)[None], parts, "macs")
+    # Two groups of five reach the bound, -4; one group loses 2.5 for each task, and gains 4.5.
+    assert (curve[0].value, curve.within(17.0).value) == pytest.approx((8.0, -4.0))
+    assert curve.share_of_possible(17.0) == pytest.approx(1.0)
+    # One group is all that this budget allows.
+    assert curve.share_of_possible(14.0) == pytest.approx(1.0)
 
 
 def test_a_curve_is_diagnosed_within_each_budget():
