@@ -58,7 +58,10 @@ def write(wanted: Wanted) -> str:
             body.page(wanted.out.name),
             body.imports(_IMPORTS, backbone, names=("Task",)),
             f"\nFOLDER = {folder_of(wanted.source, wanted.out)}\n",
-            comment("Height and width to which pictures and labels are resized. Larger ones cost more time.") + "\n",
+            comment(
+                "Pictures and labels are resized to this height and width, multiples of 32. Larger costs more time."
+            )
+            + "\n",
             f"SIZE = ({height}, {width})\n\n",
             comment(f"Read from up to {_MOST_READ} arrays of each folder in train; check it.") + "\n",
             "LABELS: dict[str, ClassMaps | NumberMaps] = {\n",

@@ -74,7 +74,10 @@ def write(wanted: Wanted) -> str:
             columns_text.targets(roles, names),
             columns_text.left_out({**roles.left_out, **others}),
             "\n",
-            comment(f"Height and width to which all pictures are resized; {sizes}. Larger ones cost more time.") + "\n",
+            comment(
+                f"All pictures are resized to this height and width, multiples of 32; {sizes}. Larger costs more time."
+            )
+            + "\n",
             f"SIZE = ({size[0]}, {size[1]})\n",
             "# Mean and deviation of ImageNet, with which pretrained weights were trained.\n",
             "NORMALIZE = Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))\n",
