@@ -46,11 +46,13 @@ if TYPE_CHECKING:
     from nas.strategies import Evolution as Evolution
     from nas.strategies import Goal as Goal
     from nas.strategies import Gradient as Gradient
+    from nas.strategies import ParentChoice as ParentChoice
     from nas.strategies import PolicyRL as PolicyRL
     from nas.strategies import RandomTrees as RandomTrees
     from nas.strategies import Similarity as Similarity
     from nas.strategies import Transfer as Transfer
     from nas.strategies import bmtas as bmtas
+    from nas.strategies import ltb as ltb
     from nas.tasks import Task as Task
     from nas.training import TrainingSettings as TrainingSettings
     from nas.tree import BranchTree as BranchTree

@@ -121,6 +121,29 @@ def test_a_folder_passes_the_check(tmp_path: Path, recipe: str, write: Any, size
     assert report.shared.amounts["macs"] <= min(experiment.goal.budgets) * report.separate.amounts["macs"]
 
 
+def test_the_nodes_of_learning_to_branch_pass_the_check_and_are_searched(tmp_path: Path) -> None:
+    _write_celeba(tmp_path / "data")
+    changes = {
+        "data.folder": str(tmp_path / "data"),
+        "data.size": [32, 32],
+        "input_shape": [3, 32, 32],
+        "backbone.widths": [4] * 8,
+        "strategy.epochs": 2,
+        "strategy.batch_size": 4,
+        "num_workers": 0,
+        "num_threads": 1,
+        "device": "cpu",
+    }
+    result = nas.check(RUNS / "celeba_ltb.py", changes={**changes, "goal.budgets": []})
+    assert len(result.losses) == 40
+    experiment = load_recipe(RUNS / "celeba_ltb.py")
+    report = nas.profile(RUNS / "celeba_ltb.py", changes={"goal.budgets": [], "num_threads": 1, "device": "cpu"})
+    assert report.shared.amounts["macs"] <= min(experiment.goal.budgets) * report.separate.amounts["macs"]
+    folder = nas.search(RUNS / "celeba_ltb.py", out=tmp_path / "run", changes={**changes, "goal.budgets": [0.5]})
+    tree = read_tree(folder.path / folder.front.points[0].tree)
+    assert all(g <= j for g, j in zip(tree.num_groups, (3, 3, 5, 5, 10, 20, 30, 40), strict=True))
+
+
 def _with_one_depth(root: Path, recipe: str) -> None:
     """A data set in which every pixel has the same depth: 6 metres, or 12,000 of Taskonomy's units."""
     if recipe == "nyud":

@@ -25,6 +25,7 @@ STYLES = {
     "what_to_share": ("#7fbf7b", "s"),
     "gradient": ("#b35806", "o"),
     "bmtas": ("#b2182b", "s"),
+    "ltb": ("#67001f", "P"),
     "gradient_affinity": ("#e0a400", "^"),
     "lookahead": ("#ef8a62", "D"),
     "bottom_up": ("#c51b7d", "v"),

@@ -22,8 +22,9 @@ from search_cost import predicted_cost
 
 from nas.errors import InputError
 from nas.recipe import Experiment
-from nas.strategies import Gradient
+from nas.strategies import Gradient, ParentChoice
 from nas.strategies import Problem as SearchProblem
+from nas.strategies.parents import published as published_parents
 
 TOLERANCE = 0.1
 """How far a predicted cost may be from the one asked for, as a share of it."""
@@ -138,6 +139,16 @@ def published(problem: Problem, experiment: Experiment, epochs: int) -> dict[str
     return {"strategy": Gradient(**{**dict(method.changes["strategy"]), "discretize": "exact", "epochs": epochs})}
 
 
+def ltb(problem: Problem, experiment: Experiment, epochs: int) -> dict[str, Any]:
+    """Learning to Branch with its schedules, but the default nodes, and discretised exactly, since it cannot keep a
+    budget. The logits have their default rate: by the published one, 1e-7, they would not leave the uniform ones."""
+    copies = experiment.strategies["similarity"]
+    default = ParentChoice()
+    own = {"nodes": default.nodes, "logits": default.logits, "discretize": "exact", "epochs": epochs}
+    shared = {"batch_size": copies.batch_size, "weights": copies.weights, "compute": copies.compute}
+    return {"strategy": ParentChoice(**(published_parents() | shared | own))}
+
+
 def like_copies(name: str, **fields: Any) -> Changes:
     """A strategy that trains a network by itself, with the optimiser of the recipe's own copies."""
 
@@ -168,6 +179,7 @@ STRATEGIES: dict[str, Entry] = {
     "entmax": for_epochs(sampled("entmax")),
     "one_path": one_path,
     "bmtas": for_epochs(published),
+    "ltb": for_epochs(ltb),
     "gradient_affinity": for_epochs(like_copies("gradient_affinity")),
     "lookahead": for_epochs(like_copies("lookahead")),
     "bottom_up": for_epochs(like_copies("bottom_up", warmup=lambda epochs: epochs // 4)),

@@ -5,6 +5,8 @@ trainings cost in proportion to what they compute for each sample:
 
 - A forward pass alone is a third of a training step. A step whose weights get no gradient is two thirds.
 - K own copies of T tasks are K T networks behind one stem.
+- The supernet of parent choice computes its active nodes, whose number is that of uniform logits, as in the warm-up.
+  After it, a "hard" step also computes the forward pass of the others.
 - A supernet computes a candidate once for each different input. After the first block, mixed inputs differ between the
   tasks, so a soft step computes T C candidates at a block.
 - Measuring networks on the validation split and comparing features is not counted for any strategy.
@@ -15,12 +17,16 @@ strategies that train for a number of epochs, and what a measured search may spe
 
 from collections.abc import Iterable
 
+import torch
+
+from nas.cost import expected_nodes
 from nas.strategies import Problem, Strategy
 from nas.strategies.affinity import BottomUp
 from nas.strategies.affinity.merging_training import MergingTraining
 from nas.strategies.affinity.pair_training import PairTraining
 from nas.strategies.affinity.shared_network import SharedNetworkStrategy
 from nas.strategies.gradient.settings import GradientSettings
+from nas.strategies.parents import ParentSettings
 from nas.strategies.similarity.settings import SimilaritySettings
 from nas.strategies.transfer.settings import SpendingSettings
 from nas.strategies.transfer.spending import evaluator_of, limits_of
@@ -49,6 +55,8 @@ def predicted_cost(strategy: Strategy, problem: Problem) -> float:
     if isinstance(strategy, GradientSettings):
         copies = 0.0 if strategy.init is None else _own_copies(strategy.init, problem)
         return copies + _supernet(strategy, problem)
+    if isinstance(strategy, ParentSettings):
+        return _parents(strategy, problem)
     if isinstance(strategy, PairTraining | SharedNetworkStrategy):
         cost = strategy.predicted_cost(problem)
         assert cost is not None, "the problem has an evaluator"
@@ -83,6 +91,21 @@ def _supernet(settings: GradientSettings, problem: Problem) -> float:
     train, architecture = (_samples(problem, [split]) for split in ("train", "architecture"))
     warm, rest = settings.warmup_epochs, settings.epochs - settings.warmup_epochs
     return _share(problem, warm * train * own + rest * (train * stepped + architecture * logits * 2.0 / 3.0))
+
+
+def _parents(settings: ParentSettings, problem: Problem) -> float:
+    """Weights and logits have one step, whose backward pass is that of the active nodes alone."""
+    table, resource, num_tasks = problem.table, problem.goal.resource, len(problem.tasks)
+    nodes = settings.nodes_of(len(table.blocks), num_tasks)
+    readers = (*nodes[1:], num_tasks)
+    active = expected_nodes([torch.full(shape, 1.0 / shape[1]) for shape in zip(readers, nodes, strict=True)]).tolist()
+    step = table.stem[resource] + sum(head[resource] for head in table.heads.values())
+    others = 0.0
+    for block, number, num_nodes in zip(table.blocks, active, nodes, strict=True):
+        step += number * block[resource]
+        others += (num_nodes - number) * block[resource] / 3.0
+    searched = settings.epochs - settings.warmup_epochs if settings.routing == "hard" else 0
+    return _share(problem, (settings.epochs * step + searched * others) * _samples(problem, settings.splits))
 
 
 def _merging(strategy: BottomUp, problem: Problem) -> float:

@@ -153,7 +153,8 @@ def search(
             "--preset",
             metavar="NAME",
             help="quick: similarity of own copies, for the cost of one or two trainings. measured: short trainings of "
-            "trees, for --trainings. bmtas: the published gradient search, about ten trainings.",
+            "trees, for --trainings. bmtas: the published gradient search, about ten trainings. "
+            "ltb: the published search of Learning to Branch, 500 epochs.",
         ),
     ] = None,
     trainings: Annotated[

@@ -24,8 +24,9 @@ StrategyOption = Annotated[
     typer.Option(
         "--strategy",
         metavar="NAME",
-        help="How to find trees: similarity, transfer, gradient, bmtas, random, evolution, tpe, policy_rl, two_task, "
-        "grouping, gradient_affinity, lookahead, what_to_share, bottom_up, or a name that the recipe defines.",
+        help="How to find trees: similarity, transfer, gradient, bmtas, parent_choice, ltb, random, evolution, tpe, "
+        "policy_rl, two_task, grouping, gradient_affinity, lookahead, what_to_share, bottom_up, or a name that the "
+        "recipe defines.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from nas.cost.expected import expected_cost, expected_groups
     from nas.cost.latency import LatencyTable, Runtime, describe_device
     from nas.cost.operators import einsum_macs
+    from nas.cost.parents import expected_nodes, expected_parent_cost
     from nas.cost.penalty import DualPenalty, FixedPenalty, Penalty, PenaltyState
     from nas.cost.prefixes import Prefixes, torch_prefixes
     from nas.cost.resources import RESOURCES, Resource, find_resource, format_quantity
@@ -66,6 +67,8 @@ __all__ = [
     "einsum_macs",
     "expected_cost",
     "expected_groups",
+    "expected_nodes",
+    "expected_parent_cost",
     "find_resource",
     "format_quantity",
     "measure_costs",

@@ -40,14 +40,18 @@ def expected_cost(
     Raises:
         InputError: as in `expected_groups`, or the table is of other blocks, tasks or resources.
     """
-    if resource not in table.resources:
-        raise InputError(f"resource must be one of {list(table.resources)}; found {resource!r}")
     if probs_LTC.shape[:2] != (len(table.blocks), len(table.heads)):
         raise InputError(
             f"probabilities of shape {list(probs_LTC.shape)} do not match a cost table of {len(table.blocks)} blocks "
             f"and {len(table.heads)} tasks"
         )
-    groups_L = expected_groups(probs_LTC, generator=generator)
+    return cost_of_groups(expected_groups(probs_LTC, generator=generator), table, resource)
+
+
+def cost_of_groups(groups_L: Tensor, table: CostTable, resource: str) -> Tensor:
+    """cost(stem) + sum_l cost_l N_l + sum_t cost(head_t) for numbers of groups N_l, which may be expectations."""
+    if resource not in table.resources:
+        raise InputError(f"resource must be one of {list(table.resources)}; found {resource!r}")
     cost_L = torch.tensor([block[resource] for block in table.blocks], dtype=torch.float64, device=groups_L.device)
     return table.stem[resource] + cost_L @ groups_L + sum(head[resource] for head in table.heads.values())
 
@@ -74,7 +78,7 @@ def expected_groups(probs_LTC: Tensor, *, generator: torch.Generator | None = No
 
     Differs from: the recursion in BMTAS's published code, which is not this expectation for three tasks or more.
     """
-    _check(probs_LTC)
+    check_probabilities(probs_LTC)
     probs_LTC = probs_LTC.double()
     match choose_form(*probs_LTC.shape):
         case "subsets":
@@ -137,10 +141,10 @@ def _products_over_sets(probs_LTC: Tensor) -> tuple[Tensor, Tensor]:
 def groups_by_paths(probs_LTC: Tensor) -> Tensor:
     """E[N_l] = sum over the paths pi up to l [1 - prod_t (1 - r_t(pi))],  r_t(pi) = prod_{m<=l} p_m(t, pi_m)."""
     reach_TP, *further = probs_LTC.unbind()
-    groups = [_union(reach_TP).sum()]
+    groups = [union(reach_TP).sum()]
     for probs_TC in further:
         reach_TP = (reach_TP[:, :, None] * probs_TC[:, None, :]).flatten(1)
-        groups.append(_union(reach_TP).sum())
+        groups.append(union(reach_TP).sum())
     return torch.stack(groups)
 
 
@@ -175,11 +179,11 @@ def groups_by_sampling(probs_LTC: Tensor, num_samples: int, generator: torch.Gen
     for probs_TC, path_P in zip(probs_LTC.unbind(), path_LP, strict=True):
         reach_TP = reach_TP * probs_TC[:, path_P]
         mixture_P = reach_TP.detach().mean(dim=0)
-        groups.append(num_tasks - ((reach_TP.sum(dim=0) - _union(reach_TP)) / mixture_P).mean())
+        groups.append(num_tasks - ((reach_TP.sum(dim=0) - union(reach_TP)) / mixture_P).mean())
     return torch.stack(groups)
 
 
-def _union(prob_TP: Tensor) -> Tensor:
+def union(prob_TP: Tensor) -> Tensor:
     """1 - prod_t (1 - p_t) by pairs, a + b (1 - a): no cancellation when all are small, no zeros to divide by."""
     while len(prob_TP) > 1:
         half = len(prob_TP) // 2
@@ -188,7 +192,8 @@ def _union(prob_TP: Tensor) -> Tensor:
     return prob_TP[0]
 
 
-def _check(probs_LTC: Tensor) -> None:
+def check_probabilities(probs_LTC: Tensor) -> None:
+    """InputError unless these are probabilities of candidates, [L, T, C], whose rows sum to 1."""
     if probs_LTC.dim() != 3 or probs_LTC.numel() == 0:
         raise InputError(
             f"probabilities must be a non-empty array [blocks, tasks, candidates]; found shape {list(probs_LTC.shape)}"

@@ -9,6 +9,7 @@ Made in memory, without a download:
 
 - `nas.datasets.digits`: pairs of handwritten digits, six tasks;
 - `nas.datasets.planted`: problems whose best tree is known;
+- `nas.datasets.function_tasks`: the synthetic tasks of Learning to Branch, functions of one linear map;
 - `nas.datasets.scenes`: rendered scenes with exact labels, six dense tasks.
 
 Read from the usual folders:

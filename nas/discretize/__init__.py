@@ -1,7 +1,8 @@
 """Discretisation: from dissimilarities of tasks, block by block, to the best branch tree for every budget.
 
 - A dissimilarity d_l(s, t) says how much tasks s and t lose by sharing block l; below zero they gain.
-  `dissimilarity_from_logits` derives it from the logits of a search; `nas.strategies.similarity` measures it.
+  `dissimilarity_from_logits` and `dissimilarity_from_parents` derive it from the logits of a search;
+  `nas.strategies.similarity` measures it.
 - `discretize` finds all trees that no other tree beats in both cost and sum of dissimilarities within groups: a curve.
   ``curve.within(budget)`` is the best tree within a budget, ``curve.elbow()`` a compromise if there is no budget.
 - `Constraints` say which tasks must share a block, which must not, and how much a task may add.
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
     from nas.discretize.constraints import Apart, Constraints, Together
     from nas.discretize.curve import Curve, CurvePoint
     from nas.discretize.dissimilarity import dissimilarity_from_logits
+    from nas.discretize.parents import (
+        ancestor_agreement,
+        argmax_parents_tree,
+        count_changed_parents,
+        dissimilarity_from_parents,
+    )
     from nas.discretize.programme import EXACT_TASKS, discretize
 else:
     __getattr__, __dir__ = on_first_use(__name__)
@@ -52,11 +59,15 @@ __all__ = [
     "CurvePoint",
     "Margin",
     "Together",
+    "ancestor_agreement",
+    "argmax_parents_tree",
     "argmax_tree",
     "cheapest_tree",
     "count_changed_choices",
+    "count_changed_parents",
     "discretize",
     "dissimilarity_from_logits",
+    "dissimilarity_from_parents",
     "keeps_constraints",
     "margin",
     "value_of",

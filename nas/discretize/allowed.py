@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.discretize.constraints import Constraints
-from nas.discretize.lattice import Floats, Lattice
+from nas.discretize.lattice import Floats, Ints, Lattice
 from nas.errors import InputError
 from nas.tree import BranchTree, CostTable
 
@@ -28,15 +28,27 @@ class Allowed:
         together_LTT: pairs that must be in one group; symmetric, closed under transitivity.
         apart_LTT: pairs that must be in different groups; symmetric.
         accompanied_LT: tasks that must not be alone.
+        most_groups_L: the greatest number of groups.
     """
 
     together_LTT: Bools
     apart_LTT: Bools
     accompanied_LT: Bools
+    most_groups_L: Ints
 
     @classmethod
-    def of(cls, constraints: Constraints, tasks: Sequence[str], table: CostTable, resource: str) -> "Allowed":
+    def of(
+        cls,
+        constraints: Constraints,
+        tasks: Sequence[str],
+        table: CostTable,
+        resource: str,
+        most_groups: Sequence[int] | None = None,
+    ) -> "Allowed":
         """Constraints on the trees over some tasks.
+
+        Args:
+            most_groups: as in `discretize`.
 
         Raises:
             InputError: a task or block that is not there, a pair that must be both together and apart, or a limit on
@@ -65,7 +77,8 @@ class Allowed:
         accompanied_LT = np.zeros((num_blocks, num_tasks), np.bool_)
         for task, limit in constraints.own_cost.items():
             accompanied_LT[: _first_affordable(task, limit, table, resource), place[task]] = True
-        return cls(together_LTT, apart_LTT, accompanied_LT)
+        most = [num_tasks] * num_blocks if most_groups is None else [min(most, num_tasks) for most in most_groups]
+        return cls(together_LTT, apart_LTT, accompanied_LT, np.array(most, np.int64))
 
     def mask(self, lattice: Lattice) -> Bools:
         """Whether each block may have each partition, [L, P]."""
@@ -74,7 +87,8 @@ class Allowed:
         alone_PT = together_PTT.sum(axis=2) == 1
         parted = _any_both(self.together_LTT, ~together_PTT)
         joined = _any_both(self.apart_LTT, together_PTT)
-        return ~(parted | joined | _any_both(self.accompanied_LT, alone_PT))
+        too_many = lattice.num_groups_P > self.most_groups_L[:, None]
+        return ~(parted | joined | too_many | _any_both(self.accompanied_LT, alone_PT))
 
 
 def keeps_constraints(tree: BranchTree, constraints: Constraints, table: CostTable, resource: str) -> bool:

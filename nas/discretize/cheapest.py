@@ -18,20 +18,34 @@ _INFEASIBLE = 2
 
 
 def cheapest_tree(
-    tasks: Sequence[str], table: CostTable, resource: str, constraints: Constraints | None = None
+    tasks: Sequence[str],
+    table: CostTable,
+    resource: str,
+    constraints: Constraints | None = None,
+    most_groups: Sequence[int] | None = None,
 ) -> BranchTree:
     """The cheapest tree that the constraints allow, with the block names and the cost of the table.
 
     Without constraints it is the fully shared tree. If several trees are cheapest, it is one with the fewest splits.
 
+    Args:
+        most_groups: as in `nas.discretize.discretize`.
+
     Raises:
-        InputError: the constraints contradict each other, or name tasks or blocks that do not exist.
+        InputError: the constraints contradict each other, need more groups than there may be, or name tasks or blocks
+            that do not exist.
     """
-    allowed = Allowed.of(constraints or Constraints(), tasks, table, resource)
+    allowed = Allowed.of(constraints or Constraints(), tasks, table, resource, most_groups)
     cost_L = np.array([block[resource] for block in table.blocks], np.float64)
     labels_LT = cheapest_labels(allowed, cost_L)
     if labels_LT is None:
         assert constraints is not None
+        if most_groups is not None:
+            needed = cheapest_tree(tasks, table, resource, constraints).num_groups
+            raise InputError(
+                f"constraints: the blocks may have at most {list(most_groups)} groups, which is too few for the tasks "
+                f"that must be apart or must not be alone; {list(needed)} groups are enough"
+            )
         raise InputError(_contradiction(constraints, tasks, table, resource))
     return BranchTree.from_choices(tasks, labels_LT.tolist()).with_cost(table)
 
@@ -55,7 +69,8 @@ def cheapest_labels(allowed: Allowed, cost_L: Floats) -> Ints | None:
     together_LTT, apart_LTT, accompanied_LT = (
         rule[open_L] for rule in (allowed.together_LTT, allowed.apart_LTT, allowed.accompanied_LT)
     )
-    rules = (together_LTT, apart_LTT, accompanied_LT)
+    most_groups_L = allowed.most_groups_L[open_L]
+    rules = (together_LTT, apart_LTT, accompanied_LT, most_groups_L)
     changes = [any((rule[l] != rule[l - 1]).any() for rule in rules) for l in range(1, open_L.sum())]
     first_R = np.flatnonzero([True, *changes])
     # A task without constraints can follow another one, but each task that must not be alone may need one as company.
@@ -70,6 +85,7 @@ def cheapest_labels(allowed: Allowed, cost_L: Floats) -> Ints | None:
         together_LTT[pairs_R],
         apart_LTT[pairs_R],
         accompanied_LT[np.ix_(first_R, kept)],
+        most_groups_L[first_R],
         np.add.reduceat(cost_L[open_L], first_R),
     )
     if shared_RKK is None:
@@ -80,7 +96,9 @@ def cheapest_labels(allowed: Allowed, cost_L: Floats) -> Ints | None:
     return labels_LT
 
 
-def _solve(together_RTT: Bools, apart_RTT: Bools, accompanied_RT: Bools, cost_R: Floats) -> Bools | None:
+def _solve(
+    together_RTT: Bools, apart_RTT: Bools, accompanied_RT: Bools, most_groups_R: Ints, cost_R: Floats
+) -> Bools | None:
     """Which tasks share a group at each of R stages, [R, T, T]; None if no chain is allowed.
 
     Variables of a stage: whether each of its P pairs shares, then whether each task starts a group. Rows of the
@@ -95,9 +113,13 @@ def _solve(together_RTT: Bools, apart_RTT: Bools, accompanied_RT: Bools, cost_R:
     closed = _closed_triples(num_tasks)
     starts_or_joins = np.hstack([task_T == second_P, np.eye(num_tasks)])
     is_not_alone = np.pad((task_T == first_P) | (task_T == second_P), ((0, 0), (0, num_tasks)))
-    stage = vstack([closed, csr_array(starts_or_joins), csr_array(is_not_alone.astype(np.float64))])
+    starts = -np.repeat([[0.0, 1.0]], [num_pairs, num_tasks], axis=1)
+    stage = vstack([closed, csr_array(starts_or_joins), csr_array(is_not_alone.astype(np.float64)), csr_array(starts)])
     bound_RN = np.hstack(
-        [np.full((num_stages, closed.shape[0]), -1.0), np.ones((num_stages, num_tasks)), accompanied_RT]
+        [
+            *(np.full((num_stages, closed.shape[0]), -1.0), np.ones((num_stages, num_tasks)), accompanied_RT),
+            -most_groups_R[:, None],
+        ]
     )
     step = np.eye(num_stages)[:-1] - np.eye(num_stages)[1:]
     falls = kron(csr_array(step), csr_array(np.eye(num_pairs, num_pairs + num_tasks)))

@@ -29,6 +29,7 @@ def discretize(
     *,
     max_cost: float = math.inf,
     constraints: Constraints | None = None,
+    most_groups: Sequence[int] | None = None,
 ) -> Curve:
     """The trees that minimise the dissimilarity within groups, one for every budget.
 
@@ -51,6 +52,7 @@ def discretize(
         resource: the resource that the budget is in.
         max_cost: an absolute amount; trees that cost more are left out, which saves time.
         constraints: every tree of the curve keeps them; the first point is the cheapest tree that does.
+        most_groups: the greatest number of groups of each block, at least 1, which every tree keeps, too; by default T.
 
     Raises:
         InputError: shapes, tasks or the resource do not fit together, d is not finite or not symmetric, constraints
@@ -61,9 +63,10 @@ def discretize(
     objective = Objective.of(checked_LTT)
     cost_L = np.array([block[resource] for block in table.blocks], np.float64)
     fixed = table.total(resource, [0] * len(cost_L), tasks)
-    cheapest = cheapest_tree(tasks, table, resource, constraints)
+    cheapest = cheapest_tree(tasks, table, resource, constraints, most_groups)
     smallest = table.total(resource, cheapest.num_groups, tasks)
-    allowed = None if constraints is None or constraints.empty else Allowed.of(constraints, tasks, table, resource)
+    free = most_groups is None and (constraints is None or constraints.empty)
+    allowed = None if free else Allowed.of(constraints or Constraints(), tasks, table, resource, most_groups)
     if not max_cost >= smallest:
         which = "fully shared one" if allowed is None else "cheapest that the constraints allow"
         raise InputError(f"no tree costs at most {max_cost} {resource}; the {which} costs {smallest:.15g}")

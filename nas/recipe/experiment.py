@@ -72,10 +72,11 @@ class Experiment(Settings):
             training sample.
         goal: which trees are wanted.
         strategy: how they are found. ``Similarity(...)`` compares own copies of every task, ``Gradient(...)`` trains
-            the logits of a supernet, ``bmtas()`` is the published setting of the latter, and ``Transfer(...)`` measures
-            trainings of trees. Any other object of the
-            protocol (`nas.strategies.protocol`) works, too, and so does a name of `nas.strategies.STRATEGIES`. The
-            default found better trees at a lower cost (tools/evidence.py, runs/LOG.md).
+            the logits of a supernet, ``bmtas()`` is its published setting, ``ParentChoice(...)`` trains another kind of
+            supernet, ``ltb()`` is its published setting, and ``Transfer(...)`` measures trainings of trees. Any other
+            object of the protocol (`nas.strategies.protocol`) works, too, and so does a name of
+            `nas.strategies.STRATEGIES`. The default found better trees at a lower cost (tools/evidence.py,
+            runs/LOG.md).
         strategies: by name, strategies with settings for this recipe; ``strategy`` and ``--strategy`` can name them.
             Names of `nas.strategies.STRATEGIES` that are not listed here mean the default settings.
         retrain: settings of training discrete networks.

@@ -76,11 +76,14 @@ def _changed(owner: Any, changes: list[_Change], place: str) -> Any:
     by_field: dict[str, list[_Change]] = {}
     for (head, *rest), value in changes:
         by_field.setdefault(head, []).append((rest, value))
-    values = {head: _new_value(owner, head, below, place) for head, below in by_field.items()}
+    values: dict[str, Any] = {}
+    # Sections that are replaced come last, since they are validated together with the other fields.
+    for head, below in sorted(by_field.items(), key=lambda item: any(not rest for rest, _ in item[1])):
+        values[head] = _new_value(owner, head, below, place, values)
     return _with(owner, values, place)
 
 
-def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any:
+def _new_value(owner: Any, head: str, changes: list[_Change], place: str, others: Mapping[str, Any]) -> Any:
     known = _fields(owner)
     name = f"{place}.{head}" if place else head
     if known is None:
@@ -96,7 +99,7 @@ def _new_value(owner: Any, head: str, changes: list[_Change], place: str) -> Any
     if not deeper:
         return current
     if any(not rest for rest, _ in changes):
-        current = (_fields(_with(owner, {head: current}, place)) or {})[head]
+        current = (_fields(_with(owner, {**others, head: current}, place)) or {})[head]
     return _changed(current, deeper, name)
 
 

@@ -18,6 +18,8 @@ from nas.run.costs import read_table
 from nas.run.trial_folder import TrialFolder
 from nas.strategies.confidence import confidence, grade
 from nas.strategies.gradient.logits_record import FILE, LogitsRecord
+from nas.strategies.parents.record import FILE as PARENTS
+from nas.strategies.parents.record import ParentsRecord
 from nas.strategies.similarity.dissimilarity import FILE as SIMILARITY
 from nas.strategies.similarity.dissimilarity import read_dissimilarity
 from nas.strategies.transfer.exchange import Exchange
@@ -159,6 +161,31 @@ def of_logits(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) -> Se
     return Section("logits", about, tuple(evidence))
 
 
+def of_parents(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) -> Section | None:
+    """Probabilities that two tasks descend from the same node, by the logits of a search (``parents.json``)."""
+    if not (trial.path / PARENTS).is_file():
+        return None
+    record = read_record(trial.path / PARENTS, ParentsRecord)
+    together_LTT = np.array(record.together)
+    # Tasks that share a block share the ones before it, so chance is about those that part after the block.
+    later_LTT = np.concatenate([together_LTT[1:], np.zeros_like(together_LTT[:1])])
+    evidence = []
+    for pair in pairs:
+        index = (slice(None), *_places(pair, record.tasks, len(together_LTT), trial))
+        same_L, later_L = together_LTT[index], later_LTT[index]
+        chance_L = later_L + (1.0 - later_L) / np.array(record.nodes)
+        l = pair.telling_block(-same_L)
+        finding = f"at {pair.blocks[l]} they have the same node with probability {same_L[l]:.2f}"
+        sentence = pair.sentence(f"{finding} (chance {chance_L[l]:.2f})", l)
+        rows = _rows(pair, {"same": same_L, "chance": chance_L})
+        evidence.append(PairEvidence(pair.tasks, rows, rows[l], sentence))
+    about = (
+        "probability that two tasks descend from the same node of a block (same), by the logits; chance is that of "
+        "uniform logits at this block, and of the search's own logits at later ones"
+    )
+    return Section("parents", about, tuple(evidence))
+
+
 def of_trainings(trial: TrialFolder, tree: BranchTree, pairs: Sequence[Pair]) -> Section | None:
     """What two tasks do to each other by sharing blocks, as trainings of trees say (``transfer.json``)."""
     record = read_transfer(trial)
@@ -202,7 +229,7 @@ def read_transfer_map(trial: TrialFolder) -> TransferMap | None:
     return None if effects is None else transfer_map(effects)
 
 
-SOURCES: tuple[Source, ...] = (of_features, of_logits, of_trainings)
+SOURCES: tuple[Source, ...] = (of_features, of_logits, of_parents, of_trainings)
 """All kinds of evidence, in the order in which they are shown."""
 
 

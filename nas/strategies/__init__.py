@@ -6,13 +6,15 @@ and device; `Found` holds the trees with their estimates and, if the strategy ha
 
     >>> Similarity(epochs=6).num_epochs
     6
-    >>> {"bmtas", "gradient", "similarity", "transfer"} <= STRATEGIES.keys()
+    >>> {"bmtas", "gradient", "ltb", "similarity", "transfer"} <= STRATEGIES.keys()
     True
 
 These strategies are here:
 
 - `nas.strategies.similarity` trains several networks of every task and compares their features, block by block;
 - `nas.strategies.gradient` trains a supernet and its logits in turn; `bmtas` is its published setting;
+- `nas.strategies.parents` trains a supernet in which nodes choose their parents, together with its logits; `ltb` is its
+  published setting;
 - `nas.strategies.transfer` trains some trees briefly, and learns from the results what sharing does;
 - `nas.strategies.affinity` has five other published ways: networks of two tasks, cosines of gradients, look-ahead
   steps, representation dissimilarities, and merging from the input upwards.
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from nas.strategies.gradient import Gradient, bmtas
     from nas.strategies.names import PRESETS, STRATEGIES
     from nas.strategies.nni import TPE, Evolution, PolicyRL
+    from nas.strategies.parents import ParentChoice, ltb
     from nas.strategies.proposals import RandomTrees
     from nas.strategies.protocol import FirstSteps, Found, FoundTree, History, Problem, Strategy
     from nas.strategies.similarity import Similarity
@@ -56,6 +59,7 @@ __all__ = [
     "Grouping",
     "History",
     "Lookahead",
+    "ParentChoice",
     "PolicyRL",
     "Problem",
     "RandomTrees",
@@ -65,5 +69,6 @@ __all__ = [
     "Transfer",
     "TwoTask",
     "bmtas",
+    "ltb",
     "what_to_share",
 ]

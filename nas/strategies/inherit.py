@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.networks.branched import BranchedNetwork
-from nas.networks.supernet import Supernet
+from nas.networks.supernet import ParentSupernet, Supernet
 from nas.strategies.similarity.dissimilarity import Dissimilarity
 from nas.strategies.similarity.start import medoid
 from nas.tree import BranchTree
@@ -50,7 +50,7 @@ def inherit_weights(network: BranchedNetwork, supernet: Supernet, logits_LTC: Te
     statistics are copied, too, but those of mixed features do not fit the network: estimate them anew before
     evaluating (`nas.training.estimate_batch_statistics`).
     """
-    _copy(network, supernet, assign_candidates(network.tree, supernet.task_names, logits_LTC))
+    copy_parts(network, supernet, assign_candidates(network.tree, supernet.task_names, logits_LTC))
 
 
 def inherit_copies(network: BranchedNetwork, copies: Supernet, measured: Dissimilarity) -> None:
@@ -67,10 +67,11 @@ def inherit_copies(network: BranchedNetwork, copies: Supernet, measured: Dissimi
         [medoid([measured.tasks.index(task) for task in group], unlike_TT) for group in partition]
         for partition, unlike_TT in zip(network.tree.partitions, measured.dissimilarity_LTT, strict=True)
     ]
-    _copy(network, copies, chosen)
+    copy_parts(network, copies, chosen)
 
 
-def _copy(network: BranchedNetwork, supernet: Supernet, chosen: Sequence[Sequence[int]]) -> None:
+def copy_parts(network: BranchedNetwork, supernet: Supernet | ParentSupernet, chosen: Sequence[Sequence[int]]) -> None:
+    """Copy stem, heads and, for every block and group, the chosen instance's weights into a network."""
     network.stem.load_state_dict(supernet.stem.state_dict())
     for instances, candidates, row in zip(network.blocks, supernet.blocks, chosen, strict=True):
         assert isinstance(instances, nn.ModuleList)

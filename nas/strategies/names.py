@@ -6,6 +6,7 @@ from nas.errors import no_such
 from nas.strategies.affinity import BottomUp, GradientAffinity, Grouping, Lookahead, TwoTask, what_to_share
 from nas.strategies.gradient import Gradient, bmtas
 from nas.strategies.nni import TPE, Evolution, PolicyRL
+from nas.strategies.parents import ParentChoice, ltb
 from nas.strategies.proposals import RandomTrees
 from nas.strategies.protocol import Strategy
 from nas.strategies.similarity import Similarity, SimilaritySettings
@@ -15,6 +16,8 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "similarity": Similarity,
     "gradient": Gradient,
     "bmtas": bmtas,
+    "parent_choice": ParentChoice,
+    "ltb": ltb,
     "transfer": Transfer,
     "two_task": TwoTask,
     "grouping": Grouping,
@@ -29,9 +32,9 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
 }
 """By name, a function that makes the strategy. Recipes, ``--strategy`` and ``--set strategy=NAME`` use these names."""
 
-PRESETS = {"quick": "similarity", "measured": "transfer", "bmtas": "bmtas"}
+PRESETS = {"quick": "similarity", "measured": "transfer", "bmtas": "bmtas", "ltb": "ltb"}
 """By the name of a preset, that of its strategy. In trainings of one network, quick costs about one or two, measured
-what ``strategy.trainings`` says, and bmtas about ten."""
+what ``strategy.trainings`` says, and bmtas about ten. ltb trains for 500 epochs, however long the recipe's are."""
 
 
 def strategy_named(name: str, own: Mapping[str, Strategy]) -> Strategy:

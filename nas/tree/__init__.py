@@ -29,6 +29,7 @@ The package also has:
 - random trees of any cost (`random_tree_shape`) or of a given cost (`random_tree`), to compare a search with chance;
 - the difference of two trees, as a metric (`distance`) and in words (`describe_difference`), and how many trees agree
   with each split of one (`split_agreement`);
+- choices of parents, which describe trees in another way (`tree_from_parents`, `parents_of`);
 - tree files (`read_tree`, `write_tree`).
 
 >>> later = BranchTree.from_choices(tasks, [[0, 0, 0], [0, 0, 0], [0, 0, 1]])
@@ -43,6 +44,7 @@ from nas.tree.branch_tree import BranchTree
 from nas.tree.cost_table import CostTable
 from nas.tree.difference import describe_difference, distance
 from nas.tree.enumeration import IndexPartition, count_trees, enumerate_trees, refinements, set_partitions
+from nas.tree.parents import ancestors, parents_of, tree_from_parents
 from nas.tree.partition import Group, Partition
 from nas.tree.random_trees import random_tree, random_tree_shape
 from nas.tree.recovery import recovery
@@ -56,10 +58,12 @@ __all__ = [
     "IndexPartition",
     "Partition",
     "SplitAgreement",
+    "ancestors",
     "count_trees",
     "describe_difference",
     "distance",
     "enumerate_trees",
+    "parents_of",
     "random_tree",
     "random_tree_shape",
     "read_tree",
@@ -68,5 +72,6 @@ __all__ = [
     "render_text",
     "set_partitions",
     "split_agreement",
+    "tree_from_parents",
     "write_tree",
 ]

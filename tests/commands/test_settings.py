@@ -49,7 +49,7 @@ def test_fields_inside_others_are_listed_with_the_readers(capsys):
     assert run(["settings", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     warmups = {tuple(one["strategies"]): one["default"] for one in found if one["name"] == "strategy.warmup"}
-    assert warmups == {("gradient",): None, ("bmtas",): 0.05, ("bottom_up",): 5}
+    assert warmups == {("gradient",): None, ("bmtas",): 0.05, ("parent_choice", "ltb"): 0.1, ("bottom_up",): 5}
     assert {"name": "retrain.optimizer.lr", "default": 0.001}.items() <= next(
         one for one in found if one["name"] == "retrain.optimizer.lr"
     ).items()

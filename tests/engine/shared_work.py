@@ -22,9 +22,10 @@ from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings
 from nas.networks.branched import BranchedNetwork
-from nas.networks.supernet import Supernet
+from nas.networks.supernet import ParentSupernet, Supernet
 from nas.networks.supernet.recompute import recomputed
 from nas.strategies.gradient import BilevelSearch, GradientSettings
+from nas.strategies.parents import JointSearch, ParentSettings
 from nas.strategies.similarity import CopyTraining, SimilaritySettings
 from nas.training import DistillSettings, Retraining, TrainingSettings, TrainingState
 from nas.tree import BranchTree
@@ -116,6 +117,26 @@ def searches(ranks):
     return {name: search(ranks, common.model_copy(update=changes), (0.7,)) for name, changes in variants.items()}
 
 
+def joint_search(ranks, settings):
+    with TemporaryDirectory() as folder:
+        table = measure_costs(BACKBONE, TASKS, (IN_FEATURES,)).table
+        fixed = {"budgets": (0.7,), "seed": 3, "device": ranks.device, "ranks": ranks}
+        job = JointSearch(TASKS, UnevenData(), table, settings, **fixed)
+        state = job.start(seeded(lambda: ParentSupernet(BACKBONE, TASKS, (2, 3)), seed=ranks.rank))
+        job.run(state, CheckpointFolder(Path(folder)), lambda _: None)
+        assert any(Path(folder).iterdir()) == ranks.is_first
+    return {"weights": state.supernet.state_dict(), **state.logits_record(), "history": state.history}
+
+
+def joint_searches(ranks):
+    common = ParentSettings(
+        epochs=2, warmup=0.5, batch_size=8, weights=SGD, logits=OptimizerSettings(kind="sgd", lr=5.0)
+    )
+    return {
+        routing: joint_search(ranks, common.model_copy(update={"routing": routing})) for routing in ("hard", "one_path")
+    }
+
+
 def warm_up(ranks):
     with TemporaryDirectory() as folder:
         settings = SimilaritySettings(epochs=2, batch_size=8, splits=("train",), weights=SGD)
@@ -187,7 +208,7 @@ def exchanges(ranks):
     }
 
 
-WORK = (batch_norm, samples, searches, warm_up, retrainings, exchanges)
+WORK = (batch_norm, samples, searches, joint_searches, warm_up, retrainings, exchanges)
 
 
 def do(ranks):

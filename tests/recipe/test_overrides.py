@@ -57,6 +57,11 @@ def test_fields_that_only_fit_together_can_be_changed_in_any_order():
     back = {"strategy.discretize": "argmax", "goal.budgets": []}
     assert apply_changes(there, back).strategy == start.strategy
     assert apply_changes(there, dict(reversed(back.items()))).strategy == start.strategy
+    # Also if the strategy is replaced, and the new one fits only the new goal.
+    named = {"strategy": "bmtas", "strategy.epochs": 3, "goal.budgets": []}
+    for names in (named, dict(reversed(named.items()))):
+        changed = apply_changes(there, names)
+        assert (changed.strategy.discretize, changed.strategy.epochs, changed.goal.budgets) == ("argmax", 3, ())
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,21 @@ from toys import DEVICE, IN_FEATURES, ToyData, VectorBackbone, names, toy_tasks
 
 from nas.cost import FixedPenalty, measure_costs
 from nas.engine.optimizer import OptimizerSettings, ScheduleSettings
-from nas.networks.supernet import Supernet
-from nas.strategies import TPE, Evolution, Goal, Gradient, PolicyRL, Problem, RandomTrees, Similarity, Store, Transfer
+from nas.networks.supernet import ParentSupernet, Supernet
+from nas.strategies import (
+    TPE,
+    Evolution,
+    Goal,
+    Gradient,
+    ParentChoice,
+    PolicyRL,
+    Problem,
+    RandomTrees,
+    Similarity,
+    Store,
+    Transfer,
+)
+from nas.strategies.parents import TemperatureSettings
 from nas.strategies.similarity import SimilaritySettings
 from nas.tree import BranchTree
 
@@ -21,6 +34,7 @@ SGD = OptimizerSettings(kind="sgd", lr=0.3)
 
 SIMILARITY = Similarity(epochs=2, batch_size=16, num_rows=64, candidates="plain")
 GRADIENT = Gradient(epochs=3, batch_size=16, routing="soft", candidates="plain")
+PARENTS = ParentChoice(epochs=3, batch_size=16, nodes=2, penalty=FixedPenalty(weight=0.0))
 COPIES = SimilaritySettings(epochs=1, batch_size=16, num_rows=64, candidates="plain")
 TRANSFER = Transfer(trainings=6.0, start=COPIES, margin=0.1)
 # More would train all trees of so small a problem.
@@ -54,6 +68,17 @@ NUMBERS = {
     ("gradient", "affine_last_norm"): True,
     ("gradient", "equal_start"): False,
     ("gradient", "penalty"): FixedPenalty(weight=1.0, per=100.0),
+    ("parent_choice", "discretize"): "argmax",
+    ("parent_choice", "epochs"): 4,
+    ("parent_choice", "warmup"): 0.6,
+    ("parent_choice", "batch_size"): 8,
+    ("parent_choice", "splits"): ("train",),
+    ("parent_choice", "nodes"): (3, 2),
+    ("parent_choice", "routing"): "one_path",
+    ("parent_choice", "temperature"): TemperatureSettings(kind="root", start=2.0),
+    ("parent_choice", "weights"): SGD,
+    ("parent_choice", "logits"): SGD,
+    ("parent_choice", "penalty"): FixedPenalty(weight=1.0, per=100.0),
     ("transfer", "trainings"): 3.0,
     ("transfer", "hours"): 0.15,
     ("transfer", "length"): 0.5,
@@ -86,13 +111,18 @@ NO_BUDGET = Goal()
 STRATEGIES = {
     "similarity": SIMILARITY,
     "gradient": GRADIENT,
+    "parent_choice": PARENTS,
     "transfer": TRANSFER,
     "random": RandomTrees(**SPENDING),
     "evolution": Evolution(population=4, tournament=4, **SPENDING),
     "tpe": TPE(startup=3, **SPENDING),
     "policy_rl": PolicyRL(per_update=2, **SPENDING),
 }
-EXECUTED = ("similarity", "gradient")
+EXECUTED = {
+    **{(name, field): Supernet for name in ("similarity", "gradient") for field in EXECUTION},
+    **{("parent_choice", field): ParentSupernet for field in ("checkpoint_activations", "compute")},
+}
+"""By strategy and field, the network that is told how to compute."""
 
 
 def ran(strategy, folder, goal=NO_BUDGET):
@@ -123,7 +153,7 @@ def defaults(tmp_path_factory):
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_field_is_listed_here(name):
     listed = {field for strategy, field in NUMBERS if strategy == name}
-    listed |= EXECUTION.keys() if name in EXECUTED else set()
+    listed |= {field for strategy, field in EXECUTED if strategy == name}
     assert listed == type(STRATEGIES[name]).model_fields.keys()
 
 
@@ -141,17 +171,17 @@ def test_a_field_changes_what_is_found(name, field, defaults, tmp_path):
     assert changed != defaults[name]
 
 
-@pytest.mark.parametrize("name", EXECUTED)
-@pytest.mark.parametrize("field", EXECUTION)
+@pytest.mark.parametrize(("name", "field"), EXECUTED)
 def test_a_field_changes_how_it_is_computed(name, field, monkeypatch, tmp_path):
     seen = []
-    execute = Supernet.set_execution
+    network = EXECUTED[name, field]
+    execute = network.set_execution
 
     def spy(self, **how):
         seen.append(how)
         execute(self, **how)
 
-    monkeypatch.setattr(Supernet, "set_execution", spy)
+    monkeypatch.setattr(network, "set_execution", spy)
     prepared = []
     strategy = type(STRATEGIES[name])(**{**dict(STRATEGIES[name]), field: EXECUTION[field]})
     monkeypatch.setattr(type(strategy.compute), "prepare", lambda self, network: prepared.append(self))

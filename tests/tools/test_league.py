@@ -89,6 +89,8 @@ def test_every_strategy_costs_what_is_asked_on_planted_a(tmp_path):
         {"strategy": "gradient", "strategy.warmup": 0.0, "strategy.routing": "one_path"},
         {"strategy": "gradient", "strategy.weight_step": "per_task"},
         {"strategy": "gradient", "strategy.num_candidates": 2},
+        {"strategy": "parent_choice", "strategy.nodes": 2},
+        {"strategy": "parent_choice", "strategy.routing": "one_path"},
         {"strategy": "gradient_affinity"},
         {"strategy": "lookahead"},
     ],

@@ -14,17 +14,25 @@ tensor([[[1., 0.],
 >>> torch.allclose(routing_LTC.sum(-1), torch.ones(6, 3))
 True
 
+`ParentSupernet` is another space, in which the nodes of a block read nodes of the block before it. Its routings are one
+tensor for each block, which `sample_parents` draws and `one_hot_parents` makes from choices.
+
 Start with `nas.networks.supernet.supernet`; its `Supernet.forward` has the formula.
 """
 
+from nas.networks.supernet.parents import ParentSupernet, Routings, one_hot_parents, sample_parents
 from nas.networks.supernet.routing import one_hot_routing, own_copy_routing, sample_routing
 from nas.networks.supernet.supernet import Supernet, remove_last_affine, reset_running_statistics
 
 __all__ = [
+    "ParentSupernet",
+    "Routings",
     "Supernet",
+    "one_hot_parents",
     "one_hot_routing",
     "own_copy_routing",
     "remove_last_affine",
     "reset_running_statistics",
+    "sample_parents",
     "sample_routing",
 ]

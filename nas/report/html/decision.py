@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -12,6 +13,7 @@ from nas.errors import InputError, explain
 from nas.report.html.known import Known
 from nas.report.html.plot import Scale, Tick, line, number, scale, ticks
 from nas.run import TrialFolder
+from nas.strategies.parents.record import FILE as PARENTS
 from nas.strategies.proposals.record import read_record
 from nas.strategies.transfer.record import TrainedTree
 from nas.tree import BranchTree
@@ -42,11 +44,19 @@ class LinePlot:
 
 @dataclass(frozen=True)
 class Probabilities:
-    """Probabilities of the candidates in percent, for each shown epoch [L, T, C] in one list."""
+    """Probabilities in percent of each block's candidates or nodes; for each shown epoch [L, T, C_l] in one list.
 
+    Args:
+        kind: "candidate" or "node".
+        num_candidates: of each block.
+        starts: where each block begins in the list of an epoch.
+    """
+
+    kind: str
     tasks: list[str]
     blocks: list[str]
-    num_candidates: int
+    num_candidates: list[int]
+    starts: list[int]
     epochs: list[int]
     frames: list[list[int]]
 
@@ -132,16 +142,14 @@ def _probabilities(known: Known, epochs: Sequence[_Epoch]) -> Probabilities | No
     if not shown:
         return None
     tasks, blocks = list(known.table.heads), list(known.table.block_names)
-    first = shown[0][1]
-    num_candidates = len(first[0][0]) if first and first[0] else 0
+    widths = [len(rows[0]) if rows else 0 for rows in shown[0][1]]
     for _, block in shown:
-        if (
-            len(block) != len(blocks)
-            or {len(row) for row in block} != {len(tasks)}
-            or any(len(choice) != num_candidates for row in block for choice in row)
+        if len(block) != len(blocks) or any(
+            [len(choice) for choice in rows] != [width] * len(tasks) for rows, width in zip(block, widths, strict=False)
         ):
             raise InputError(f"{known.trial.metrics}: its probabilities are not those of its blocks and tasks")
-    most = max(2, min(MOST_FRAMES, MOST_NUMBERS // max(1, len(blocks) * len(tasks) * num_candidates)))
+    starts = [0, *accumulate(width * len(tasks) for width in widths)]
+    most = max(2, min(MOST_FRAMES, MOST_NUMBERS // max(1, starts[-1])))
     # The last epoch is always among them.
     chosen = (
         sorted({round(i * (len(shown) - 1) / (most - 1)) for i in range(most)})
@@ -149,7 +157,8 @@ def _probabilities(known: Known, epochs: Sequence[_Epoch]) -> Probabilities | No
         else range(len(shown))
     )
     frames = [[round(100 * p) for row in shown[i][1] for choice in row for p in choice] for i in chosen]
-    return Probabilities(tasks, blocks, num_candidates, [shown[i][0] for i in chosen], frames)
+    kind = "node" if (known.trial.path / PARENTS).is_file() else "candidate"
+    return Probabilities(kind, tasks, blocks, widths, starts[:-1], [shown[i][0] for i in chosen], frames)
 
 
 def _plots(known: Known, epochs: Sequence[_Epoch]) -> list[LinePlot]:

@@ -104,6 +104,15 @@ _READINGS = {
         lambda row: False,
         "+.2f",
     ),
+    "parents": _Reading(
+        "How often two tasks descend from the same node, block by block",
+        "Probability of the same node minus that of chance. Blue: they meet. Orange: they part. Framed: the "
+        "recommended tree shares the block.",
+        lambda row: float(row["same"] - row["chance"]),
+        lambda value: value < 0,
+        lambda row: False,
+        "+.2f",
+    ),
 }
 
 

@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.discretize import dissimilarity_from_logits
@@ -18,13 +20,13 @@ def entropy_L(logits_LTC: Tensor) -> Tensor:
     return entropy_LT.mean(dim=-1) / max(math.log(logits_LTC.shape[-1]), 1e-12)
 
 
-_MOST_PROBABILITIES = 8192
+MOST_PROBABILITIES = 8192
 """More would make the records of all epochs, which each checkpoint holds, larger than the weights."""
 
 
 def probabilities_LTC(logits_LTC: Tensor) -> list[list[list[float]]] | None:
     """softmax(logits) with four digits, for the record of an epoch; None for more than 8192 of them."""
-    if logits_LTC.numel() > _MOST_PROBABILITIES:
+    if logits_LTC.numel() > MOST_PROBABILITIES:
         return None
     probs_LTC = torch.softmax(logits_LTC.double(), dim=-1).tolist()
     return [[[round(p, 4) for p in row] for row in block] for block in probs_LTC]
@@ -32,7 +34,11 @@ def probabilities_LTC(logits_LTC: Tensor) -> list[list[list[float]]] | None:
 
 def drift(before_LTC: Tensor, after_LTC: Tensor) -> float:
     """Change of the dissimilarities that trees are made from: root mean square over blocks and pairs of tasks."""
-    num_tasks = before_LTC.shape[1]
-    change_LTT = dissimilarity_from_logits(after_LTC) - dissimilarity_from_logits(before_LTC)
-    num_pairs = max(1, len(change_LTT) * num_tasks * (num_tasks - 1))
+    return root_mean_square(dissimilarity_from_logits(after_LTC) - dissimilarity_from_logits(before_LTC))
+
+
+def root_mean_square(change_LTT: NDArray[np.float64]) -> float:
+    """Over blocks and pairs of tasks; the diagonal is zero and does not count."""
+    num_blocks, num_tasks, _ = change_LTT.shape
+    num_pairs = max(1, num_blocks * num_tasks * (num_tasks - 1))
     return math.sqrt(float((change_LTT**2).sum()) / num_pairs)

@@ -1,59 +1,29 @@
 """The bilevel search: trains logits and weights on two splits in turn, with a checkpoint after every epoch."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
-from functools import reduce
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from nas.cost import expected_cost, resolve_budget
-from nas.data import Batch, DataSource, SplitName, batches, derive_seed
+from nas.cost import expected_cost
+from nas.data import Dataset, derive_seed
 from nas.discretize import count_changed_choices
-from nas.engine import SINGLE_PROCESS, Ranks
 from nas.engine.checkpoint import CheckpointFolder
 from nas.engine.loop import run_epochs, seeded
 from nas.networks.supernet import Supernet, own_copy_routing, reset_running_statistics
 from nas.strategies.gradient.diagnostics import drift, entropy_L, probabilities_LTC
 from nas.strategies.gradient.settings import GradientSettings
 from nas.strategies.gradient.state import SearchRecord, SearchState
-from nas.strategies.gradient.steps import logits_step, weight_step, weighted_sum
-from nas.tasks import Task
-from nas.tasks.epoch_losses import EpochLosses, MeanLosses
-from nas.tree import CostTable
+from nas.strategies.gradient.steps import logits_step, weight_step
+from nas.strategies.supernet_search import SupernetSearch
+from nas.tasks.epoch_losses import MeanLosses
 
 
 @dataclass(eq=False)
-class BilevelSearch:
-    """Everything that stays the same during a search; `SearchState` holds what changes.
-
-    All random numbers of an epoch (order of samples, routing, dropout) come from seeds derived from ``(seed, epoch)``,
-    so an epoch depends only on the state before it. A resumed search therefore gives the same bits as an uninterrupted
-    one, for the same number of threads.
-
-    Several ranks share every batch. Rank 0 draws the routing and writes. Dropout differs between ranks.
-
-    Args:
-        budgets: shares or amounts of the resource; kept as amounts.
-    """
-
-    tasks: Sequence[Task]
-    data: DataSource
-    table: CostTable
-    settings: GradientSettings
-    _: KW_ONLY
-    budgets: Sequence[float] = ()
-    resource: str = "macs"
-    seed: int
-    device: torch.device
-    num_workers: int = 0
-    ranks: Ranks = SINGLE_PROCESS
-
-    def __post_init__(self) -> None:
-        self.budgets = tuple(resolve_budget(budget, self.table, self.resource) for budget in self.budgets)
-        # The exact discretisation cuts a tree down to a smaller budget, but cannot split what never parted.
-        self.target = max(self.budgets, default=None)
+class BilevelSearch(SupernetSearch[GradientSettings]):
+    """Trains the logits on one split and the weights on another; `SearchState` holds what changes."""
 
     def start(self, supernet: Supernet, logits_LTC: Tensor | None = None) -> SearchState:
         """The state before the first epoch, with these logits (undecided by default) and fresh optimisers."""
@@ -138,8 +108,8 @@ class BilevelSearch:
         seconds = (settings.epochs - epoch) * self._num_steps("architecture") * (middle - start)
         return losses, seconds + settings.epochs * self._num_steps("train") * (end - middle)
 
-    def _num_steps(self, split: SplitName) -> int:
-        return max(1, len(self.data.split(split)) // self.settings.batch_size)
+    def samples(self, name: str) -> Dataset:
+        return self.data.split("architecture" if name == "architecture" else "train")
 
     def _logits_pass(self, state: SearchState, epoch: int, generator: torch.Generator) -> MeanLosses:
         settings = self.settings
@@ -172,15 +142,6 @@ class BilevelSearch:
             losses.add(weight_step(state, batch, routing_LTC, self.tasks, self.settings, self.ranks), at_once=True)
         return self._means(losses)
 
-    def _losses(self, split: SplitName, epoch: int) -> EpochLosses:
-        return EpochLosses(self.tasks, epoch, lambda: self._loader(split, epoch))
-
-    def _means(self, losses: EpochLosses) -> MeanLosses:
-        """Means in the precision of the losses, added one after another."""
-        means = {name: reduce(torch.add, steps) / len(steps) for name, steps in losses.by_task().items()}
-        total = weighted_sum(self.tasks, means).item()
-        return {"total": total, "tasks": {name: mean.item() for name, mean in sorted(means.items())}}
-
     def _sample(self, state: SearchState, epoch: int, generator: torch.Generator) -> Tensor:
         settings = self.settings
         sampled = settings.sampler.sample(
@@ -189,17 +150,3 @@ class BilevelSearch:
             generator=generator,
         )
         return self.ranks.broadcast(sampled)
-
-    def _batches(self, split: SplitName, epoch: int) -> Iterable[Batch]:
-        """The batches of an epoch, or this rank's part of each, on the device."""
-        return (batch.to(self.device) for batch in self._loader(split, epoch, self.ranks.shard))
-
-    def _loader(self, split: SplitName, epoch: int, shard: tuple[int, int] = (0, 1)) -> Iterable[Batch]:
-        return batches(
-            *(self.data.split(split), self.settings.batch_size),
-            seed=derive_seed(self.seed, split),
-            epoch=epoch,
-            shuffle=True,
-            num_workers=self.num_workers,
-            shard=shard,
-        )

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from nas.cost.penalty import PenaltyState
-from nas.engine import SINGLE_PROCESS, Ranks, synchronise_batch_norm
-from nas.engine.loop import LoopState, explaining_checkpoint
+from nas.engine import SINGLE_PROCESS, Ranks
 from nas.networks.supernet import Supernet
 from nas.strategies.gradient.settings import GradientSettings
+from nas.strategies.supernet_state import SupernetState, share_supernet
 from nas.tasks.epoch_losses import MeanLosses
 
 
@@ -38,8 +38,8 @@ class SearchRecord(TypedDict):
 
 
 @dataclass
-class SearchState(LoopState[SearchRecord]):
-    """Weights, logits, their optimisers, the loss scale, the penalty's dual variable, and the progress of the search.
+class SearchState(SupernetState[SearchRecord]):
+    """The state of a supernet's search, with the logits.
 
     ``logits_LTP`` is a leaf on the supernet's device: the P parameters of each choice, as the sampler wants them. For
     Gumbel-softmax these are the C logits.
@@ -47,10 +47,6 @@ class SearchState(LoopState[SearchRecord]):
 
     supernet: Supernet
     logits_LTP: Tensor
-    weight_optimizer: torch.optim.Optimizer
-    logits_optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    penalty: PenaltyState
 
     @classmethod
     def start(
@@ -67,21 +63,19 @@ class SearchState(LoopState[SearchRecord]):
             generator: random numbers of a sampler that starts from random parameters; the same on all ranks.
         """
         generator = torch.Generator().manual_seed(0) if generator is None else generator
-        supernet.to(device)
-        ranks.copy_from_first(supernet.state_dict().values())
-        synchronise_batch_norm(supernet, ranks)
+        share_supernet(supernet, device, ranks)
         settings.compute.prepare(supernet)
         supernet.set_execution(candidates=settings.candidates, checkpoint_activations=settings.checkpoint_activations)
         shape = (supernet.num_blocks, len(supernet.task_names))
         started = settings.sampler.start(shape, supernet.num_candidates, generator)
         logits_LTP = started.to(device).requires_grad_()
         return cls(
-            supernet,
-            logits_LTP,
-            settings.weights.make(supernet.parameters()),
-            settings.logits.make([logits_LTP]),
-            settings.compute.scaler(device),
-            PenaltyState(initial_cost=0.0),
+            supernet=supernet,
+            logits_LTP=logits_LTP,
+            weight_optimizer=settings.weights.make(supernet.parameters()),
+            logits_optimizer=settings.logits.make([logits_LTP]),
+            scaler=settings.compute.scaler(device),
+            penalty=PenaltyState(initial_cost=0.0),
         )
 
     def reset_optimizers(self, settings: GradientSettings) -> None:
@@ -89,33 +83,13 @@ class SearchState(LoopState[SearchRecord]):
         self.weight_optimizer = settings.weights.make(self.supernet.parameters())
         self.logits_optimizer = settings.logits.make([self.logits_LTP])
 
-    def record(self) -> dict[str, Any]:
-        """The state as tensors and plain values, for a checkpoint."""
-        return {
-            "tasks": list(self.supernet.task_names),
-            "supernet": self.supernet.state_dict(),
-            "logits_LTC": self.logits_LTP.detach(),
-            "weight_optimizer": self.weight_optimizer.state_dict(),
-            "logits_optimizer": self.logits_optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "penalty": self.penalty.to_dict(),
-            **self.progress(),
-        }
+    def logits_record(self) -> dict[str, Any]:
+        return {"logits_LTC": self.logits_LTP.detach()}
 
-    def load(self, record: Mapping[str, Any], where: str) -> None:
-        with explaining_checkpoint("this experiment's supernet", where):
-            # The rows of the logits have this order, and the names of the weights do not show it.
-            if list(record["tasks"]) != list(self.supernet.task_names):
-                raise ValueError(f"its tasks are {record['tasks']}, here they are {list(self.supernet.task_names)}")
-            if record["logits_LTC"].shape != self.logits_LTP.shape:
-                raise ValueError(
-                    f"its logits are {list(record['logits_LTC'].shape)}, here they are {list(self.logits_LTP.shape)}"
-                )
-            self.supernet.load_state_dict(record["supernet"])
-            with torch.no_grad():
-                self.logits_LTP.copy_(record["logits_LTC"])
-            self.weight_optimizer.load_state_dict(record["weight_optimizer"])
-            self.logits_optimizer.load_state_dict(record["logits_optimizer"])
-            self.scaler.load_state_dict(record["scaler"])
-            self.penalty = PenaltyState.from_dict(record["penalty"])
-            self.load_progress(record)
+    def load_logits(self, record: Mapping[str, Any]) -> None:
+        if record["logits_LTC"].shape != self.logits_LTP.shape:
+            raise ValueError(
+                f"its logits are {list(record['logits_LTC'].shape)}, here they are {list(self.logits_LTP.shape)}"
+            )
+        with torch.no_grad():
+            self.logits_LTP.copy_(record["logits_LTC"])

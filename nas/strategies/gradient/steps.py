@@ -1,6 +1,6 @@
 """The two optimiser steps of a bilevel search: one changes only the weights, the other only the logits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -9,19 +9,13 @@ from torch import Tensor
 from nas.cost import expected_cost
 from nas.data import Batch
 from nas.engine import SINGLE_PROCESS, Ranks
-from nas.errors import as_input_errors
 from nas.networks.backbone import explaining_in_place_errors
 from nas.networks.supernet import Supernet
+from nas.strategies.descent import Losses, Shares, descend, running, weighted_sum
 from nas.strategies.gradient.settings import GradientSettings
 from nas.strategies.gradient.state import SearchState
 from nas.tasks import Task, task_losses
 from nas.tree import CostTable
-
-Losses = dict[str, Tensor]
-"""Detached, unweighted mean loss of each task that the batch has labels for, on any rank."""
-
-Shares = Mapping[str, float]
-"""By task, the share of the batch's labels that this rank has (`Ranks.label_shares`)."""
 
 
 def weight_step(
@@ -46,7 +40,7 @@ def weight_step(
         if not labelled:
             continue
         losses = ranks.weighted_losses(*_losses(state, batch, routing_LTC, labelled, settings), shares)
-        seen |= _descend(state, state.weight_optimizer, weighted_sum(labelled, losses), losses, ranks)
+        seen |= descend(state.scaler, [state.weight_optimizer], weighted_sum(labelled, losses), losses, ranks)
     return seen
 
 
@@ -116,21 +110,16 @@ def logits_step(
         penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
         penalty = len(losses) * penalty.to(probs_LTC) + settings.sampler.regulariser(*choices, progress)
         total = total + ranks.zero_unless_first(penalty)
-        seen = _descend(state, state.logits_optimizer, total, losses, ranks)
+        seen = descend(state.scaler, [state.logits_optimizer], total, losses, ranks)
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, scale)
     return seen
-
-
-def weighted_sum(tasks: Sequence[Task], losses: Losses) -> Tensor:
-    """sum_t weight_t loss_t over the tasks that have a loss."""
-    return torch.stack([task.weight * losses[task.name] for task in tasks if task.name in losses]).sum()
 
 
 def _losses(
     state: SearchState, batch: Batch, routing_LTC: Tensor, tasks: Sequence[Task], settings: GradientSettings
 ) -> tuple[Losses, dict[str, Tensor]]:
     """The tasks' losses, and the outputs that they come from."""
-    with _running(batch, settings):
+    with running(batch, settings.compute):
         outputs = state.supernet(settings.compute.inputs(batch.inputs), routing_LTC, [task.name for task in tasks])
     outputs = settings.compute.outputs(outputs)
     return task_losses(tasks, outputs, batch), outputs
@@ -148,7 +137,7 @@ def _one_path_losses(
     """The losses under a one-hot routing, and a term whose gradient is that of `logits_step`'s formula."""
     supernet, names = state.supernet, [task.name for task in tasks]
     one_hot_LTC = routing_LTC.detach()
-    with _running(batch, settings):
+    with running(batch, settings.compute):
         stem = supernet.start(settings.compute.inputs(batch.inputs)).detach().requires_grad_()
         features = list(supernet.features(stem, one_hot_LTC, names))
         tapped = [block for l, block in enumerate(features) if l in supernet.taps]
@@ -168,32 +157,6 @@ def _one_path_losses(
                 product = slope.to(slope_LT) * feature.detach().to(slope_LT)
                 slope_LT[l, supernet.task_names.index(task.name)] = product.sum()
     return losses, (slope_LT.unsqueeze(-1) / state.scaler.get_scale() * one_hot_LTC * routing_LTC).sum()
-
-
-@contextmanager
-def _running(batch: Batch, settings: GradientSettings) -> Iterator[None]:
-    """The context of a forward pass."""
-    with (
-        as_input_errors(f"the backbone does not run on inputs of shape {list(batch.inputs.shape)}"),
-        settings.compute.autocast(batch.inputs.device),
-    ):
-        yield
-
-
-def _descend(
-    state: SearchState, optimizer: torch.optim.Optimizer, total: Tensor, losses: Losses, ranks: Ranks
-) -> Losses:
-    """Step on the sum of the totals of all ranks, and return the losses summed over the ranks."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    # Instead of `zero_grad`, whose profiling takes longer than the forward pass of a small network.
-    for parameter in parameters:
-        parameter.grad = None
-    with explaining_in_place_errors():
-        state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-    summed = ranks.reduce(parameters, list(losses.values()))
-    state.scaler.step(optimizer)
-    state.scaler.update()
-    return dict(zip(losses, summed, strict=True))
 
 
 @contextmanager

@@ -7,21 +7,21 @@ from typing import Any
 from torch import Tensor
 
 from nas.data import SplitName, derive_seed
-from nas.discretize import Curve, argmax_tree, discretize, dissimilarity_from_logits
+from nas.discretize import argmax_tree, discretize, dissimilarity_from_logits
 from nas.engine.loop import resume, seeded
 from nas.errors import InputError
 from nas.networks.backbone import Backbone
 from nas.networks.branched import BranchedNetwork
 from nas.networks.supernet import Supernet
-from nas.strategies.curve import budget_limits, diagnose_curve
-from nas.strategies.diagnosis import Diagnosis, judge_logits, late_drift
+from nas.strategies.diagnosis import judge_logits, late_drift
+from nas.strategies.from_logits import check_argmax_goal, found_argmax, found_within
 from nas.strategies.goal import Goal
 from nas.strategies.gradient.logits_record import write_logits
 from nas.strategies.gradient.search import BilevelSearch
 from nas.strategies.gradient.settings import GradientSettings, published
 from nas.strategies.gradient.state import SearchState
 from nas.strategies.inherit import inherit_weights
-from nas.strategies.protocol import FirstSteps, Found, FoundTree, Problem, Training, state_bytes
+from nas.strategies.protocol import FirstSteps, Found, Problem, Training, state_bytes
 from nas.strategies.similarity.own_copies import (
     check_tasks,
     curve_of,
@@ -33,14 +33,6 @@ from nas.strategies.similarity.own_copies import (
 from nas.strategies.similarity.start import candidate_sources, start_candidates, starting_logits
 from nas.strategies.store import Store
 from nas.tasks import Task
-from nas.training import estimate_batch_statistics
-from nas.training.evaluate import evaluate
-from nas.tree import BranchTree
-
-MEASURE = "minus validation loss, inherited weights"
-
-_STATISTICS_BATCHES = 20
-"""Number of batches that estimate the BatchNorm statistics of a network before its quality is estimated."""
 
 
 class Gradient(GradientSettings):
@@ -66,16 +58,8 @@ class Gradient(GradientSettings):
 
     def check_goal(self, goal: Goal) -> None:
         """ValueError if discretize is "argmax" and the goal has budgets or constraints."""
-        if self.discretize == "argmax" and goal.budgets:
-            raise ValueError(
-                f"strategy.discretize 'argmax' cannot keep a budget; leave goal.budgets {list(goal.budgets)} out, or "
-                "set strategy.discretize to 'exact'"
-            )
-        if self.discretize == "argmax" and not goal.constraints.empty:
-            raise ValueError(
-                "strategy.discretize 'argmax' cannot keep constraints; leave goal.constraints out, or set "
-                "strategy.discretize to 'exact'"
-            )
+        if self.discretize == "argmax":
+            check_argmax_goal(goal)
 
     def search(self, problem: Problem) -> Found:
         """Train, find the trees, and estimate the quality of each with inherited weights."""
@@ -108,19 +92,19 @@ class Gradient(GradientSettings):
 
     def _found(self, state: SearchState, problem: Problem) -> Found:
         """The trees of the problem's goal with their estimates; no history."""
-        trees, diagnosis, curve = self._trees(state, problem)
-        return Found(
-            tuple(
-                FoundTree(
-                    *(tree, budget, self._estimate(tree, state, problem), MEASURE),
-                    # The noise is a lower bound, so this is an upper bound.
-                    confidence=diagnosis.confidence_within(budget),
-                )
-                for budget, tree in trees
-            ),
-            diagnosis=diagnosis,
-            curve=curve,
-        )
+        names, table, goal = problem.task_names, problem.table, problem.goal
+        logits_LTC = self._logits_LTC(state.logits_LTP, state.supernet)
+        num_choices = logits_LTC.shape[0] * logits_LTC.shape[1]
+        verdicts = judge_logits(state.history, num_choices, table.block_names, goal.resource)
+
+        def inherit(network: BranchedNetwork) -> None:
+            inherit_weights(network, state.supernet, logits_LTC)
+
+        if self.discretize == "argmax":
+            return found_argmax(argmax_tree(names, logits_LTC), verdicts, inherit, problem, self.batch_size)
+        unlike_LTT = dissimilarity_from_logits(logits_LTC)
+        curve = discretize(names, unlike_LTT, table, goal.resource, constraints=goal.constraints)
+        return found_within(curve, late_drift(state.history), verdicts, inherit, problem, self.batch_size)
 
     def start(self, problem: Problem) -> tuple[BilevelSearch, SearchState]:
         """The search, and its state before the first epoch: a supernet by the problem's seed, undecided logits."""
@@ -156,43 +140,6 @@ class Gradient(GradientSettings):
         table, goal = problem.table, problem.goal
         limits = search.budgets or (sufficient_cost(measured, table, goal, self.init.tolerance),)
         return search.start(supernet, starting_logits(measured, curve_of(measured, table, goal), sources, limits))
-
-    def _trees(
-        self, state: SearchState, problem: Problem
-    ) -> tuple[list[tuple[float | None, BranchTree]], Diagnosis, Curve | None]:
-        names, table, goal = problem.task_names, problem.table, problem.goal
-        logits_LTC = self._logits_LTC(state.logits_LTP, state.supernet).cpu()
-        num_choices = logits_LTC.shape[0] * logits_LTC.shape[1]
-        verdicts = judge_logits(state.history, num_choices, table.block_names, goal.resource)
-        if self.discretize == "argmax":
-            return [(None, argmax_tree(names, logits_LTC).with_cost(table))], Diagnosis(verdicts=tuple(verdicts)), None
-        unlike_LTT = dissimilarity_from_logits(logits_LTC)
-        curve = discretize(names, unlike_LTT, table, goal.resource, constraints=goal.constraints)
-        limits = budget_limits(curve, goal.budgets)
-        diagnosis = diagnose_curve(curve, limits, late_drift(state.history))
-        diagnosis = diagnosis.model_copy(update={"verdicts": (*verdicts, *diagnosis.verdicts)})
-        return [(budget, curve.within(limit).tree) for budget, limit in limits], diagnosis, curve
-
-    def _estimate(self, tree: BranchTree, state: SearchState, problem: Problem) -> float:
-        network = BranchedNetwork(problem.backbone, problem.tasks, tree)
-        inherit_weights(network, state.supernet, self._logits_LTC(state.logits_LTP, state.supernet))
-        network.to(problem.device)
-        estimate_batch_statistics(
-            network,
-            problem.data.split("train"),
-            batch_size=self.batch_size,
-            num_batches=_STATISTICS_BATCHES,
-            device=problem.device,
-            seed=problem.seed,
-        )
-        measured = evaluate(
-            network,
-            problem.tasks,
-            problem.data.split("validation"),
-            batch_size=max(1, self.batch_size // problem.ranks.size),
-            device=problem.device,
-        )
-        return -sum(task.weight * measured[task.name]["loss"] for task in problem.tasks)
 
     def _logits_LTC(self, logits_LTP: Tensor, supernet: Supernet) -> Tensor:
         """Logits whose softmax is the probability of each candidate at the end of the search, detached."""

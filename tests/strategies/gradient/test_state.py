@@ -55,9 +55,9 @@ def test_a_record_is_taken_over_whole():
     other.load({"num_epochs": 4, **state.record()}, "here")
     assert other.num_epochs == 4
     assert_same(other.record(), state.record())
-    assert other.logits_LTC.requires_grad
+    assert other.logits_LTP.requires_grad
     # The optimiser goes on with the leaf that was there.
-    assert other.logits_optimizer.param_groups[0]["params"][0] is other.logits_LTC
+    assert other.logits_optimizer.param_groups[0]["params"][0] is other.logits_LTP
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@
   const slider = document.getElementById("epoch");
   if (slider) {
     const { epochs, frames } = JSON.parse(document.getElementById("frames").textContent);
+    const { kind } = document.getElementById("probabilities").dataset;
     const cells = [...document.querySelectorAll("#probabilities [data-start]")];
     slider.addEventListener("input", () => {
       const frame = frames[slider.value];
@@ -53,7 +54,7 @@
         [...cell.children].forEach((bar, c) => {
           const percent = frame[Number(cell.dataset.start) + c];
           bar.style.opacity = percent / 100;
-          bar.title = `candidate ${c}: ${percent} %`;
+          bar.title = `${kind} ${c}: ${percent} %`;
         });
       }
     });
