@@ -75,6 +75,7 @@ NUMBERS = {
     ("parent_choice", "splits"): ("train",),
     ("parent_choice", "nodes"): (3, 2),
     ("parent_choice", "routing"): "one_path",
+    ("parent_choice", "sampler"): "entmax",
     ("parent_choice", "temperature"): TemperatureSettings(kind="root", start=2.0),
     ("parent_choice", "weights"): SGD,
     ("parent_choice", "logits"): SGD,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nas.errors import InputError
 from nas.networks.backbone import Backbone, PartMaker, PartRunner
 from nas.networks.supernet.recompute import recomputed
-from nas.networks.supernet.routing import sample_routing
+from nas.networks.supernet.samplers import Gumbel, Sampler
 from nas.tasks.task import Task
 
 Routings = Sequence[Tensor]
@@ -176,9 +176,26 @@ def _read(
     return {k: features[k] + straight for k, straight in zip(rows, straight_K, strict=True)}
 
 
-def sample_parents(logits: Sequence[Tensor], temperature: float, *, generator: torch.Generator) -> list[Tensor]:
-    """One-hot parents with straight-through gradients (`sample_routing`) for each block, from L tensors of logits."""
-    return [sample_routing(logits_KJ, temperature, hard=True, generator=generator) for logits_KJ in logits]
+def sample_parents(
+    logits: Sequence[Tensor],
+    nodes: Sequence[int],
+    temperature: float,
+    *,
+    sampler: Sampler | None = None,
+    generator: torch.Generator,
+) -> list[Tensor]:
+    """One-hot parents with straight-through gradients for each block, [readers, nodes] (`Sampler.sample`).
+
+    Args:
+        logits: for each block the parameters of its readers' choices, [readers, P].
+        nodes: the number of nodes of each block.
+        sampler: Gumbel-softmax by default.
+    """
+    sampler = Gumbel() if sampler is None else sampler
+    return [
+        sampler.sample(logits_KP, num_nodes, temperature, hard=True, generator=generator)
+        for logits_KP, num_nodes in zip(logits, nodes, strict=True)
+    ]
 
 
 def one_hot_parents(parents: Iterable[Sequence[int]], nodes: Sequence[int]) -> list[Tensor]:

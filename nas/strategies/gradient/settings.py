@@ -8,16 +8,12 @@ from nas.cost import DualPenalty, FixedPenalty, Penalty
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings
 from nas.fields import Settings
-from nas.networks.supernet.samplers import AnySampler, Gumbel
+from nas.networks.supernet.samplers import Gumbel, SamplerField
 from nas.strategies.similarity.settings import SimilaritySettings
 
 
 def _named_init(value: Any) -> Any:
     return SimilaritySettings() if value == "similarity" else value
-
-
-def _named_sampler(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
 
 
 class GradientSettings(Settings):
@@ -67,7 +63,7 @@ class GradientSettings(Settings):
     batch_size: int = Field(default=64, ge=2)
     num_candidates: PositiveInt | None = None
     routing: Literal["soft", "hard", "one_path"] = "soft"
-    sampler: Annotated[AnySampler, BeforeValidator(_named_sampler)] = Gumbel()
+    sampler: SamplerField = Gumbel()
     temperature: tuple[PositiveFloat, PositiveFloat] | None = None
     weight_step: Literal["per_task", "joint"] = "joint"
     weights: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3, weight_decay=1e-4)

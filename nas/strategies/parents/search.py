@@ -32,8 +32,9 @@ class JointSearch(SupernetSearch[ParentSettings]):
         return ConcatenatedDataset([self.data.split(split) for split in self.settings.splits])
 
     def start(self, supernet: ParentSupernet) -> ParentState:
-        """The state before the first epoch, with uniform logits."""
-        state = ParentState.start(supernet, self.settings, self.device, self.ranks)
+        """The state before the first epoch, with undecided logits."""
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "logits"))
+        state = ParentState.start(supernet, self.settings, self.device, self.ranks, generator)
         return replace(state, penalty=self.settings.penalty.initial_state(self.expected_cost(state)))
 
     def run(self, state: ParentState, checkpoints: CheckpointFolder, on_epoch: Callable[[ParentRecord], None]) -> None:
@@ -42,15 +43,18 @@ class JointSearch(SupernetSearch[ParentSettings]):
 
     def train_epoch(self, state: ParentState, epoch: int) -> ParentRecord:
         """One pass over the splits."""
-        settings, before = self.settings, [logits_KJ.detach().clone() for logits_KJ in state.logits]
+        settings, num_steps = self.settings, self._num_steps(_PASS)
         warm = epoch < settings.warmup_epochs
+        last = 1.0 if warm else self._temperature(epoch, num_steps - 1)
+        before = [logits_KJ.clone() for logits_KJ in state.log_probabilities(settings.sampler, last)]
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "routing", epoch))
-        losses, num_steps = self._losses(_PASS, epoch), self._num_steps(_PASS)
+        losses = self._losses(_PASS, epoch)
         with seeded(derive_seed(self.seed, "dropout", epoch, *self.ranks.seed_suffix), self.device):
             state.supernet.train()
             for step, batch in enumerate(self._batches(_PASS, epoch)):
                 # In the warm-up only the logits' order counts, which the temperature does not change.
-                routings = self._sample(state, 1.0 if warm else self._temperature(epoch, step), generator)
+                temperature = 1.0 if warm else self._temperature(epoch, step)
+                routings = self._sample(state, temperature, generator)
                 if warm:
                     seen = weight_step(state, batch, routings, self.tasks, settings, self.ranks)
                 else:
@@ -58,18 +62,19 @@ class JointSearch(SupernetSearch[ParentSettings]):
                     seen = joint_step(
                         *(state, batch, routings, self.tasks, settings, self.table, self.target, progress),
                         resource=self.resource,
+                        temperature=temperature,
                         generator=generator,
                         ranks=self.ranks,
                     )
                 # Report it now: from the next step on the logits are NaN, and their expected cost fails.
                 losses.add(seen, at_once=True)
-        after = [logits_KJ.detach() for logits_KJ in state.logits]
+        after = state.log_probabilities(settings.sampler, last)
         return {
             "epoch": epoch,
             "phase": "warm-up" if warm else "search",
-            "temperature": None if warm else self._temperature(epoch, num_steps - 1),
+            "temperature": None if warm or not settings.sampler.has_temperature else last,
             "weights": self._means(losses),
-            "expected_cost": self.expected_cost(state),
+            "expected_cost": self.expected_cost(state, last),
             "budget": self.target,
             "penalty": state.penalty.to_dict(),
             "entropy": entropies(after),
@@ -78,11 +83,11 @@ class JointSearch(SupernetSearch[ParentSettings]):
             "drift": drift(before, after),
         }
 
-    def expected_cost(self, state: ParentState) -> float:
-        """Expected cost of softmax(logits), in the goal's resource."""
-        with torch.no_grad():
-            probs = [torch.softmax(logits_KJ, dim=-1) for logits_KJ in state.logits]
-            return expected_parent_cost(probs, self.table, self.resource).item()
+    def expected_cost(self, state: ParentState, temperature: float = 1.0) -> float:
+        """Expected cost under the probabilities of the parents, in the goal's resource."""
+        logits = state.log_probabilities(self.settings.sampler, temperature)
+        probs = [torch.softmax(logits_KJ, dim=-1) for logits_KJ in logits]
+        return expected_parent_cost(probs, self.table, self.resource).item()
 
     def try_step(self, state: ParentState) -> tuple[dict[str, float], float]:
         """One step of weights and logits on the first batch, as in the first epoch after the warm-up.
@@ -96,9 +101,12 @@ class JointSearch(SupernetSearch[ParentSettings]):
         state.supernet.train()
         start = time.perf_counter()
         batch = next(iter(self._batches(_PASS, epoch)))
-        routings = self._sample(state, self._temperature(epoch, 0), generator)
+        temperature = self._temperature(epoch, 0)
+        routings = self._sample(state, temperature, generator)
         seen = joint_step(
-            *(state, batch, routings, self.tasks, self.settings, self.table, self.target, 0.0), resource=self.resource
+            *(state, batch, routings, self.tasks, self.settings, self.table, self.target, 0.0),
+            resource=self.resource,
+            temperature=temperature,
         )
         losses = {name: loss.item() for name, loss in seen.items()}
         return losses, self.settings.epochs * self._num_steps(_PASS) * (time.perf_counter() - start)
@@ -114,5 +122,7 @@ class JointSearch(SupernetSearch[ParentSettings]):
         return self.settings.temperature.at(searched, total, self._num_searched)
 
     def _sample(self, state: ParentState, temperature: float, generator: torch.Generator) -> list[Tensor]:
-        sampled = sample_parents(state.logits, temperature, generator=generator)
+        sampled = sample_parents(
+            *(state.logits, state.supernet.nodes, temperature), sampler=self.settings.sampler, generator=generator
+        )
         return [self.ranks.broadcast(routing_KJ) for routing_KJ in sampled]

@@ -2,13 +2,14 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from nas.cost import DualPenalty, FixedPenalty, Penalty
 from nas.engine.compute import ComputeSettings
 from nas.engine.optimizer import OptimizerSettings
 from nas.errors import InputError
 from nas.fields import Settings
+from nas.networks.supernet.samplers import Gumbel, SamplerField
 from nas.strategies.parents.temperature import TemperatureSettings
 
 NODES = 5
@@ -32,7 +33,9 @@ class ParentSettings(Settings):
         routing: every step runs the network of sampled choices. "hard" also runs the nodes that were not chosen, for
             straight-through gradients, as published. "one_path" does not, and the logits learn from the chosen parents
             only.
-        temperature: temperature of the Gumbel-softmax, whose gradient the logits get.
+        sampler: what chooses parents by the logits (`nas.networks.supernet.samplers`): "gumbel" (as published),
+            "dselect_k" or "entmax", or settings of one.
+        temperature: temperature of the sampler. "dselect_k" has none.
         weights, logits: the two optimisers.
         penalty: the penalty on the expected cost. Its target is the largest budget; the exact discretisation finds the
             trees of the smaller ones. The search itself does not know the goal's constraints.
@@ -48,12 +51,19 @@ class ParentSettings(Settings):
     splits: tuple[Literal["train", "architecture"], ...] = Field(default=("train", "architecture"), min_length=1)
     nodes: PositiveInt | tuple[PositiveInt, ...] | None = None
     routing: Literal["hard", "one_path"] = "hard"
+    sampler: SamplerField = Gumbel()
     temperature: TemperatureSettings = TemperatureSettings()
     weights: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-3)
     logits: OptimizerSettings = OptimizerSettings(kind="adam", lr=1e-2)
     penalty: Penalty = DualPenalty()
     checkpoint_activations: bool = False
     compute: ComputeSettings = ComputeSettings()
+
+    @model_validator(mode="after")
+    def _fits_the_sampler(self) -> "ParentSettings":
+        if self.temperature != TemperatureSettings() and not self.sampler.has_temperature:
+            raise ValueError(f"temperature: the sampler {self.sampler.kind!r} has none; leave it out")
+        return self
 
     @property
     def warmup_epochs(self) -> int:

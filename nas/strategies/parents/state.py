@@ -10,6 +10,7 @@ from torch import Tensor
 from nas.cost.penalty import PenaltyState
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.networks.supernet import ParentSupernet
+from nas.networks.supernet.samplers import Sampler
 from nas.strategies.parents.settings import ParentSettings
 from nas.strategies.supernet_state import SupernetState, share_supernet
 from nas.tasks.epoch_losses import MeanLosses
@@ -38,20 +39,36 @@ class ParentRecord(TypedDict):
 
 @dataclass
 class ParentState(SupernetState[ParentRecord]):
-    """The state of a supernet's search, with the logits of each block, [readers, nodes]."""
+    """The state of a supernet's search, with the parameters of each block's choices, [readers, P].
+
+    For Gumbel-softmax these are logits, [readers, nodes].
+    """
 
     supernet: ParentSupernet
     logits: tuple[Tensor, ...]
 
     @classmethod
     def start(
-        cls, supernet: ParentSupernet, settings: ParentSettings, device: torch.device, ranks: Ranks = SINGLE_PROCESS
+        cls,
+        supernet: ParentSupernet,
+        settings: ParentSettings,
+        device: torch.device,
+        ranks: Ranks = SINGLE_PROCESS,
+        generator: torch.Generator | None = None,
     ) -> "ParentState":
-        """Uniform logits and fresh optimisers; the supernet is set up by the settings, with rank 0's weights."""
+        """Undecided logits and fresh optimisers; the supernet is set up by the settings, with rank 0's weights.
+
+        Args:
+            generator: random numbers of a sampler that starts from random parameters; the same on all ranks.
+        """
+        generator = torch.Generator().manual_seed(0) if generator is None else generator
         share_supernet(supernet, device, ranks)
         settings.compute.prepare(supernet)
         supernet.set_execution(checkpoint_activations=settings.checkpoint_activations)
-        logits = tuple(torch.zeros(shape, device=device, requires_grad=True) for shape in supernet.shapes)
+        logits = tuple(
+            settings.sampler.start((readers,), num_nodes, generator).to(device).requires_grad_()
+            for readers, num_nodes in supernet.shapes
+        )
         return cls(
             supernet=supernet,
             logits=logits,
@@ -60,6 +77,13 @@ class ParentState(SupernetState[ParentRecord]):
             scaler=settings.compute.scaler(device),
             penalty=PenaltyState(initial_cost=0.0),
         )
+
+    def log_probabilities(self, sampler: Sampler, temperature: float) -> list[Tensor]:
+        """Logits of each block whose softmax is the probability of each parent, [readers, nodes], detached."""
+        return [
+            sampler.log_probabilities(logits_KP.detach(), num_nodes, temperature)
+            for logits_KP, num_nodes in zip(self.logits, self.supernet.nodes, strict=True)
+        ]
 
     def logits_record(self) -> dict[str, Any]:
         return {"logits": [logits_KJ.detach() for logits_KJ in self.logits]}

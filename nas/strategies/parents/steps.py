@@ -42,14 +42,15 @@ def joint_step(
     progress: float,
     *,
     resource: str = "macs",
+    temperature: float = 1.0,
     generator: torch.Generator | None = None,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> Losses:
     """Update weights and logits on one batch (or this rank's part of it), by one loss.
 
     The loss is the weighted sum of the tasks' losses under sampled choices, plus the resource penalty once per task
-    with a loss, on the expected cost of softmax(logits), without noise. Weights of nodes from which no task with labels
-    descends do not change. Nothing changes on a batch without labels.
+    with a loss, on the expected cost under the sampler's probabilities, without noise. Weights of nodes from which no
+    task with labels descends do not change. Nothing changes on a batch without labels.
 
     Differs from: Learning to Branch, which has no penalty.
 
@@ -58,18 +59,21 @@ def joint_step(
         budget: the target as an absolute amount of the resource; None if the search has no target.
         progress: share of the search after its warm-up, in [0, 1].
         resource: the resource of the penalised cost.
+        temperature: of the sampler's probabilities.
         generator: random numbers of a sampled expected cost.
     """
     labelled, losses = _losses(state, batch, routings, tasks, settings, ranks)
     if not labelled:
         return {}
-    probs = [torch.softmax(logits_KJ, dim=-1) for logits_KJ in state.logits]
+    choices = list(zip(state.logits, state.supernet.nodes, strict=True))
+    probs = [settings.sampler.probabilities(*choice, temperature) for choice in choices]
     cost = expected_parent_cost(probs, table, resource, generator=generator)
     # The penalty uses the cost of separate networks as its unit.
     scale = table.separate_cost()[resource]
     penalty = settings.penalty.loss(state.penalty, cost, progress, budget, scale)
     total = weighted_sum(labelled, losses)
-    total = total + ranks.zero_unless_first(len(losses) * penalty.to(total))
+    regularisers = torch.stack([settings.sampler.regulariser(*choice, progress) for choice in choices])
+    total = total + ranks.zero_unless_first(len(losses) * penalty.to(total) + regularisers.sum())
     seen = descend(state.scaler, [state.weight_optimizer, state.logits_optimizer], total, losses, ranks)
     state.penalty = settings.penalty.update(state.penalty, cost.item(), progress, budget, scale)
     return seen

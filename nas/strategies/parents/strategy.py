@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from nas.cost import resolve_budget
 from nas.data import derive_seed
 from nas.discretize import argmax_parents_tree, cheapest_tree, discretize, dissimilarity_from_parents
@@ -58,7 +61,7 @@ class ParentChoice(ParentSettings):
         search.run(state, problem.store.checkpoints, lambda _: problem.on_epoch(state.history))
         if not problem.ranks.is_first:
             return Found(())
-        write_parents(problem.store, problem.task_names, state.logits)
+        write_parents(problem.store, problem.task_names, self._last_logits(state))
         return replace(self._found(state, problem), history=state.history)
 
     def cut(self, problem: Problem) -> Found:
@@ -77,20 +80,21 @@ class ParentChoice(ParentSettings):
     def _found(self, state: ParentState, problem: Problem) -> Found:
         """The trees of the problem's goal with their estimates; no history."""
         names, table, goal = problem.task_names, problem.table, problem.goal
-        num_choices = sum(map(len, state.logits))
+        logits = self._last_logits(state)
+        num_choices = sum(map(len, logits))
         verdicts = judge_logits(state.history, num_choices, table.block_names, goal.resource)
 
         def inherit(network: BranchedNetwork) -> None:
-            inherit_nodes(network, state.supernet, state.logits)
+            inherit_nodes(network, state.supernet, logits)
 
         if self.discretize == "argmax":
-            return found_argmax(argmax_parents_tree(names, state.logits), verdicts, inherit, problem, self.batch_size)
-        unlike_LTT, nodes = dissimilarity_from_parents(state.logits), self._nodes(problem)
+            return found_argmax(argmax_parents_tree(names, logits), verdicts, inherit, problem, self.batch_size)
+        unlike_LTT, nodes = dissimilarity_from_parents(logits), self._nodes(problem)
         curve = discretize(*(names, unlike_LTT, table, goal.resource), constraints=goal.constraints, most_groups=nodes)
         return found_within(curve, late_drift(state.history), verdicts, inherit, problem, self.batch_size)
 
     def start(self, problem: Problem) -> tuple[JointSearch, ParentState]:
-        """The search, and its state before the first epoch: a fresh supernet by the problem's seed, uniform logits."""
+        """The search, and its state before the first epoch: a supernet by the problem's seed, undecided logits."""
         search = JointSearch(
             problem.tasks,
             problem.data,
@@ -106,6 +110,10 @@ class ParentChoice(ParentSettings):
         with seeded(derive_seed(problem.seed, "supernet")):
             supernet = ParentSupernet(problem.backbone, problem.tasks, self._nodes(problem))
         return search, search.start(supernet)
+
+    def _last_logits(self, state: ParentState) -> list[Tensor]:
+        """Logits whose softmax is the probability of each parent after the last epoch."""
+        return state.log_probabilities(self.sampler, state.history[-1]["temperature"] or 1.0)
 
     def _nodes(self, problem: Problem) -> tuple[int, ...]:
         return self.nodes_of(problem.backbone.num_blocks, len(problem.tasks))
@@ -124,8 +132,9 @@ class ParentChoice(ParentSettings):
         supernet = ParentSupernet(backbone, tasks, self.nodes_of(backbone.num_blocks, len(tasks)))
         # The rows of the logits are in this order.
         check_tasks(saved["tasks"], [task.name for task in tasks], store)
-        supernet.load_state_dict(saved["supernet"])
-        inherit_nodes(network, supernet, saved["logits"])
+        state = ParentState.start(supernet, self, torch.device("cpu"))
+        state.load(saved, str(store.checkpoints.folder))
+        inherit_nodes(network, supernet, self._last_logits(state))
 
 
 def ltb(**changes: Any) -> ParentChoice:

@@ -227,7 +227,7 @@ def test_recomputed_activations_give_the_same_step():
 
 def test_samples_are_one_hot_and_pass_the_soft_gradient():
     logits = [torch.zeros(3, 2, requires_grad=True), torch.zeros(4, 3, requires_grad=True)]
-    routings = sample_parents(logits, 2.0, generator=torch.Generator().manual_seed(0))
+    routings = sample_parents(logits, (2, 3), 2.0, generator=torch.Generator().manual_seed(0))
     for routing, rows in zip(routings, logits, strict=True):
         assert routing.shape == rows.shape
         assert set(routing.flatten().tolist()) == {0.0, 1.0}

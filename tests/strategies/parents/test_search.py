@@ -54,6 +54,8 @@ def run(searching, folder, on_epoch=lambda record: None, **start):
         {},
         {"routing": "one_path", "temperature": TemperatureSettings(kind="root", start=50.0)},
         {"checkpoint_activations": True, "compute": ComputeSettings(precision="bfloat16")},
+        {"sampler": "dselect_k"},
+        {"sampler": "entmax", "temperature": TemperatureSettings(kind="epochs", start=2.0)},
     ],
 )
 def test_a_resumed_search_is_bitwise_an_undisturbed_one(tmp_path, changes):
@@ -104,9 +106,9 @@ def test_every_step_learns_from_all_the_splits(tmp_path):
 def test_samples_are_drawn_at_the_steps_temperature(monkeypatch, tmp_path):
     seen, sample = [], search.sample_parents
 
-    def remember(logits, temperature, **options):
+    def remember(logits, nodes, temperature, **options):
         seen.append(temperature)
-        return sample(logits, temperature, **options)
+        return sample(logits, nodes, temperature, **options)
 
     monkeypatch.setattr(search, "sample_parents", remember)
     schedule = TemperatureSettings(kind="root", start=6.0)
@@ -131,6 +133,8 @@ def test_schedules(schedule, expected):
 
 
 def test_a_schedule_refuses_what_it_does_not_read():
+    with pytest.raises(ValidationError, match="temperature: the sampler 'dselect_k' has none; leave it out"):
+        ParentSettings(sampler="dselect_k", temperature=TemperatureSettings(kind="root"))
     with pytest.raises(ValidationError, match="end is a setting of linear; root has none"):
         TemperatureSettings(kind="root", end=1.0)
 
@@ -139,7 +143,7 @@ def one_step(settings, step=joint_step, batch=None, **more):
     searching = new_search(settings)
     state = new_state(searching, backbone=VectorBackbone(2))
     batch = toy_batch(TASKS) if batch is None else batch
-    routings = sample_parents(state.logits, 2.0, generator=torch.Generator().manual_seed(1))
+    routings = sample_parents(state.logits, state.supernet.nodes, 2.0, generator=torch.Generator().manual_seed(1))
     before = [rows.detach().clone() for rows in state.logits], copied_state(state.supernet)
     extra = (TABLE, None, 0.5) if step is joint_step else ()
     losses = step(state, batch, routings, TASKS, settings, *extra, **more)
@@ -154,7 +158,7 @@ def test_one_step_descends_in_weights_and_logits_by_one_loss(routing):
     )
     state, (logits, weights), _, losses = one_step(settings)
     fresh = new_state(new_search(settings), backbone=VectorBackbone(2))
-    sampled = sample_parents(fresh.logits, 2.0, generator=torch.Generator().manual_seed(1))
+    sampled = sample_parents(fresh.logits, fresh.supernet.nodes, 2.0, generator=torch.Generator().manual_seed(1))
     batch = toy_batch(TASKS)
     outputs = fresh.supernet.train()(batch.inputs, sampled, unread_gradients=routing == "hard")
     expected = task_losses(TASKS, outputs, batch)

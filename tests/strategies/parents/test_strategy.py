@@ -40,8 +40,9 @@ def test_trees_keep_budgets_constraints_and_nodes(tmp_path, nodes):
     assert ParentsRecord.model_validate(record).nodes == nodes
 
 
-def test_other_goals_need_no_training(tmp_path):
-    strategy, goal = ParentChoice(nodes=3, **QUICK), Goal(budgets=(0.7,))
+@pytest.mark.parametrize("sampler", ["gumbel", "dselect_k", "entmax"])
+def test_other_goals_need_no_training(tmp_path, sampler):
+    strategy, goal = ParentChoice(nodes=3, sampler=sampler, **QUICK), Goal(budgets=(0.7,))
     found = strategy.search(problem(tmp_path, goal))
     again = strategy.cut(problem(tmp_path, goal))
     assert [(tree.tree, tree.value) for tree in again.trees] == [(tree.tree, tree.value) for tree in found.trees]
@@ -145,3 +146,19 @@ def test_a_search_leaves_its_weights_to_a_tree(tmp_path):
     saved = Store(tmp_path).checkpoints.latest()
     assert torch.equal(network.stem[0].weight, saved["supernet"]["stem.0.weight"])
     assert not torch.equal(network.stem[0].weight, before)
+
+
+@pytest.mark.parametrize("sampler", ["dselect_k", "entmax"])
+def test_a_network_inherits_by_the_samplers_last_probabilities(tmp_path, sampler):
+    strategy, goal = ParentChoice(nodes=3, sampler=sampler, **QUICK), Goal(budgets=(0.7,))
+    its = problem(tmp_path, goal)
+    (tree,) = strategy.search(its).trees
+    network = seeded(lambda: BranchedNetwork(BACKBONE, TASKS, tree.tree))
+    strategy.inherit(network, TASKS, BACKBONE, its.store)
+    saved = its.store.checkpoints.latest()
+    logits = [torch.tensor(rows) for rows in its.store.read("parents")["logits"]]
+    chosen = assign_nodes(tree.tree, names(TASKS), logits)
+    for l, row in enumerate(chosen):
+        for instance, node in zip(network.blocks[l], row, strict=True):
+            for name, tensor in instance.state_dict().items():
+                torch.testing.assert_close(tensor, saved["supernet"][f"blocks.{l}.{node}.{name}"], rtol=0, atol=0)

@@ -20,16 +20,21 @@ tensor([1., 0., 0.])
 tensor([0., 0., 1.])
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nas.networks.supernet.samplers.dselect_k import DSelectK
 from nas.networks.supernet.samplers.entmax import Entmax
 from nas.networks.supernet.samplers.gumbel import Gumbel
 from nas.networks.supernet.samplers.sampler import Sampler
 
-AnySampler = Annotated[Gumbel | DSelectK | Entmax, Field(discriminator="kind")]
-"""The type of a settings field that holds any sampler; ``kind`` says which."""
 
-__all__ = ["AnySampler", "DSelectK", "Entmax", "Gumbel", "Sampler"]
+def _named(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+SamplerField = Annotated[Gumbel | DSelectK | Entmax, Field(discriminator="kind"), BeforeValidator(_named)]
+"""The type of a settings field that holds any sampler; ``kind`` says which, and a name alone takes its defaults."""
+
+__all__ = ["DSelectK", "Entmax", "Gumbel", "Sampler", "SamplerField"]
