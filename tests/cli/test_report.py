@@ -112,7 +112,7 @@ def test_the_reports_of_a_comparison(own_run, browser):
 def test_the_reports_of_scenes_and_of_pictures_with_a_table(tmp_path, browser, dark):
     root = RECIPE.removesuffix("digits.py")
     small = ["strategy.epochs=1", "num_threads=1"]
-    scenes = [*small, "data.num_train=16", "data.num_validation=8", "data.num_test=8", "data.num_architecture=8"]
+    scenes = [*small, 'data.sizes={"train": 64, "architecture": 32, "validation": 16, "test": 16}', "data.cache=null"]
     write_photos(tmp_path / "photos", 40, size=(32, 32), column="weight")
     pictures = [*small, f"data.folder={tmp_path / 'photos'}", 'data.targets=["species","weight"]', "data.size=[32,32]"]
     for name, fields in (("scenes", scenes), ("images_csv", [*pictures, "backbone.width=0.25"])):
