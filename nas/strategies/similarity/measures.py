@@ -4,7 +4,7 @@ A measure gives a [C, C] matrix in double precision, with 1 for copies whose fea
 order, rotation and common scale of the channels do not change it. Labels are not needed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -38,8 +38,11 @@ def r_squared(features_CNW: Tensor) -> Tensor:
     for k components, so rows must be many more. Not symmetric. A copy whose features are constant explains, and is
     explained by, another such copy only.
     """
-    variance_CK, agreement_CCKK = _components(features_CNW)
-    explained_CC = torch.einsum("stij,tj->st", agreement_CCKK, variance_CK)
+    variance_CK, unit_CNK = _components(features_CNW)
+    explained_CC = variance_CK.new_empty(len(variance_CK), len(variance_CK))
+    for s, agreement_TKK in _agreements(unit_CNK):
+        explained_CC[s, s:] = torch.einsum("tij,tj->t", agreement_TKK, variance_CK[s:])
+        explained_CC[s:, s] = torch.einsum("tij,i->t", agreement_TKK, variance_CK[s])
     return _defined(explained_CC / _total(variance_CK), variance_CK)
 
 
@@ -50,8 +53,11 @@ def linear_cka(features_CNW: Tensor) -> Tensor:
 
     with F centred. Differs from: there is no truncation there; here F is as in `r_squared`.
     """
-    variance_CK, agreement_CCKK = _components(features_CNW)
-    aligned_CC = torch.einsum("si,stij,tj->st", variance_CK, agreement_CCKK, variance_CK)
+    variance_CK, unit_CNK = _components(features_CNW)
+    aligned_CC = variance_CK.new_empty(len(variance_CK), len(variance_CK))
+    for s, agreement_TKK in _agreements(unit_CNK):
+        aligned_T = torch.einsum("i,tij,tj->t", variance_CK[s], agreement_TKK, variance_CK[s:])
+        aligned_CC[s, s:] = aligned_CC[s:, s] = aligned_T
     norm_C = variance_CK.square().sum(dim=1).sqrt()
     return _defined(aligned_CC / (norm_C[:, None] * norm_C).clamp_min(_tiny(norm_C)), variance_CK)
 
@@ -99,11 +105,11 @@ def dissimilarity(features_CNW: Tensor, measure: Measure) -> NDArray[np.float64]
 
 
 def _components(features_CNW: Tensor) -> tuple[Tensor, Tensor]:
-    """Principal components of each copy, and how far those of any two copies agree.
+    """Principal components of each copy.
 
     Returns:
-        variances [C, K], descending, zero for components that are left out; and the squared inner products of the
-        components' scores as unit vectors, (q_s,i . q_t,j)^2, [C, C, K, K], zero where either is left out.
+        variances [C, K], descending, zero for components that are left out; and the components' scores as unit vectors,
+        [C, N, K], zero for those that are left out.
     """
     centred_CNW = features_CNW.double()
     centred_CNW = centred_CNW - centred_CNW.mean(dim=1, keepdim=True)
@@ -116,8 +122,16 @@ def _components(features_CNW: Tensor) -> tuple[Tensor, Tensor]:
     counts_CK = variance_CK > floor_C1
     variance_CK = torch.where(counts_CK, variance_CK, 0.0)
     scale_CK = torch.where(counts_CK, variance_CK, 1.0).rsqrt() * counts_CK
-    unit_CNK = (centred_CNW @ axes_CWW.flip(2)[:, :, :kept]) * scale_CK[:, None, :]
-    return variance_CK, torch.stack([(unit_NK.T @ unit_CNK).square() for unit_NK in unit_CNK])
+    return variance_CK, (centred_CNW @ axes_CWW.flip(2)[:, :, :kept]) * scale_CK[:, None, :]
+
+
+def _agreements(unit_CNK: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """For each copy s, how far its components agree with those of the copies t >= s, (q_s,i . q_t,j)^2, [T, K, K].
+
+    All pairs at once would take memory that grows with the square of the copies: 0.8 GB for 80 copies of 128 channels.
+    """
+    for s, unit_NK in enumerate(unit_CNK):
+        yield s, (unit_NK.T @ unit_CNK[s:]).square()
 
 
 def _total(variance_CK: Tensor) -> Tensor:
