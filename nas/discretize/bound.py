@@ -1,7 +1,6 @@
 """A lower bound of what any tree can reach within a budget, for any number of tasks."""
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from nas.discretize.lattice import Floats
 
@@ -53,6 +52,9 @@ def lower_bound(dissimilarity_LTT: Floats, cost_L: Floats, max_cost: float) -> f
     prices = unit * 4.0**_POWERS
     best = max([0.0, *prices], key=at)
     if best and unit:
+        # Commands that only read curves start without it.
+        from scipy.optimize import minimize_scalar
+
         # The bound is concave in the price, so its maximum is between the neighbours of the best one tried.
         found = minimize_scalar(lambda price: -at(price), bounds=(best / 4.0, best * 4.0), method="bounded")
         best = max(best, float(found.x), key=at)

@@ -77,8 +77,8 @@ def _changed(owner: Any, changes: list[_Change], place: str) -> Any:
     for (head, *rest), value in changes:
         by_field.setdefault(head, []).append((rest, value))
     values: dict[str, Any] = {}
-    # Sections that are replaced come last, since they are validated together with the other fields.
-    for head, below in sorted(by_field.items(), key=lambda item: any(not rest for rest, _ in item[1])):
+    # Sections that are replaced and then changed come last, since they are validated together with the other fields.
+    for head, below in sorted(by_field.items(), key=lambda item: len({not rest for rest, _ in item[1]})):
         values[head] = _new_value(owner, head, below, place, values)
     return _with(owner, values, place)
 

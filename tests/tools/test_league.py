@@ -74,7 +74,8 @@ def test_every_strategy_costs_what_is_asked_on_planted_a(tmp_path):
         else:
             assert predicted_cost(varied.strategy, search) == pytest.approx(cost, rel=TOLERANCE), (name, cost)
     # Its 61 networks cost 0.83 for three epochs and 1.11 for four.
-    assert lacking == {("two_task", 1.0)}
+    # All 16 networks of grouping, trained in full, cost less than ten.
+    assert lacking == {("two_task", 1.0), ("grouping", 10.0)}
     assert TOLERANCE == 0.1
 
 
