@@ -106,7 +106,7 @@ def nodes_by_sets(probs: Sequence[Tensor]) -> Tensor:
         probs_KJ = probs[l]
         num_nodes = probs_KJ.shape[1]
         but_one_SJ = 1.0 - torch.eye(num_nodes, dtype=probs_KJ.dtype, device=probs_KJ.device)
-        # Before the first block there is no other one, so it needs no other sets.
+        # The first block needs the sets of its own sum only, since no block comes before it.
         sets_SJ = _all_sets(num_nodes, but_one_SJ) if l > 0 else but_one_SJ
         in_KS, out_KS = probs_KJ @ sets_SJ.T, probs_KJ @ (1.0 - sets_SJ).T
         inside_S = _product(in_KS) if inside_SX is None else _over_readers(inside_SX, in_KS, out_KS)
@@ -139,7 +139,7 @@ def _product(factor_TS: Tensor) -> Tensor:
 
 
 def nodes_by_sampling(probs: Sequence[Tensor], num_samples: int, generator: torch.Generator) -> Tensor:
-    """An estimate of E[N_m] from sampled choices, of which one block's at a time are replaced by their expectation.
+    """An estimate of E[N_m] from sampled choices; one block's choices at a time are replaced by their expectation.
 
         E[N_m | all choices but those of the readers of block l] = sum_h 1 - prod_{k active} (1 - q_k(h))
         q_k(h) = sum over nodes i of block l that descend from node h of block m   p_l(k, i)
@@ -149,8 +149,8 @@ def nodes_by_sampling(probs: Sequence[Tensor], num_samples: int, generator: torc
     over one block's is exact. At one-hot probabilities both are exact.
 
     Differs from: a straight-through estimate, which passes the gradient of one sampled number of nodes through the
-    sampled choices. It is biased, because the number of nodes of an early block is no linear function of the choices
-    of a later reader.
+    sampled choices. It is biased, because the number of nodes of an early block is not linear in the choices of a
+    later reader.
     """
     choices = [_draw(probs_KJ, num_samples, generator) for probs_KJ in probs]
     active = _active(choices, [probs_KJ.shape[1] for probs_KJ in probs])

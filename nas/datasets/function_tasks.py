@@ -71,7 +71,7 @@ class FunctionData:
         sizes: number of samples of each split.
 
     Raises:
-        InputError: there is no such setting.
+        InputError: the setting is not one of the three.
     """
 
     def __init__(self, setting: Setting, seed: int, sizes: Mapping[SplitName, int]) -> None:

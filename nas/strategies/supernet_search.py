@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import reduce
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import torch
 
@@ -11,7 +11,7 @@ from nas.cost import resolve_budget
 from nas.data import Batch, Dataset, DataSource, batches, derive_seed
 from nas.engine import SINGLE_PROCESS, Ranks
 from nas.strategies.descent import weighted_sum
-from nas.strategies.protocol import Training
+from nas.strategies.protocol import Problem, Training
 from nas.tasks import Task
 from nas.tasks.epoch_losses import EpochLosses, MeanLosses
 from nas.tree import CostTable
@@ -44,6 +44,22 @@ class SupernetSearch(Generic[Settings]):
     device: torch.device
     num_workers: int = 0
     ranks: Ranks = SINGLE_PROCESS
+
+    @classmethod
+    def of(cls, problem: Problem, settings: Settings) -> Self:
+        """The search on a problem."""
+        return cls(
+            problem.tasks,
+            problem.data,
+            problem.table,
+            settings,
+            budgets=problem.goal.budgets,
+            resource=problem.goal.resource,
+            seed=problem.seed,
+            device=problem.device,
+            num_workers=problem.num_workers,
+            ranks=problem.ranks,
+        )
 
     def __post_init__(self) -> None:
         self.budgets = tuple(resolve_budget(budget, self.table, self.resource) for budget in self.budgets)

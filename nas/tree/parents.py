@@ -43,7 +43,7 @@ def tree_from_parents(tasks: Sequence[str], parents: Parents, blocks: Sequence[s
         found = f"{len(parents[-1])} choices" if parents else "no rows"
         raise InputError(f"the last row of the parents has a node for each of the {len(tasks)} tasks; found {found}")
     for l, row in enumerate(parents):
-        # The first block has as many nodes as anybody likes.
+        # Nothing else says how many nodes the first block has.
         num_nodes = len(parents[l - 1]) if l > 0 else max(row, default=0) + 1
         if wrong := [node for node in row if not 0 <= node < num_nodes]:
             raise InputError(f"block {l} has the nodes 0 to {num_nodes - 1}; a reader of it reads node {wrong[0]}")

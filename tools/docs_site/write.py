@@ -23,7 +23,7 @@ def navigation(sections: Mapping[str, Sequence[Page]]) -> list[dict[str, object]
 def write_pages(sections: Mapping[str, Sequence[Page]], folder: Path) -> None:
     """Write all pages into a new folder.
 
-    A link to a file that is no page leads to a page with the file's text.
+    A link to a file that is not a page leads to a new page with the file's text.
 
     Raises:
         ValueError: a link leads to a file that does not exist.

@@ -108,18 +108,7 @@ class Gradient(GradientSettings):
 
     def start(self, problem: Problem) -> tuple[BilevelSearch, SearchState]:
         """The search, and its state before the first epoch: a supernet by the problem's seed, undecided logits."""
-        search = BilevelSearch(
-            problem.tasks,
-            problem.data,
-            problem.table,
-            self,
-            budgets=problem.goal.budgets,
-            resource=problem.goal.resource,
-            seed=problem.seed,
-            device=problem.device,
-            num_workers=problem.num_workers,
-            ranks=problem.ranks,
-        )
+        search = BilevelSearch.of(problem, self)
         with seeded(derive_seed(problem.seed, "supernet")):
             supernet = Supernet(
                 problem.backbone,

@@ -95,18 +95,7 @@ class ParentChoice(ParentSettings):
 
     def start(self, problem: Problem) -> tuple[JointSearch, ParentState]:
         """The search, and its state before the first epoch: a supernet by the problem's seed, undecided logits."""
-        search = JointSearch(
-            problem.tasks,
-            problem.data,
-            problem.table,
-            self,
-            budgets=problem.goal.budgets,
-            resource=problem.goal.resource,
-            seed=problem.seed,
-            device=problem.device,
-            num_workers=problem.num_workers,
-            ranks=problem.ranks,
-        )
+        search = JointSearch.of(problem, self)
         with seeded(derive_seed(problem.seed, "supernet")):
             supernet = ParentSupernet(problem.backbone, problem.tasks, self._nodes(problem))
         return search, search.start(supernet)

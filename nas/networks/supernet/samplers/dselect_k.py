@@ -21,7 +21,7 @@ class DSelectK(Sampler):
     half a width is exactly 0 or 1, its gradient is zero, and it changes no more. With k = 1, exact bits choose one
     option: a tree.
 
-    Differs from the paper where C is no power of two. Its codes then have more values than there are options, and a
+    Differs from the paper where C is not a power of two. Its codes then have more values than there are options, and a
     penalty keeps the selectors away from the others. Here a bit counts only where both of its values lead to an option,
     so that probabilities sum to one without a penalty.
 
@@ -53,7 +53,7 @@ class DSelectK(Sampler):
         return logits_P
 
     def probabilities(self, logits_P: Tensor, num_options: int, temperature: float = 1.0) -> Tensor:
-        """The mixture of the selectors, [..., C]; there is no temperature."""
+        """The mixture of the selectors, [..., C], whatever the temperature."""
         selectors_KC = self._selectors(logits_P, num_options)
         if self.k == 1:
             return selectors_KC.squeeze(-2)
@@ -73,7 +73,8 @@ class DSelectK(Sampler):
         one_KB = (-2.0 * x**3 + 1.5 * x + 0.5).reshape(*x.shape[:-1], self.k, num_bits) if num_bits else None
         options = []
         for option in range(num_options):
-            probability_K = logits_P.new_ones(*logits_P.shape[:-1], self.k)
+            # A choice among one option has no parameters; its gradient is empty, but it has one.
+            probability_K = logits_P.new_ones(*logits_P.shape[:-1], self.k) + 0.0 * logits_P.sum()
             for bit, value in _code(option, num_options):
                 assert one_KB is not None
                 one_K = one_KB[..., bit]

@@ -94,3 +94,12 @@ def test_one_hot_gates_of_all_samplers_give_the_same_network():
             outputs = supernet(inputs, routing, names(tasks))
             for name, output in outputs.items():
                 torch.testing.assert_close(output, expected[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
+def test_a_choice_among_one_option_is_certain_and_can_be_differentiated(sampler):
+    logits = sampler.start((2, 3), 1, generator()).requires_grad_()
+    routing = sampler.sample(logits, 1, 1.0, hard=False, generator=generator())
+    assert torch.equal(routing, torch.ones(2, 3, 1))
+    routing.sum().backward()
+    assert torch.equal(logits.grad, torch.zeros_like(logits))
